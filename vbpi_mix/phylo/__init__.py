@@ -1,0 +1,22 @@
+"""Values of the field: alignments, site patterns, clades, topologies, tree samples. NumPy only."""
+
+from vbpi_mix.phylo.alignment import Alignment, SitePatterns, merge_relabelled, site_patterns
+from vbpi_mix.phylo.enumerate import all_topologies, log_n_topologies, random_topologies
+from vbpi_mix.phylo.topology import Topology, TopologyBatch, from_neighbours, stack
+from vbpi_mix.phylo.tree_sample import TreeSample, collect
+
+__all__ = [
+    "Alignment",
+    "SitePatterns",
+    "Topology",
+    "TopologyBatch",
+    "TreeSample",
+    "all_topologies",
+    "collect",
+    "from_neighbours",
+    "log_n_topologies",
+    "merge_relabelled",
+    "random_topologies",
+    "site_patterns",
+    "stack",
+]

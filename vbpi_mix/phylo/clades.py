@@ -1,0 +1,43 @@
+"""Sets of taxa as bit sets of W = ceil(N / 64) unsigned 64-bit words; taxon i is bit i % 64 of word i // 64."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def n_words(n_taxa: int) -> int:
+    """W, the number of words of a set of `n_taxa` taxa."""
+    return (n_taxa + 63) // 64
+
+
+def singletons(n_taxa: int) -> np.ndarray:
+    """(N, W) uint64: the sets of one taxon."""
+    words = np.zeros((n_taxa, n_words(n_taxa)), dtype=np.uint64)
+    taxa = np.arange(n_taxa)
+    words[taxa, taxa // 64] = np.uint64(1) << (taxa % 64).astype(np.uint64)
+    return words
+
+
+def full_set(n_taxa: int) -> np.ndarray:
+    """(W,) uint64: the set of all taxa."""
+    return np.bitwise_or.reduce(singletons(n_taxa), axis=0)
+
+
+def from_taxa(taxa: Iterable[int], n_taxa: int) -> np.ndarray:
+    """(W,) uint64: the set of the given taxon indices."""
+    return np.bitwise_or.reduce(singletons(n_taxa)[list(taxa)], axis=0, initial=0)
+
+
+def members(words: np.ndarray, n_taxa: int) -> np.ndarray:
+    """(..., N) bool: which taxa are in each set of (..., W) words."""
+    taxa = np.arange(n_taxa)
+    return (words[..., taxa // 64] >> (taxa % 64).astype(np.uint64)) & np.uint64(1) == 1
+
+
+def sizes(words: np.ndarray) -> np.ndarray:
+    """(...) int64: the number of taxa in each set of (..., W) words."""
+    bytes_ = np.ascontiguousarray(words).view(np.uint8)
+    return _BITS_OF_BYTE[bytes_].sum(axis=-1, dtype=np.int64)
+
+
+_BITS_OF_BYTE = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
