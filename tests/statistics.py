@@ -33,4 +33,5 @@ def assert_frequencies(counts, probabilities) -> None:
     keep = wanted > 0
     statistic = ((observed[keep] - wanted[keep]) ** 2 / wanted[keep]).sum()
     p_value = stats.chi2.sf(statistic, max(keep.sum() - 1, 1))
-    assert p_value > FAILURE_RATE, f"chi-square {statistic:.1f} on {keep.sum() - 1} degrees of freedom, p = {p_value:.2g}"
+    message = f"chi-square {statistic:.1f} on {keep.sum() - 1} degrees of freedom, p = {p_value:.2g}"
+    assert p_value > FAILURE_RATE, message

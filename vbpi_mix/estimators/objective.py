@@ -1,0 +1,123 @@
+"""From a problem to the loss of one step: subsets, draws, tempering, bound and score terms."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.estimators.bounds import (
+    effective_sample_size,
+    miselbo,
+    mixture_log_prob,
+    normalised_log_weights,
+    outer_weights,
+)
+from vbpi_mix.estimators.plan import ComponentPlan, Estimator, check_estimator, draw_plan
+from vbpi_mix.estimators.terms import MixtureProblem, ParticleTerms
+from vbpi_mix.estimators.vimco import vimco
+
+Annealed = Literal["likelihood", "kl"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrogate:
+    """The result of one step.
+
+    Arguments:
+        loss: scalar; its gradient estimates that of the negative (tempered) bound.
+        bound: scalar without gradient, the bound at inverse temperature 1, mean over the batch.
+        ess: scalar without gradient, mean effective number of the K particles, between 1 and K.
+    """
+
+    loss: Tensor
+    bound: Tensor
+    ess: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A mixture bound and how its gradient is estimated (Hotti et al. 2024, Eq. 10 and 17).
+
+    Arguments:
+        estimator: "a2a", "s2a" or "s2s".
+        n_components: A.
+        n_sampled: S components drawn per subset.
+        n_particles: K particles inside the logarithm.
+        n_subsets: independent subsets per step (the paper's M).
+        n_draws: independent groups of K particles per component and subset (the paper's J).
+        annealed: what the inverse temperature scales: the log-likelihood (tempering) or the difference
+            log p(z) - log q(z) (KL warm-up).
+
+    Raises:
+        ConfigError: impossible combinations.
+    """
+
+    estimator: Estimator
+    n_components: int
+    n_sampled: int
+    n_particles: int = 10
+    n_subsets: int = 1
+    n_draws: int = 1
+    annealed: Annealed = "likelihood"
+
+    def __post_init__(self) -> None:
+        check_estimator(self.estimator, n_components=self.n_components, n_sampled=self.n_sampled)
+        for name in ("n_particles", "n_subsets", "n_draws"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.annealed not in ("likelihood", "kl"):
+            raise ConfigError(f"annealed must be 'likelihood' or 'kl', not '{self.annealed}'")
+
+    def step(
+        self,
+        problem: MixtureProblem,
+        generator: torch.Generator,
+        *,
+        inverse_temperature: float = 1.0,
+        mixture_weights: Tensor | None = None,
+        batch: Any = None,
+    ) -> Surrogate:
+        """Draw subsets and particles from the problem and form the loss."""
+        steps = []
+        for _ in range(self.n_subsets):
+            plan = draw_plan(
+                self.estimator, n_components=self.n_components, n_sampled=self.n_sampled, generator=generator
+            )
+            terms = problem.draw(plan, self.n_particles * self.n_draws, generator, batch)
+            steps.append(
+                self.surrogate(terms, plan, inverse_temperature=inverse_temperature, mixture_weights=mixture_weights)
+            )
+        if len(steps) == 1:
+            return steps[0]
+        return Surrogate(
+            loss=torch.stack([s.loss for s in steps]).mean(),
+            bound=torch.stack([s.bound for s in steps]).mean(),
+            ess=torch.stack([s.ess for s in steps]).mean(),
+        )
+
+    def surrogate(
+        self,
+        terms: ParticleTerms,
+        plan: ComponentPlan,
+        *,
+        inverse_temperature: float = 1.0,
+        mixture_weights: Tensor | None = None,
+    ) -> Surrogate:
+        """The loss of given particle terms: mixture density -> tempering -> MISELBO -> VIMCO."""
+        terms = terms.grouped(self.n_draws)
+        outer = outer_weights(plan, mixture_weights)
+        log_q_mix = mixture_log_prob(terms.log_q, normalised_log_weights(plan, mixture_weights))
+        if self.annealed == "likelihood":
+            log_w = inverse_temperature * terms.log_likelihood + terms.log_prior - log_q_mix
+        else:
+            log_w = terms.log_likelihood + inverse_temperature * (terms.log_prior - log_q_mix)
+        target = miselbo(log_w, outer)
+        if terms.log_q_score is not None:
+            target = target + vimco(log_w, terms.log_q_score, outer)
+        with torch.no_grad():
+            full = log_w if inverse_temperature == 1.0 else terms.log_likelihood + terms.log_prior - log_q_mix
+            bound = miselbo(full, outer).mean()
+            ess = effective_sample_size(full).mean()
+        return Surrogate(loss=-target.mean(), bound=bound, ess=ess)
