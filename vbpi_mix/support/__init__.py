@@ -1,0 +1,18 @@
+"""Which topologies can be sampled: candidate trees, integer-coded supports, topologies as ids."""
+
+from vbpi_mix.support.build import build_support
+from vbpi_mix.support.encode import EncodedTopologies, encode, represented
+from vbpi_mix.support.features import FeatureKind, PSPIndexer
+from vbpi_mix.support.segments import Segments
+from vbpi_mix.support.subsplit_support import SubsplitSupport
+
+__all__ = [
+    "EncodedTopologies",
+    "FeatureKind",
+    "PSPIndexer",
+    "Segments",
+    "SubsplitSupport",
+    "build_support",
+    "encode",
+    "represented",
+]
