@@ -29,11 +29,13 @@ class Surrogate:
         loss: scalar; its gradient estimates that of the negative (tempered) bound.
         bound: scalar without gradient, the bound at inverse temperature 1, mean over the batch.
         ess: scalar without gradient, mean effective number of the K particles, between 1 and K.
+        terms: the particle terms of each subset, to name the cause where something is not finite.
     """
 
     loss: Tensor
     bound: Tensor
     ess: Tensor
+    terms: tuple[ParticleTerms, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,7 @@ class Objective:
             loss=torch.stack([s.loss for s in steps]).mean(),
             bound=torch.stack([s.bound for s in steps]).mean(),
             ess=torch.stack([s.ess for s in steps]).mean(),
+            terms=tuple(t for s in steps for t in s.terms),
         )
 
     def surrogate(
@@ -120,4 +123,4 @@ class Objective:
             full = log_w if inverse_temperature == 1.0 else terms.log_likelihood + terms.log_prior - log_q_mix
             bound = miselbo(full, outer).mean()
             ess = effective_sample_size(full).mean()
-        return Surrogate(loss=-target.mean(), bound=bound, ess=ess)
+        return Surrogate(loss=-target.mean(), bound=bound, ess=ess, terms=(terms,))
