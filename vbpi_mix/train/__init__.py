@@ -1,0 +1,17 @@
+"""Training of any mixture problem: schedules, metrics, checkpoints, a loop that can be stopped and resumed."""
+
+from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
+from vbpi_mix.train.loop import FitResult, Progress, TrainableProblem, fit
+from vbpi_mix.train.metrics import read_metrics
+from vbpi_mix.train.settings import TrainSettings
+
+__all__ = [
+    "FitResult",
+    "Progress",
+    "TrainSettings",
+    "TrainableProblem",
+    "fit",
+    "load_checkpoint",
+    "read_metrics",
+    "save_checkpoint",
+]

@@ -1,0 +1,48 @@
+"""One file that holds everything a run needs to go on as if it had never stopped."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vbpi_mix.errors import CheckpointError
+
+FORMAT_VERSION = 1
+
+
+def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint to a temporary name in the same folder, then rename it over the old one."""
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        torch.save({"format_version": FORMAT_VERSION, **content}, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, *, identity: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Arguments:
+        path: the file.
+        identity: what the run is (hashes of taxa and support, ...); compared with what the file says.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, another format version, or of another run.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no checkpoint there; start the run without --resume")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        version = content["format_version"]
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of this program, or damaged ({error})") from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path}: checkpoint format {version}, this version reads format {FORMAT_VERSION}")
+    for key, expected in (identity or {}).items():
+        found = content.get("identity", {}).get(key)
+        if found != expected:
+            raise CheckpointError(f"{path}: belongs to another run: its {key} is {found}, here it is {expected}")
+    return content

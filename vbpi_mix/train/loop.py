@@ -1,0 +1,262 @@
+"""The training loop of any mixture problem."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from vbpi_mix.errors import ConfigError, NumericalError
+from vbpi_mix.estimators import ComponentPlan, Objective, ParticleTerms, Surrogate
+from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
+from vbpi_mix.train.interrupt import StopRequest
+from vbpi_mix.train.metrics import MetricsFile
+from vbpi_mix.train.settings import TrainSettings
+
+Ending = Literal["iterations", "time", "signal"]
+
+
+class TrainableProblem(Protocol):
+    """A `MixtureProblem` with parameters: what `fit` needs, and nothing of trees or images."""
+
+    n_components: int
+
+    def draw(
+        self, plan: ComponentPlan, n_particles: int, generator: torch.Generator, batch: Any = None
+    ) -> ParticleTerms: ...
+
+    def parameter_groups(self) -> Mapping[str, list[nn.Parameter]]:
+        """Parameters by the group name that `TrainSettings.learning_rates` uses."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a fit stands: averages over the last `metrics_every` iterations.
+
+    Arguments:
+        iteration: steps done, of `n_iterations`.
+        seconds: training time of the whole run, earlier parts of a resumed run included.
+        iterations_per_second: over the last window.
+        bound: the multi-sample bound at inverse temperature 1, in nats.
+        ess: effective number of the K particles.
+    """
+
+    iteration: int
+    n_iterations: int
+    seconds: float
+    iterations_per_second: float
+    bound: float
+    ess: float
+    inverse_temperature: float
+
+    @property
+    def seconds_left(self) -> float:
+        return (self.n_iterations - self.iteration) / self.iterations_per_second
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """How a fit ended: all iterations done, time used up, or a signal (its number in `signal_number`)."""
+
+    iteration: int
+    seconds: float
+    ending: Ending
+    signal_number: int | None = None
+
+
+def fit(
+    problem: TrainableProblem,
+    objective: Objective,
+    settings: TrainSettings,
+    *,
+    generator: torch.Generator,
+    mixture_weights: Tensor | None = None,
+    batches: Iterator[Any] | None = None,
+    max_seconds: float | None = None,
+    checkpoint: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
+    metrics: Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> FitResult:
+    """Maximise the objective with Adam.
+
+    A resumed fit does bit for bit what an uninterrupted one would have done: parameters, optimiser state, generator
+    state, iteration and the open metrics window come from the checkpoint. SIGINT and SIGTERM let the current step
+    finish, save, and return.
+
+    Arguments:
+        problem: the target and its mixture.
+        objective: the bound and its estimator.
+        settings: iterations, rates, tempering.
+        generator: the only source of randomness.
+        mixture_weights: (A,) fixed weights, uniform if None.
+        batches: minibatches, one per step, for problems that have them.
+        max_seconds: training time allowed to this call.
+        checkpoint: file to save to, and to resume from.
+        identity: what the run is; saved, and compared on resume.
+        metrics: file of JSON lines.
+        resume: go on from `checkpoint`.
+        on_progress: called after every window of metrics and at the end.
+
+    Raises:
+        NumericalError: the loss is not finite; the state before the failing step has been saved.
+        CheckpointError: see `load_checkpoint`.
+    """
+    run = _Run(problem, settings, generator, checkpoint, identity, metrics)
+    run.begin(resume=resume)
+    started = run.last_save = time.perf_counter()
+    already = run.seconds
+    with StopRequest() as stop:
+        ending: Ending = "iterations"
+        while run.iteration < settings.n_iterations:
+            temperature = settings.inverse_temperature(run.iteration)
+            step = objective.step(
+                problem,
+                generator,
+                inverse_temperature=temperature,
+                mixture_weights=mixture_weights,
+                batch=None if batches is None else next(batches),
+            )
+            run.update(step)
+            run.seconds = already + time.perf_counter() - started
+            if run.iteration % settings.metrics_every == 0 or run.iteration == settings.n_iterations:
+                progress = run.close_window(temperature)
+                if on_progress is not None:
+                    on_progress(progress)
+            if stop.signal_number is not None:
+                ending = "signal"
+                break
+            if max_seconds is not None and run.seconds - already >= max_seconds:
+                ending = "time" if run.iteration < settings.n_iterations else "iterations"
+                break
+            if time.perf_counter() - run.last_save > settings.checkpoint_seconds:
+                run.save()
+        run.save()
+    return FitResult(iteration=run.iteration, seconds=run.seconds, ending=ending, signal_number=stop.signal_number)
+
+
+class _Run:
+    """The mutable state of one fit and its files."""
+
+    def __init__(
+        self,
+        problem: TrainableProblem,
+        settings: TrainSettings,
+        generator: torch.Generator,
+        checkpoint: Path | None,
+        identity: Mapping[str, Any] | None,
+        metrics: Path | None,
+    ) -> None:
+        self.problem, self.settings, self.generator = problem, settings, generator
+        self.checkpoint, self.identity = checkpoint, dict(identity or {})
+        self.metrics = None if metrics is None else MetricsFile(metrics)
+        self.iteration = 0
+        self.seconds = 0.0
+        self.last_save = 0.0
+        self.window = torch.zeros(2, dtype=torch.float64)  # sums of bound and ess
+        self.window_start = (0, 0.0)  # iteration, seconds
+        groups = {name: list(p) for name, p in problem.parameter_groups().items()}
+        missing = groups.keys() - settings.learning_rates.keys()
+        if missing:
+            raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
+        self.rates = [settings.learning_rates[name] for name in groups]
+        self.optimizer = torch.optim.Adam(
+            [{"params": p, "lr": rate} for p, rate in zip(groups.values(), self.rates, strict=True)], fused=True
+        )
+
+    def begin(self, *, resume: bool) -> None:
+        if resume:
+            if self.checkpoint is None:
+                raise ConfigError("cannot resume: no checkpoint file was given")
+            saved = load_checkpoint(self.checkpoint, identity=self.identity)
+            self.problem.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.generator.set_state(saved["generator"])
+            self.iteration, self.seconds = saved["iteration"], saved["seconds"]
+            self.window = saved["window"]
+            self.window_start = tuple(saved["window_start"])
+        if self.metrics is not None:
+            self.metrics.begin(last_iteration=self.iteration)
+
+    def update(self, step: Surrogate) -> None:
+        """One optimiser step, or NumericalError with the state before it saved."""
+        if not bool(torch.isfinite(step.loss)):
+            self.save()
+            raise NumericalError(_cause(self.problem, step, self.iteration))
+        decay = self.settings.decay(self.iteration)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * decay
+        self.optimizer.zero_grad(set_to_none=True)
+        step.loss.backward()
+        self.optimizer.step()
+        self.window += torch.stack([step.bound.double(), step.ess.double()])
+        self.iteration += 1
+
+    def close_window(self, temperature: float) -> Progress:
+        n = self.iteration - self.window_start[0]
+        bound, ess = (self.window / n).tolist()
+        progress = Progress(
+            iteration=self.iteration,
+            n_iterations=self.settings.n_iterations,
+            seconds=self.seconds,
+            iterations_per_second=n / max(self.seconds - self.window_start[1], 1e-9),
+            bound=bound,
+            ess=ess,
+            inverse_temperature=temperature,
+        )
+        if self.metrics is not None:
+            self.metrics.append(
+                {
+                    "iteration": progress.iteration,
+                    "seconds": round(progress.seconds, 3),
+                    "bound": bound,
+                    "ess": ess,
+                    "inverse_temperature": temperature,
+                    "learning_rate_factor": self.settings.decay(self.iteration - 1),
+                }
+            )
+        self.window = torch.zeros_like(self.window)
+        self.window_start = (self.iteration, self.seconds)
+        return progress
+
+    def save(self) -> None:
+        self.last_save = time.perf_counter()
+        if self.checkpoint is None:
+            return
+        save_checkpoint(
+            self.checkpoint,
+            {
+                "identity": self.identity,
+                "iteration": self.iteration,
+                "seconds": self.seconds,
+                "model": self.problem.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+                "window": self.window,
+                "window_start": list(self.window_start),
+            },
+        )
+
+
+def _cause(problem: TrainableProblem, step: Surrogate, iteration: int) -> str:
+    """Say which quantity is not finite: a parameter, or one of the particle terms."""
+    where = f"the loss is {step.loss.item()} at iteration {iteration}"
+    broken = [name for name, p in problem.named_parameters() if not bool(torch.isfinite(p).all())]
+    for terms in step.terms:
+        for name in ("log_likelihood", "log_prior", "log_q", "log_q_score"):
+            value = getattr(terms, name)
+            if value is not None and not bool(torch.isfinite(value).all()):
+                broken.append(name)
+    cause = ", ".join(dict.fromkeys(broken)) or "their combination"
+    return f"{where}: not finite: {cause}; the state before this step is saved. Try smaller learning rates"
