@@ -136,7 +136,7 @@ class SubsplitSupport:
             ("tripartitions", support.tripartitions, support.n_splits),
             ("adjacencies", support.adjacencies[:, :2], support.n_tripartitions),
         ):
-            if array.size and not (0 <= array.min() and array.max() < limit):
+            if array.size and not (array.min() >= 0 and array.max() < limit):
                 raise SupportError(f"saved support: {name} refer to ids outside 0..{limit - 1}: the file is damaged")
         return support
 
@@ -144,7 +144,8 @@ class SubsplitSupport:
 @dataclass(frozen=True, kw_only=True)
 class SupportLookup:
     """Hash tables of one support (`hashing`): splits by bit set, tripartitions by (first child, own),
-    adjacencies by (above, below)."""
+    adjacencies by (above, below).
+    """
 
     split_slots: np.ndarray
     tripartition_slots: np.ndarray

@@ -1,0 +1,5 @@
+"""q(topology): stacked subsplit Bayesian networks, their sampler, and how they are fitted to weighted trees."""
+
+from vbpi_mix.sbn.networks import SubsplitBayesianNetworks
+
+__all__ = ["SubsplitBayesianNetworks"]

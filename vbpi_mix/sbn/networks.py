@@ -1,0 +1,191 @@
+"""Subsplit Bayesian networks: distributions over unrooted topologies (Zhang and Matsen 2018, 2019)."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from vbpi_mix.errors import SupportError
+from vbpi_mix.phylo.topology import TopologyBatch
+from vbpi_mix.sbn import kernels
+from vbpi_mix.sbn.sampler import sample_topologies
+from vbpi_mix.support.encode import EncodedTopologies
+from vbpi_mix.support.subsplit_support import SubsplitSupport
+
+
+class SubsplitBayesianNetworks(nn.Module):
+    """A subsplit Bayesian networks on one support, their tables stacked.
+
+    A rooted tree has the probability of its rootsplit times those of its subsplits given their parents; an
+    unrooted topology the sum over its 2N-3 rootings. Each conditional table is a softmax of logits over the entries
+    that share a parent (`support.segments`). What the support lacks has probability zero.
+
+    The computation runs on the CPU in float64, wherever the parameters are; results are on their device.
+
+    Arguments:
+        support: the support; not part of the state that `state_dict` holds.
+        n_components: A.
+        logits: (A, n_params) finite start values; zeros, uniform tables, if not given.
+
+    Raises:
+        SupportError: `logits` do not fit the support or are not finite.
+
+    References:
+        Zhang and Matsen, Generalizing tree probability estimation via Bayesian networks, NeurIPS 2018.
+        Zhang and Matsen, Variational Bayesian phylogenetic inference, ICLR 2019.
+    """
+
+    logits: nn.Parameter
+
+    def __init__(self, support: SubsplitSupport, n_components: int = 1, *, logits: Tensor | None = None) -> None:
+        super().__init__()
+        shape = (n_components, support.n_params)
+        start = torch.zeros(shape, dtype=torch.float64) if logits is None else logits.detach().to(torch.float64).clone()
+        if start.shape != shape:
+            raise SupportError(f"logits of shape {tuple(start.shape)} do not fit {shape}: components, table entries")
+        if not bool(torch.isfinite(start).all()):
+            raise SupportError("logits must be finite: give entries that should be rare a small probability instead")
+        self.support = support
+        self.logits = nn.Parameter(start)
+
+    @property
+    def n_components(self) -> int:
+        return int(self.logits.shape[0])
+
+    def log_cpd(self) -> Tensor:
+        """(A, n_params) float64: the logarithms of all conditional probabilities."""
+        return _LogSoftmax.apply(self.logits, self.support)
+
+    @torch.no_grad()
+    def sample(
+        self, component_of_tree: Tensor, generator: torch.Generator, *, log_cpd: Tensor | None = None
+    ) -> EncodedTopologies:
+        """Draw T topologies.
+
+        Arguments:
+            component_of_tree: (T,) the component to draw each from; equal ones next to each other are faster.
+            generator: a CPU generator; T * (N-1) uniform numbers are taken.
+            log_cpd: (A, n_params) tables to use in place of the module's own.
+
+        Returns:
+            The topologies with their ids. The only id that can be missing is one adjacency of a tree: that of the
+            edge on which its root was drawn.
+        """
+        support = self.support
+        n_taxa = support.n_taxa
+        component = _indices(component_of_tree, self.n_components)
+        n_trees = len(component)
+        uniforms = torch.rand((n_trees, n_taxa - 1), generator=generator, dtype=torch.float64)
+        encoded = EncodedTopologies(
+            topologies=TopologyBatch(np.empty((n_trees, n_taxa - 2, 2), dtype=np.int32)),
+            split_ids=np.empty((n_trees, 2 * n_taxa - 3), dtype=np.int32),
+            tripartition_ids=np.empty((n_trees, n_taxa - 2), dtype=np.int32),
+            adjacency_ids=np.empty((n_trees, n_taxa - 3), dtype=np.int32),
+        )
+        segments = support.segments
+        after = (segments.child_of_entry, segments.after_rootsplit, segments.after_subsplit)
+        sample_topologies(
+            _array(self.logits if log_cpd is None else log_cpd), component, uniforms.numpy(),
+            _tables(support), after, support.tripartitions, support.adjacencies, _trees(encoded),
+        )  # fmt: skip
+        return encoded
+
+    def log_prob(
+        self, encoded: EncodedTopologies, components: Tensor | None = None, *, log_cpd: Tensor | None = None
+    ) -> Tensor:
+        """(M, T) float64: log q of every topology under every evaluated component, all rootings summed.
+
+        -inf, with gradient zero, for a topology of which no rooting is in the support.
+
+        Arguments:
+            encoded: T topologies, encoded in this support.
+            components: (M,) which components; all A if not given.
+            log_cpd: (A, n_params) normalised tables to use in place of the module's own: gradients then
+                flow to them.
+        """
+        which = np.arange(self.n_components) if components is None else _indices(components, self.n_components)
+        values = self.logits if log_cpd is None else log_cpd
+        return _LogProb.apply(values, self.support, encoded, which, log_cpd is not None)
+
+
+class _LogSoftmax(torch.autograd.Function):
+    """(A, n_params) logits -> log-probabilities, by segment."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, support: SubsplitSupport) -> Tensor:
+        values = _array(logits)
+        log_norm = np.empty((len(values), support.segments.n_segments))
+        result = np.empty_like(values)
+        kernels.log_softmax(values, log_norm, _tables(support), result)
+        ctx.state = values, log_norm, support
+        return torch.from_numpy(result).to(logits.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        values, log_norm, support = ctx.state
+        gradient = _array(upstream).copy()
+        kernels.log_softmax_vjp(values, log_norm, _tables(support), gradient)
+        return torch.from_numpy(gradient).to(upstream.device), None
+
+
+class _LogProb(torch.autograd.Function):
+    """Logits (or log-probabilities, `normalised`) -> (M, T) log q."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        support: SubsplitSupport,
+        encoded: EncodedTopologies,
+        components: np.ndarray,
+        normalised: bool,
+    ) -> Tensor:
+        values = _array(logits)
+        n_taxa, n_trees = support.n_taxa, encoded.n_trees
+        log_norm = np.full((len(values), support.segments.n_segments), 0.0 if normalised else np.nan)
+        result = np.empty((len(components), n_trees))
+        shares = np.empty((len(components), n_trees, 2 * n_taxa - 3))
+        arguments = values, log_norm, _tables(support), _trees(encoded), _offsets(support), components
+        kernels.log_q(*arguments, result, shares)
+        ctx.state = arguments, shares, normalised
+        return torch.from_numpy(result).to(logits.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
+        arguments, shares, normalised = ctx.state
+        gradient = np.zeros_like(arguments[0])
+        kernels.log_q_vjp(*arguments, shares, _array(upstream), normalised, gradient)
+        return torch.from_numpy(gradient).to(upstream.device), None, None, None, None
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().to(torch.float64).contiguous().numpy()
+
+
+def _indices(components: Tensor, n_components: int) -> np.ndarray:
+    which = components.detach().cpu().to(torch.int64).contiguous().numpy()
+    if which.ndim != 1 or (which.size and not (which.min() >= 0 and which.max() < n_components)):
+        raise SupportError(f"components must be a vector of numbers from 0 to {n_components - 1}, got {which.tolist()}")
+    return which
+
+
+def _tables(support: SubsplitSupport) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    segments = support.segments
+    return segments.segment_of_entry, segments.pointer, segments.entries
+
+
+def _trees(encoded: EncodedTopologies) -> tuple[np.ndarray, ...]:
+    return (
+        np.ascontiguousarray(encoded.topologies.children),
+        encoded.split_ids,
+        encoded.tripartition_ids,
+        encoded.adjacency_ids,
+    )
+
+
+def _offsets(support: SubsplitSupport) -> tuple[int, int]:
+    return support.n_splits, support.n_splits + 3 * support.n_tripartitions
