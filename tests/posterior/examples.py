@@ -1,0 +1,28 @@
+"""Made-up posteriors for the tests of this folder."""
+
+import numpy as np
+
+from vbpi_mix.phylo import random_topologies
+from vbpi_mix.posterior.draws import PosteriorDraws
+
+PRIMATES = (
+    "Tarsius_syrichta", "Lemur catta", "Homo_sapiens", "Pan", "Gorilla", "Pongo", "Hylobates", "Macaca 'fuscata'",
+    "M_mulatta", "M_fascicularis", "M (sylvanus)", "Saimiri_sciureus",
+)  # fmt: skip
+
+
+def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, seed=3, equal=False, taxa=None):
+    """Draws over a few random topologies with unequal frequencies, gamma lengths and log-normal weights."""
+    generator = np.random.default_rng(seed)
+    pool = random_topologies(n_topologies, n_taxa, generator)
+    share = 2.0 ** -np.arange(n_topologies)
+    picked = generator.choice(n_topologies, n_trees, p=share / share.sum())
+    if taxa is None:
+        taxa = PRIMATES[:n_taxa] if n_taxa <= len(PRIMATES) else tuple(f"t{i}" for i in range(n_taxa))
+    return PosteriorDraws(
+        taxa=taxa,
+        topologies=pool[picked],
+        branch_lengths=generator.gamma(2.0, 0.05, (n_trees, 2 * n_taxa - 3)),
+        log_weights=np.zeros(n_trees) if equal else generator.normal(-7000, 0.8, n_trees),
+        components=generator.integers(0, 2, n_trees),
+    )

@@ -1,0 +1,152 @@
+"""Splits and topologies of weighted draws: probabilities, their standard errors, mean branch lengths.
+
+A weighted frequency f = sum_i w_i 1_i (weights summing to 1) has the standard error sqrt(sum_i w_i^2 (1_i - f)^2), the
+delta method for self-normalised importance sampling; with equal weights that is sqrt(f (1 - f) / T).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vbpi_mix.phylo import clades as bits
+from vbpi_mix.phylo.topology import TopologyBatch
+from vbpi_mix.posterior.draws import PosteriorDraws
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSummary:
+    """Every non-trivial split of positive weight, most frequent first, and the pendant edges.
+
+    Arguments:
+        taxa: (N,) names.
+        clades: (X, W) uint64 bit sets, the side of each split without taxon 0.
+        frequency: (X,) posterior probability of the split.
+        standard_error: (X,) of the frequency.
+        mean_length: (X,) mean length of the split's edge over the trees that have it.
+        length_sd: (X,) posterior standard deviation of that length.
+        pendant_mean_length: (N,) mean length of each taxon's pendant edge.
+        pendant_length_sd: (N,) posterior standard deviation of those.
+    """
+
+    taxa: tuple[str, ...]
+    clades: np.ndarray
+    frequency: np.ndarray
+    standard_error: np.ndarray
+    mean_length: np.ndarray
+    length_sd: np.ndarray
+    pendant_mean_length: np.ndarray
+    pendant_length_sd: np.ndarray
+
+    @property
+    def n_splits(self) -> int:
+        return len(self.frequency)
+
+    def members(self, split: int) -> tuple[str, ...]:
+        """The taxa on the side of a split without the first taxon."""
+        inside = bits.members(self.clades[split], len(self.taxa))
+        return tuple(name for name, is_in in zip(self.taxa, inside, strict=True) if is_in)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopologySummary:
+    """Distinct topologies of positive weight, most probable first.
+
+    Arguments:
+        taxa: (N,) names.
+        topologies: X distinct topologies.
+        probability: (X,) posterior probabilities, summing to 1 (less where the table was cut).
+        standard_error: (X,) of the probabilities.
+        mean_lengths: (X, E) mean branch lengths given the topology.
+    """
+
+    taxa: tuple[str, ...]
+    topologies: TopologyBatch
+    probability: np.ndarray
+    standard_error: np.ndarray
+    mean_lengths: np.ndarray
+
+    @property
+    def n_topologies(self) -> int:
+        return self.topologies.n_trees
+
+    def head(self, n: int) -> "TopologySummary":
+        """The `n` most probable topologies."""
+        return TopologySummary(
+            taxa=self.taxa,
+            topologies=self.topologies[:n],
+            probability=self.probability[:n],
+            standard_error=self.standard_error[:n],
+            mean_lengths=self.mean_lengths[:n],
+        )
+
+
+def summarise_splits(draws: PosteriorDraws) -> SplitSummary:
+    """Weighted frequency and branch length of every split among the draws."""
+    n_taxa, weights = draws.n_taxa, draws.weights()
+    clades = draws.topologies.clades()[:, n_taxa:]
+    n_internal, n_words = clades.shape[1:]
+    distinct, inverse = _unique_rows(clades.reshape(-1, n_words))
+    share = np.repeat(weights, n_internal)
+    lengths = draws.branch_lengths[:, n_taxa:].reshape(-1)
+    mass, squared_mass, first, second = (
+        np.bincount(inverse, weights=x, minlength=len(distinct))
+        for x in (share, share**2, share * lengths, share * lengths**2)
+    )
+    frequency = np.minimum(mass, 1.0)
+    error = _frequency_error(frequency, squared_mass, weights)
+    # among equal frequencies the smaller clade first, then its bits: the same order on every machine
+    order = np.lexsort((*distinct.T, bits.sizes(distinct), -frequency))
+    order = order[mass[order] > 0]
+    mean = first[order] / mass[order]
+    pendant = draws.branch_lengths[:, :n_taxa]
+    pendant_mean = weights @ pendant
+    return SplitSummary(
+        taxa=draws.taxa,
+        clades=distinct[order],
+        frequency=frequency[order],
+        standard_error=error[order],
+        mean_length=mean,
+        length_sd=_deviation(second[order] / mass[order], mean),
+        pendant_mean_length=pendant_mean,
+        pendant_length_sd=_deviation(weights @ pendant**2, pendant_mean),
+    )
+
+
+def summarise_topologies(draws: PosteriorDraws) -> TopologySummary:
+    """Weighted probability of every topology among the draws, with its mean branch lengths."""
+    weights = draws.weights()
+    distinct, position = draws.topologies.unique()
+    n = distinct.n_trees
+    mass = np.bincount(position, weights=weights, minlength=n)
+    error = _frequency_error(mass, np.bincount(position, weights=weights**2, minlength=n), weights)
+    order = np.argsort(-mass, kind="stable")
+    order = order[mass[order] > 0]
+    totals = np.zeros((n, draws.branch_lengths.shape[1]))
+    np.add.at(totals, position, weights[:, None] * draws.branch_lengths)
+    return TopologySummary(
+        taxa=draws.taxa,
+        topologies=distinct[order],
+        probability=mass[order],
+        standard_error=error[order],
+        mean_lengths=totals[order] / mass[order, None],
+    )
+
+
+def _frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The module's standard error, from the sum of squared weights of the trees that have the item."""
+    without = np.maximum((weights**2).sum() - squared_mass, 0.0)
+    return np.sqrt(squared_mass * (1 - frequency) ** 2 + without * frequency**2)
+
+
+def _deviation(mean_square: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(mean_square - mean**2, 0.0))
+
+
+def _unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows of a 2-d array and the position of each row among them; one void key a row is fastest."""
+    rows = np.ascontiguousarray(rows)
+    if len(rows) == 0:
+        return rows, np.zeros(0, dtype=np.int64)
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return rows[first], inverse.reshape(-1)
