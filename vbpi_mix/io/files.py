@@ -1,0 +1,118 @@
+"""Opening what a user gave, and writing so that nothing half-written is ever seen."""
+
+import gzip
+import io
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal, TextIO, cast
+
+from vbpi_mix.errors import InputError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# what the first bytes of text never hold: NUL (binary files, UTF-16 and UTF-32 text)
+_BINARY_MARK = b"\x00"
+
+
+@contextmanager
+def atomic_write(path: Path | str, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """Write a file under a temporary name in the same folder and rename it when the block ends well.
+
+    Readers see the old file or the whole new one; after an error nothing is left behind and an
+    old file is untouched.
+
+    Arguments:
+        path: the file to write or replace; its folder must exist.
+        mode: "w" for UTF-8 text, "wb" for bytes.
+
+    Raises:
+        InputError: the file cannot be written there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        file = temporary.open("xb") if mode == "wb" else temporary.open("x", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def open_bytes(path: Path | str) -> Iterator[BinaryIO]:
+    """Open a file, unpacked where its first bytes say gzip; errors in the block while unpacking name the file.
+
+    Raises:
+        InputError: the file is absent, a folder, unreadable, empty, not text, or damaged gzip data.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a file")
+    try:
+        raw = path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with raw:
+        packed = raw.read(2) == _GZIP_MAGIC
+        raw.seek(0)
+        file = cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw)
+        try:
+            start = cast(io.BufferedReader, file).peek(4096)
+            if not start:
+                raise InputError(f"{path} is empty")
+            if _BINARY_MARK in start:
+                raise InputError(f"{path} is not a text file (it holds zero bytes; UTF-8 text is read)")
+            yield file
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{path}: the gzip data is damaged or cut off ({error})") from error
+
+
+@contextmanager
+def open_text(path: Path | str) -> Iterator[TextIO]:
+    """Open a UTF-8 text file, gzipped or not, for reading; a byte order mark is dropped.
+
+    Raises:
+        InputError: as `open_bytes`, or the bytes read in the block are not UTF-8.
+    """
+    with open_bytes(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+        try:
+            yield text
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def read_text(path: Path | str) -> str:
+    """The whole of a text file, with every kind of line end read as a newline.
+
+    Raises:
+        InputError: as `open_text`, or there is nothing but white space.
+    """
+    with open_text(path) as file:
+        text = file.read()
+    if not text.strip():
+        raise InputError(f"{path} is empty")
+    return text
+
+
+def read_chunks(path: Path | str, size: int = 1 << 22) -> Iterator[bytes]:
+    """The bytes of a file in pieces of about `size`, unpacked, without a byte order mark.
+
+    Raises:
+        InputError: as `open_bytes`.
+    """
+    with open_bytes(path) as file:
+        chunk = file.read(size).removeprefix(b"\xef\xbb\xbf")
+        while chunk:
+            yield chunk
+            chunk = file.read(size)

@@ -1,0 +1,248 @@
+"""One Newick tree, with whatever is wrong with it named; `newick_list` is the fast reader of long lists."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.io.labels import TaxonLabels, first_repeated
+from vbpi_mix.io.nexus_text import unquote
+from vbpi_mix.phylo.topology import Topology, from_neighbours
+
+_TOKEN = re.compile(r"[(),:;]|'[^']*(?:''[^']*)*'|[^\s(),:;\[]+")
+_SKIPPED = re.compile(r"\s+")
+_BRACKET = re.compile(r"[\[\]]")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+
+
+@dataclass
+class _Node:
+    """A node while its tree is read; `position` is the character it begins at, from 1."""
+
+    position: int
+    kids: list["_Node"] = field(default_factory=list)
+    label: str = ""
+    length: float | None = None
+
+
+def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray | None]:
+    """The unrooted topology of one Newick tree, with its branch lengths if it has them.
+
+    A tree with two edges at its root is unrooted: the two become one edge with the sum of their lengths. Labels of
+    inner nodes, comments `[...]` and the length above the root are passed over; the last semicolon may be missing.
+
+    Labels are matched to taxa as `TaxonLabels` says: the exact name first; for a label without quotes then the only
+    taxon that has the same name up to spaces read as underscores, or the reverse (and likewise for other signs that
+    programs replace by underscores), then the only taxon whose first word is the label. Taxon names stay exactly
+    what they are in the alignment.
+
+    Arguments:
+        text: `(A:0.1,(B:0.2,C:0.1):0.05,D:0.3);`, with or without lengths.
+        taxa: (N,) names, N >= 3, in the order of the topology's tips.
+
+    Returns:
+        The topology, and (E,) branch lengths in its edge order or None.
+
+    Raises:
+        InputError: taxa that are missing, unknown or repeated, a node with one or more than two children, lengths
+            that are negative, not finite or given for some edges only, unbalanced brackets, text after the tree.
+    """
+    return read_tree(text, TaxonLabels(taxa))
+
+
+def read_tree(
+    text: str,
+    labels: TaxonLabels,
+    translate: Mapping[str, str] | None = None,
+    where: str = "tree",
+    *,
+    with_lengths: bool = True,
+) -> tuple[Topology, np.ndarray | None]:
+    """`parse_newick` with a NEXUS TRANSLATE table and a name for messages.
+
+    Arguments:
+        text: one Newick tree.
+        labels: the taxa.
+        translate: token to label, both as written (with quotes where there are any).
+        where: the tree's name in messages.
+        with_lengths: False passes over what stands for lengths without reading it.
+
+    Raises:
+        InputError: as `parse_newick`.
+    """
+    root = _read_nodes(text, where, with_lengths)
+    nodes = list(_preorder(root))
+    tips = _tips(nodes, labels, translate or {}, where)
+    _check_degrees(root, nodes, where)
+    edges = list(_unrooted_edges(root, nodes))
+    inner = [node for node in nodes if node.kids and not (node is root and len(root.kids) == 2)]
+    n = len(labels.taxa)
+    number = {id(node): i for i, node in tips.items()} | {id(node): n + i for i, node in enumerate(inner)}
+    ends = [(number[id(a)], number[id(b)]) for a, b, _ in edges]
+    neighbours: list[list[int]] = [[] for _ in range(2 * n - 2)]
+    for a, b in ends:
+        neighbours[a].append(b)
+        neighbours[b].append(a)
+    topology, canonical = from_neighbours(neighbours, n)
+    given = [length for _, _, length in edges if length is not None]
+    if not given:
+        return topology, None
+    if len(given) < len(edges):
+        raise InputError(
+            f"{where}: {len(edges) - len(given)} of its {len(edges)} edges have no length; give all lengths or none"
+        )
+    parents = topology.batch().parents()[0]
+    lengths = np.empty(2 * n - 3)
+    for (a, b), length in zip(ends, given, strict=True):
+        u, v = int(canonical[a]), int(canonical[b])
+        # an edge has the number of its lower end; only the one at taxon 0 hangs above no other node: edge 0
+        lengths[0 if 0 in (u, v) else u if parents[u] == v else v] = length
+    return topology, lengths
+
+
+def tokens(text: str, where: str) -> Iterator[tuple[int, str]]:
+    """(position from 1, token) of a Newick text, white space and comments (nested ones too) left out.
+
+    Raises:
+        InputError: a comment or quoted label that is never closed.
+    """
+    position = 0
+    while position < len(text):
+        if text[position] == "[":
+            position = _comment_end(text, position, where)
+        elif match := _SKIPPED.match(text, position):
+            position = match.end()
+        elif match := _TOKEN.match(text, position):
+            if match.group()[0] == "'" and (len(match.group()) == 1 or match.group()[-1] != "'"):
+                raise InputError(f"{where}: the quoted label at {_excerpt(text, position)} is never closed")
+            yield position + 1, match.group()
+            position = match.end()
+        else:
+            raise InputError(f"{where}: unexpected text at {_excerpt(text, position)}")
+
+
+def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
+    stack: list[_Node] = []
+    current: _Node | None = None  # the last complete node, None where one must begin
+    root: _Node | None = None
+    awaited, ended = "", False  # awaited: "length" after a colon, "label" after a closing bracket
+    for position, token in tokens(text, where):
+        if ended:
+            raise InputError(
+                f"{where}: text after the end of the tree at {_excerpt(text, position - 1)}; give one tree"
+            )
+        if awaited == "length":
+            if current is not None:
+                current.length = _length(token, text, position, where) if with_lengths else 0.0
+            awaited = ""
+        elif token == "(" and current is None:
+            stack.append(_Node(position))
+        elif token in ",)" and stack and current is not None:
+            stack[-1].kids.append(current)
+            current, awaited = None, ""
+            if token == ")":
+                current, awaited = stack.pop(), "label"
+                root = current
+        elif token == ":" and current is not None and current.length is None:
+            awaited = "length"
+        elif token == ";" and current is not None and not stack:
+            ended = True
+        elif token not in "(),:;" and (current is None or awaited == "label"):
+            if current is None:
+                current = _Node(position, label=token)
+            awaited = ""
+        else:
+            raise InputError(f"{where}: unexpected {token!r} at {_excerpt(text, position - 1)}")
+    if stack:
+        raise InputError(
+            f"{where}: the bracket opened at {_excerpt(text, stack[-1].position - 1)} is never closed; is the tree "
+            "cut off?"
+        )
+    if awaited == "length":
+        raise InputError(f"{where}: a colon without a length at the end of the tree")
+    if root is None or root is not current:
+        raise InputError(f"{where}: no tree in brackets found in {text[:40]!r}")
+    return root
+
+
+def _length(token: str, text: str, position: int, where: str) -> float:
+    at = _excerpt(text, position - 1)
+    if token in "(),:;" or not (_NUMBER.fullmatch(token) or token.lower().lstrip("+-") in ("nan", "inf", "infinity")):
+        raise InputError(f"{where}: a branch length must follow the colon, not {token!r}, at {at}")
+    value = float(token)
+    if not math.isfinite(value):
+        raise InputError(f"{where}: the branch length {token} at {at} is not finite")
+    if value < 0:
+        raise InputError(f"{where}: the branch length {token} at {at} is negative")
+    return value
+
+
+def _preorder(root: _Node) -> Iterator[_Node]:
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo.extend(reversed(node.kids))
+
+
+def _tips(nodes: Sequence[_Node], labels: TaxonLabels, translate: Mapping[str, str], where: str) -> dict[int, _Node]:
+    """Taxon index to tip; every taxon exactly once."""
+    tips: dict[int, _Node] = {}
+    unknown = []
+    for node in nodes:
+        if node.kids:
+            continue
+        written = translate.get(node.label, node.label)
+        index = labels.find(unquote(written), quoted=written.startswith("'"))
+        if index is None:
+            unknown.append(unquote(written))
+        elif index in tips:
+            raise InputError(f"{where}: taxon {labels.taxa[index]!r} is there more than once")
+        else:
+            tips[index] = node
+    repeated = first_repeated(unknown)
+    if repeated is not None and len(set(unknown)) == 1 and len(tips) == len(labels.taxa):
+        raise InputError(f"{where}: label {repeated!r} is there more than once")
+    labels.check(tips, unknown, where)
+    return tips
+
+
+def _check_degrees(root: _Node, nodes: Sequence[_Node], where: str) -> None:
+    wide = [node for node in nodes if len(node.kids) > (3 if node is root else 2)]
+    if wide:
+        raise InputError(
+            f"{where}: {len(wide)} node{'s have' if len(wide) > 1 else ' has'} too many children (multifurcations), "
+            f"the first {len(wide[0].kids)} at character {wide[0].position}; resolve them: only binary trees are read"
+        )
+    single = next((node for node in nodes if len(node.kids) == 1), None)
+    if single is not None:
+        raise InputError(f"{where}: the node at character {single.position} has one child only; two are needed")
+
+
+def _unrooted_edges(root: _Node, nodes: Sequence[_Node]) -> Iterator[tuple[_Node, _Node, float | None]]:
+    if len(root.kids) == 2:
+        a, b = root.kids
+        both = None if a.length is None or b.length is None else a.length + b.length
+        yield a, b, both
+    for node in nodes:
+        if node is root and len(root.kids) == 2:
+            continue
+        for kid in node.kids:
+            yield node, kid, kid.length
+
+
+def _comment_end(text: str, start: int, where: str) -> int:
+    depth = 0
+    for match in _BRACKET.finditer(text, start):
+        depth += 1 if match.group() == "[" else -1
+        if depth == 0:
+            return match.end()
+    raise InputError(f"{where}: the comment at {_excerpt(text, start)} is never closed")
+
+
+def _excerpt(text: str, position: int) -> str:
+    """Where in the text, for a message: the character's number from 1 and what stands there."""
+    return f"character {position + 1} ({' '.join(text[position : position + 20].split())!r})"

@@ -1,0 +1,139 @@
+"""PHYLIP alignments, strict and relaxed, sequential and interleaved.
+
+The format does not say which of these a file is, and names may hold spaces, so every reading is tried and the first
+one in which all rows have the declared length is taken. (Biopython wants to be told the variant, cuts strict names
+at ten characters whatever follows, and reads no relaxed file with names that hold spaces.)
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.io.labels import first_repeated
+from vbpi_mix.io.nexus_text import unquote
+
+_HEADER = re.compile(r"\s*(\d+)\s+(\d+)(?:\s+[IiSs])?\s*\Z")
+_QUOTED_NAME = re.compile(r"\s*('[^']*(?:''[^']*)*')\s+(.*)\Z")
+# what a row may hold; the alignment reader names the taxon and column of anything else
+_SYMBOLS = re.compile(r"[A-Za-z?.*~-]*\Z")
+
+Rows = list[tuple[str, str]]
+Split = Callable[[str], tuple[str, str]]
+
+
+def is_phylip(text: str) -> bool:
+    """Whether the first line with text is a PHYLIP header: two whole numbers."""
+    return _HEADER.match(text.lstrip().split("\n", 1)[0]) is not None
+
+
+def parse_phylip(text: str, source: str) -> Rows:
+    """(name, sequence) of every row, as the file has them.
+
+    Names: in relaxed files what precedes the first white space; in strict ones the first ten characters; where
+    neither fits, what precedes two or more spaces or a tab, or all but the last word of the line. A name in single
+    quotes may hold anything.
+
+    Arguments:
+        text: the file.
+        source: its name, for messages.
+
+    Raises:
+        InputError: no reading gives the declared number of rows of the declared length.
+    """
+    header, _, body = text.lstrip().partition("\n")
+    match = _HEADER.match(header)
+    if match is None:
+        raise InputError(f"{source}: a PHYLIP file begins with two numbers, not {header[:30]!r}")
+    n_taxa, n_sites = int(match.group(1)), int(match.group(2))
+    if n_taxa == 0 or n_sites == 0:
+        raise InputError(f"{source}: the header declares {n_taxa} taxa and {n_sites} sites")
+    lines = [line.rstrip() for line in body.split("\n")]
+    full = [line for line in lines if line]
+    layouts = [_sequential, _interleaved, _named_blocks]
+    first_blank = next((i for i, line in enumerate(lines) if not line and any(lines[:i])), None)
+    if first_blank is not None and len([line for line in lines[:first_blank] if line]) == n_taxa:
+        layouts = [_interleaved, _named_blocks, _sequential]  # one line per taxon, then a blank line
+    attempts: list[Rows] = []
+    for split in (_relaxed, _strict, _wide, _last_word):
+        for layout in layouts:
+            rows = list(layout(full, n_taxa, n_sites, split))
+            attempts.append(rows)
+            if (
+                len(rows) == n_taxa
+                and all(name and len(sequence) == n_sites and _SYMBOLS.match(sequence) for name, sequence in rows)
+                and first_repeated(name for name, _ in rows) is None
+            ):
+                return rows
+    raise InputError(_complaint(attempts, full, n_taxa, n_sites, source))
+
+
+def _sequential(lines: list[str], n_taxa: int, n_sites: int, split: Split) -> Iterator[tuple[str, str]]:
+    """Rows one after the other, each over as many lines as it needs."""
+    i = 0
+    while i < len(lines):
+        name, sequence = split(lines[i])
+        i += 1
+        while len(sequence) < n_sites and i < len(lines) and len(lines) > n_taxa:
+            sequence += _joined(lines[i])
+            i += 1
+        yield name, sequence
+
+
+def _interleaved(lines: list[str], n_taxa: int, _: int, split: Split) -> Iterator[tuple[str, str]]:
+    """Blocks of one line per taxon, with names in the first block only."""
+    for i, line in enumerate(lines[:n_taxa]):
+        name, sequence = split(line)
+        yield name, sequence + "".join(_joined(more) for more in lines[i + n_taxa :: n_taxa])
+
+
+def _named_blocks(lines: list[str], n_taxa: int, _: int, split: Split) -> Iterator[tuple[str, str]]:
+    """Blocks of one line per taxon, with names in all of them."""
+    for i in range(min(n_taxa, len(lines))):
+        parts = [split(line) for line in lines[i::n_taxa]]
+        same = all(name == parts[0][0] for name, _ in parts)
+        yield parts[0][0], "".join(sequence for _, sequence in parts) if same else ""
+
+
+def _joined(text: str) -> str:
+    return "".join(text.split())
+
+
+def _relaxed(line: str) -> tuple[str, str]:
+    if quoted := _QUOTED_NAME.match(line):
+        return unquote(quoted.group(1)), _joined(quoted.group(2))
+    name, *rest = line.split(None, 1)
+    return name, _joined(rest[0] if rest else "")
+
+
+def _strict(line: str) -> tuple[str, str]:
+    return line[:10].strip(), _joined(line[10:])
+
+
+def _wide(line: str) -> tuple[str, str]:
+    name, *rest = re.split(r"\t|\s{2,}", line.strip(), maxsplit=1)
+    return name.strip(), _joined(rest[0] if rest else "")
+
+
+def _last_word(line: str) -> tuple[str, str]:
+    name, *rest = line.strip().rsplit(None, 1)
+    return name.strip(), rest[0] if rest else ""
+
+
+def _complaint(attempts: list[Rows], lines: list[str], n_taxa: int, n_sites: int, source: str) -> str:
+    """What is wrong, told by the reading that comes closest to the header."""
+    best = max(
+        attempts, key=lambda rows: sum(len(sequence) == n_sites for _, sequence in rows) - abs(len(rows) - n_taxa)
+    )
+    if len(lines) < n_taxa or len(best) != n_taxa:
+        return f"{source}: the header declares {n_taxa} taxa, but there are {min(len(best), len(lines))} rows"
+    for name, sequence in best:
+        if len(sequence) != n_sites:
+            return f"{source}: taxon {name!r} has {len(sequence)} sites, where the header declares {n_sites}"
+    repeated = first_repeated(name for name, _ in best)
+    if repeated is not None:
+        return f"{source}: two rows are named {repeated!r}; names must differ"
+    for name, sequence in best:
+        for column, symbol in enumerate(sequence, start=1):
+            if not _SYMBOLS.match(symbol):
+                return f"{source}: taxon {name!r} has {symbol!r} at column {column}, which is no nucleotide code"
+    return f"{source}: a row has no name"
