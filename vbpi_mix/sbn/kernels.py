@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.support.hashing import Id
 
 
 @kernel()
@@ -42,7 +43,7 @@ def tree_entries(trees: tuple[np.ndarray, ...], offsets: tuple[int, int], tree: 
 
 
 @kernel()
-def log_sum_exp(values: np.ndarray, a: int, entries: np.ndarray, start: int, stop: int) -> float:
+def log_sum_exp(values: np.ndarray, a: int, entries: np.ndarray, start: Id, stop: Id) -> float:
     """log sum exp of `values[a, entries[start:stop]]`; the value itself where there is one."""
     largest = values[a, entries[start]]
     if stop == start + 1:
@@ -87,6 +88,8 @@ def root_everywhere(
     """log q of one tree, in two passes over its nodes.
 
     Arguments:
+        children: (T, N-2, 2); `tree` is the row meant.
+        tree: 0..T-1.
         logs: see `gather`.
         below: (2N-2,) scratch, log-probability of everything below a node given the subsplit there; zero at tips.
         above: (2N-2,) scratch, the same for everything beyond a node's parent, seen from the node.
@@ -138,6 +141,8 @@ def usage(
     """The derivative of log q in the log-probability of every used entry: the share of rootings that use it.
 
     Arguments:
+        children: (T, N-2, 2); `tree` is the row meant.
+        tree: 0..T-1.
         shares: (E,) posterior probabilities of the rootings.
         inside: (2N-2,) scratch, share of the edges below and above a node.
         outside: (2N-2,) scratch, share of all edges but those below a node.
@@ -207,10 +212,8 @@ def log_q_vjp(
 ) -> None:
     """Add the derivative of sum(upstream * log q) in `values` to `gradient` (A, n_params).
 
-    Arguments:
-        shares: (M, T, E) from `log_q`.
-        upstream: (M, T); trees whose log q is -inf have shares of zero and get no gradient.
-        normalised: `values` are log-probabilities themselves, not logits.
+    `shares` (M, T, E) are those of `log_q`: zeros where log q is -inf, so such trees get no gradient. With
+    `normalised`, `values` are log-probabilities themselves, not logits.
     """
     children = trees[0]
     n_taxa = children.shape[1] + 2

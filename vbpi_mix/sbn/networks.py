@@ -124,8 +124,9 @@ class _LogSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *upstreams: Tensor) -> tuple[Tensor, None]:
         values, log_norm, support = ctx.state
+        (upstream,) = upstreams
         gradient = _array(upstream).copy()
         kernels.log_softmax_vjp(values, log_norm, _tables(support), gradient)
         return torch.from_numpy(gradient).to(upstream.device), None
@@ -148,17 +149,19 @@ class _LogProb(torch.autograd.Function):
         log_norm = np.full((len(values), support.segments.n_segments), 0.0 if normalised else np.nan)
         result = np.empty((len(components), n_trees))
         shares = np.empty((len(components), n_trees, 2 * n_taxa - 3))
-        arguments = values, log_norm, _tables(support), _trees(encoded), _offsets(support), components
-        kernels.log_q(*arguments, result, shares)
-        ctx.state = arguments, shares, normalised
+        tables, trees, offsets = _tables(support), _trees(encoded), _offsets(support)
+        kernels.log_q(values, log_norm, tables, trees, offsets, components, result, shares)
+        ctx.state = (values, log_norm, tables, trees, offsets, components, shares), normalised
         return torch.from_numpy(result).to(logits.device)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
-        arguments, shares, normalised = ctx.state
-        gradient = np.zeros_like(arguments[0])
-        kernels.log_q_vjp(*arguments, shares, _array(upstream), normalised, gradient)
+    def backward(ctx: Any, *upstreams: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (values, log_norm, tables, trees, offsets, components, shares), normalised = ctx.state
+        (upstream,) = upstreams
+        gradient = np.zeros_like(values)
+        weights = _array(upstream)
+        kernels.log_q_vjp(values, log_norm, tables, trees, offsets, components, shares, weights, normalised, gradient)
         return torch.from_numpy(gradient).to(upstream.device), None, None, None, None
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.support.hashing import Id
 
 
 @kernel()
@@ -12,9 +13,11 @@ def draw(values: np.ndarray, entries: np.ndarray, uniform: float, cumulative: np
     """One entry of a segment with probability proportional to exp(values[entry]).
 
     Arguments:
+        values: (n_params,) of one component.
         entries: the segment's entries.
         uniform: in [0, 1).
-        cumulative: (at least len(entries),) scratch; kept, it may serve again for the same segment (`ready`).
+        cumulative: (at least len(entries),) scratch; kept, it serves again for the same segment.
+        ready: it was filled before.
     """
     n = len(entries)
     if n == 1:
@@ -58,7 +61,8 @@ def sample_topologies(
         uniforms: (T, N-1) in [0, 1), one per drawn subsplit.
         tables: (segment_of_entry, pointer, entries) of the support's segments.
         after: (child_of_entry, after_rootsplit, after_subsplit) of the support's segments.
-        tripartitions: (n_tripartitions, 3); adjacencies: (n_adjacencies, 3), sorted.
+        tripartitions: (n_tripartitions, 3).
+        adjacencies: (n_adjacencies, 3), sorted.
         trees: (children, split_ids, tripartition_ids, adjacency_ids) to be filled, see `EncodedTopologies`.
     """
     _, pointer, entries = tables
@@ -127,7 +131,7 @@ def sample_topologies(
 
 
 @kernel()
-def find_adjacency(adjacencies: np.ndarray, above: int, below: int) -> int:
+def find_adjacency(adjacencies: np.ndarray, above: Id, below: Id) -> Id:
     """The number of the adjacency (above, below) among the sorted ones, -1 if it is not there.
 
     Only the edge on which the root was drawn can lack it: its two sides were drawn independently.

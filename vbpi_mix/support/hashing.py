@@ -5,9 +5,13 @@ they came, and `slots (power of two)` int32, open addressing with linear probing
 word by word, so two different keys never share a number.
 """
 
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+
+Id: TypeAlias = Any  # an integer; type checkers cannot tell the elements of arrays from arrays
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -33,13 +37,13 @@ def pack(high: np.ndarray, low: np.ndarray) -> np.ndarray:
 
 
 @kernel()
-def pack_pair(high: int, low: int) -> np.uint64:
+def pack_pair(high: Id, low: Id) -> np.uint64:
     """The key of one pair, see `pack`."""
     return (np.uint64(high) << np.uint64(32)) | np.uint64(low)
 
 
 @kernel()
-def probe(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> int:
+def probe(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> Id:
     """The position in `slots` where `key` is, or the empty one where it belongs."""
     mixed = np.uint64(0)
     for word in key:
@@ -65,13 +69,13 @@ def probe(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> int:
 
 
 @kernel()
-def find(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> int:
+def find(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> Id:
     """The number of `key`, -1 if it is not in the table."""
     return slots[probe(slots, keys, key)]
 
 
 @kernel()
-def intern(slots: np.ndarray, keys: np.ndarray, counts: np.ndarray, table: int, key: np.ndarray) -> int:
+def intern(slots: np.ndarray, keys: np.ndarray, counts: np.ndarray, table: int, key: np.ndarray) -> Id:
     """The number of `key`, entered at the end if it is new; `counts[table]` is the number of keys so far."""
     position = probe(slots, keys, key)
     row = slots[position]
