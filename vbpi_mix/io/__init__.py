@@ -1,0 +1,1 @@
+"""Files and values: alignments, trees, tree lists, the data catalogue."""
