@@ -124,9 +124,8 @@ class _LogSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstreams: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         values, log_norm, support = ctx.state
-        (upstream,) = upstreams
         gradient = _array(upstream).copy()
         kernels.log_softmax_vjp(values, log_norm, _tables(support), gradient)
         return torch.from_numpy(gradient).to(upstream.device), None
@@ -156,9 +155,8 @@ class _LogProb(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstreams: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (values, log_norm, tables, trees, offsets, components, shares), normalised = ctx.state
-        (upstream,) = upstreams
         gradient = np.zeros_like(values)
         weights = _array(upstream)
         kernels.log_q_vjp(values, log_norm, tables, trees, offsets, components, shares, weights, normalised, gradient)

@@ -1,6 +1,7 @@
 """Which topologies can be sampled: candidate trees, integer-coded supports, topologies as ids."""
 
 from vbpi_mix.support.build import build_support
+from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
 from vbpi_mix.support.encode import EncodedTopologies, encode, represented
 from vbpi_mix.support.features import FeatureKind, PSPIndexer
 from vbpi_mix.support.segments import Segments
@@ -14,5 +15,7 @@ __all__ = [
     "SubsplitSupport",
     "build_support",
     "encode",
+    "iqtree_bootstrap",
     "represented",
+    "veryfasttree_bootstrap",
 ]
