@@ -11,11 +11,11 @@ PRIMATES = (
 )  # fmt: skip
 
 
-def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, seed=3, equal=False, taxa=None):
-    """Draws over a few random topologies with unequal frequencies, gamma lengths and log-normal weights."""
+def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, equal=False, taxa=None):
+    """Draws over random topologies, each `ratio` as frequent as the one before, with log-normal weights."""
     generator = np.random.default_rng(seed)
     pool = random_topologies(n_topologies, n_taxa, generator)
-    share = 2.0 ** -np.arange(n_topologies)
+    share = ratio ** np.arange(n_topologies)
     picked = generator.choice(n_topologies, n_trees, p=share / share.sum())
     if taxa is None:
         taxa = PRIMATES[:n_taxa] if n_taxa <= len(PRIMATES) else tuple(f"t{i}" for i in range(n_taxa))

@@ -50,14 +50,13 @@ def test_majority_rule_has_exactly_the_frequent_splits(n_taxa, threshold):
 
 
 def test_extended_consensus_is_greedy_by_frequency():
-    splits = summarise_splits(made_up_draws(200, 10, n_topologies=12, seed=8))
+    splits = summarise_splits(made_up_draws(200, 10, n_topologies=12, ratio=0.9))
     chosen = []
     for i in range(splits.n_splits):
         if all(compatible(named(splits, i), other) for other in chosen):
             chosen.append(named(splits, i))
     plain, extended = consensus_tree(splits), consensus_tree(splits, extended=True)
     assert splits_of(extended).keys() == set(chosen)
-    assert len(splits_of(extended)) == 7, "random topologies hold enough splits for a binary tree"
     assert splits_of(plain).keys() < splits_of(extended).keys()
     assert all(compatible(a, b) for a, b in combinations(splits_of(extended), 2))
     assert "extended" in extended.describe()

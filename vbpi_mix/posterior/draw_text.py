@@ -1,6 +1,7 @@
 """The consensus tree drawn with characters, for a terminal."""
 
 import math
+import warnings
 
 from vbpi_mix.posterior.consensus import ConsensusTree
 from vbpi_mix.posterior.rooting import display_tree
@@ -18,7 +19,9 @@ def draw_consensus(consensus: ConsensusTree, *, outgroup: str | None = None) -> 
     Raises:
         InputError: no taxon has the outgroup's name.
     """
-    from ete3 import TreeNode  # imported here: it takes half a second
+    with warnings.catch_warnings():  # of its own deprecated imports, nothing that a user could change
+        warnings.simplefilter("ignore")
+        from ete3 import TreeNode  # imported here: it takes half a second
 
     display = display_tree(consensus, outgroup=outgroup)
     nodes = [TreeNode() for _ in range(display.n_nodes)]  # not from Newick: labels must pass unread

@@ -100,6 +100,8 @@ def _midpoint(consensus: ConsensusTree) -> tuple[int, float]:
     start = int(_walk(consensus, 0)[0][tips].argmax())  # the tip farthest from any node ends a longest path
     distance, previous = _walk(consensus, start)
     node = int(distance[tips].argmax())
+    if distance[node] == 0:  # no branch has a length: every place is the middle
+        return 0, 0.0
     half = float(distance[node]) / 2
     while distance[previous[node]] > half:
         node = previous[node]
