@@ -1,0 +1,59 @@
+"""What the likelihood accepts; each message names what was found and where."""
+
+import torch
+from torch import Tensor
+
+from vbpi_mix.errors import InputError, NumericalError
+from vbpi_mix.phylo import SitePatterns, TopologyBatch
+
+
+def check_inputs(topologies: TopologyBatch, patterns: SitePatterns) -> None:
+    """Raise InputError unless patterns and topologies have the same number of taxa and patterns are well-formed."""
+    if topologies.n_trees == 0:
+        raise InputError("no trees: the likelihood needs at least one topology")
+    if patterns.state_sets.ndim != 2 or patterns.state_sets.dtype.name != "uint8":
+        raise InputError(
+            f"state sets must be a uint8 array (taxa, patterns), not {patterns.state_sets.dtype.name} "
+            f"of shape {patterns.state_sets.shape}"
+        )
+    if patterns.n_taxa != topologies.n_taxa:
+        raise InputError(f"the topologies have {topologies.n_taxa} taxa, the site patterns {patterns.n_taxa}")
+    if patterns.weights.shape != (patterns.n_patterns,):
+        raise InputError(f"{patterns.n_patterns} site patterns with weights of shape {patterns.weights.shape}")
+
+
+def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
+    """Raise unless branch lengths (T, E) are float64, finite and not negative."""
+    _check_tensor("branch_lengths", branch_lengths, (topologies.n_trees, topologies.n_edges))
+    lengths = branch_lengths.detach()
+    bad = ~((lengths >= 0) & (lengths < torch.inf))
+    if bad.any():
+        tree, edge = bad.nonzero()[0].tolist()
+        raise NumericalError(
+            f"the length of edge {edge} of tree {tree} is {lengths[tree, edge].item()}: "
+            "branch lengths must be finite and not negative"
+        )
+
+
+def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
+    """Raise unless matrices (T, E, C, 4, 4), frequencies (4,) and category weights (C,) are float64 and finite."""
+    if category_weights.ndim != 1 or len(category_weights) == 0:
+        raise InputError(f"category_weights has shape {tuple(category_weights.shape)}, expected (C,) with C >= 1")
+    shape = (topologies.n_trees, topologies.n_edges, len(category_weights), 4, 4)
+    _check_tensor("transition_matrices", matrices, shape)
+    _check_tensor("root_frequencies", frequencies, (4,))
+    _check_tensor("category_weights", category_weights, (len(category_weights),))
+    finite = matrices.detach().isfinite()
+    if not finite.all():
+        tree, edge, category, _, _ = (~finite).nonzero()[0].tolist()
+        raise NumericalError(f"the transition matrix of edge {edge} of tree {tree}, category {category}, is not finite")
+    for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
+        if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
+            raise NumericalError(f"{name} must be finite and not negative, not {tensor.tolist()}")
+
+
+def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(tensor.shape) != shape:
+        raise InputError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
+    if tensor.dtype != torch.float64:
+        raise InputError(f"{name} is {tensor.dtype}, expected torch.float64")

@@ -1,0 +1,309 @@
+"""Compiled pruning for any model of four states with C rate categories.
+
+The value and the derivatives of the log-likelihood in every entry of every transition matrix, in the root frequencies
+and in the category weights, by one pass up and one down the tree. With the outside message O at the upper end of an
+edge and the partial likelihoods v at its lower end, both of category c,
+
+    d log L / d P[s, t] = weight_c O[s] v[t] / L,
+
+and O of the edges below a node is P^T O times the message of the sibling. Outside messages are carried multiplied by
+w weight_c / L (w: weight of the pattern), which also cancels the factors of the scaled variant (see `scaling`).
+
+Blocks and layout follow `jc69_kernels`: a node owns four rows of the workspace, its message upward and then its
+outside message; partial likelihoods are recomputed from the messages of the children, which still stand when needed.
+"""
+
+import numpy as np
+
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, rescaling
+
+BLOCK = 64
+SIZE = 4 * BLOCK
+_R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
+
+
+@kernel(fastmath=True)
+def _tip_partials(states: np.ndarray, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        s = states[p]
+        out[p] = 1.0 if s & 1 else 0.0
+        out[_R1 + p] = 1.0 if s & 2 else 0.0
+        out[_R2 + p] = 1.0 if s & 4 else 0.0
+        out[_R3 + p] = 1.0 if s & 8 else 0.0
+
+
+@kernel(fastmath=True)
+def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    for p in range(SIZE):
+        out[p] = left[p] * right[p]
+
+
+@kernel(fastmath=True)
+def _rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = partials[p], partials[_R1 + p], partials[_R2 + p], partials[_R3 + p]
+        factor, n_steps = rescaling(max(max(v0, v1), max(v2, v3)))
+        partials[p] = v0 * factor
+        partials[_R1 + p] = v1 * factor
+        partials[_R2 + p] = v2 * factor
+        partials[_R3 + p] = v3 * factor
+        factors[p] = factor
+        steps[p] += n_steps
+
+
+@kernel(fastmath=True)
+def _scale(message: np.ndarray, factors: np.ndarray) -> None:
+    for p in range(BLOCK):
+        message[p] *= factors[p]
+        message[_R1 + p] *= factors[p]
+        message[_R2 + p] *= factors[p]
+        message[_R3 + p] *= factors[p]
+
+
+@kernel(fastmath=True)
+def _propagate(vectors: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+    a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
+    b0, b1, b2, b3 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
+    c0, c1, c2, c3 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
+    d0, d1, d2, d3 = matrix[3, 0], matrix[3, 1], matrix[3, 2], matrix[3, 3]
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = vectors[p], vectors[_R1 + p], vectors[_R2 + p], vectors[_R3 + p]
+        out[p] = (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
+        out[_R1 + p] = (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
+        out[_R2 + p] = (c0 * v0 + c1 * v1) + (c2 * v2 + c3 * v3)
+        out[_R3 + p] = (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
+
+
+@kernel(fastmath=True)
+def _pull_back(message: np.ndarray, matrix: np.ndarray) -> None:
+    """message = transpose of matrix @ message, in place."""
+    a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
+    b0, b1, b2, b3 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
+    c0, c1, c2, c3 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
+    d0, d1, d2, d3 = matrix[3, 0], matrix[3, 1], matrix[3, 2], matrix[3, 3]
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = message[p], message[_R1 + p], message[_R2 + p], message[_R3 + p]
+        message[p] = (a0 * v0 + b0 * v1) + (c0 * v2 + d0 * v3)
+        message[_R1 + p] = (a1 * v0 + b1 * v1) + (c1 * v2 + d1 * v3)
+        message[_R2 + p] = (a2 * v0 + b2 * v1) + (c2 * v2 + d2 * v3)
+        message[_R3 + p] = (a3 * v0 + b3 * v1) + (c3 * v2 + d3 * v3)
+
+
+@kernel(fastmath=True)
+def _split(up: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    for p in range(SIZE):
+        u = up[p]
+        message = left[p]
+        left[p] = u * right[p]
+        right[p] = u * message
+
+
+@kernel(fastmath=True)
+def _add_outer(outside: np.ndarray, partials: np.ndarray, gradient: np.ndarray) -> None:
+    """gradient[s, t] += sum over patterns of outside[s] partials[t]."""
+    for s in range(0, 4, 2):
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
+        first = outside[s * BLOCK : (s + 1) * BLOCK]
+        second = outside[(s + 1) * BLOCK : (s + 2) * BLOCK]
+        for p in range(BLOCK):
+            v0, v1, v2, v3 = partials[p], partials[_R1 + p], partials[_R2 + p], partials[_R3 + p]
+            x, y = first[p], second[p]
+            a0 += x * v0
+            a1 += x * v1
+            a2 += x * v2
+            a3 += x * v3
+            b0 += y * v0
+            b1 += y * v1
+            b2 += y * v2
+            b3 += y * v3
+        gradient[s, 0] += a0
+        gradient[s, 1] += a1
+        gradient[s, 2] += a2
+        gradient[s, 3] += a3
+        gradient[s + 1, 0] += b0
+        gradient[s + 1, 1] += b1
+        gradient[s + 1, 2] += b2
+        gradient[s + 1, 3] += b3
+
+
+@kernel()
+def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
+            factors: np.ndarray, steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
+    """Messages of all edges in one category; of the top node, which has none, the partial likelihoods."""
+    n = tips.shape[0]
+    for i in range(n):
+        _propagate(tips[i], matrices[i], work[i])
+    steps[:] = 0.0
+    for i in range(n - 2):
+        _multiply(work[children[i, 0]], work[children[i, 1]], buffer)
+        if scaled:
+            _rescale(buffer, factors, steps)
+        if i < n - 3:
+            _propagate(buffer, matrices[n + i], work[n + i])
+        else:
+            work[n + i][:] = buffer
+
+
+@kernel()
+def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
+              factors: np.ndarray, steps: np.ndarray, scaled: bool,
+              gradient: np.ndarray) -> None:  # fmt: skip
+    """Add the gradient in the matrices of all edges but edge 0, given the outside message of the top node."""
+    n = tips.shape[0]
+    for i in range(n - 3, -1, -1):
+        _split(work[n + i], work[children[i, 0]], work[children[i, 1]])
+        for side in range(2):
+            child = children[i, side]
+            if child < n:
+                _add_outer(work[child], tips[child], gradient[child])
+                continue
+            _multiply(work[children[child - n, 0]], work[children[child - n, 1]], buffer)
+            if scaled:
+                _rescale(buffer, factors, steps)
+            _add_outer(work[child], buffer, gradient[child])
+            _pull_back(work[child], matrices[child])
+            if scaled:
+                _scale(work[child], factors)
+
+
+@kernel(fastmath=True)
+def _root_likelihoods(top: np.ndarray, tip: np.ndarray, frequencies: np.ndarray, out: np.ndarray) -> None:
+    f0, f1, f2, f3 = frequencies[0], frequencies[1], frequencies[2], frequencies[3]
+    for p in range(BLOCK):
+        out[p] = (f0 * top[p] * tip[p] + f1 * top[_R1 + p] * tip[_R1 + p]) + (
+            f2 * top[_R2 + p] * tip[_R2 + p] + f3 * top[_R3 + p] * tip[_R3 + p]
+        )
+
+
+@kernel()
+def _mix(likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarray, pattern_weights: np.ndarray,
+         shares: np.ndarray) -> tuple[float, float]:  # fmt: skip
+    """Mix the categories' site likelihoods, which may stand at different scales.
+
+    Returns the lowest site likelihood (in the scale of its pattern) and the log-likelihood of the block; `shares`
+    (C, BLOCK) gets w s_c / L with s_c the scale of the category relative to that of the mixture.
+    """
+    lowest = np.inf
+    total = 0.0
+    n_categories = len(category_weights)
+    for p in range(BLOCK):
+        base = np.inf
+        for c in range(n_categories):
+            if likelihoods[c, p] > 0.0 and category_weights[c] > 0.0:
+                base = min(base, steps[c, p])
+        mixture = 0.0
+        for c in range(n_categories):
+            difference = base - steps[c, p]
+            # Positive only where the category's likelihood is zero: it adds nothing to the mixture, and nothing
+            # finite could be said about gradients in its matrices. Categories 2^-1074 times as likely as another
+            # one vanish beside it.
+            shares[c, p] = 1.0 if difference == 0.0 else np.exp2(128.0 * difference) if difference < 0.0 else 0.0
+            mixture += category_weights[c] * likelihoods[c, p] * shares[c, p]
+        for c in range(n_categories):
+            shares[c, p] *= pattern_weights[p] / mixture if mixture > 0.0 else 0.0
+        lowest = min(lowest, mixture) if mixture < np.inf else -np.inf
+        if pattern_weights[p] > 0.0:
+            total += pattern_weights[p] * (np.log(mixture) - LOG_STEP * base) if mixture > 0.0 else -np.inf
+    return lowest, total
+
+
+@kernel(fastmath=True)
+def _root(top: np.ndarray, tip_message: np.ndarray, tip: np.ndarray, frequencies: np.ndarray, weight: float,
+          likelihoods: np.ndarray, shares: np.ndarray, matrix_gradient: np.ndarray,
+          frequency_gradient: np.ndarray) -> float:  # fmt: skip
+    """Gradients at edge 0 and in the frequencies; turns `top` into the top node's outside message.
+
+    Returns the derivative in the category's weight.
+    """
+    for s in range(4):
+        total = 0.0
+        frequency = frequencies[s]
+        partials = top[s * BLOCK : (s + 1) * BLOCK]
+        message = tip_message[s * BLOCK : (s + 1) * BLOCK]
+        for p in range(BLOCK):
+            share = weight * shares[p]
+            product = share * partials[p]
+            total += product * message[p]
+            partials[p] = share * frequency * message[p]
+            # the message of tip 0 is not needed below: its place takes the outside message of edge 0
+            message[p] = product * frequency
+        frequency_gradient[s] += total
+    _add_outer(tip_message, tip, matrix_gradient)
+    by_weight = 0.0
+    for p in range(BLOCK):
+        by_weight += shares[p] * likelihoods[p]
+    return by_weight
+
+
+@kernel()
+def general_kernel(
+    matrices: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    children: np.ndarray,
+    states: np.ndarray,
+    weights: np.ndarray,
+    trees: tuple[int, int],
+    blocks: tuple[int, int],
+    with_gradient: bool,
+    work: np.ndarray,
+    values: np.ndarray,
+    matrix_gradient: np.ndarray,
+    frequency_gradient: np.ndarray,
+    weight_gradient: np.ndarray,
+) -> None:
+    """Log-likelihoods and all their derivatives, of some trees on some blocks of patterns.
+
+    Arguments:
+        matrices: (T, C, E, 4, 4) transition matrices, P[s, t] from the upper state s to the lower state t.
+        frequencies: (4,) of the root, which is the top node.
+        category_weights: (C,).
+        children: (T, N-2, 2) int32, as in `phylo.TopologyBatch`.
+        states: (B, N, BLOCK) uint8 state sets; the last block filled up with 15.
+        weights: (B, BLOCK) float64 >= 0; zero where filled up.
+        trees: first tree and the one after the last.
+        blocks: first block and the one after the last.
+        with_gradient: whether the gradients are wanted.
+        work: (N + C (2N-2) + C + 2, SIZE) float64, overwritten.
+        values: (T,) output, written at `trees`; -inf where a site likelihood is not positive.
+        matrix_gradient: (T, C, E, 4, 4) output, zero before the call; zero in trees whose value is -inf.
+        frequency_gradient: (T, 4) output, likewise.
+        weight_gradient: (T, C) output, likewise.
+    """
+    n, n_categories = states.shape[1], len(category_weights)
+    tips = work[:n]
+    nodes = work[n : n + n_categories * (2 * n - 2)].reshape((n_categories, 2 * n - 2, SIZE))
+    rows = work[n + n_categories * (2 * n - 2) :].reshape(-1).reshape((-1, BLOCK))
+    likelihoods, steps, shares = rows[:n_categories], rows[n_categories : 2 * n_categories], rows[2 * n_categories :]
+    factors = rows[3 * n_categories]
+    buffer = work[work.shape[0] - 1]
+    values[trees[0] : trees[1]] = 0.0
+    for b in range(blocks[0], blocks[1]):
+        for i in range(n):
+            _tip_partials(states[b, i], tips[i])
+        for t in range(trees[0], trees[1]):
+            scaled = False
+            while True:
+                for c in range(n_categories):
+                    _upward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled)
+                    _root_likelihoods(nodes[c, 2 * n - 3], nodes[c, 0], frequencies, likelihoods[c])
+                lowest, value = _mix(likelihoods, steps, category_weights, weights[b], shares)
+                if scaled or lowest >= UNSCALED_LIMIT:
+                    break
+                scaled = True
+            values[t] += value
+            if not with_gradient or values[t] == -np.inf:
+                continue
+            for c in range(n_categories):
+                weight_gradient[t, c] += _root(
+                    nodes[c, 2 * n - 3], nodes[c, 0], tips[0], frequencies, category_weights[c], likelihoods[c],
+                    shares[c], matrix_gradient[t, c, 0], frequency_gradient[t],
+                )  # fmt: skip
+                _downward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled,
+                          matrix_gradient[t, c])  # fmt: skip
+    for t in range(trees[0], trees[1]):
+        if values[t] == -np.inf:
+            matrix_gradient[t] = 0.0
+            frequency_gradient[t] = 0.0
+            weight_gradient[t] = 0.0

@@ -1,0 +1,238 @@
+"""Compiled pruning for JC69: the log-likelihood of a tree and its derivative in every branch length.
+
+Under JC69 a vector v of state likelihoods passes an edge of length t as e v + a sum(v), with e = exp(-4t/3) and
+a = (1 - e) / 4. Write m for the message that a clade sends up its edge, O for what the rest of the tree sends down to
+the upper end of that edge, L = sum(O m) for the likelihood of the pattern (the same at every edge). Then
+
+    d log L / dt = -4/3 (sum(O m) - sum(O) sum(v) / 4) / L = -4/3 (1 - sum(O) sum(v) / (4 L)),
+
+so that the gradient needs one number per edge and pattern. The outside messages are carried multiplied by w / (4 L)
+(w: weight of the pattern), which also cancels the factors of the scaled variant (see `scaling`).
+
+Layout. Patterns come in blocks of `BLOCK`. A node owns `SIZE` numbers of the workspace: one row per state with the
+message on the edge above it (in the downward pass: the outside message below that edge), and one row with the sum of
+its partial likelihoods (in the downward pass: times the sum of the outside message). The nodes reach the loops as
+separate one-dimensional arrays with rows at constant offsets. In this form LLVM proves with few checks that the rows
+do not overlap and vectorises; with slices of one array, or with strides, it does not.
+"""
+
+import numpy as np
+
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, rescaling
+
+BLOCK = 64
+SIZE = 5 * BLOCK
+_R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
+
+
+@kernel(fastmath=True)
+def _tip_messages(states: np.ndarray, e: float, a: float, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        s = states[p]
+        size = ((1.0 if s & 1 else 0.0) + (1.0 if s & 2 else 0.0)) + (
+            (1.0 if s & 4 else 0.0) + (1.0 if s & 8 else 0.0)
+        )
+        rest = a * size
+        out[p] = rest + (e if s & 1 else 0.0)
+        out[_R1 + p] = rest + (e if s & 2 else 0.0)
+        out[_R2 + p] = rest + (e if s & 4 else 0.0)
+        out[_R3 + p] = rest + (e if s & 8 else 0.0)
+        out[_R4 + p] = size
+
+
+@kernel(fastmath=True)
+def _combine(left: np.ndarray, right: np.ndarray, e: float, a: float, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        v0 = left[p] * right[p]
+        v1 = left[_R1 + p] * right[_R1 + p]
+        v2 = left[_R2 + p] * right[_R2 + p]
+        v3 = left[_R3 + p] * right[_R3 + p]
+        total = (v0 + v1) + (v2 + v3)
+        rest = a * total
+        out[p] = rest + e * v0
+        out[_R1 + p] = rest + e * v1
+        out[_R2 + p] = rest + e * v2
+        out[_R3 + p] = rest + e * v3
+        out[_R4 + p] = total
+
+
+@kernel(fastmath=True)
+def _combine_scaled(
+    left: np.ndarray, right: np.ndarray, e: float, a: float, out: np.ndarray, steps: np.ndarray
+) -> None:
+    for p in range(BLOCK):
+        v0 = left[p] * right[p]
+        v1 = left[_R1 + p] * right[_R1 + p]
+        v2 = left[_R2 + p] * right[_R2 + p]
+        v3 = left[_R3 + p] * right[_R3 + p]
+        factor, n_steps = rescaling(max(max(v0, v1), max(v2, v3)))
+        steps[p] += n_steps
+        total = ((v0 + v1) + (v2 + v3)) * factor
+        rest = a * total
+        scaled_e = e * factor
+        out[p] = rest + scaled_e * v0
+        out[_R1 + p] = rest + scaled_e * v1
+        out[_R2 + p] = rest + scaled_e * v2
+        out[_R3 + p] = rest + scaled_e * v3
+        out[_R4 + p] = total
+
+
+@kernel(fastmath=True)
+def _split(
+    up: np.ndarray, left: np.ndarray, right: np.ndarray, e_left: float, a_left: float, e_right: float, a_right: float
+) -> None:
+    for p in range(BLOCK):
+        u0, u1, u2, u3 = up[p], up[_R1 + p], up[_R2 + p], up[_R3 + p]
+        l0, l1, l2, l3 = u0 * right[p], u1 * right[_R1 + p], u2 * right[_R2 + p], u3 * right[_R3 + p]
+        r0, r1, r2, r3 = u0 * left[p], u1 * left[_R1 + p], u2 * left[_R2 + p], u3 * left[_R3 + p]
+        l_total = (l0 + l1) + (l2 + l3)
+        r_total = (r0 + r1) + (r2 + r3)
+        left[_R4 + p] *= l_total
+        right[_R4 + p] *= r_total
+        l_rest = a_left * l_total
+        r_rest = a_right * r_total
+        left[p] = l_rest + e_left * l0
+        left[_R1 + p] = l_rest + e_left * l1
+        left[_R2 + p] = l_rest + e_left * l2
+        left[_R3 + p] = l_rest + e_left * l3
+        right[p] = r_rest + e_right * r0
+        right[_R1 + p] = r_rest + e_right * r1
+        right[_R2 + p] = r_rest + e_right * r2
+        right[_R3 + p] = r_rest + e_right * r3
+
+
+@kernel(fastmath=True)
+def _rescale_up(up: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """Multiply a node's outside message by the factor that the upward pass gave its partial likelihoods."""
+    for p in range(BLOCK):
+        v0 = left[p] * right[p]
+        v1 = left[_R1 + p] * right[_R1 + p]
+        v2 = left[_R2 + p] * right[_R2 + p]
+        v3 = left[_R3 + p] * right[_R3 + p]
+        factor, _ = rescaling(max(max(v0, v1), max(v2, v3)))
+        up[p] *= factor
+        up[_R1 + p] *= factor
+        up[_R2 + p] *= factor
+        up[_R3 + p] *= factor
+
+
+@kernel(fastmath=True)
+def _join(left: np.ndarray, right: np.ndarray, tip: np.ndarray, weights: np.ndarray, top: np.ndarray) -> float:
+    """Site likelihoods at edge 0 (row 4 of `top`), both outside messages there; the lowest likelihood."""
+    lowest = 1.0
+    for p in range(BLOCK):
+        v0 = left[p] * right[p]
+        v1 = left[_R1 + p] * right[_R1 + p]
+        v2 = left[_R2 + p] * right[_R2 + p]
+        v3 = left[_R3 + p] * right[_R3 + p]
+        likelihood = 0.25 * ((v0 * tip[p] + v1 * tip[_R1 + p]) + (v2 * tip[_R2 + p] + v3 * tip[_R3 + p]))
+        top[_R4 + p] = likelihood
+        lowest = min(lowest, likelihood)
+        share = weights[p] / (16.0 * likelihood) if likelihood > 0.0 else 0.0
+        top[p] = share * tip[p]
+        top[_R1 + p] = share * tip[_R1 + p]
+        top[_R2 + p] = share * tip[_R2 + p]
+        top[_R3 + p] = share * tip[_R3 + p]
+        tip[_R4 + p] *= share * ((v0 + v1) + (v2 + v3))
+    return lowest
+
+
+@kernel(fastmath=True)
+def _sum_last_row(node: np.ndarray) -> float:
+    total = 0.0
+    for p in range(BLOCK):
+        total += node[_R4 + p]
+    return total
+
+
+@kernel()
+def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndarray) -> float:
+    total = 0.0
+    for p in range(BLOCK):
+        if weights[p] > 0.0:
+            total += weights[p] * (np.log(likelihoods[p]) - LOG_STEP * steps[p])
+    return total
+
+
+@kernel()
+def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, factors: np.ndarray, work: np.ndarray,
+            steps: np.ndarray, scaled: bool) -> float:  # fmt: skip
+    n = states.shape[0]
+    for i in range(n):
+        _tip_messages(states[i], factors[0, i], factors[1, i], work[i])
+    steps[:] = 0.0
+    for i in range(n - 3):
+        left, right, out = work[children[i, 0]], work[children[i, 1]], work[n + i]
+        if scaled:
+            _combine_scaled(left, right, factors[0, n + i], factors[1, n + i], out, steps)
+        else:
+            _combine(left, right, factors[0, n + i], factors[1, n + i], out)
+    return _join(work[children[n - 3, 0]], work[children[n - 3, 1]], work[0], weights, work[2 * n - 3])
+
+
+@kernel()
+def _downward(children: np.ndarray, factors: np.ndarray, work: np.ndarray, scaled: bool, sums: np.ndarray) -> None:
+    n = children.shape[0] + 2
+    for i in range(n - 3, -1, -1):
+        left, right = children[i, 0], children[i, 1]
+        if scaled and i < n - 3:
+            _rescale_up(work[n + i], work[left], work[right])
+        _split(work[n + i], work[left], work[right],
+               factors[0, left], factors[1, left], factors[0, right], factors[1, right])  # fmt: skip
+    for edge in range(2 * n - 3):
+        sums[edge] += _sum_last_row(work[edge])
+
+
+@kernel()
+def jc69_kernel(
+    lengths: np.ndarray,
+    children: np.ndarray,
+    states: np.ndarray,
+    weights: np.ndarray,
+    trees: tuple[int, int],
+    blocks: tuple[int, int],
+    with_gradient: bool,
+    work: np.ndarray,
+    values: np.ndarray,
+    gradient: np.ndarray,
+) -> None:
+    """Log-likelihoods, and their derivatives in the branch lengths, of some trees on some blocks of patterns.
+
+    Arguments:
+        lengths: (T, E) branch lengths, finite and >= 0.
+        children: (T, N-2, 2) int32, as in `phylo.TopologyBatch`.
+        states: (B, N, BLOCK) uint8 state sets; the last block filled up with 15.
+        weights: (B, BLOCK) float64 >= 0; zero where filled up.
+        trees: first tree and the one after the last.
+        blocks: first block and the one after the last.
+        with_gradient: whether `gradient` is wanted.
+        work: (2N-1, SIZE) float64, overwritten.
+        values: (T,) output, written at `trees`; -inf where a site likelihood is zero.
+        gradient: (T, E) output, written at `trees`; zero in trees whose value is -inf.
+    """
+    n = states.shape[1]
+    n_edges = 2 * n - 3
+    factors = np.empty((2, n_edges))
+    sums = np.empty(n_edges)
+    steps = work[2 * n - 2][:BLOCK]
+    total_weight = weights[blocks[0] : blocks[1]].sum()
+    for t in range(trees[0], trees[1]):
+        for edge in range(n_edges):
+            exponent = -4.0 / 3.0 * lengths[t, edge]
+            factors[0, edge] = np.exp(exponent)
+            factors[1, edge] = -0.25 * np.expm1(exponent)
+        sums[:] = 0.0
+        value = 0.0
+        for b in range(blocks[0], blocks[1]):
+            scaled = False
+            if _upward(children[t], states[b], weights[b], factors, work, steps, False) < UNSCALED_LIMIT:
+                scaled = True
+                _upward(children[t], states[b], weights[b], factors, work, steps, True)
+            value += _log_likelihood(work[2 * n - 3][_R4:], weights[b], steps)
+            if with_gradient:
+                _downward(children[t], factors, work, scaled, sums)
+        values[t] = value
+        if with_gradient:
+            for edge in range(n_edges):
+                gradient[t, edge] = -4.0 / 3.0 * (total_weight - sums[edge]) if value > -np.inf else 0.0

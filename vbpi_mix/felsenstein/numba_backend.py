@@ -1,0 +1,119 @@
+"""From arrays to compiled kernels: blocks of patterns, aligned workspaces, one task per thread."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from vbpi_mix.felsenstein import general_kernels, jc69_kernels
+from vbpi_mix.felsenstein.threads import get_threads, run_tasks
+from vbpi_mix.phylo import SitePatterns, TopologyBatch
+from vbpi_mix.phylo.alignment import MISSING
+
+_ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
+Range = tuple[int, int]
+
+
+def jc69(
+    lengths: np.ndarray, topologies: TopologyBatch, patterns: SitePatterns, *, with_gradient: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (zeros if not wanted)."""
+    n_trees, n_edges = lengths.shape
+    states, weights = _blocks(patterns, jc69_kernels.BLOCK)
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
+    children = np.ascontiguousarray(topologies.children, dtype=np.int32)
+    tasks: list[Callable[[], None]] = []
+    for i, block_range in enumerate(blocks):
+        for tree_range in trees:
+            work = _workspace(n_edges + 2, jc69_kernels.SIZE)
+            tasks.append(
+                partial(
+                    jc69_kernels.jc69_kernel,
+                    lengths, children, states, weights, tree_range, block_range, with_gradient,
+                    work, values[i], gradient[i],
+                )
+            )  # fmt: skip
+    run_tasks(tasks)
+    total = values.sum(axis=0)
+    return total, _gradient_of(total, gradient)
+
+
+def general(
+    matrices: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C)."""
+    n_trees, n_edges, n_categories = matrices.shape[:3]
+    by_category = np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
+    states, weights = _blocks(patterns, general_kernels.BLOCK)
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
+    of_frequencies = np.zeros((len(blocks), n_trees, 4))
+    of_weights = np.zeros((len(blocks), n_trees, n_categories))
+    children = np.ascontiguousarray(topologies.children, dtype=np.int32)
+    n_rows = patterns.n_taxa + n_categories * (n_edges + 1) + n_categories + 2
+    tasks: list[Callable[[], None]] = []
+    for i, block_range in enumerate(blocks):
+        for tree_range in trees:
+            work = _workspace(n_rows, general_kernels.SIZE)
+            tasks.append(
+                partial(
+                    general_kernels.general_kernel,
+                    by_category, frequencies, category_weights, children, states, weights,
+                    tree_range, block_range, with_gradient,
+                    work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
+                )
+            )  # fmt: skip
+    run_tasks(tasks)
+    total = values.sum(axis=0)
+    return (
+        total,
+        _gradient_of(total, of_matrices).transpose(0, 2, 1, 3, 4),
+        _gradient_of(total, of_frequencies),
+        _gradient_of(total, of_weights),
+    )
+
+
+def _gradient_of(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Sum over the shares of the patterns; zero where any of them made the likelihood zero."""
+    gradient = parts[0] if len(parts) == 1 else parts.sum(axis=0)
+    gradient[values == -np.inf] = 0.0
+    return gradient
+
+
+def _shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
+    """Ranges of trees and ranges of blocks, one task for each pair: trees first, then patterns."""
+    n_threads = get_threads()
+    tree_parts = min(n_threads, n_trees)
+    block_parts = min(n_threads // tree_parts, n_blocks)
+    return _ranges(n_trees, tree_parts), _ranges(n_blocks, block_parts)
+
+
+def _ranges(count: int, parts: int) -> list[Range]:
+    return [(i * count // parts, (i + 1) * count // parts) for i in range(parts)]
+
+
+def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
+    n_blocks = max(1, -(-patterns.n_patterns // block))
+    states = np.full((patterns.n_taxa, n_blocks * block), MISSING, dtype=np.uint8)
+    states[:, : patterns.n_patterns] = patterns.state_sets
+    weights = np.zeros(n_blocks * block)
+    weights[: patterns.n_patterns] = patterns.weights
+    by_block = states.reshape(patterns.n_taxa, n_blocks, block).transpose(1, 0, 2)
+    return np.ascontiguousarray(by_block), weights.reshape(n_blocks, block)
+
+
+def _workspace(n_rows: int, size: int) -> np.ndarray:
+    """(n_rows, size) float64, not initialised, aligned to cache lines."""
+    memory = np.empty(n_rows * size + _ALIGNMENT // 8)
+    start = -memory.ctypes.data % _ALIGNMENT // 8
+    return memory[start : start + n_rows * size].reshape(n_rows, size)
