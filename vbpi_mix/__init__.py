@@ -1,5 +1,66 @@
-"""Variational Bayesian phylogenetic inference with mixtures of subsplit Bayesian networks."""
+"""Variational Bayesian phylogenetic inference with mixtures of subsplit Bayesian networks.
+
+The names below are loaded when first used, so that importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from vbpi_mix._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from vbpi_mix.errors import VBPIError
+    from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config
+    from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+    from vbpi_mix.io import parse_newick, read_alignment, read_trees
+    from vbpi_mix.model import PhyloModel
+    from vbpi_mix.phylo import site_patterns
+    from vbpi_mix.posterior import consensus_tree, draw_consensus, summarise_splits
+    from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
+
+_HOMES = {
+    "VBPIError": "errors",
+    "Run": "experiment",
+    "fit_alignment": "experiment",
+    "fit_folder": "experiment",
+    "make_config": "experiment",
+    "jc69_log_likelihood": "felsenstein",
+    "tree_log_likelihood": "felsenstein",
+    "parse_newick": "io",
+    "read_alignment": "io",
+    "read_trees": "io",
+    "PhyloModel": "model",
+    "site_patterns": "phylo",
+    "consensus_tree": "posterior",
+    "draw_consensus": "posterior",
+    "summarise_splits": "posterior",
+    "iqtree_bootstrap": "support.candidates",
+    "veryfasttree_bootstrap": "support.candidates",
+}
+
+__all__ = [
+    "PhyloModel",
+    "Run",
+    "VBPIError",
+    "__version__",
+    "consensus_tree",
+    "draw_consensus",
+    "fit_alignment",
+    "fit_folder",
+    "iqtree_bootstrap",
+    "jc69_log_likelihood",
+    "make_config",
+    "parse_newick",
+    "read_alignment",
+    "read_trees",
+    "site_patterns",
+    "summarise_splits",
+    "tree_log_likelihood",
+    "veryfasttree_bootstrap",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vbpi_mix' has no attribute '{name}'")
+    return getattr(import_module(f"vbpi_mix.{_HOMES[name]}"), name)

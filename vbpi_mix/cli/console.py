@@ -1,0 +1,87 @@
+"""Progress for people: a live line on a terminal, plain lines elsewhere; both on stderr."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class ConsoleReporter:
+    """A `Reporter` that writes to stderr; use it as a context manager.
+
+    Arguments:
+        quiet: say nothing but warnings.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live = self._console.is_terminal and not quiet
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
+
+    def __enter__(self) -> "ConsoleReporter":
+        if self._live:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[detail]}"),
+                console=self._console,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def message(self, text: str) -> None:
+        if not self._quiet:
+            self._print(text)
+
+    def warning(self, text: str) -> None:
+        self._print(f"warning: {text}")
+
+    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        if self._quiet:
+            return
+        if self._bars is not None:
+            if stage not in self._tasks:
+                self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)
+            self._bars.update(self._tasks[stage], completed=done, total=total, detail=detail)
+            return
+        now = time.monotonic()
+        begun = self._begun.setdefault(stage, now)
+        if done < total and now - self._printed.get(stage, begun) < _SECONDS_BETWEEN_LINES:
+            return
+        self._printed[stage] = now
+        line = f"{stage}: {done:,} of {total:,}"
+        if done < total and done > 0 and now > begun:
+            line += f", {duration((now - begun) * (total - done) / done)} left"
+        self._print(line + (f", {detail}" if detail else ""))
+
+    def _print(self, text: str) -> None:
+        if self._bars is not None:
+            self._console.print(text, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 05 s, 2 h 10 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

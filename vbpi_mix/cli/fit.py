@@ -1,0 +1,136 @@
+"""`vbpi-mix fit`: from an alignment to a run folder."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter, duration
+from vbpi_mix.cli.options import check_device, parse_duration
+
+if TYPE_CHECKING:
+    from vbpi_mix.evaluate import Estimate
+    from vbpi_mix.experiment import Run, Summary
+
+EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
+_LARGEST_DRAWING = 40
+
+
+def fit(
+    alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    trees: Annotated[
+        list[Path] | None,
+        typer.Option(help="Candidate trees (.ufboot, .t, .trprobs, .trees, Newick lists, .gz); may be repeated."),
+    ] = None,
+    burn_in: Annotated[float | None, typer.Option(help="Share of each tree file to drop from its beginning.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
+    ] = None,
+    bootstrap_replicates: Annotated[int | None, typer.Option(help="Its replicates.")] = None,
+    model: Annotated[str | None, typer.Option(help="Substitution model: JC69.")] = None,
+    components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
+    sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
+    particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Normalizing flow of the branch lengths: identity.")] = None,
+    features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
+    tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    annealing_iterations: Annotated[int | None, typer.Option(help="Steps of tempering at the beginning.")] = None,
+    rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
+    rate_base: Annotated[float | None, typer.Option(help="Adam's learning rate of the branch model.")] = None,
+    rate_flow: Annotated[float | None, typer.Option(help="Adam's learning rate of the flow.")] = None,
+    max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
+    device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Fit a mixture to an alignment and write a posterior over trees.
+
+    Without --trees, candidate topologies come from a bootstrap with VeryFastTree. A run stopped by Ctrl-C, by the
+    system or by --max-time goes on with --resume, as if it had never stopped.
+    """
+    from vbpi_mix.experiment import fit_folder, make_config, resumed_config, summarise
+    from vbpi_mix.io.datasets import resolve
+
+    check_device(device)
+    seconds = None if max_time is None else parse_duration(max_time)
+    said: dict[str, Any] = {
+        "trees": None if not trees else tuple(str(p) for p in trees),
+        "burn_in": burn_in,
+        "bootstrap": bootstrap,
+        "bootstrap_replicates": bootstrap_replicates,
+        "model": model,
+        "components": components,
+        "sampled": sampled,
+        "estimator": estimator,
+        "particles": particles,
+        "flow": flow,
+        "features": features,
+        "tying": tying,
+        "annealing_iterations": annealing_iterations,
+        "rate_topology": rate_topology,
+        "rate_base": rate_base,
+        "rate_flow": rate_flow,
+        "seed": seed,
+    }
+    path = str(resolve(alignment))
+    config = make_config(alignment=path, recipe=recipe or "default", iterations=iterations, **said)
+    if resume:
+        explicit = {name for name, value in {**said, "recipe": recipe}.items() if value is not None}
+        config = resumed_config(output, config, explicit | {"alignment"})
+    with ConsoleReporter(quiet=quiet) as reporter:
+        run, result = fit_folder(
+            config, output, resume=resume, iterations=iterations, max_seconds=seconds, reporter=reporter
+        )
+        if result.ending == "signal":
+            reporter.warning(
+                f"stopped at iteration {result.iteration:,} of {run.config.iterations:,}; "
+                f"everything is saved: the same command with --resume goes on"
+            )
+            return 128 + int(result.signal_number or 0)
+        if result.ending == "time":
+            reporter.warning(
+                f"time is up at iteration {result.iteration:,} of {run.config.iterations:,}; --resume goes on"
+            )
+        summary = summarise(run, reporter=reporter)
+    _print_summary(run, summary)
+    return 0
+
+
+def _print_summary(run: "Run", summary: "Summary") -> None:
+    from vbpi_mix.posterior import draw_consensus
+
+    evaluation, topologies = summary.evaluation, summary.posterior.topologies
+    best, best_error = topologies.probability[0], topologies.standard_error[0]
+    rows = [
+        ("marginal log-likelihood (natural log)", _estimate(evaluation.log_ml_pooled)),
+        ("ELBO", _estimate(evaluation.elbo)),
+        ("bound with 10 samples", _estimate(evaluation.lb10)),
+        ("effective sample size", f"{evaluation.ess:,.0f} of {evaluation.n_samples:,} draws"),
+        ("Pareto k of the weights", f"{evaluation.pareto_k:.2f}: {evaluation.tail.verdict}"),
+        ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
+    ]
+    echo = typer.echo
+    echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}")
+    for name, value in rows:
+        echo(f"{name:<38} {value}")
+    if len(run.inputs.taxa) <= _LARGEST_DRAWING:
+        echo("\nmajority-rule consensus, split supports at the inner nodes (drawn from the midpoint; not to scale):\n")
+        echo(draw_consensus(summary.posterior.consensus))
+    echo("\nfiles:")
+    folder = run.folder
+    assert folder is not None  # summarise has written there
+    echo(f"  {folder.evaluation}  all estimates")
+    for file in summary.posterior.files.values():
+        echo(f"  {file}")
+    echo(f"  {folder.metrics}, {folder.checkpoint}, {folder.config}")
+
+
+def _estimate(estimate: "Estimate") -> str:
+    error = estimate.standard_error
+    return f"{estimate.value:.3f}" + ("" if math.isnan(error) else f" +- {error:.3f}")

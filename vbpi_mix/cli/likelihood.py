@@ -1,0 +1,32 @@
+"""`vbpi-mix likelihood`: the log-likelihood of one tree."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: vbpi-mix likelihood alignment.fasta tree.nwk --model JC69"
+
+
+def likelihood(
+    alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
+    tree: Annotated[Path, typer.Argument(help="File of one Newick tree with branch lengths.")],
+    model: Annotated[str, typer.Option(help="Substitution model: JC69.")] = "JC69",
+) -> None:
+    """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
+    import torch
+
+    from vbpi_mix.errors import InputError
+    from vbpi_mix.io import parse_newick, read_alignment
+    from vbpi_mix.io.datasets import resolve
+    from vbpi_mix.io.files import read_text
+    from vbpi_mix.model import PhyloModel
+    from vbpi_mix.phylo import site_patterns
+
+    data = read_alignment(resolve(alignment))
+    topology, lengths = parse_newick(read_text(tree), data.taxa)
+    if lengths is None:
+        raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
+    target = PhyloModel(site_patterns(data), data.n_taxa, substitution_model=model)
+    value = target.log_likelihood(torch.from_numpy(lengths)[None], topology.batch())
+    typer.echo(repr(float(value[0])))

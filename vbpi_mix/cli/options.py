@@ -1,0 +1,37 @@
+"""Options that several commands share, and how their values are read."""
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from vbpi_mix.errors import ConfigError
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of '90', '90s', '10m', '1.5h', '2d'.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|m|min|h|d|)\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise ConfigError(f"'{text}' is not a time: give a number with s, m, h or d behind it, such as 10m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def nearest(word: str, choices: Sequence[str]) -> str:
+    """' (did you mean X?)' if a choice is near, else the list of choices."""
+    close = get_close_matches(word, choices, n=1)
+    return f" (did you mean {close[0]}?)" if close else f": choose one of {', '.join(choices)}"
+
+
+def check_device(device: str) -> None:
+    """This version computes on the CPU only.
+
+    Raises:
+        ConfigError: another device.
+    """
+    if device != "cpu":
+        raise ConfigError(f"device '{device}' is not available: this version computes on the CPU (--device cpu)")

@@ -1,0 +1,128 @@
+"""From a configuration to objects: the only place where configuration words meet constructors."""
+
+from pathlib import Path
+
+from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.estimators import Objective
+from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.inputs import RunInputs
+from vbpi_mix.experiment.reporter import Reporter, stage
+from vbpi_mix.io import read_alignment, read_trees
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
+from vbpi_mix.seeding import torch_generator
+from vbpi_mix.start import start_fitted, start_published, weigh_topologies
+from vbpi_mix.support import build_support
+from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
+from vbpi_mix.train import TrainSettings
+from vbpi_mix.variational import PhyloMixture, PhyloProblem
+
+# one stream of random numbers per purpose, so that none depends on how many another took
+START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM = range(4)
+
+
+def load_alignment(path: str, reporter: Reporter) -> Alignment:
+    """Read the alignment and tell what is in it."""
+    alignment = read_alignment(Path(path))
+    reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
+    codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
+    reporter.message(f"characters: {codes}")
+    for first, later in alignment.duplicates():
+        reporter.warning(f"'{later}' has the same sequence as '{first}'; both are kept")
+    return alignment
+
+
+def load_candidates(config: FitConfig, alignment: Alignment, reporter: Reporter) -> TreeSample:
+    """Candidate topologies from the user's files, or from a bootstrap."""
+    if config.trees:
+        sample = read_trees([Path(p) for p in config.trees], alignment.taxa, burn_in=config.burn_in)
+        reporter.message(f"{sample.n_trees:,} distinct candidate topologies read")
+        return sample
+    replicates = config.bootstrap_replicates
+    if config.bootstrap == "iqtree":
+        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed)
+    else:
+        sample = veryfasttree_bootstrap(
+            alignment, replicates, seed=config.seed, progress=stage(reporter, "candidate trees")
+        )
+    reporter.message(f"{sample.n_trees:,} distinct candidate topologies from {replicates:,} bootstrap replicates")
+    return sample
+
+
+def make_inputs(alignment: Alignment, candidates: TreeSample) -> RunInputs:
+    """Patterns and support of a run."""
+    if candidates.taxa != alignment.taxa:
+        raise InputError("the candidate trees must be on the taxa of the alignment, in its order")
+    return RunInputs(
+        taxa=alignment.taxa, patterns=site_patterns(alignment), support=build_support(candidates.topologies)
+    )
+
+
+def make_model(config: FitConfig, patterns: SitePatterns) -> PhyloModel:
+    """Likelihood and priors."""
+    return PhyloModel(
+        patterns,
+        patterns.n_taxa,
+        substitution_model=config.model,
+        branch_prior_rate=config.branch_prior_rate,
+    )
+
+
+def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
+    """Target and mixture, the mixture's parameters still at zero."""
+    mixture = PhyloMixture(
+        inputs.support,
+        n_components=config.components,
+        tying=config.tying,  # type: ignore[arg-type]  # checked by the mixture
+        features=config.features,  # type: ignore[arg-type]
+        flow=config.flow,
+    )
+    return PhyloProblem(make_model(config, inputs.patterns), mixture)
+
+
+def start_problem(problem: PhyloProblem, config: FitConfig, candidates: TreeSample, reporter: Reporter) -> None:
+    """Give the mixture its first parameters, by the recipe."""
+    generator = torch_generator(config.seed, stream=START_STREAM)
+    if config.recipe == "paper":
+        start_published(problem.mixture, generator=generator)
+        return
+    weighted = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))
+    reporter.message(
+        f"candidates weighted by Laplace's method: {weighted.effective_number:.1f} effective topologies, "
+        f"the best has {weighted.sample.weights[0]:.3f}"
+    )
+    start_fitted(problem.mixture, weighted, n_sites=problem.model.patterns.n_sites, generator=generator)
+
+
+def make_objective(config: FitConfig) -> Objective:
+    """The bound and its estimator."""
+    return Objective(
+        estimator=config.estimator,  # type: ignore[arg-type]  # checked by the objective
+        n_components=config.components,
+        n_sampled=config.sampled,
+        n_particles=config.particles,
+    )
+
+
+def make_settings(config: FitConfig) -> TrainSettings:
+    """The schedule."""
+    return TrainSettings(
+        n_iterations=config.iterations,
+        learning_rates={
+            "topology": config.rate_topology,
+            "base": config.rate_base,
+            "flow": config.rate_flow,
+        },
+        decay_every=config.decay_every,
+        annealing_iterations=config.annealing_iterations,
+    )
+
+
+def check(config: FitConfig) -> None:
+    """Raise ConfigError for settings that cannot work, before anything is read or written."""
+    make_objective(config)
+    make_settings(config)
+    if config.bootstrap_replicates < 1:
+        raise ConfigError(f"bootstrap_replicates must be at least 1, not {config.bootstrap_replicates}")
+    if not config.branch_prior_rate > 0:
+        raise ConfigError(f"the rate of the branch-length prior must be positive, not {config.branch_prior_rate}")

@@ -1,0 +1,117 @@
+"""Everything that decides the outcome of a fit, as one value that is saved with it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tomli_w
+
+from vbpi_mix.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+Recipe = Literal["default", "paper"]
+Bootstrap = Literal["veryfasttree", "iqtree"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """The settings of a fit; paths are kept as given, for the record.
+
+    Arguments:
+        alignment: the alignment file.
+        trees: files of candidate topologies; none: a bootstrap is made.
+        burn_in: share of each tree file dropped from its beginning.
+        bootstrap: program that makes the candidates when no trees are given.
+        bootstrap_replicates: its replicates.
+        model: substitution model.
+        branch_prior_rate: rate of the exponential prior of branch lengths, per expected substitution per site.
+        components: A.
+        sampled: S.
+        estimator: "a2a", "s2a" or "s2s".
+        particles: K.
+        tying: "none", "topology" or "branch".
+        features: "psp" or "split".
+        flow: a word of `branch.FLOWS`.
+        recipe: "default" or "paper", see `experiment.recipes`.
+        iterations: optimiser steps.
+        annealing_iterations: steps over which the inverse temperature rises to 1.
+        decay_every: steps between multiplications of the learning rates by 0.75.
+        rate_topology, rate_base, rate_flow: Adam's learning rates.
+        seed: of every random number.
+    """
+
+    alignment: str
+    trees: tuple[str, ...] = ()
+    burn_in: float = 0.0
+    bootstrap: Bootstrap = "veryfasttree"
+    bootstrap_replicates: int = 300
+    model: str = "JC69"
+    branch_prior_rate: float = 10.0
+    components: int = 4
+    sampled: int = 2
+    estimator: str = "s2a"
+    particles: int = 10
+    tying: str = "none"
+    features: str = "psp"
+    flow: str = "identity"
+    recipe: Recipe = "default"
+    iterations: int
+    annealing_iterations: int
+    decay_every: int
+    rate_topology: float
+    rate_base: float
+    rate_flow: float
+    seed: int = 1
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps({**asdict(self), "trees": list(self.trees)})
+
+    def with_iterations(self, iterations: int) -> "FitConfig":
+        """The same run, trained for another number of steps; the schedules stay as they are."""
+        return replace(self, iterations=iterations)
+
+
+def load_config(path: Path) -> FitConfig:
+    """Read a saved `config.toml`.
+
+    Raises:
+        ConfigError: not there, not TOML, an unknown or missing setting, a value of the wrong type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): is this the folder of a run?") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    return config_from(values, str(path))
+
+
+def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
+    """A checked configuration from plain values; `source` is named in messages."""
+    known = {f.name: f for f in fields(FitConfig)}
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise ConfigError(f"{source}: unknown setting '{unknown[0]}'")
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = known[name].type
+        if name == "trees":
+            value = tuple(str(x) for x in value)
+        elif kind is float and isinstance(value, int):
+            value = float(value)
+        elif kind in (int, float, str) and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise ConfigError(f"{source}: '{name}' must be {kind.__name__}, is {value!r}")
+        for word, choices in (("recipe", Recipe), ("bootstrap", Bootstrap)):
+            if name == word and value not in get_args(choices):
+                raise ConfigError(f"{source}: unknown {word} '{value}': choose one of {', '.join(get_args(choices))}")
+        checked[name] = value
+    try:
+        return FitConfig(**checked)
+    except TypeError as error:
+        raise ConfigError(f"{source}: incomplete: {error}") from error

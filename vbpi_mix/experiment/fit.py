@@ -1,0 +1,199 @@
+"""The whole path: from an alignment to a trained mixture and a posterior over trees."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vbpi_mix import provenance
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.experiment.build import (
+    SAMPLE_STREAM,
+    TRAIN_STREAM,
+    check,
+    load_alignment,
+    load_candidates,
+    make_inputs,
+    make_objective,
+    make_problem,
+    make_settings,
+    start_problem,
+)
+from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.reporter import Reporter, Silent
+from vbpi_mix.experiment.run import Run, RunFolder, write_json
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.phylo import Alignment, TreeSample
+from vbpi_mix.posterior import PosteriorSummary, write_posterior
+from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.train import FitResult, Progress, fit
+from vbpi_mix.variational import PhyloProblem
+
+SUMMARY_REPEATS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a finished fit found: estimates, and the files of its posterior folder."""
+
+    evaluation: Evaluation
+    posterior: PosteriorSummary
+
+
+def fit_alignment(
+    alignment: Alignment, candidates: TreeSample, config: FitConfig, *, reporter: Reporter | None = None
+) -> Run:
+    """Train a mixture in memory.
+
+    Arguments:
+        alignment: the data.
+        candidates: topologies whose subsplits make up the support.
+        config: see `experiment.recipes.make_config`.
+        reporter: told about progress.
+    """
+    check(config)
+    reporter = reporter or Silent()
+    inputs = make_inputs(alignment, candidates)
+    problem = make_problem(config, inputs)
+    start_problem(problem, config, candidates, reporter)
+    result = _train(problem, config, reporter, inputs)
+    return Run(config=config, inputs=inputs, problem=problem, iteration=result.iteration, seconds=result.seconds)
+
+
+def fit_folder(
+    config: FitConfig,
+    path: Path,
+    *,
+    resume: bool = False,
+    iterations: int | None = None,
+    max_seconds: float | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[Run, FitResult]:
+    """Train a mixture in a run folder, or go on with one.
+
+    Nothing is written before alignment and candidate trees have been read. A run that stopped before its first
+    checkpoint begins anew on resume, and gives what it would have given.
+
+    Arguments:
+        config: the settings; with `resume` those of the folder, see `resumed_config`.
+        path: the folder; must not hold a run yet, unless `resume`.
+        resume: go on with the run in the folder.
+        iterations: with `resume`, train to this number of steps in place of the run's own.
+        max_seconds: training time allowed to this call.
+        reporter: told about progress.
+
+    Raises:
+        ConfigError: the folder holds a run already, or none to resume.
+    """
+    reporter = reporter or Silent()
+    folder = RunFolder(path)
+    if iterations is not None:
+        config = config.with_iterations(iterations)
+    check(config)
+    if not resume and (folder.config.exists() or folder.checkpoint.exists()):
+        raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
+    if resume and folder.checkpoint.is_file():
+        inputs = load_inputs(folder.inputs)
+        problem = make_problem(config, inputs)
+        _write_config(folder, config)
+    else:
+        resume = False
+        alignment = load_alignment(config.alignment, reporter)
+        candidates = load_candidates(config, alignment, reporter)
+        inputs = make_inputs(alignment, candidates)
+        problem = make_problem(config, inputs)
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot make the folder {path}: {error.strerror}") from error
+        _write_config(folder, config)
+        write_json(folder.provenance, provenance.describe())
+        reporter.message(
+            f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
+        )
+        start_problem(problem, config, candidates, reporter)
+        inputs.save(folder.inputs)
+    result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
+    run = Run(
+        config=config,
+        inputs=inputs,
+        problem=problem,
+        iteration=result.iteration,
+        seconds=result.seconds,
+        folder=folder,
+    )
+    return run, result
+
+
+def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
+    """Evaluate a run, and write `evaluation.json` and the posterior folder into its folder."""
+    if run.folder is None:
+        raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
+    draws, log_weights = run.weighted_draws(n_repeats=SUMMARY_REPEATS, reporter=reporter)
+    evaluation = evaluate_log_weights(log_weights)
+    write_json(run.folder.evaluation, evaluation.to_dict())
+    posterior = write_posterior(
+        run.folder.posterior,
+        draws,
+        numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
+        title=f"{Path(run.config.alignment).name}: majority-rule consensus",
+    )
+    return Summary(evaluation=evaluation, posterior=posterior)
+
+
+def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
+    """The configuration of the run in a folder, after checking that nothing said now contradicts it.
+
+    Arguments:
+        path: the folder.
+        given: the configuration as the user says it now.
+        said: names of the settings given explicitly; the others come from the run.
+
+    Raises:
+        ConfigError: no run there, or a setting that differs.
+    """
+    saved = load_config(RunFolder(path).config)
+    for name in sorted(said):
+        now, then = getattr(given, name), getattr(saved, name)
+        if now != then:
+            raise ConfigError(
+                f"{path}: the run was started with {name} = {then}, now it is {now}; "
+                "leave the option out to go on, or choose another folder"
+            )
+    return replace(saved)
+
+
+def _train(
+    problem: PhyloProblem,
+    config: FitConfig,
+    reporter: Reporter,
+    inputs: RunInputs,
+    *,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    max_seconds: float | None = None,
+) -> FitResult:
+    def tell(progress: Progress) -> None:
+        detail = (
+            f"{progress.iterations_per_second:.0f} it/s, bound {progress.bound:.2f}, "
+            f"ESS {progress.ess:.1f} of {config.particles}"
+        )
+        reporter.progress("training", progress.iteration, progress.n_iterations, detail)
+
+    return fit(
+        problem,
+        make_objective(config),
+        make_settings(config),
+        generator=torch_generator(config.seed, stream=TRAIN_STREAM),
+        max_seconds=max_seconds,
+        checkpoint=None if folder is None else folder.checkpoint,
+        identity=inputs.identity,
+        metrics=None if folder is None else folder.metrics,
+        resume=resume,
+        on_progress=tell,
+    )
+
+
+def _write_config(folder: RunFolder, config: FitConfig) -> None:
+    with atomic_write(folder.config) as file:
+        file.write(config.to_toml())

@@ -1,0 +1,68 @@
+"""What a run is made from, kept in one file of the run folder: patterns, taxa and support."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vbpi_mix.errors import CheckpointError
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.phylo import SitePatterns
+from vbpi_mix.support import SubsplitSupport
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInputs:
+    """The data and the support of a run; with the configuration and a checkpoint they are the whole run.
+
+    Arguments:
+        taxa: (N,) names, in the order that topologies refer to.
+        patterns: site patterns of the alignment.
+        support: the topologies that can be sampled.
+    """
+
+    taxa: tuple[str, ...]
+    patterns: SitePatterns
+    support: SubsplitSupport
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Hashes that a checkpoint must agree with."""
+        data = hashlib.sha256(self.patterns.state_sets.tobytes() + self.patterns.weights.tobytes())
+        return {
+            "taxa": hashlib.sha256("\0".join(self.taxa).encode()).hexdigest(),
+            "data": data.hexdigest(),
+            "support": self.support.content_hash,
+        }
+
+    def save(self, path: Path) -> None:
+        arrays: dict[str, Any] = {
+            "taxa": np.array([name.encode() for name in self.taxa]),
+            "state_sets": self.patterns.state_sets,
+            "pattern_weights": self.patterns.weights,
+        }
+        arrays |= {f"support_{name}": array for name, array in self.support.arrays().items()}
+        with atomic_write(path, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+
+def load_inputs(path: Path) -> RunInputs:
+    """Read what `RunInputs.save` wrote.
+
+    Raises:
+        CheckpointError: not there, or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: not found: the folder holds no run that got as far as its support")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            support = {name[8:]: arrays[name] for name in arrays.files if name.startswith("support_")}
+            taxa = tuple(name.decode() for name in arrays["taxa"].tolist())
+            patterns = SitePatterns(state_sets=arrays["state_sets"], weights=arrays["pattern_weights"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: damaged, or not written by this program ({error})") from error
+    return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support))

@@ -1,0 +1,159 @@
+"""A run: a trained mixture with its configuration, in memory or in a folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vbpi_mix.errors import CheckpointError, ConfigError
+from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
+from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.reporter import Reporter, Silent, stage
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.posterior.sampling import draw_posterior
+from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.train import load_checkpoint
+from vbpi_mix.variational import PhyloProblem
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The names of a run's files."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def inputs(self) -> Path:
+        return self.path / "inputs.npz"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.json"
+
+    @property
+    def posterior(self) -> Path:
+        return self.path / "posterior"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A trained mixture.
+
+    Arguments:
+        config: all settings.
+        inputs: taxa, site patterns, support.
+        problem: target and mixture.
+        iteration: optimiser steps done.
+        seconds: training time.
+        folder: where it is kept, or None.
+    """
+
+    config: FitConfig
+    inputs: RunInputs
+    problem: PhyloProblem
+    iteration: int
+    seconds: float
+    folder: RunFolder | None = None
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Run":
+        """Open the folder of a run, finished or not.
+
+        Raises:
+            ConfigError, CheckpointError: not the folder of a run, or damaged.
+        """
+        folder = RunFolder(Path(path))
+        if not folder.path.is_dir():
+            raise ConfigError(f"{path}: no such folder; give the one that `vbpi-mix fit ... -o` wrote")
+        config = load_config(folder.config)
+        inputs = load_inputs(folder.inputs)
+        problem = make_problem(config, inputs)
+        if not folder.checkpoint.is_file():
+            raise CheckpointError(f"{path}: training has not begun there; run `vbpi-mix fit` with --resume")
+        saved = load_checkpoint(folder.checkpoint, identity=inputs.identity)
+        problem.load_state_dict(saved["model"])
+        return cls(
+            config=config,
+            inputs=inputs,
+            problem=problem,
+            iteration=saved["iteration"],
+            seconds=saved["seconds"],
+            folder=folder,
+        )
+
+    def weighted_draws(
+        self,
+        *,
+        n_particles: int = 1000,
+        n_repeats: int = 100,
+        seed: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> tuple[PosteriorDraws, np.ndarray]:
+        """R * A * K trees with importance weights, and those weights as (R, A, K)."""
+        return draw_posterior(
+            self.problem,
+            self.inputs.taxa,
+            n_particles=n_particles,
+            n_repeats=n_repeats,
+            generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
+            on_progress=stage(reporter or Silent(), "evaluation"),
+        )
+
+    def evaluate(
+        self,
+        *,
+        n_particles: int = 1000,
+        n_repeats: int = 100,
+        seed: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> Evaluation:
+        """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component."""
+        _, log_weights = self.weighted_draws(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
+        return evaluate_log_weights(log_weights)
+
+    def sample(self, n_trees: int, *, oversampling: int = 20, seed: int | None = None) -> PosteriorDraws:
+        """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.
+
+        Arguments:
+            n_trees: how many.
+            oversampling: draws from the mixture per tree.
+            seed: of the draws; the run's own if None.
+        """
+        chosen = self.config.seed if seed is None else seed
+        per_component = max(1, -(-n_trees * oversampling // self.problem.n_components))
+        n_repeats = -(-per_component // 1000)
+        draws, _ = draw_posterior(
+            self.problem,
+            self.inputs.taxa,
+            n_particles=-(-per_component // n_repeats),
+            n_repeats=n_repeats,
+            generator=torch_generator(chosen, stream=SAMPLE_STREAM),
+        )
+        return draws.resample(n_trees, numpy_generator(chosen, stream=SAMPLE_STREAM))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file under a temporary name, then rename it."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,19 @@
+"""From candidate topologies to the start of a fit: optimised lengths, Laplace weights, fitted tables and features."""
+
+from vbpi_mix.start.features import split_features
+from vbpi_mix.start.initialise import start_fitted, start_published
+from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
+from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
+from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
+
+__all__ = [
+    "LaplaceWeights",
+    "OptimisedLengths",
+    "WeightedTopologies",
+    "laplace_weights",
+    "optimise_lengths",
+    "split_features",
+    "start_fitted",
+    "start_published",
+    "weigh_topologies",
+]

@@ -1,0 +1,55 @@
+"""First values of a mixture's parameters."""
+
+import torch
+
+from vbpi_mix.sbn import em
+from vbpi_mix.start.features import split_features
+from vbpi_mix.start.weights import WeightedTopologies
+from vbpi_mix.support import encode
+from vbpi_mix.variational import PhyloMixture
+
+PAPER_SHIFT = -2.0  # location added to every log branch length by the published implementations
+_FEATURE_NOISE = 0.02
+
+
+@torch.no_grad()
+def start_fitted(
+    mixture: PhyloMixture, weighted: WeightedTopologies, *, n_sites: float, generator: torch.Generator
+) -> None:
+    """Start from weighted topologies: tables by EM, branch features from the optimised lengths.
+
+    The networks of a mixture are fitted together, from different noise, so they start apart; the branch tables of
+    the components differ by normal noise of standard deviation 0.02.
+
+    Arguments:
+        mixture: its parameters are overwritten.
+        weighted: topologies of the mixture's support.
+        n_sites: sites of the alignment.
+        generator: source of the noise.
+    """
+    encoded = encode(mixture.support, weighted.sample.topologies)
+    networks, base = mixture.networks, mixture.branches.base
+    probabilities = weighted.sample.probabilities()
+    fitted = em(mixture.support, encoded, probabilities, n_components=networks.n_components, generator=generator)
+    networks.logits.copy_(fitted.logits)
+    table = split_features(
+        mixture.indexer,
+        encoded,
+        probabilities,
+        weighted.modes.log_lengths,
+        weighted.laplace.log_precision,
+        n_sites,
+    )
+    base.table.copy_(torch.from_numpy(table).expand_as(base.table))
+    if base.table.shape[0] > 1:
+        base.table.add_(torch.randn(base.table.shape, generator=generator, dtype=torch.float64), alpha=_FEATURE_NOISE)
+
+
+@torch.no_grad()
+def start_published(mixture: PhyloMixture, *, generator: torch.Generator) -> None:
+    """The published start: uniform tables, Xavier-normal feature rows, log lengths shifted by -2."""
+    mixture.networks.logits.zero_()
+    table = mixture.branches.base.table
+    for component in table:
+        torch.nn.init.xavier_normal_(component, generator=generator)
+    table[:, : mixture.support.n_splits, 0] += PAPER_SHIFT

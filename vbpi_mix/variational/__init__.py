@@ -1,0 +1,6 @@
+"""Variational inference of trees: the mixture family and the problem that the estimators train."""
+
+from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
+from vbpi_mix.variational.problem import PhyloProblem
+
+__all__ = ["PhyloMixture", "PhyloProblem", "TreeDraws", "Tying"]

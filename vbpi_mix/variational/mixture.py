@@ -1,0 +1,114 @@
+"""The variational family: a mixture of subsplit Bayesian networks with branch-length models."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from vbpi_mix.branch import BranchModel, LogNormalBase, make_flow
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.estimators import ComponentPlan
+from vbpi_mix.sbn import SubsplitBayesianNetworks
+from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
+
+Tying = Literal["none", "topology", "branch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeDraws:
+    """T = S * K trees with branch lengths, the K trees of each sampled component next to each other.
+
+    Arguments:
+        encoded: the topologies and their ids.
+        component_of_tree: (T,) int64, the component that drew each tree.
+        log_lengths: (T, E) log branch lengths.
+        log_q: (M, T) log-density of topology and lengths under every evaluated component.
+        log_q_topology: (T,) log-probability of the topology under the component that drew it.
+    """
+
+    encoded: EncodedTopologies
+    component_of_tree: Tensor
+    log_lengths: Tensor
+    log_q: Tensor
+    log_q_topology: Tensor
+
+
+class PhyloMixture(nn.Module):
+    """q(tree) = sum_a w_a q_a(topology) q_a(branch lengths | topology), all A components in stacked tensors.
+
+    Arguments:
+        support: what topologies are possible.
+        n_components: A.
+        tying: "none"; "topology": one topology model shared by all components; "branch": one branch model.
+        features: rows of the branch model: "psp" (split and primary subsplit pairs) or "split".
+        flow: a word of `branch.FLOWS`; the flow is shared by the components.
+
+    References:
+        Molén et al., VBPI-Mixtures, TMLR 2024; Zhang and Matsen, ICLR 2019.
+    """
+
+    def __init__(
+        self,
+        support: SubsplitSupport,
+        *,
+        n_components: int,
+        tying: Tying = "none",
+        features: FeatureKind = "psp",
+        flow: str = "identity",
+    ) -> None:
+        super().__init__()
+        if tying not in get_args(Tying):
+            raise ConfigError(f"unknown tying '{tying}': choose one of {', '.join(get_args(Tying))}")
+        if n_components < 1:
+            raise ConfigError(f"a mixture needs at least one component, not {n_components}")
+        self.support = support
+        self.n_components = n_components
+        self.tying: Tying = tying
+        self.indexer = PSPIndexer(support, features)
+        self.networks = SubsplitBayesianNetworks(support, 1 if tying == "topology" else n_components)
+        base = LogNormalBase(n_components=1 if tying == "branch" else n_components, n_features=self.indexer.n_features)
+        self.branches = BranchModel(base, make_flow(flow))
+
+    def draw(self, plan: ComponentPlan, n_particles: int, generator: torch.Generator) -> TreeDraws:
+        """Draw K trees from each sampled component; evaluate all of them under every evaluated one."""
+        component = plan.sampled.repeat_interleave(n_particles)
+        encoded = self.networks.sample(self._topology_row(component), generator)
+        log_q_topology = self._log_q_topology(encoded, plan.evaluated)
+        branches = self.branches.draw(
+            self.indexer.feature_ids(encoded),
+            self._branch_row(component),
+            self._branch_row(plan.evaluated),
+            generator,
+        )
+        own = plan.sampled_positions().repeat_interleave(n_particles)
+        return TreeDraws(
+            encoded=encoded,
+            component_of_tree=component,
+            log_lengths=branches.log_lengths,
+            log_q=log_q_topology + branches.log_q,
+            log_q_topology=log_q_topology[own, torch.arange(len(own))],
+        )
+
+    def log_prob(self, encoded: EncodedTopologies, log_lengths: Tensor, components: Tensor | None = None) -> Tensor:
+        """(M, T) log-density of given trees under each component (all A if not given); -inf out of support."""
+        which = torch.arange(self.n_components) if components is None else components
+        branches = self.branches.log_prob(self.indexer.feature_ids(encoded), self._branch_row(which), log_lengths)
+        return self._log_q_topology(encoded, which) + branches
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the names that learning rates go by: topology, base, and flow if it has any."""
+        groups = {"topology": [self.networks.logits], "base": [self.branches.base.table]}
+        flow = list(self.branches.flow.parameters())
+        return {**groups, "flow": flow} if flow else groups
+
+    def _log_q_topology(self, encoded: EncodedTopologies, components: Tensor) -> Tensor:
+        if self.tying == "topology":
+            return self.networks.log_prob(encoded).expand(len(components), -1)
+        return self.networks.log_prob(encoded, components)
+
+    def _topology_row(self, component: Tensor) -> Tensor:
+        return torch.zeros_like(component) if self.tying == "topology" else component
+
+    def _branch_row(self, component: Tensor) -> Tensor:
+        return torch.zeros_like(component) if self.tying == "branch" else component
