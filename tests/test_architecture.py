@@ -25,7 +25,8 @@ NUMPY_GENERATORS = {"default_rng", "SeedSequence", "Generator", "BitGenerator", 
 TORCH_DRAWS = {"bernoulli", "multinomial", "normal", "poisson", "rand", "randint", "randn", "randperm"}
 TENSOR_DRAWS = {
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal_", "random_",
-    "uniform_", "kaiming_normal_", "kaiming_uniform_", "orthogonal_", "trunc_normal_", "xavier_normal_", "xavier_uniform_",
+    "uniform_", "kaiming_normal_", "kaiming_uniform_", "orthogonal_", "trunc_normal_",
+    "xavier_normal_", "xavier_uniform_",
 }  # fmt: skip
 TORCH_GLOBAL_STATE = {"manual_seed", "seed", "set_rng_state", "get_rng_state", "fork_rng", "rand_like", "randn_like"}
 
