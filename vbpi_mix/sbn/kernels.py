@@ -224,7 +224,7 @@ def log_q_vjp(
         tree_entries(trees, offsets, tree, used)
         for m in range(len(components)):
             weight, a = upstream[m, tree], components[m]
-            if weight == 0.0:
+            if weight == 0.0 or not shares[m, tree].any():
                 continue
             usage(children, tree, shares[m, tree], inside, outside, amounts)
             for i in range(len(used)):
