@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import integrate, stats
 
 from tests.statistics import FAILURE_RATE, assert_mean
 from vbpi_mix.errors import InputError, NumericalError
@@ -38,7 +38,7 @@ def mixture_weights(generator, shape, weights=(0.5, 0.5)):
 def exact_mixture_elbo(weights=(0.5, 0.5)):
     z = np.linspace(-15, 15, 200_001)
     q = weights[0] * stats.norm.pdf(z, -0.4, 1.2) + weights[1] * stats.norm.pdf(z, 0.7, 1.1)
-    return EVIDENCE + np.trapezoid(q * (stats.norm.logpdf(z) - np.log(q)), z)
+    return EVIDENCE + integrate.trapezoid(q * (stats.norm.logpdf(z) - np.log(q)), z)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """How far importance weights can be trusted: the shape k of their upper tail (Vehtari et al. 2024, PSIS)."""
 
+import sys
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,8 +59,6 @@ def pareto_smooth(log_weights: np.ndarray) -> tuple[np.ndarray, ParetoTail]:
     Raises:
         InputError: fewer than 25 weights, or all zero.
     """
-    from arviz_stats.base.array import array_stats  # imported here: it takes a second
-
     n = len(log_weights)
     if n < _FEWEST_WEIGHTS:
         raise InputError(f"a Pareto tail needs at least {_FEWEST_WEIGHTS} importance weights, not {n}: draw more")
@@ -70,14 +70,29 @@ def pareto_smooth(log_weights: np.ndarray) -> tuple[np.ndarray, ParetoTail]:
     known = _shape_without_fit(relative)
     if known is not None:
         return relative - np.log(np.exp(relative).sum()), ParetoTail(k=known, threshold=threshold)
-    # the library takes log-likelihoods, whose negatives are the log weights of leave-one-out
-    smoothed, k = array_stats.psislw(-relative)
-    return smoothed, ParetoTail(k=float(k), threshold=threshold)
+    smoothed, k = _arviz_psis(relative)
+    return smoothed, ParetoTail(k=k, threshold=threshold)
 
 
 def pareto_tail(log_weights: np.ndarray) -> ParetoTail:
     """The tail of log importance weights (n,); see `pareto_smooth`."""
     return pareto_smooth(log_weights)[1]
+
+
+def _arviz_psis(relative: np.ndarray) -> tuple[np.ndarray, float]:
+    """ArviZ's smoothing, imported where it is used because that takes a second."""
+    if sys.version_info >= (3, 11):
+        from arviz_stats.base.array import array_stats
+
+        # this one takes log-likelihoods, whose negatives are the log weights of leave-one-out
+        smoothed, k = array_stats.psislw(-relative)
+    else:  # arviz-stats for Python 3.10 has no smoothing
+        with warnings.catch_warnings():  # of its own later versions, which Python 3.10 cannot have
+            warnings.simplefilter("ignore")
+            from arviz import psislw  # pyright: ignore[reportMissingImports]
+
+        smoothed, k = psislw(relative)
+    return np.asarray(smoothed), float(k)
 
 
 def _shape_without_fit(relative: np.ndarray) -> float | None:
