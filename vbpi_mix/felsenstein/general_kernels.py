@@ -24,9 +24,10 @@ _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
 
 @kernel(fastmath=True)
-def _tip_partials(states: np.ndarray, out: np.ndarray) -> None:
+def _tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
+    sets, out = states[tip], tips[tip]
     for p in range(BLOCK):
-        s = states[p]
+        s = sets[p]
         out[p] = 1.0 if s & 1 else 0.0
         out[_R1 + p] = 1.0 if s & 2 else 0.0
         out[_R2 + p] = 1.0 if s & 4 else 0.0
@@ -34,7 +35,8 @@ def _tip_partials(states: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+def _multiply(work_l: np.ndarray, work_r: np.ndarray, l: int, r: int, out: np.ndarray) -> None:
+    left, right = work_l[l], work_r[r]
     for p in range(SIZE):
         out[p] = left[p] * right[p]
 
@@ -53,7 +55,8 @@ def _rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> No
 
 
 @kernel(fastmath=True)
-def _scale(message: np.ndarray, factors: np.ndarray) -> None:
+def _scale(work: np.ndarray, i: int, factors: np.ndarray) -> None:
+    message = work[i]
     for p in range(BLOCK):
         message[p] *= factors[p]
         message[_R1 + p] *= factors[p]
@@ -62,7 +65,9 @@ def _scale(message: np.ndarray, factors: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _propagate(vectors: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+def _propagate(rows: np.ndarray, v: int, matrices: np.ndarray, m: int, work: np.ndarray, o: int) -> None:
+    """work[o] = matrices[m] @ rows[v]."""
+    vectors, matrix, out = rows[v], matrices[m], work[o]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
     b0, b1, b2, b3 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
     c0, c1, c2, c3 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
@@ -76,8 +81,9 @@ def _propagate(vectors: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None
 
 
 @kernel(fastmath=True)
-def _pull_back(message: np.ndarray, matrix: np.ndarray) -> None:
-    """message = transpose of matrix @ message, in place."""
+def _pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
+    """work[i] = transpose of matrices[i] @ work[i]."""
+    message, matrix = work[i], matrices[i]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
     b0, b1, b2, b3 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
     c0, c1, c2, c3 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
@@ -91,17 +97,19 @@ def _pull_back(message: np.ndarray, matrix: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _split(up: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int) -> None:
+    up, left, right = work_u[u], work_l[l], work_r[r]
     for p in range(SIZE):
-        u = up[p]
+        outside = up[p]
         message = left[p]
-        left[p] = u * right[p]
-        right[p] = u * message
+        left[p] = outside * right[p]
+        right[p] = outside * message
 
 
 @kernel(fastmath=True)
-def _add_outer(outside: np.ndarray, partials: np.ndarray, gradient: np.ndarray) -> None:
-    """gradient[s, t] += sum over patterns of outside[s] partials[t]."""
+def _add_outer(work: np.ndarray, i: int, rows: np.ndarray, v: int, gradient: np.ndarray) -> None:
+    """gradient[i, s, t] += sum over patterns of the states s of work[i] times the states t of rows[v]."""
+    outside, partials = work[i], rows[v]
     for s in range(0, 4, 2):
         a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
         first = outside[s * BLOCK : (s + 1) * BLOCK]
@@ -117,14 +125,17 @@ def _add_outer(outside: np.ndarray, partials: np.ndarray, gradient: np.ndarray) 
             b1 += y * v1
             b2 += y * v2
             b3 += y * v3
-        gradient[s, 0] += a0
-        gradient[s, 1] += a1
-        gradient[s, 2] += a2
-        gradient[s, 3] += a3
-        gradient[s + 1, 0] += b0
-        gradient[s + 1, 1] += b1
-        gradient[s + 1, 2] += b2
-        gradient[s + 1, 3] += b3
+        gradient[i, s, 0] += a0
+        gradient[i, s, 1] += a1
+        gradient[i, s, 2] += a2
+        gradient[i, s, 3] += a3
+        gradient[i, s + 1, 0] += b0
+        gradient[i, s + 1, 1] += b1
+        gradient[i, s + 1, 2] += b2
+        gradient[i, s + 1, 3] += b3
+
+
+# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems.
 
 
 @kernel()
@@ -132,39 +143,39 @@ def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: 
             factors: np.ndarray, steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
     """Messages of all edges in one category; of the top node, which has none, the partial likelihoods."""
     n = tips.shape[0]
+    partials = buffer[0]
     for i in range(n):
-        _propagate(tips[i], matrices[i], work[i])
+        _propagate(tips, i, matrices, i, work, i)
     steps[:] = 0.0
     for i in range(n - 2):
-        _multiply(work[children[i, 0]], work[children[i, 1]], buffer)
+        _multiply(work, work, children[i, 0], children[i, 1], partials)
         if scaled:
-            _rescale(buffer, factors, steps)
+            _rescale(partials, factors, steps)
         if i < n - 3:
-            _propagate(buffer, matrices[n + i], work[n + i])
-        else:
-            work[n + i][:] = buffer
+            _propagate(buffer, 0, matrices, n + i, work, n + i)
+    work[2 * n - 3][:] = partials
 
 
 @kernel()
 def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
-              factors: np.ndarray, steps: np.ndarray, scaled: bool,
-              gradient: np.ndarray) -> None:  # fmt: skip
+              factors: np.ndarray, steps: np.ndarray, scaled: bool, gradient: np.ndarray) -> None:  # fmt: skip
     """Add the gradient in the matrices of all edges but edge 0, given the outside message of the top node."""
     n = tips.shape[0]
+    partials = buffer[0]
     for i in range(n - 3, -1, -1):
-        _split(work[n + i], work[children[i, 0]], work[children[i, 1]])
+        _split(work, work, work, n + i, children[i, 0], children[i, 1])
         for side in range(2):
             child = children[i, side]
             if child < n:
-                _add_outer(work[child], tips[child], gradient[child])
+                _add_outer(work, child, tips, child, gradient)
                 continue
-            _multiply(work[children[child - n, 0]], work[children[child - n, 1]], buffer)
+            _multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
             if scaled:
-                _rescale(buffer, factors, steps)
-            _add_outer(work[child], buffer, gradient[child])
-            _pull_back(work[child], matrices[child])
+                _rescale(partials, factors, steps)
+            _add_outer(work, child, buffer, 0, gradient)
+            _pull_back(work, child, matrices)
             if scaled:
-                _scale(work[child], factors)
+                _scale(work, child, factors)
 
 
 @kernel(fastmath=True)
@@ -209,13 +220,13 @@ def _mix(likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarra
 
 
 @kernel(fastmath=True)
-def _root(top: np.ndarray, tip_message: np.ndarray, tip: np.ndarray, frequencies: np.ndarray, weight: float,
-          likelihoods: np.ndarray, shares: np.ndarray, matrix_gradient: np.ndarray,
-          frequency_gradient: np.ndarray) -> float:  # fmt: skip
-    """Gradients at edge 0 and in the frequencies; turns `top` into the top node's outside message.
+def _root(work: np.ndarray, tips: np.ndarray, frequencies: np.ndarray, weight: float, likelihoods: np.ndarray,
+          shares: np.ndarray, matrix_gradient: np.ndarray, frequency_gradient: np.ndarray) -> float:  # fmt: skip
+    """Gradients at edge 0 and in the frequencies; turns the partials of the top node into its outside message.
 
     Returns the derivative in the category's weight.
     """
+    top, tip_message = work[2 * len(tips) - 3], work[0]
     for s in range(4):
         total = 0.0
         frequency = frequencies[s]
@@ -229,7 +240,7 @@ def _root(top: np.ndarray, tip_message: np.ndarray, tip: np.ndarray, frequencies
             # the message of tip 0 is not needed below: its place takes the outside message of edge 0
             message[p] = product * frequency
         frequency_gradient[s] += total
-    _add_outer(tip_message, tip, matrix_gradient)
+    _add_outer(work, 0, tips, 0, matrix_gradient)
     by_weight = 0.0
     for p in range(BLOCK):
         by_weight += shares[p] * likelihoods[p]
@@ -277,11 +288,11 @@ def general_kernel(
     rows = work[n + n_categories * (2 * n - 2) :].reshape(-1).reshape((-1, BLOCK))
     likelihoods, steps, shares = rows[:n_categories], rows[n_categories : 2 * n_categories], rows[2 * n_categories :]
     factors = rows[3 * n_categories]
-    buffer = work[work.shape[0] - 1]
+    buffer = work[work.shape[0] - 1 :]
     values[trees[0] : trees[1]] = 0.0
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b, i], tips[i])
+            _tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
             scaled = False
             while True:
@@ -297,8 +308,8 @@ def general_kernel(
                 continue
             for c in range(n_categories):
                 weight_gradient[t, c] += _root(
-                    nodes[c, 2 * n - 3], nodes[c, 0], tips[0], frequencies, category_weights[c], likelihoods[c],
-                    shares[c], matrix_gradient[t, c, 0], frequency_gradient[t],
+                    nodes[c], tips, frequencies, category_weights[c], likelihoods[c], shares[c],
+                    matrix_gradient[t, c], frequency_gradient[t],
                 )  # fmt: skip
                 _downward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled,
                           matrix_gradient[t, c])  # fmt: skip

@@ -27,9 +27,10 @@ _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 
 
 @kernel(fastmath=True)
-def _tip_messages(states: np.ndarray, e: float, a: float, out: np.ndarray) -> None:
+def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: float) -> None:
+    sets, out = states[tip], work[tip]
     for p in range(BLOCK):
-        s = states[p]
+        s = sets[p]
         size = ((1.0 if s & 1 else 0.0) + (1.0 if s & 2 else 0.0)) + (
             (1.0 if s & 4 else 0.0) + (1.0 if s & 8 else 0.0)
         )
@@ -42,7 +43,10 @@ def _tip_messages(states: np.ndarray, e: float, a: float, out: np.ndarray) -> No
 
 
 @kernel(fastmath=True)
-def _combine(left: np.ndarray, right: np.ndarray, e: float, a: float, out: np.ndarray) -> None:
+def _combine(
+    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, l: int, r: int, o: int, e: float, a: float
+) -> None:
+    left, right, out = work_l[l], work_r[r], work_o[o]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -59,8 +63,10 @@ def _combine(left: np.ndarray, right: np.ndarray, e: float, a: float, out: np.nd
 
 @kernel(fastmath=True)
 def _combine_scaled(
-    left: np.ndarray, right: np.ndarray, e: float, a: float, out: np.ndarray, steps: np.ndarray
-) -> None:
+    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, l: int, r: int, o: int, e: float, a: float,
+    steps: np.ndarray,
+) -> None:  # fmt: skip
+    left, right, out = work_l[l], work_r[r], work_o[o]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -80,16 +86,19 @@ def _combine_scaled(
 
 @kernel(fastmath=True)
 def _split(
-    up: np.ndarray, left: np.ndarray, right: np.ndarray, e_left: float, a_left: float, e_right: float, a_right: float
-) -> None:
+    work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int,
+    e_left: float, a_left: float, e_right: float, a_right: float,
+) -> tuple[float, float]:  # fmt: skip
+    up, left, right = work_u[u], work_l[l], work_r[r]
+    l_sum = r_sum = 0.0
     for p in range(BLOCK):
         u0, u1, u2, u3 = up[p], up[_R1 + p], up[_R2 + p], up[_R3 + p]
         l0, l1, l2, l3 = u0 * right[p], u1 * right[_R1 + p], u2 * right[_R2 + p], u3 * right[_R3 + p]
         r0, r1, r2, r3 = u0 * left[p], u1 * left[_R1 + p], u2 * left[_R2 + p], u3 * left[_R3 + p]
         l_total = (l0 + l1) + (l2 + l3)
         r_total = (r0 + r1) + (r2 + r3)
-        left[_R4 + p] *= l_total
-        right[_R4 + p] *= r_total
+        l_sum += l_total * left[_R4 + p]
+        r_sum += r_total * right[_R4 + p]
         l_rest = a_left * l_total
         r_rest = a_right * r_total
         left[p] = l_rest + e_left * l0
@@ -100,11 +109,13 @@ def _split(
         right[_R1 + p] = r_rest + e_right * r1
         right[_R2 + p] = r_rest + e_right * r2
         right[_R3 + p] = r_rest + e_right * r3
+    return l_sum, r_sum
 
 
 @kernel(fastmath=True)
-def _rescale_up(up: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+def _rescale_up(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int) -> None:
     """Multiply a node's outside message by the factor that the upward pass gave its partial likelihoods."""
+    up, left, right = work_u[u], work_l[l], work_r[r]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -118,8 +129,12 @@ def _rescale_up(up: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _join(left: np.ndarray, right: np.ndarray, tip: np.ndarray, weights: np.ndarray, top: np.ndarray) -> float:
+def _join(
+    work_l: np.ndarray, work_r: np.ndarray, work_t: np.ndarray, work_o: np.ndarray, l: int, r: int, top: int,
+    weights: np.ndarray,
+) -> float:  # fmt: skip
     """Site likelihoods at edge 0 (row 4 of `top`), both outside messages there; the lowest likelihood."""
+    left, right, tip, out = work_l[l], work_r[r], work_t[0], work_o[top]
     lowest = 1.0
     for p in range(BLOCK):
         v0 = left[p] * right[p]
@@ -127,19 +142,20 @@ def _join(left: np.ndarray, right: np.ndarray, tip: np.ndarray, weights: np.ndar
         v2 = left[_R2 + p] * right[_R2 + p]
         v3 = left[_R3 + p] * right[_R3 + p]
         likelihood = 0.25 * ((v0 * tip[p] + v1 * tip[_R1 + p]) + (v2 * tip[_R2 + p] + v3 * tip[_R3 + p]))
-        top[_R4 + p] = likelihood
+        out[_R4 + p] = likelihood
         lowest = min(lowest, likelihood)
-        share = weights[p] / (16.0 * likelihood) if likelihood > 0.0 else 0.0
-        top[p] = share * tip[p]
-        top[_R1 + p] = share * tip[_R1 + p]
-        top[_R2 + p] = share * tip[_R2 + p]
-        top[_R3 + p] = share * tip[_R3 + p]
+        share = weights[p] / (16.0 * likelihood)  # not finite at likelihood 0, where no gradient is kept
+        out[p] = share * tip[p]
+        out[_R1 + p] = share * tip[_R1 + p]
+        out[_R2 + p] = share * tip[_R2 + p]
+        out[_R3 + p] = share * tip[_R3 + p]
         tip[_R4 + p] *= share * ((v0 + v1) + (v2 + v3))
     return lowest
 
 
 @kernel(fastmath=True)
-def _sum_last_row(node: np.ndarray) -> float:
+def _sum_last_row(work: np.ndarray, i: int) -> float:
+    node = work[i]
     total = 0.0
     for p in range(BLOCK):
         total += node[_R4 + p]
@@ -150,38 +166,42 @@ def _sum_last_row(node: np.ndarray) -> float:
 def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndarray) -> float:
     total = 0.0
     for p in range(BLOCK):
-        if weights[p] > 0.0:
-            total += weights[p] * (np.log(likelihoods[p]) - LOG_STEP * steps[p])
+        total += weights[p] * (np.log(likelihoods[p]) - LOG_STEP * steps[p])
     return total
 
 
+# Loops get the workspace several times, with the rows to use, rather than the rows: each array that is made and passed
+# on costs two atomic operations on its reference count, which together took longer than the arithmetic.
+
+
 @kernel()
-def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, factors: np.ndarray, work: np.ndarray,
-            steps: np.ndarray, scaled: bool) -> float:  # fmt: skip
+def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
+            work: np.ndarray, steps: np.ndarray, scaled: bool) -> float:  # fmt: skip
     n = states.shape[0]
     for i in range(n):
-        _tip_messages(states[i], factors[0, i], factors[1, i], work[i])
+        _tip_messages(states, work, i, e[i], a[i])
     steps[:] = 0.0
-    for i in range(n - 3):
-        left, right, out = work[children[i, 0]], work[children[i, 1]], work[n + i]
-        if scaled:
-            _combine_scaled(left, right, factors[0, n + i], factors[1, n + i], out, steps)
-        else:
-            _combine(left, right, factors[0, n + i], factors[1, n + i], out)
-    return _join(work[children[n - 3, 0]], work[children[n - 3, 1]], work[0], weights, work[2 * n - 3])
+    if scaled:
+        for i in range(n - 3):
+            _combine_scaled(work, work, work, children[i, 0], children[i, 1], n + i, e[n + i], a[n + i], steps)
+    else:
+        for i in range(n - 3):
+            _combine(work, work, work, children[i, 0], children[i, 1], n + i, e[n + i], a[n + i])
+    return _join(work, work, work, work, children[n - 3, 0], children[n - 3, 1], 2 * n - 3, weights)
 
 
 @kernel()
-def _downward(children: np.ndarray, factors: np.ndarray, work: np.ndarray, scaled: bool, sums: np.ndarray) -> None:
+def _downward(children: np.ndarray, e: np.ndarray, a: np.ndarray, work: np.ndarray, scaled: bool,
+              sums: np.ndarray) -> None:  # fmt: skip
     n = children.shape[0] + 2
+    sums[0] += _sum_last_row(work, 0)
     for i in range(n - 3, -1, -1):
         left, right = children[i, 0], children[i, 1]
         if scaled and i < n - 3:
-            _rescale_up(work[n + i], work[left], work[right])
-        _split(work[n + i], work[left], work[right],
-               factors[0, left], factors[1, left], factors[0, right], factors[1, right])  # fmt: skip
-    for edge in range(2 * n - 3):
-        sums[edge] += _sum_last_row(work[edge])
+            _rescale_up(work, work, work, n + i, left, right)
+        l_sum, r_sum = _split(work, work, work, n + i, left, right, e[left], a[left], e[right], a[right])
+        sums[left] += l_sum
+        sums[right] += r_sum
 
 
 @kernel()
@@ -213,25 +233,26 @@ def jc69_kernel(
     """
     n = states.shape[1]
     n_edges = 2 * n - 3
-    factors = np.empty((2, n_edges))
+    e = np.empty(n_edges)
+    a = np.empty(n_edges)
     sums = np.empty(n_edges)
     steps = work[2 * n - 2][:BLOCK]
     total_weight = weights[blocks[0] : blocks[1]].sum()
     for t in range(trees[0], trees[1]):
         for edge in range(n_edges):
             exponent = -4.0 / 3.0 * lengths[t, edge]
-            factors[0, edge] = np.exp(exponent)
-            factors[1, edge] = -0.25 * np.expm1(exponent)
+            e[edge] = np.exp(exponent)
+            a[edge] = -0.25 * np.expm1(exponent)
         sums[:] = 0.0
         value = 0.0
         for b in range(blocks[0], blocks[1]):
             scaled = False
-            if _upward(children[t], states[b], weights[b], factors, work, steps, False) < UNSCALED_LIMIT:
+            if _upward(children[t], states[b], weights[b], e, a, work, steps, False) < UNSCALED_LIMIT:
                 scaled = True
-                _upward(children[t], states[b], weights[b], factors, work, steps, True)
+                _upward(children[t], states[b], weights[b], e, a, work, steps, True)
             value += _log_likelihood(work[2 * n - 3][_R4:], weights[b], steps)
             if with_gradient:
-                _downward(children[t], factors, work, scaled, sums)
+                _downward(children[t], e, a, work, scaled, sums)
         values[t] = value
         if with_gradient:
             for edge in range(n_edges):

@@ -23,7 +23,7 @@ def jc69(
     trees, blocks = _shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
-    children = np.ascontiguousarray(topologies.children, dtype=np.int32)
+    children = _children(topologies)
     tasks: list[Callable[[], None]] = []
     for i, block_range in enumerate(blocks):
         for tree_range in trees:
@@ -58,7 +58,7 @@ def general(
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
     of_weights = np.zeros((len(blocks), n_trees, n_categories))
-    children = np.ascontiguousarray(topologies.children, dtype=np.int32)
+    children = _children(topologies)
     n_rows = patterns.n_taxa + n_categories * (n_edges + 1) + n_categories + 2
     tasks: list[Callable[[], None]] = []
     for i, block_range in enumerate(blocks):
@@ -102,14 +102,24 @@ def _ranges(count: int, parts: int) -> list[Range]:
 
 
 def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
-    n_blocks = max(1, -(-patterns.n_patterns // block))
+    """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero.
+
+    Patterns of weight zero are left out, so that an impossible one among them does no harm.
+    """
+    counted = patterns.weights > 0
+    n_counted = int(counted.sum())
+    n_blocks = max(1, -(-n_counted // block))
     states = np.full((patterns.n_taxa, n_blocks * block), MISSING, dtype=np.uint8)
-    states[:, : patterns.n_patterns] = patterns.state_sets
+    states[:, :n_counted] = patterns.state_sets[:, counted]
     weights = np.zeros(n_blocks * block)
-    weights[: patterns.n_patterns] = patterns.weights
+    weights[:n_counted] = patterns.weights[counted]
     by_block = states.reshape(patterns.n_taxa, n_blocks, block).transpose(1, 0, 2)
     return np.ascontiguousarray(by_block), weights.reshape(n_blocks, block)
+
+
+def _children(topologies: TopologyBatch) -> np.ndarray:
+    # a read-only array would be another type to the compiler, and compiled for anew
+    return np.require(topologies.children, np.int32, ["C_CONTIGUOUS", "WRITEABLE"])
 
 
 def _workspace(n_rows: int, size: int) -> np.ndarray:
