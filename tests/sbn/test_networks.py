@@ -134,6 +134,13 @@ def test_state_and_errors():
     for components in ([2], [-1], [[0]]):
         with pytest.raises(SupportError, match="from 0 to 1"):
             model.log_prob(encoded, torch.tensor(components))
+    other = build_support(all_topologies(6))
+    with pytest.raises(SupportError, match="another support"):
+        model.log_prob(encode(other, other_trees := all_topologies(6)))
+    with pytest.raises(SupportError, match="another support"):
+        SubsplitBayesianNetworks(other).log_prob(encoded)
+    equal = build_support(other_trees)
+    SubsplitBayesianNetworks(other).log_prob(encode(equal, other_trees))
     with pytest.raises(SupportError, match="from 0 to 1"):
         model.sample(torch.tensor([0, 2]), torch_generator(1))
 

@@ -144,8 +144,7 @@ def _checked_weights(
         raise ConfigError("the weights of the topologies are all zero: nothing to fit")
     if not (math.isfinite(pseudo_count) and pseudo_count >= 0):
         raise ConfigError(f"the pseudo-count must be finite and not negative, got {pseudo_count}")
-    if encoded.topologies.n_taxa != support.n_taxa:
-        raise SupportError(f"topologies of {encoded.topologies.n_taxa} taxa, support of {support.n_taxa}")
+    encoded.require(support)
     lost = (encoded.n_represented_rootings() == 0) & (weights > 0)
     if lost.any():
         raise SupportError(

@@ -79,6 +79,7 @@ class SubsplitBayesianNetworks(nn.Module):
         n_trees = len(component)
         uniforms = torch.rand((n_trees, n_taxa - 1), generator=generator, dtype=torch.float64)
         encoded = EncodedTopologies(
+            support=support,
             topologies=TopologyBatch(np.empty((n_trees, n_taxa - 2, 2), dtype=np.int32)),
             split_ids=np.empty((n_trees, 2 * n_taxa - 3), dtype=np.int32),
             tripartition_ids=np.empty((n_trees, n_taxa - 2), dtype=np.int32),
@@ -104,7 +105,11 @@ class SubsplitBayesianNetworks(nn.Module):
             components: (M,) which components; all A if not given.
             log_cpd: (A, n_params) normalised tables to use in place of the module's own: gradients then
                 flow to them.
+
+        Raises:
+            SupportError: the topologies were encoded in another support, or a component does not exist.
         """
+        encoded.require(self.support)
         which = np.arange(self.n_components) if components is None else _indices(components, self.n_components)
         values = self.logits if log_cpd is None else log_cpd
         return _LogProb.apply(values, self.support, encoded, which, log_cpd is not None)

@@ -18,12 +18,14 @@ class EncodedTopologies:
     """T topologies and their ids in one support; -1 where the support lacks an item.
 
     Arguments:
+        support: the support whose ids these are.
         topologies: the T topologies.
         split_ids: (T, E) int32, the split of each edge.
         tripartition_ids: (T, N-2) int32, of each internal node N, N+1, ..., 2N-3.
         adjacency_ids: (T, N-3) int32, of the edge above each internal node below the top: N, ..., 2N-4.
     """
 
+    support: SubsplitSupport
     topologies: TopologyBatch
     split_ids: np.ndarray
     tripartition_ids: np.ndarray
@@ -39,11 +41,21 @@ class EncodedTopologies:
     def __getitem__(self, index: slice | np.ndarray | Sequence[int]) -> "EncodedTopologies":
         """The trees at a slice, an index array or a mask."""
         return EncodedTopologies(
+            support=self.support,
             topologies=self.topologies[index],
             split_ids=self.split_ids[index],
             tripartition_ids=self.tripartition_ids[index],
             adjacency_ids=self.adjacency_ids[index],
         )
+
+    def require(self, support: SubsplitSupport) -> None:
+        """Refuse ids of another support: compiled code would read beyond its tables.
+
+        Raises:
+            SupportError: the topologies were encoded in a support that is not equal to this one.
+        """
+        if self.support is not support and self.support != support:
+            raise SupportError("topologies were encoded in another support: encode them again in the one in use")
 
     def n_represented_rootings(self) -> np.ndarray:
         """(T,) int64, how many of the 2N-3 rootings have all their pairs in the support.
@@ -86,6 +98,7 @@ def encode(support: SubsplitSupport, topologies: TopologyBatch) -> EncodedTopolo
         tables.adjacency_slots, tables.adjacency_keys, split_ids, tripartition_ids, adjacency_ids,
     )  # fmt: skip
     return EncodedTopologies(
+        support=support,
         topologies=topologies,
         split_ids=split_ids,
         tripartition_ids=tripartition_ids,

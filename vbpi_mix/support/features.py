@@ -44,7 +44,11 @@ class PSPIndexer:
         its children) and the pair seen from below (the split of the rest); (T, E, 1) for kind "split".
 
         -1 where there is none: at tips, or where the support lacks the item.
+
+        Raises:
+            SupportError: the topologies were encoded in another support.
         """
+        encoded.require(self.support)
         if self.kind == "split":
             return encoded.split_ids[:, :, None]
         features = np.empty((*encoded.split_ids.shape, 3), dtype=np.int32)
