@@ -1,6 +1,7 @@
 """Alignment files as state sets; FASTA out."""
 
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def read_alignment(path: Path | str) -> Alignment:
     replaced: dict[str, str] = {}
     match: str | None = None
     if start.startswith(">"):
-        rows = [(name.strip(), sequence) for name, sequence in SimpleFastaParser(iter(start.splitlines()))]
+        rows = [(name.strip(), sequence) for name, sequence in SimpleFastaParser(StringIO(start))]
         rows = [(name, "".join(sequence.split())) for name, sequence in rows]
     elif start[:6].upper() == "#NEXUS":
         matrix = parse_nexus_matrix(text, source)

@@ -1,5 +1,6 @@
 """Opening what a user gave, and writing so that nothing half-written is ever seen."""
 
+import codecs
 import gzip
 import io
 import secrets
@@ -112,7 +113,7 @@ def read_chunks(path: Path | str, size: int = 1 << 22) -> Iterator[bytes]:
         InputError: as `open_bytes`.
     """
     with open_bytes(path) as file:
-        chunk = file.read(size).removeprefix(b"\xef\xbb\xbf")
+        chunk = file.read(max(size, len(codecs.BOM_UTF8))).removeprefix(codecs.BOM_UTF8)
         while chunk:
             yield chunk
             chunk = file.read(size)

@@ -136,7 +136,7 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
             )
         if awaited == "length":
             if current is not None:
-                current.length = _length(token, text, position, where) if with_lengths else 0.0
+                current.length = _length(token, text, position, where, with_lengths)
             awaited = ""
         elif token == "(" and current is None:
             stack.append(_Node(position))
@@ -168,8 +168,10 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
     return root
 
 
-def _length(token: str, text: str, position: int, where: str) -> float:
+def _length(token: str, text: str, position: int, where: str, wanted: bool) -> float:
     at = _excerpt(text, position - 1)
+    if not wanted and token not in "(),:;":
+        return 0.0
     if token in "(),:;" or not (_NUMBER.fullmatch(token) or token.lower().lstrip("+-") in ("nan", "inf", "infinity")):
         raise InputError(f"{where}: a branch length must follow the colon, not {token!r}, at {at}")
     value = float(token)

@@ -55,9 +55,9 @@ def read_batches(path: Path) -> Iterator[TreeBatch]:
     head = next(chunks)
     while b"\n" not in head.lstrip() and (more := next(chunks, b"")):
         head += more
-    first_line = head.lstrip().split(b"\n", 1)[0].rstrip(b"\r").lower()
-    columns = first_line.decode("utf-8", errors="replace").split("\t")
-    if first_line.startswith(b"#nexus"):
+    first_line = head.lstrip().split(b"\n", 1)[0].rstrip(b"\r")
+    columns = first_line.decode("utf-8", errors="replace").lower().split("\t")
+    if first_line[:6].upper() == b"#NEXUS":
         start = len(head) - len(head.lstrip())
         return _nexus(_whole_statements(head[:start] + head[start + 6 :], chunks, path), path)
     if b"(" not in first_line and any(name in columns for name in NEWICK_COLUMNS):
