@@ -31,9 +31,7 @@ def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: f
     sets, out = states[tip], work[tip]
     for p in range(BLOCK):
         s = sets[p]
-        size = ((1.0 if s & 1 else 0.0) + (1.0 if s & 2 else 0.0)) + (
-            (1.0 if s & 4 else 0.0) + (1.0 if s & 8 else 0.0)
-        )
+        size = ((1.0 if s & 1 else 0.0) + (1.0 if s & 2 else 0.0)) + ((1.0 if s & 4 else 0.0) + (1.0 if s & 8 else 0.0))
         rest = a * size
         out[p] = rest + (e if s & 1 else 0.0)
         out[_R1 + p] = rest + (e if s & 2 else 0.0)

@@ -1,0 +1,67 @@
+"""The target: the joint density of an alignment, a topology and its branch lengths."""
+
+from torch import Tensor
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
+from vbpi_mix.model.substitution import JC69, SubstitutionModel, substitution_model
+from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled
+
+
+class PhyloModel:
+    """p(Y, topology, branch lengths), with a uniform prior over topologies.
+
+    Arguments:
+        patterns: site patterns of the alignment Y; merged further where the model's symmetry allows it.
+        n_taxa: N.
+        substitution_model: a word of `SUBSTITUTION_MODELS`, or a model.
+        branch_prior_rate: rate of the exponential prior on each branch length.
+        backend: a word of `felsenstein.BACKENDS`.
+
+    Raises:
+        InputError: patterns of another number of taxa.
+        ConfigError: an unknown model or an impossible rate.
+    """
+
+    def __init__(
+        self,
+        patterns: SitePatterns,
+        n_taxa: int,
+        *,
+        substitution_model: str | SubstitutionModel = "JC69",
+        branch_prior_rate: float = 10.0,
+        backend: str = "numba",
+    ) -> None:
+        if patterns.n_taxa != n_taxa:
+            raise InputError(f"site patterns of {patterns.n_taxa} taxa in a model of {n_taxa}")
+        self.n_taxa = n_taxa
+        self.substitution_model = _model(substitution_model)
+        self.patterns = merge_relabelled(patterns) if self.substitution_model.exchangeable else patterns
+        self.branch_prior = ExponentialBranchPrior(branch_prior_rate)
+        self.backend = backend
+
+    def log_likelihood(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        """(T,) log p(Y | topology, branch lengths (T, E)); errors as in `felsenstein.jc69_log_likelihood`."""
+        if isinstance(self.substitution_model, JC69):
+            return jc69_log_likelihood(branch_lengths, topologies, self.patterns, backend=self.backend)
+        return tree_log_likelihood(
+            self.substitution_model.transition_matrices(branch_lengths),
+            self.substitution_model.frequencies,
+            self.substitution_model.category_weights,
+            topologies,
+            self.patterns,
+            backend=self.backend,
+        )
+
+    def log_prior(self, branch_lengths: Tensor) -> Tensor:
+        """(T,) log density of the branch lengths (T, E) plus the log probability of their topology."""
+        return self.branch_prior.log_prob(branch_lengths) + log_topology_prior(self.n_taxa)
+
+    def log_joint(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        """(T,) log p(Y, topology, branch lengths)."""
+        return self.log_likelihood(branch_lengths, topologies) + self.log_prior(branch_lengths)
+
+
+def _model(model: str | SubstitutionModel) -> SubstitutionModel:
+    return substitution_model(model) if isinstance(model, str) else model
