@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-import tomllib
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io import datasets
@@ -60,7 +59,7 @@ def address(request, mirror):
 
 def test_fetch_by_checksum(monkeypatch, address, cache, mirror, entry):
     monkeypatch.setenv(datasets.MIRROR_VARIABLE, address + "/")
-    with pytest.raises(InputError, match="fetch it with `vbpi-mix data fetch DS1.ufboot`"):
+    with pytest.raises(InputError, match=r"fetch it with `vbpi-mix data fetch DS1\.ufboot`"):
         datasets.where("DS1.ufboot")
     path = datasets.fetch("DS1.ufboot")
     assert path == cache / "DS1.ufboot.topologies.tsv.gz"
@@ -145,7 +144,7 @@ def test_an_installed_package_carries_the_folder_inside(tmp_path, monkeypatch):
 
 def test_the_catalogue_is_true(repository):
     with (repository / "data" / "catalog.toml").open("rb") as file:
-        content = tomllib.load(file)
+        content = datasets.tomllib.load(file)
     files = {entry["file"] for entry in content["alignment"]}
     found = {
         str(p.relative_to(repository / "data"))
