@@ -35,8 +35,8 @@ def _tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
 
 
 @kernel(fastmath=True)
-def _multiply(work_l: np.ndarray, work_r: np.ndarray, l: int, r: int, out: np.ndarray) -> None:
-    left, right = work_l[l], work_r[r]
+def _multiply(work_l: np.ndarray, work_r: np.ndarray, node_l: int, node_r: int, out: np.ndarray) -> None:
+    left, right = work_l[node_l], work_r[node_r]
     for p in range(SIZE):
         out[p] = left[p] * right[p]
 
@@ -97,8 +97,8 @@ def _pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int) -> None:
-    up, left, right = work_u[u], work_l[l], work_r[r]
+def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int) -> None:
+    up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     for p in range(SIZE):
         outside = up[p]
         message = left[p]

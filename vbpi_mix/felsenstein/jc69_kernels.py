@@ -42,9 +42,10 @@ def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: f
 
 @kernel(fastmath=True)
 def _combine(
-    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, l: int, r: int, o: int, e: float, a: float
-) -> None:
-    left, right, out = work_l[l], work_r[r], work_o[o]
+    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
+    e: float, a: float,
+) -> None:  # fmt: skip
+    left, right, out = work_l[node_l], work_r[node_r], work_o[node_o]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -61,10 +62,10 @@ def _combine(
 
 @kernel(fastmath=True)
 def _combine_scaled(
-    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, l: int, r: int, o: int, e: float, a: float,
-    steps: np.ndarray,
+    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
+    e: float, a: float, steps: np.ndarray,
 ) -> None:  # fmt: skip
-    left, right, out = work_l[l], work_r[r], work_o[o]
+    left, right, out = work_l[node_l], work_r[node_r], work_o[node_o]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -84,10 +85,10 @@ def _combine_scaled(
 
 @kernel(fastmath=True)
 def _split(
-    work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int,
+    work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int,
     e_left: float, a_left: float, e_right: float, a_right: float,
 ) -> tuple[float, float]:  # fmt: skip
-    up, left, right = work_u[u], work_l[l], work_r[r]
+    up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     l_sum = r_sum = 0.0
     for p in range(BLOCK):
         u0, u1, u2, u3 = up[p], up[_R1 + p], up[_R2 + p], up[_R3 + p]
@@ -111,9 +112,11 @@ def _split(
 
 
 @kernel(fastmath=True)
-def _rescale_up(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: int, l: int, r: int) -> None:
+def _rescale_up(
+    work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int
+) -> None:
     """Multiply a node's outside message by the factor that the upward pass gave its partial likelihoods."""
-    up, left, right = work_u[u], work_l[l], work_r[r]
+    up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
@@ -128,11 +131,11 @@ def _rescale_up(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, u: i
 
 @kernel(fastmath=True)
 def _join(
-    work_l: np.ndarray, work_r: np.ndarray, work_t: np.ndarray, work_o: np.ndarray, l: int, r: int, top: int,
+    work_l: np.ndarray, work_r: np.ndarray, work_t: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, top: int,
     weights: np.ndarray,
 ) -> float:  # fmt: skip
     """Site likelihoods at edge 0 (row 4 of `top`), both outside messages there; the lowest likelihood."""
-    left, right, tip, out = work_l[l], work_r[r], work_t[0], work_o[top]
+    left, right, tip, out = work_l[node_l], work_r[node_r], work_t[0], work_o[top]
     lowest = 1.0
     for p in range(BLOCK):
         v0 = left[p] * right[p]
@@ -175,7 +178,7 @@ def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndar
 @kernel()
 def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
             work: np.ndarray, steps: np.ndarray, scaled: bool) -> float:  # fmt: skip
-    n = states.shape[0]
+    n: int = states.shape[0]
     for i in range(n):
         _tip_messages(states, work, i, e[i], a[i])
     steps[:] = 0.0
@@ -191,10 +194,11 @@ def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np
 @kernel()
 def _downward(children: np.ndarray, e: np.ndarray, a: np.ndarray, work: np.ndarray, scaled: bool,
               sums: np.ndarray) -> None:  # fmt: skip
-    n = children.shape[0] + 2
+    n: int = children.shape[0] + 2
     sums[0] += _sum_last_row(work, 0)
     for i in range(n - 3, -1, -1):
-        left, right = children[i, 0], children[i, 1]
+        left: int = children[i, 0]
+        right: int = children[i, 1]
         if scaled and i < n - 3:
             _rescale_up(work, work, work, n + i, left, right)
         l_sum, r_sum = _split(work, work, work, n + i, left, right, e[left], a[left], e[right], a[right])
