@@ -1,18 +1,22 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
 import sys
+from typing import NoReturn
 
-import click
 import typer
 
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import data, evaluate, fit, likelihood, sample
 from vbpi_mix.errors import VBPIError
 
+# Typer ships its own copy of click, whose exceptions it exports in part
+_UsageError = typer.BadParameter.__mro__[1]
+_ClickException = typer.BadParameter.__mro__[2]
+
 app = typer.Typer(
     name="vbpi-mix",
     help="Variational Bayesian phylogenetic inference with mixtures of subsplit Bayesian networks.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -27,9 +31,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     del version
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 app.command(name="fit", epilog=fit.EXAMPLE)(fit.fit)
@@ -46,14 +53,12 @@ def main() -> None:
         status = command.main(standalone_mode=False)
     except VBPIError as error:
         _fail(str(error))
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        where = f"{error.ctx.command_path}: " if isinstance(error, click.UsageError) and error.ctx else ""
-        _fail(f"{where}{error.format_message()}")
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except _ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = f"{context.command_path}: " if isinstance(error, _UsageError) and context else ""
+        _fail(f"{where}{error.format_message()}")  # type: ignore[attr-defined]
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -62,6 +67,6 @@ def main() -> None:
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str) -> None:
-    click.echo("error: " + " ".join(message.split()), err=True)
+def _fail(message: str) -> NoReturn:
+    typer.echo("error: " + " ".join(message.split()), err=True)
     sys.exit(2)

@@ -1,5 +1,6 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
+import os
 from pathlib import Path
 
 from vbpi_mix.errors import ConfigError, InputError
@@ -7,7 +8,8 @@ from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
 from vbpi_mix.experiment.reporter import Reporter, stage
-from vbpi_mix.io import read_alignment, read_trees
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
@@ -19,6 +21,11 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 # one stream of random numbers per purpose, so that none depends on how many another took
 START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM = range(4)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -40,10 +47,14 @@ def load_candidates(config: FitConfig, alignment: Alignment, reporter: Reporter)
         return sample
     replicates = config.bootstrap_replicates
     if config.bootstrap == "iqtree":
-        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed)
+        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed, n_threads=available_cores())
     else:
         sample = veryfasttree_bootstrap(
-            alignment, replicates, seed=config.seed, progress=stage(reporter, "candidate trees")
+            alignment,
+            replicates,
+            seed=config.seed,
+            n_threads=available_cores(),
+            progress=stage(reporter, "candidate trees"),
         )
     reporter.message(f"{sample.n_trees:,} distinct candidate topologies from {replicates:,} bootstrap replicates")
     return sample

@@ -1,0 +1,146 @@
+"""The program as a user runs it: output, exit statuses, one line per error."""
+
+import json
+import sys
+
+import dendropy
+import pytest
+
+from tests.experiment.simulated import write_example
+from vbpi_mix.cli.console import duration
+from vbpi_mix.cli.main import main
+from vbpi_mix.cli.options import parse_duration
+from vbpi_mix.errors import ConfigError
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Run the program; returns (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def example(tmp_path):
+    return write_example(tmp_path)
+
+
+FAST = ("--iterations", 60, "--components", 2, "--sampled", 1, "--particles", 4, "--seed", 3)
+
+
+def test_the_whole_path(program, example, tmp_path):
+    alignment, trees = example
+    run = tmp_path / "run"
+    status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *FAST)
+    assert status == 0, err
+    assert "marginal log-likelihood (natural log)" in out
+    assert "taxon 2" in out  # the consensus is drawn with the names of the file
+    assert "training: 60 of 60" in err
+    assert "6 taxa, 200 sites" in err
+
+    status, out, _ = program("evaluate", run, "--json", "--samples", 100, "--repeats", 10, "-q")
+    values = json.loads(out)
+    assert status == 0
+    for name in ("elbo", "lb10", "log_ml", "log_ml_pooled"):
+        assert values[f"{name}_se"] >= 0
+        assert values[name] < 0
+    assert values["ess"] > 1
+    assert "pareto_k" in values
+
+    status, out, _ = program("sample", run, "-n", 25)
+    assert status == 0
+    path = run / "posterior" / "sample.trees"
+    listed = dendropy.TreeList.get(path=str(path), schema="nexus", preserve_underscores=True)
+    assert len(listed) == 25
+    assert {t.label for t in listed.taxon_namespace} == {"t0", "t1", "taxon 2", "t3", "t4", "t5"}
+    status, _, _ = program("sample", run, "-n", 7, "-o", tmp_path / "other.trees")
+    assert len(dendropy.TreeList.get(path=str(tmp_path / "other.trees"), schema="nexus")) == 7
+
+
+def test_resume_from_the_command_line(program, example, tmp_path):
+    alignment, trees = example
+    run = tmp_path / "run"
+    program("fit", alignment, "-o", run, "--trees", trees, *FAST, "-q")
+    status, _, err = program("fit", alignment, "-o", run, "--resume", "--iterations", 90)
+    assert status == 0, err
+    assert "training: 90 of 90" in err
+    status, _, err = program("fit", alignment, "-o", run, "--resume", "--seed", 4)
+    assert status == 2
+    assert "seed = 3, now it is 4" in err
+
+
+def test_likelihood_prints_one_number_to_all_its_digits(program, tmp_path):
+    alignment, tree = tmp_path / "a.fasta", tmp_path / "t.nwk"
+    alignment.write_text(">a\nACGT\n>b\nACGA\n>c\nACTA\n>d\nACTT\n")
+    tree.write_text("((a:0.1,b:0.2):0.05,c:0.3,d:0.1);\n")
+    status, out, _ = program("likelihood", alignment, tree, "--model", "JC69")
+    assert status == 0
+    assert out.strip() == repr(float(out))
+    assert -25 < float(out) < -10
+
+
+def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
+    alignment, trees = example
+    protein = tmp_path / "protein.fasta"
+    protein.write_text("".join(f">p{i}\nMKVLAAGIVGLLLAQWERTYIPSDFGHKLCVNM\n" for i in range(5)))
+    other = tmp_path / "other.nwk"
+    other.write_text("((t0,t1),t9,(t3,(t4,t5)));\n")
+    bare = tmp_path / "bare.nwk"
+    bare.write_text(trees.read_text().splitlines()[0])
+    run = tmp_path / "run"
+    cases = [
+        (("fit", tmp_path / "absent.fasta", "-o", run), "absent.fasta"),
+        (("fit", protein, "-o", run), "protein"),
+        (("fit", alignment, "-o", run, "--trees", other), "t9"),
+        (("fit", alignment, "-o", run, "--trees", trees, "--components", 2, "--sampled", 3), "cannot sample 3 of 2"),
+        (("fit", alignment, "-o", run, "--trees", trees, "--flow", "glow"), "identity"),
+        (("fit", alignment, "-o", run, "--trees", trees, "--model", "GTR"), "JC69"),
+        (("fit", alignment, "-o", run, "--device", "cuda"), "cpu"),
+        (("fit", alignment, "-o", run, "--max-time", "soon"), "not a time"),
+        (("fit", alignment), "--output"),
+        (("fit", alignment, "-o", run, "--iteration", 5), "--iteration"),
+        (("evaluate", run), "no such folder"),
+        (("likelihood", alignment, bare), "no branch lengths"),
+        (("likelihood", alignment, tmp_path / "absent.nwk"), "absent.nwk"),
+        (("nonsense",), "nonsense"),
+    ]
+    for arguments, expected in cases:
+        status, out, err = program(*arguments)
+        assert status == 2, (arguments, err)
+        lines = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, (arguments, err)
+        assert expected in lines[0], (arguments, lines)
+        assert "Traceback" not in err
+        assert out == ""
+        assert not run.exists(), arguments
+
+
+def test_help_has_an_example_for_every_command(program):
+    for command in ("fit", "evaluate", "sample", "likelihood"):
+        status, out, _ = program(command, "--help")
+        assert status == 0
+        assert f"Example: vbpi-mix {command}" in out
+    status, out, _ = program("--version")
+    assert out.strip().count(".") == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("2d", 172800)])
+def test_durations(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "0", "10 minutes", "1e3"])
+def test_durations_that_are_none(text):
+    with pytest.raises(ConfigError, match="10m"):
+        parse_duration(text)
+
+
+def test_durations_as_people_say_them():
+    assert [duration(x) for x in (3.4, 65, 7260)] == ["3 s", "1 min 05 s", "2 h 01 min"]

@@ -1,0 +1,38 @@
+"""Small simulated alignments and candidate trees on disk."""
+
+import numpy as np
+
+from vbpi_mix.phylo import all_topologies, random_topologies
+
+
+def simulate(topology, lengths, n_sites, seed):
+    """(N, n_sites) JC69 characters on a tree: from the top node outwards."""
+    generator = np.random.default_rng(seed)
+    n = topology.n_taxa
+    states = np.zeros((2 * n - 2, n_sites), dtype=int)
+    states[2 * n - 3] = generator.integers(4, size=n_sites)
+
+    def evolve(source, length):
+        changed = generator.random(n_sites) < 1 - np.exp(-4 / 3 * length)
+        return np.where(changed, generator.integers(4, size=n_sites), source)
+
+    states[0] = evolve(states[2 * n - 3], lengths[0])
+    for i in range(n - 3, -1, -1):
+        for child in topology.children[i]:
+            states[child] = evolve(states[n + i], lengths[child])
+    return np.array(list("ACGT"))[states[:n]]
+
+
+def write_example(folder, n_taxa=6, n_sites=200, seed=1):
+    """An alignment and a list of candidate trees; returns their paths."""
+    generator = np.random.default_rng(seed)
+    topology = next(iter(random_topologies(1, n_taxa, generator)))
+    rows = simulate(topology, generator.exponential(0.1, 2 * n_taxa - 3), n_sites, seed)
+    names = [f"taxon {i}" if i == 2 else f"t{i}" for i in range(n_taxa)]
+    alignment = folder / "example.fasta"
+    alignment.write_text("".join(f">{name}\n{''.join(row)}\n" for name, row in zip(names, rows, strict=True)))
+    quoted = [f"'{name}'" for name in names]
+    trees = folder / "candidates.nwk"
+    candidates = all_topologies(n_taxa) if n_taxa < 7 else random_topologies(200, n_taxa, generator)
+    trees.write_text("".join(t.newick(quoted) + "\n" for t in candidates))
+    return alignment, trees
