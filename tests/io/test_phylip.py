@@ -1,4 +1,5 @@
 import pytest
+from Bio import AlignIO
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.phylip import is_phylip, parse_phylip
@@ -57,3 +58,9 @@ def test_errors(text, message):
 def test_is_phylip():
     assert not is_phylip("4 6 7\n")
     assert not is_phylip("ACGT\n4 6\n")
+
+
+def test_biopython_reads_the_same(repository):
+    path = repository / "data" / "examples" / "iqtree_example.phy"
+    records = AlignIO.read(path, "phylip-relaxed")
+    assert parse_phylip(path.read_text(), "f") == [(record.id, str(record.seq)) for record in records]

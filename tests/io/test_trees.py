@@ -1,4 +1,5 @@
 import gzip
+import time
 
 import dendropy
 import numpy as np
@@ -273,3 +274,18 @@ def test_the_reference_lists_come_back_to_the_letter(shared_data, name):
         sample = read_trees([path], taxa)
         assert [topology.newick(taxa) for topology in sample.topologies] == [row[-1] for row in rows]
         np.testing.assert_array_equal(sample.weights, [float(row[weight]) for row in rows])
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_trees_of_64_taxa_are_read_in_well_under_a_minute(tmp_path):
+    generator = np.random.default_rng(0)
+    taxa = [f"A_taxon_with_a_long_name_{i}" for i in range(64)]
+    lengths = generator.exponential(0.1, size=125).tolist()
+    with (tmp_path / "long").open("w") as file:
+        for topology in random_topologies(1000, 64, generator):
+            for _ in range(100):
+                file.write(topology.newick([taxa[i] for i in generator.permutation(64)], lengths) + "\n")
+    start = time.process_time()
+    sample = read_trees([tmp_path / "long"], taxa)
+    assert time.process_time() - start < 30
+    assert sample.n_trees == 100_000

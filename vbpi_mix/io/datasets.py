@@ -100,7 +100,8 @@ def find(name: str) -> Dataset:
     if name in entries:
         return entries[name]
     by_lower = {key.lower(): key for key in entries}
-    near = [by_lower[key] for key in difflib.get_close_matches(name.lower(), by_lower, n=3)]
+    lower = name.lower()
+    near = [by_lower[key] for key in ([lower] if lower in by_lower else difflib.get_close_matches(lower, by_lower))]
     hint = f"did you mean {' or '.join(near)}?" if near else "`vbpi-mix data list` shows the names"
     raise InputError(f"no data set is named {name!r}; {hint}")
 
