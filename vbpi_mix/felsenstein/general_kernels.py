@@ -135,7 +135,8 @@ def _add_outer(work: np.ndarray, i: int, rows: np.ndarray, v: int, gradient: np.
         gradient[i, s + 1, 3] += b3
 
 
-# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems.
+# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems. A literal 0
+# would be a type of its own, for which they would be compiled again; np.int64(0) is not.
 
 
 @kernel()
@@ -146,14 +147,16 @@ def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: 
     partials = buffer[0]
     for i in range(n):
         _propagate(tips, i, matrices, i, work, i)
-    steps[:] = 0.0
+    for p in range(BLOCK):
+        steps[p] = 0.0
     for i in range(n - 2):
         _multiply(work, work, children[i, 0], children[i, 1], partials)
         if scaled:
             _rescale(partials, factors, steps)
         if i < n - 3:
-            _propagate(buffer, 0, matrices, n + i, work, n + i)
-    work[2 * n - 3][:] = partials
+            _propagate(buffer, np.int64(0), matrices, n + i, work, n + i)
+    for p in range(SIZE):
+        work[2 * n - 3, p] = partials[p]
 
 
 @kernel()
@@ -172,14 +175,15 @@ def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work
             _multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
             if scaled:
                 _rescale(partials, factors, steps)
-            _add_outer(work, child, buffer, 0, gradient)
+            _add_outer(work, child, buffer, np.int64(0), gradient)
             _pull_back(work, child, matrices)
             if scaled:
                 _scale(work, child, factors)
 
 
 @kernel(fastmath=True)
-def _root_likelihoods(top: np.ndarray, tip: np.ndarray, frequencies: np.ndarray, out: np.ndarray) -> None:
+def _root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, out: np.ndarray) -> None:
+    top, tip = work[top_node], work[0]
     f0, f1, f2, f3 = frequencies[0], frequencies[1], frequencies[2], frequencies[3]
     for p in range(BLOCK):
         out[p] = (f0 * top[p] * tip[p] + f1 * top[_R1 + p] * tip[_R1 + p]) + (
@@ -240,7 +244,7 @@ def _root(work: np.ndarray, tips: np.ndarray, frequencies: np.ndarray, weight: f
             # the message of tip 0 is not needed below: its place takes the outside message of edge 0
             message[p] = product * frequency
         frequency_gradient[s] += total
-    _add_outer(work, 0, tips, 0, matrix_gradient)
+    _add_outer(work, np.int64(0), tips, np.int64(0), matrix_gradient)
     by_weight = 0.0
     for p in range(BLOCK):
         by_weight += shares[p] * likelihoods[p]
@@ -258,7 +262,10 @@ def general_kernel(
     trees: tuple[int, int],
     blocks: tuple[int, int],
     with_gradient: bool,
-    work: np.ndarray,
+    tips: np.ndarray,
+    nodes: np.ndarray,
+    buffer: np.ndarray,
+    rows: np.ndarray,
     values: np.ndarray,
     matrix_gradient: np.ndarray,
     frequency_gradient: np.ndarray,
@@ -270,26 +277,24 @@ def general_kernel(
         matrices: (T, C, E, 4, 4) transition matrices, P[s, t] from the upper state s to the lower state t.
         frequencies: (4,) of the root, which is the top node.
         category_weights: (C,).
-        children: (T, N-2, 2) int32, as in `phylo.TopologyBatch`.
+        children: (T, N-2, 2) int64, as in `phylo.TopologyBatch`.
         states: (B, N, BLOCK) uint8 state sets; the last block filled up with 15.
         weights: (B, BLOCK) float64 >= 0; zero where filled up.
         trees: first tree and the one after the last.
         blocks: first block and the one after the last.
         with_gradient: whether the gradients are wanted.
-        work: (N + C (2N-2) + C + 2, SIZE) float64, overwritten.
-        values: (T,) output, written at `trees`; -inf where a site likelihood is not positive.
-        matrix_gradient: (T, C, E, 4, 4) output, zero before the call; zero in trees whose value is -inf.
+        tips: (N, SIZE) float64 workspace, as the following three overwritten.
+        nodes: (C, 2N-2, SIZE).
+        buffer: (1, SIZE).
+        rows: (3 C + 1, BLOCK).
+        values: (T,) output, zero before the call; -inf where a site likelihood is not positive.
+        matrix_gradient: (T, C, E, 4, 4) output, zero before the call; without meaning where the value is -inf.
         frequency_gradient: (T, 4) output, likewise.
         weight_gradient: (T, C) output, likewise.
     """
     n, n_categories = states.shape[1], len(category_weights)
-    tips = work[:n]
-    nodes = work[n : n + n_categories * (2 * n - 2)].reshape((n_categories, 2 * n - 2, SIZE))
-    rows = work[n + n_categories * (2 * n - 2) :].reshape(-1).reshape((-1, BLOCK))
-    likelihoods, steps, shares = rows[:n_categories], rows[n_categories : 2 * n_categories], rows[2 * n_categories :]
-    factors = rows[3 * n_categories]
-    buffer = work[work.shape[0] - 1 :]
-    values[trees[0] : trees[1]] = 0.0
+    likelihoods, steps = rows[:n_categories], rows[n_categories : 2 * n_categories]
+    shares, factors = rows[2 * n_categories : 3 * n_categories], rows[3 * n_categories]
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
             _tip_partials(states[b], tips, i)
@@ -298,7 +303,7 @@ def general_kernel(
             while True:
                 for c in range(n_categories):
                     _upward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled)
-                    _root_likelihoods(nodes[c, 2 * n - 3], nodes[c, 0], frequencies, likelihoods[c])
+                    _root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
                 lowest, value = _mix(likelihoods, steps, category_weights, weights[b], shares)
                 if scaled or lowest >= UNSCALED_LIMIT:
                     break
@@ -313,8 +318,3 @@ def general_kernel(
                 )  # fmt: skip
                 _downward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled,
                           matrix_gradient[t, c])  # fmt: skip
-    for t in range(trees[0], trees[1]):
-        if values[t] == -np.inf:
-            matrix_gradient[t] = 0.0
-            frequency_gradient[t] = 0.0
-            weight_gradient[t] = 0.0

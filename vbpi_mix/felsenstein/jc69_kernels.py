@@ -181,7 +181,8 @@ def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np
     n: int = states.shape[0]
     for i in range(n):
         _tip_messages(states, work, i, e[i], a[i])
-    steps[:] = 0.0
+    for p in range(BLOCK):
+        steps[p] = 0.0
     if scaled:
         for i in range(n - 3):
             _combine_scaled(work, work, work, children[i, 0], children[i, 1], n + i, e[n + i], a[n + i], steps)
@@ -223,7 +224,7 @@ def jc69_kernel(
 
     Arguments:
         lengths: (T, E) branch lengths, finite and >= 0.
-        children: (T, N-2, 2) int32, as in `phylo.TopologyBatch`.
+        children: (T, N-2, 2) int64, as in `phylo.TopologyBatch`.
         states: (B, N, BLOCK) uint8 state sets; the last block filled up with 15.
         weights: (B, BLOCK) float64 >= 0; zero where filled up.
         trees: first tree and the one after the last.
@@ -231,7 +232,7 @@ def jc69_kernel(
         with_gradient: whether `gradient` is wanted.
         work: (2N-1, SIZE) float64, overwritten.
         values: (T,) output, written at `trees`; -inf where a site likelihood is zero.
-        gradient: (T, E) output, written at `trees`; zero in trees whose value is -inf.
+        gradient: (T, E) output, written at `trees`; without meaning where the value is -inf.
     """
     n = states.shape[1]
     n_edges = 2 * n - 3
@@ -239,13 +240,16 @@ def jc69_kernel(
     a = np.empty(n_edges)
     sums = np.empty(n_edges)
     steps = work[2 * n - 2][:BLOCK]
-    total_weight = weights[blocks[0] : blocks[1]].sum()
+    total_weight = 0.0
+    for b in range(blocks[0], blocks[1]):
+        for p in range(BLOCK):
+            total_weight += weights[b, p]
     for t in range(trees[0], trees[1]):
         for edge in range(n_edges):
             exponent = -4.0 / 3.0 * lengths[t, edge]
             e[edge] = np.exp(exponent)
             a[edge] = -0.25 * np.expm1(exponent)
-        sums[:] = 0.0
+            sums[edge] = 0.0
         value = 0.0
         for b in range(blocks[0], blocks[1]):
             scaled = False
@@ -258,4 +262,4 @@ def jc69_kernel(
         values[t] = value
         if with_gradient:
             for edge in range(n_edges):
-                gradient[t, edge] = -4.0 / 3.0 * (total_weight - sums[edge]) if value > -np.inf else 0.0
+                gradient[t, edge] = -4.0 / 3.0 * (total_weight - sums[edge])

@@ -1,5 +1,6 @@
 """From arrays to compiled kernels: blocks of patterns, aligned workspaces, one task per thread."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -59,17 +60,22 @@ def general(
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
     of_weights = np.zeros((len(blocks), n_trees, n_categories))
     children = _children(topologies)
-    n_rows = patterns.n_taxa + n_categories * (n_edges + 1) + n_categories + 2
     tasks: list[Callable[[], None]] = []
     for i, block_range in enumerate(blocks):
         for tree_range in trees:
-            work = _workspace(n_rows, general_kernels.SIZE)
+            size, block = general_kernels.SIZE, general_kernels.BLOCK
+            work = (
+                _workspace(patterns.n_taxa, size),
+                _workspace(n_categories, n_edges + 1, size),
+                _workspace(1, size),
+                _workspace(3 * n_categories + 1, block),
+            )
             tasks.append(
                 partial(
                     general_kernels.general_kernel,
                     by_category, frequencies, category_weights, children, states, weights,
                     tree_range, block_range, with_gradient,
-                    work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
+                    *work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
                 )
             )  # fmt: skip
     run_tasks(tasks)
@@ -118,12 +124,13 @@ def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _children(topologies: TopologyBatch) -> np.ndarray:
-    # a read-only array would be another type to the compiler, and compiled for anew
-    return np.require(topologies.children, np.int32, ["C_CONTIGUOUS", "WRITEABLE"])
+    # one type for all integers in the kernels; a read-only array would be another type and compiled for anew
+    return np.array(topologies.children, dtype=np.int64, order="C")
 
 
-def _workspace(n_rows: int, size: int) -> np.ndarray:
-    """(n_rows, size) float64, not initialised, aligned to cache lines."""
-    memory = np.empty(n_rows * size + _ALIGNMENT // 8)
+def _workspace(*shape: int) -> np.ndarray:
+    """Float64 array, not initialised, aligned to cache lines."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT // 8)
     start = -memory.ctypes.data % _ALIGNMENT // 8
-    return memory[start : start + n_rows * size].reshape(n_rows, size)
+    return memory[start : start + size].reshape(shape)
