@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from vbpi_mix.errors import VBPIError
     from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config
     from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
-    from vbpi_mix.io import parse_newick, read_alignment, read_trees
+    from vbpi_mix.io.alignments import read_alignment
+    from vbpi_mix.io.newick import parse_newick
+    from vbpi_mix.io.trees import read_trees
     from vbpi_mix.model import PhyloModel
     from vbpi_mix.phylo import site_patterns
     from vbpi_mix.posterior import consensus_tree, draw_consensus, summarise_splits
@@ -26,9 +28,9 @@ _HOMES = {
     "make_config": "experiment",
     "jc69_log_likelihood": "felsenstein",
     "tree_log_likelihood": "felsenstein",
-    "parse_newick": "io",
-    "read_alignment": "io",
-    "read_trees": "io",
+    "parse_newick": "io.newick",
+    "read_alignment": "io.alignments",
+    "read_trees": "io.trees",
     "PhyloModel": "model",
     "site_patterns": "phylo",
     "consensus_tree": "posterior",

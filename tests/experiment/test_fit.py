@@ -9,7 +9,8 @@ import torch
 from tests.experiment.simulated import write_example
 from vbpi_mix.errors import CheckpointError, ConfigError, InputError
 from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config, resumed_config, summarise
-from vbpi_mix.io import read_alignment, read_trees
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.trees import read_trees
 from vbpi_mix.train import load_checkpoint, read_metrics
 
 

@@ -17,9 +17,10 @@ def likelihood(
     import torch
 
     from vbpi_mix.errors import InputError
-    from vbpi_mix.io import parse_newick, read_alignment
+    from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.io.files import read_text
+    from vbpi_mix.io.newick import parse_newick
     from vbpi_mix.model import PhyloModel
     from vbpi_mix.phylo import site_patterns
 

@@ -1,0 +1,77 @@
+"""The trees' side of the seam, against exact sums and quadrature."""
+
+import numpy as np
+import pytest
+import torch
+
+from vbpi_mix.errors import SupportError
+from vbpi_mix.estimators import Objective, all_components, draw_plan
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled
+from vbpi_mix.support import build_support
+from vbpi_mix.variational import PhyloMixture, PhyloProblem
+
+
+def make_problem(n_taxa=5, n_components=3, seed=1, **options):
+    generator = np.random.default_rng(seed)
+    sets = (1 << generator.integers(0, 4, size=(n_taxa, 12))).astype(np.uint8)
+    patterns = merge_relabelled(SitePatterns(state_sets=sets, weights=np.ones(12)))
+    mixture = PhyloMixture(build_support(all_topologies(n_taxa)), n_components=n_components, **options)
+    with torch.no_grad():
+        for parameter in mixture.parameters():
+            parameter.copy_(torch.from_numpy(generator.normal(size=parameter.shape) * 0.3))
+        mixture.branches.base.table[..., 0] -= 0.7
+    return PhyloProblem(PhyloModel(patterns, n_taxa), mixture)
+
+
+@pytest.mark.parametrize(("estimator", "n_sampled"), [("a2a", 3), ("s2a", 2), ("s2s", 2)])
+def test_terms_are_those_of_the_trees_drawn(estimator, n_sampled):
+    problem = make_problem()
+    plan = draw_plan(estimator, n_components=3, n_sampled=n_sampled, generator=torch.Generator().manual_seed(3))
+    terms = problem.draw(plan, 4, torch.Generator().manual_seed(4))
+    trees = problem.mixture.draw(plan, 4, torch.Generator().manual_seed(4))
+    log_q = problem.mixture.log_prob(trees.encoded, trees.log_lengths)
+    lengths = trees.log_lengths.exp()
+    for s in range(n_sampled):
+        for k in range(4):
+            t = 4 * s + k
+            log_likelihood = problem.model.log_likelihood(lengths[t : t + 1], trees.encoded.topologies[[t]])
+            torch.testing.assert_close(terms.log_likelihood[s, k], log_likelihood[0])
+            torch.testing.assert_close(terms.log_prior[s, k], problem.model.log_prior(lengths[t : t + 1])[0])
+            torch.testing.assert_close(terms.log_q[s, k], log_q[plan.evaluated, t], rtol=1e-12, atol=1e-12)
+    assert terms.log_q_score.shape == (n_sampled, 4)
+
+
+def test_the_gradient_is_that_of_finite_differences_with_the_draws_held():
+    """The pathwise part: with topologies and noise fixed, the bound is a smooth function of the parameters."""
+    problem = make_problem(n_components=2)
+    objective = Objective(estimator="a2a", n_components=2, n_sampled=2, n_particles=3)
+
+    def bound():
+        generator = torch.Generator().manual_seed(9)
+        plan = all_components(2)
+        terms = problem.draw(plan, 3, generator)
+        return objective.surrogate(
+            type(terms)(log_likelihood=terms.log_likelihood, log_prior=terms.log_prior, log_q=terms.log_q), plan
+        )
+
+    table = problem.mixture.branches.base.table
+    bound().loss.backward()
+    gradient = table.grad.clone()
+    biggest = gradient.abs().flatten().topk(6).indices
+    with torch.no_grad():
+        for index in biggest.tolist():
+            where = np.unravel_index(index, table.shape)
+            values = []
+            for sign in (1, -1):
+                table[where] += sign * 1e-5
+                values.append(float(bound().loss))
+                table[where] -= sign * 1e-5
+            assert (values[0] - values[1]) / 2e-5 == pytest.approx(float(gradient[where]), rel=1e-6)
+
+
+def test_alignment_and_support_must_have_the_same_taxa():
+    patterns = SitePatterns(state_sets=np.ones((6, 1), dtype=np.uint8), weights=np.ones(1))
+    mixture = PhyloMixture(build_support(all_topologies(5)), n_components=1)
+    with pytest.raises(SupportError, match="6 taxa, the support 5"):
+        PhyloProblem(PhyloModel(patterns, 6), mixture)
