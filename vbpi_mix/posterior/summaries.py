@@ -134,7 +134,9 @@ def summarise_topologies(draws: PosteriorDraws) -> TopologySummary:
 
 def _frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The module's standard error, from the sum of squared weights of the trees that have the item."""
-    without = np.maximum((weights**2).sum() - squared_mass, 0.0)
+    total = (weights**2).sum()
+    without = total - squared_mass
+    without[without < 1e-12 * total] = 0.0  # all trees have it: what is left is rounding
     return np.sqrt(squared_mass * (1 - frequency) ** 2 + without * frequency**2)
 
 
