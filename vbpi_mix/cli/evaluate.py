@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import use_threads
 
 EXAMPLE = "Example: vbpi-mix evaluate primates_run --json"
 
@@ -17,6 +18,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=10, help="Draws per component and repeat.")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="Independent repeats.")] = 100,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Estimate ELBO, 10-sample bound and marginal log-likelihood of a run, with standard errors.
@@ -27,6 +29,7 @@ def evaluate(
     """
     from vbpi_mix.experiment import Run
 
+    use_threads(threads)
     loaded = Run.load(run)
     with ConsoleReporter(quiet=quiet) as reporter:
         result = loaded.evaluate(n_particles=samples, n_repeats=repeats, seed=seed, reporter=reporter)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import check_device, parse_duration
+from vbpi_mix.cli.options import check_device, parse_duration, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.evaluate import Estimate
@@ -47,6 +47,7 @@ def fit(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
     """Fit a mixture to an alignment and write a posterior over trees.
@@ -58,6 +59,7 @@ def fit(
     from vbpi_mix.io.datasets import resolve
 
     check_device(device)
+    use_threads(threads)
     seconds = None if max_time is None else parse_duration(max_time)
     said: dict[str, Any] = {
         "trees": None if not trees else tuple(str(p) for p in trees),

@@ -27,6 +27,13 @@ def nearest(word: str, choices: Sequence[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else f": choose one of {', '.join(choices)}"
 
 
+def use_threads(threads: int | None) -> None:
+    """Let the kernels use that many threads; None: one per core that the process may use."""
+    from vbpi_mix.felsenstein import set_threads
+
+    set_threads(threads)
+
+
 def check_device(device: str) -> None:
     """This version computes on the CPU only.
 

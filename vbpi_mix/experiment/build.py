@@ -1,6 +1,5 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
-import os
 from pathlib import Path
 
 from vbpi_mix.errors import ConfigError, InputError
@@ -8,6 +7,7 @@ from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
 from vbpi_mix.experiment.reporter import Reporter, stage
+from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import PhyloModel
@@ -21,11 +21,6 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 # one stream of random numbers per purpose, so that none depends on how many another took
 START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM = range(4)
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -47,13 +42,13 @@ def load_candidates(config: FitConfig, alignment: Alignment, reporter: Reporter)
         return sample
     replicates = config.bootstrap_replicates
     if config.bootstrap == "iqtree":
-        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed, n_threads=available_cores())
+        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed, n_threads=get_threads())
     else:
         sample = veryfasttree_bootstrap(
             alignment,
             replicates,
             seed=config.seed,
-            n_threads=available_cores(),
+            n_threads=get_threads(),
             progress=stage(reporter, "candidate trees"),
         )
     reporter.message(f"{sample.n_trees:,} distinct candidate topologies from {replicates:,} bootstrap replicates")

@@ -22,6 +22,7 @@ from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run, RunFolder, write_json
+from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.posterior import PosteriorSummary, write_posterior
@@ -94,11 +95,13 @@ def fit_folder(
         raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
     if resume and folder.checkpoint.is_file():
         inputs = load_inputs(folder.inputs)
+        warm_up(reporter)
         problem = make_problem(config, inputs)
         _write_config(folder, config)
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
+        warm_up(reporter)
         candidates = load_candidates(config, alignment, reporter)
         inputs = make_inputs(alignment, candidates)
         problem = make_problem(config, inputs)
