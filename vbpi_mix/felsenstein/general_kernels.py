@@ -13,6 +13,8 @@ Blocks and layout follow `jc69_kernels`: a node owns four rows of the workspace,
 outside message; partial likelihoods are recomputed from the messages of the children, which still stand when needed.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 
 from vbpi_mix.compiled import kernel
@@ -21,6 +23,8 @@ from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, rescaling
 BLOCK = 64
 SIZE = 4 * BLOCK
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
+
+Index: TypeAlias = int | np.integer
 
 
 @kernel(fastmath=True)
@@ -65,7 +69,7 @@ def _scale(work: np.ndarray, i: int, factors: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _propagate(rows: np.ndarray, v: int, matrices: np.ndarray, m: int, work: np.ndarray, o: int) -> None:
+def _propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: int, work: np.ndarray, o: int) -> None:
     """work[o] = matrices[m] @ rows[v]."""
     vectors, matrix, out = rows[v], matrices[m], work[o]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
@@ -107,7 +111,7 @@ def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: i
 
 
 @kernel(fastmath=True)
-def _add_outer(work: np.ndarray, i: int, rows: np.ndarray, v: int, gradient: np.ndarray) -> None:
+def _add_outer(work: np.ndarray, i: Index, rows: np.ndarray, v: Index, gradient: np.ndarray) -> None:
     """gradient[i, s, t] += sum over patterns of the states s of work[i] times the states t of rows[v]."""
     outside, partials = work[i], rows[v]
     for s in range(0, 4, 2):
@@ -135,8 +139,8 @@ def _add_outer(work: np.ndarray, i: int, rows: np.ndarray, v: int, gradient: np.
         gradient[i, s + 1, 3] += b3
 
 
-# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems. A literal 0
-# would be a type of its own, for which they would be compiled again; np.int64(0) is not.
+# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems.
+# A literal 0 would be a type of its own, for which they would be compiled again; np.int64(0) is not.
 
 
 @kernel()
@@ -151,9 +155,9 @@ def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: 
         steps[p] = 0.0
     for i in range(n - 2):
         _multiply(work, work, children[i, 0], children[i, 1], partials)
-        if scaled:
-            _rescale(partials, factors, steps)
         if i < n - 3:
+            if scaled:
+                _rescale(partials, factors, steps)
             _propagate(buffer, np.int64(0), matrices, n + i, work, n + i)
     for p in range(SIZE):
         work[2 * n - 3, p] = partials[p]
