@@ -27,7 +27,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.posterior import PosteriorSummary, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
-from vbpi_mix.train import FitResult, Progress, fit
+from vbpi_mix.train import FitResult, Progress, fit, torch_threads
 from vbpi_mix.variational import PhyloProblem
 
 SUMMARY_REPEATS = 10
@@ -183,18 +183,19 @@ def _train(
         )
         reporter.progress("training", progress.iteration, progress.n_iterations, detail)
 
-    return fit(
-        problem,
-        make_objective(config),
-        make_settings(config),
-        generator=torch_generator(config.seed, stream=TRAIN_STREAM),
-        max_seconds=max_seconds,
-        checkpoint=None if folder is None else folder.checkpoint,
-        identity=inputs.identity,
-        metrics=None if folder is None else folder.metrics,
-        resume=resume,
-        on_progress=tell,
-    )
+    with torch_threads(1):
+        return fit(
+            problem,
+            make_objective(config),
+            make_settings(config),
+            generator=torch_generator(config.seed, stream=TRAIN_STREAM),
+            max_seconds=max_seconds,
+            checkpoint=None if folder is None else folder.checkpoint,
+            identity=inputs.identity,
+            metrics=None if folder is None else folder.metrics,
+            resume=resume,
+            on_progress=tell,
+        )
 
 
 def _write_config(folder: RunFolder, config: FitConfig) -> None:

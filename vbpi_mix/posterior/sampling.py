@@ -8,6 +8,7 @@ import torch
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
+from vbpi_mix.train import torch_threads
 from vbpi_mix.variational import PhyloProblem
 
 
@@ -41,14 +42,15 @@ def draw_posterior(
         components.append(batch.trees.component_of_tree.numpy())
         weights.append(batch.log_weights.reshape(-1).numpy())
 
-    by_repeat = draw_batches(
-        problem,
-        n_particles=n_particles,
-        n_repeats=n_repeats,
-        generator=generator,
-        use=keep,
-        on_progress=on_progress,
-    )
+    with torch_threads(1):
+        by_repeat = draw_batches(
+            problem,
+            n_particles=n_particles,
+            n_repeats=n_repeats,
+            generator=generator,
+            use=keep,
+            on_progress=on_progress,
+        )
     draws = PosteriorDraws(
         taxa=tuple(taxa),
         topologies=TopologyBatch(np.concatenate(children)),

@@ -4,6 +4,7 @@ from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.loop import FitResult, Progress, TrainableProblem, fit
 from vbpi_mix.train.metrics import read_metrics
 from vbpi_mix.train.settings import TrainSettings
+from vbpi_mix.train.threads import torch_threads
 
 __all__ = [
     "FitResult",
@@ -14,4 +15,5 @@ __all__ = [
     "load_checkpoint",
     "read_metrics",
     "save_checkpoint",
+    "torch_threads",
 ]
