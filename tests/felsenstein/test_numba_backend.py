@@ -1,0 +1,106 @@
+"""Blocks, workspaces and tasks around the compiled kernels."""
+
+import numpy as np
+import pytest
+
+from tests.felsenstein import examples
+from vbpi_mix.felsenstein import numba_backend, set_threads
+from vbpi_mix.phylo import SitePatterns
+
+
+@pytest.fixture(autouse=True)
+def default_threads():
+    yield
+    set_threads(None)
+
+
+def both(lengths, model, topologies, patterns):
+    jc69 = numba_backend.jc69(lengths, topologies, patterns, with_gradient=True)
+    arguments = [a.numpy() for a in model.arguments(lengths)]
+    general = numba_backend.general(*arguments, topologies, patterns, with_gradient=True)
+    return [*jc69, *general]
+
+
+@pytest.mark.parametrize("n_taxa", [3, 8, 120])
+def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n_taxa):
+    generator = np.random.default_rng(n_taxa)
+    topologies = examples.shapes(3, n_taxa, generator)
+    patterns = examples.patterns(n_taxa, 100, generator, codes="plain")
+    lengths = generator.exponential(0.01, size=(3, topologies.n_edges))
+    model = examples.random_model(2, generator)
+    expected = both(lengths, model, topologies, patterns)
+    allocate = numba_backend._workspace
+    poisoned = []
+
+    def poison(*shape):
+        work = allocate(*shape)
+        work[:] = np.nan
+        poisoned.append(work)
+        return work
+
+    monkeypatch.setattr(numba_backend, "_workspace", poison)
+    for ours, clean in zip(both(lengths, model, topologies, patterns), expected, strict=True):
+        np.testing.assert_array_equal(ours, clean)
+        assert np.isfinite(ours).all()
+    assert poisoned
+
+
+def test_workspaces_are_aligned():
+    for shape in ((3, 5), (7, 320), (2, 3, 256)):
+        work = numba_backend._workspace(*shape)
+        assert work.shape == shape
+        assert work.ctypes.data % 64 == 0
+        assert work.flags.c_contiguous
+
+
+def test_the_number_of_threads_does_not_change_results_with_enough_trees():
+    generator = np.random.default_rng(0)
+    topologies = examples.shapes(5, 12, generator)
+    patterns = examples.patterns(12, 200, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    model = examples.random_model(2, generator)
+    set_threads(1)
+    one = both(lengths, model, topologies, patterns)
+    set_threads(4)
+    for ours, alone in zip(both(lengths, model, topologies, patterns), one, strict=True):
+        np.testing.assert_array_equal(ours, alone)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_a_single_tree_is_shared_by_patterns(n_threads):
+    generator = np.random.default_rng(1)
+    topologies = examples.shapes(1, 12, generator)
+    patterns = examples.patterns(12, 200, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    model = examples.random_model(2, generator)
+    set_threads(1)
+    one = both(lengths, model, topologies, patterns)
+    set_threads(n_threads)
+    for ours, alone in zip(both(lengths, model, topologies, patterns), one, strict=True):
+        np.testing.assert_allclose(ours, alone, rtol=1e-12, atol=1e-12 * np.abs(alone).max())
+
+
+def test_an_impossible_pattern_in_one_share_of_the_patterns():
+    """The gradient of the whole tree is zero, whichever task met the pattern."""
+    sets = np.ones((4, 130), dtype=np.uint8)
+    sets[1, 0] = 2
+    topologies = examples.shapes(1, 4, np.random.default_rng(2))
+    set_threads(2)
+    values, gradient = numba_backend.jc69(
+        np.zeros((1, 5)), topologies, SitePatterns(state_sets=sets, weights=np.ones(130)), with_gradient=True
+    )
+    assert values.tolist() == [-np.inf]
+    assert not gradient.any()
+
+
+def test_arrays_of_any_order_are_understood():
+    generator = np.random.default_rng(3)
+    topologies = examples.shapes(3, 6, generator)
+    patterns = examples.patterns(6, 20, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    expected, _ = numba_backend.jc69(lengths, topologies, patterns, with_gradient=True)
+    frozen = SitePatterns(state_sets=np.asfortranarray(patterns.state_sets), weights=patterns.weights)
+    frozen.state_sets.setflags(write=False)
+    topologies.children.setflags(write=False)
+    values, _ = numba_backend.jc69(lengths, topologies, frozen, with_gradient=True)
+    np.testing.assert_array_equal(values, expected)

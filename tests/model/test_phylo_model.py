@@ -1,0 +1,76 @@
+"""The joint density."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.felsenstein import examples
+from vbpi_mix.errors import BackendError, ConfigError, InputError
+from vbpi_mix.felsenstein import tree_log_likelihood
+from vbpi_mix.model import JC69, PhyloModel
+from vbpi_mix.phylo import all_topologies
+
+
+class _Other:
+    """A GTR model, for which patterns must not be merged by relabelling."""
+
+    exchangeable = False
+
+    def __init__(self, generator):
+        self.model = examples.random_model(3, generator)
+        self.frequencies = torch.from_numpy(self.model.frequencies)
+        self.category_weights = torch.from_numpy(self.model.weights)
+
+    def transition_matrices(self, branch_lengths):
+        return self.model.arguments(branch_lengths.numpy())[0]
+
+
+@pytest.fixture
+def problem():
+    generator = np.random.default_rng(0)
+    topologies = all_topologies(5)
+    lengths = torch.from_numpy(generator.exponential(0.1, size=(15, 7)))
+    return topologies, lengths, examples.patterns(5, 40, generator, codes="plain")
+
+
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+def test_jc69_with_merged_patterns(problem, backend):
+    topologies, lengths, patterns = problem
+    model = PhyloModel(patterns, 5, backend=backend)
+    assert model.patterns.n_patterns < patterns.n_patterns
+    jc69 = JC69()
+    expected = tree_log_likelihood(
+        jc69.transition_matrices(lengths), jc69.frequencies, jc69.category_weights, topologies, patterns
+    )
+    torch.testing.assert_close(model.log_likelihood(lengths, topologies), expected, rtol=1e-12, atol=0)
+
+
+def test_any_other_model(problem):
+    topologies, lengths, patterns = problem
+    other = _Other(np.random.default_rng(1))
+    model = PhyloModel(patterns, 5, substitution_model=other)
+    assert model.patterns is patterns
+    expected = tree_log_likelihood(*other.model.arguments(lengths.numpy()), topologies, patterns)
+    torch.testing.assert_close(model.log_likelihood(lengths, topologies), expected, rtol=1e-13, atol=0)
+
+
+def test_joint_density_and_its_gradient(problem):
+    topologies, lengths, patterns = problem
+    model = PhyloModel(patterns, 5, branch_prior_rate=4.0)
+    prior = 7 * math.log(4.0) - 4.0 * lengths.sum(dim=1) - math.log(15)
+    torch.testing.assert_close(model.log_prior(lengths), prior)
+    lengths.requires_grad_()
+    torch.testing.assert_close(model.log_joint(lengths, topologies), model.log_likelihood(lengths, topologies) + prior)
+    assert torch.autograd.gradcheck(lambda x: model.log_joint(x, topologies), (lengths,))
+
+
+def test_errors(problem):
+    topologies, lengths, patterns = problem
+    with pytest.raises(InputError, match="5 taxa in a model of 6"):
+        PhyloModel(patterns, 6)
+    with pytest.raises(ConfigError, match="unknown substitution model"):
+        PhyloModel(patterns, 5, substitution_model="K3000")
+    with pytest.raises(BackendError, match="unknown likelihood backend"):
+        PhyloModel(patterns, 5, backend="abacus").log_likelihood(lengths, topologies)
