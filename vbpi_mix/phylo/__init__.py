@@ -2,6 +2,7 @@
 
 from vbpi_mix.phylo.alignment import Alignment, SitePatterns, merge_relabelled, site_patterns
 from vbpi_mix.phylo.enumerate import all_topologies, log_n_topologies, random_topologies
+from vbpi_mix.phylo.neighbours import nni_neighbours, spr_neighbours
 from vbpi_mix.phylo.topology import Topology, TopologyBatch, from_neighbours, stack
 from vbpi_mix.phylo.tree_sample import TreeSample, collect
 
@@ -16,7 +17,9 @@ __all__ = [
     "from_neighbours",
     "log_n_topologies",
     "merge_relabelled",
+    "nni_neighbours",
     "random_topologies",
     "site_patterns",
+    "spr_neighbours",
     "stack",
 ]

@@ -11,6 +11,7 @@ from vbpi_mix.start.lengths import OptimisedLengths, log_density
 
 _STEP = 1e-4
 _SMALLEST_EIGENVALUE = 1e-3
+_POINTS = 4096  # evaluated at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,14 @@ class LaplaceWeights:
     log_precision: np.ndarray
     exact_hessian: np.ndarray
 
+    def take(self, index: np.ndarray) -> "LaplaceWeights":
+        """Those of some of the topologies."""
+        return LaplaceWeights(
+            log_weight=self.log_weight[index],
+            log_precision=self.log_precision[index],
+            exact_hessian=self.exact_hessian[index],
+        )
+
 
 def laplace_weights(
     model: PhyloModel,
@@ -40,9 +49,11 @@ def laplace_weights(
     """Laplace's approximation in log branch lengths: mode + E/2 log(2 pi) - 1/2 log det(negative Hessian).
 
     The Hessian is computed for the topologies whose mode lies within `within` nats of the best (at most `at_most`
-    of them, best first); the others get the mean correction of those, which is exact enough for topologies that
-    weigh less than e^-within. Eigenvalues are floored at 0.001: a direction flatter than that counts as a width of
-    32 units of log length, so that a nearly singular Hessian cannot make a topology arbitrarily heavy.
+    of them, best first). The others get the value that counts of substitutions give (`counted_correction`), shifted
+    by its mean error over those: within about 0.2 nats. Eigenvalues are floored at 0.001: a direction flatter than
+    that counts as a width of 32 units of log length, so that a nearly singular Hessian cannot make a topology
+    arbitrarily heavy. A length that goes to zero needs no other guard: there the density in x = log b is that of
+    log b under an exponential distribution, whose second derivative at its mode is -1.
 
     Arguments:
         model: the target.
@@ -56,7 +67,7 @@ def laplace_weights(
     near = order[modes.log_density[order] >= modes.log_density[order[0]] - within][:at_most]
     correction = np.full(n_trees, np.nan)
     log_precision = np.full((n_trees, n_edges), np.nan)
-    batch = max(1, 4096 // (2 * n_edges))
+    batch = max(1, _POINTS // (n_edges + 1))
     for first in range(0, len(near), batch):
         rows = near[first : first + batch]
         hessian = negative_hessian(model, topologies[rows], modes.log_lengths[rows])
@@ -65,17 +76,25 @@ def laplace_weights(
         diagonal = np.diagonal(hessian, axis1=1, axis2=2)
         log_precision[rows] = np.log(np.maximum(diagonal, _SMALLEST_EIGENVALUE))
     exact = np.isfinite(correction)
-    correction[~exact] = correction[exact].mean()
+    counted = counted_correction(model, modes.log_lengths)
+    correction[~exact] = counted[~exact] + (correction - counted)[exact].mean()
     return LaplaceWeights(log_weight=modes.log_density + correction, log_precision=log_precision, exact_hessian=exact)
 
 
+def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
+    """(T,) Laplace's correction if an edge's precision were that of a Poisson count: 1 + (sites + rate) b."""
+    n_edges = x.shape[1]
+    count = float(model.patterns.weights.sum()) + model.branch_prior.rate
+    return 0.5 * (n_edges * math.log(2 * math.pi) - np.log1p(count * np.exp(x)).sum(axis=1))
+
+
 def negative_hessian(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
-    """(T, E, E) negative Hessian of `log_density` in x, by central differences of the analytic gradient."""
+    """(T, E, E) negative Hessian of `log_density` in x, by forward differences of the analytic gradient."""
     n_trees, n_edges = x.shape
-    shift = _STEP * np.eye(n_edges)
-    points = np.concatenate([x[:, None] + shift, x[:, None] - shift], axis=1).reshape(-1, n_edges)
-    repeated = topologies[np.repeat(np.arange(n_trees), 2 * n_edges)]
+    shift = np.concatenate([np.zeros((1, n_edges)), _STEP * np.eye(n_edges)])
+    points = (x[:, None] + shift).reshape(-1, n_edges)
+    repeated = topologies[np.repeat(np.arange(n_trees), n_edges + 1)]
     _, gradient = log_density(model, repeated, points)
-    gradient = gradient.reshape(n_trees, 2, n_edges, n_edges)
-    hessian = (gradient[:, 1] - gradient[:, 0]) / (2 * _STEP)
+    gradient = gradient.reshape(n_trees, n_edges + 1, n_edges)
+    hessian = (gradient[:, :1] - gradient[:, 1:]) / _STEP
     return 0.5 * (hessian + hessian.transpose(0, 2, 1))

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import TreeSample
+from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
+
+_GIVE_UP = 25.0  # nats below the best, beyond which a topology's weight does not matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +49,20 @@ def weigh_topologies(
         candidates: distinct topologies.
         on_progress: called with (topologies done, their number).
     """
-    modes = optimise_lengths(model, candidates.topologies, on_progress=on_progress)
+    modes = optimise_lengths(model, candidates.topologies, give_up=_GIVE_UP, on_progress=on_progress)
     laplace = laplace_weights(model, candidates.topologies, modes)
+    return weighted_topologies(candidates.taxa, candidates.topologies, modes, laplace)
+
+
+def weighted_topologies(
+    taxa: tuple[str, ...], topologies: TopologyBatch, modes: OptimisedLengths, laplace: LaplaceWeights
+) -> WeightedTopologies:
+    """Distinct topologies with weights in proportion to their evidence, heaviest first."""
     relative = np.exp(laplace.log_weight - laplace.log_weight.max())
     order = np.argsort(-relative, kind="stable")
     probabilities = np.maximum(relative / relative.sum(), np.finfo(np.float64).tiny)
     return WeightedTopologies(
-        sample=TreeSample(taxa=candidates.taxa, topologies=candidates.topologies[order], weights=probabilities[order]),
-        modes=OptimisedLengths(
-            log_lengths=modes.log_lengths[order],
-            log_density=modes.log_density[order],
-            gradient_norm=modes.gradient_norm[order],
-        ),
-        laplace=LaplaceWeights(
-            log_weight=laplace.log_weight[order],
-            log_precision=laplace.log_precision[order],
-            exact_hessian=laplace.exact_hessian[order],
-        ),
+        sample=TreeSample(taxa=taxa, topologies=topologies[order], weights=probabilities[order]),
+        modes=modes.take(order),
+        laplace=laplace.take(order),
     )
