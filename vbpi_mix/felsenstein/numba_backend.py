@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
+_TASKS_PER_THREAD = 4  # so that a thread that starts late, or loses its core for a while, holds up little
 Range = tuple[int, int]
+_GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def jc69(
@@ -25,18 +26,18 @@ def jc69(
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
     children = _children(topologies)
-    tasks: list[Callable[[], None]] = []
-    for i, block_range in enumerate(blocks):
-        for tree_range in trees:
-            work = _workspace(n_edges + 2, jc69_kernels.SIZE)
-            tasks.append(
-                partial(
-                    jc69_kernels.jc69_kernel,
-                    lengths, children, states, weights, tree_range, block_range, with_gradient,
-                    work, values[i], gradient[i],
-                )
+
+    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[np.ndarray], None]:
+        def run(work: np.ndarray) -> None:
+            jc69_kernels.jc69_kernel(
+                lengths, children, states, weights, tree_range, block_range, with_gradient,
+                work, values[i], gradient[i],
             )  # fmt: skip
-    run_tasks(tasks)
+
+        return run
+
+    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
+    run_tasks(tasks, lambda: _workspace(n_edges + 2, jc69_kernels.SIZE), get_threads())
     total = values.sum(axis=0)
     return total, _gradient_of(total, gradient)
 
@@ -60,25 +61,28 @@ def general(
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
     of_weights = np.zeros((len(blocks), n_trees, n_categories))
     children = _children(topologies)
-    tasks: list[Callable[[], None]] = []
-    for i, block_range in enumerate(blocks):
-        for tree_range in trees:
-            size, block = general_kernels.SIZE, general_kernels.BLOCK
-            work = (
-                _workspace(patterns.n_taxa, size),
-                _workspace(n_categories, n_edges + 1, size),
-                _workspace(1, size),
-                _workspace(3 * n_categories + 1, block),
-            )
-            tasks.append(
-                partial(
-                    general_kernels.general_kernel,
-                    by_category, frequencies, category_weights, children, states, weights,
-                    tree_range, block_range, with_gradient,
-                    *work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
-                )
+
+    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
+        def run(work: _GeneralWorkspace) -> None:
+            general_kernels.general_kernel(
+                by_category, frequencies, category_weights, children, states, weights,
+                tree_range, block_range, with_gradient,
+                *work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
             )  # fmt: skip
-    run_tasks(tasks)
+
+        return run
+
+    def workspace() -> _GeneralWorkspace:
+        size, block = general_kernels.SIZE, general_kernels.BLOCK
+        return (
+            _workspace(patterns.n_taxa, size),
+            _workspace(n_categories, n_edges + 1, size),
+            _workspace(1, size),
+            _workspace(3 * n_categories + 1, block),
+        )
+
+    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
+    run_tasks(tasks, workspace, get_threads())
     total = values.sum(axis=0)
     return (
         total,
@@ -98,8 +102,10 @@ def _gradient_of(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
 def _shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
     """Ranges of trees and ranges of blocks, one task for each pair: trees first, then patterns."""
     n_threads = get_threads()
-    tree_parts = min(n_threads, n_trees)
-    block_parts = min(n_threads // tree_parts, n_blocks)
+    if n_threads == 1:
+        return [(0, n_trees)], [(0, n_blocks)]
+    tree_parts = min(n_trees, _TASKS_PER_THREAD * n_threads)
+    block_parts = min(n_blocks, max(1, n_threads // n_trees))
     return _ranges(n_trees, tree_parts), _ranges(n_blocks, block_parts)
 
 

@@ -7,10 +7,14 @@ when two Python threads call it at once.
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from vbpi_mix.errors import ConfigError
+
+T = TypeVar("T")
 
 
 class _Threads:
@@ -55,20 +59,31 @@ def get_threads() -> int:
         return os.cpu_count() or 1
 
 
-def run_tasks(tasks: Sequence[Callable[[], None]]) -> None:
-    """Run the tasks at the same time, the first one in the calling thread; returns when all have ended.
+def run_tasks(tasks: Sequence[Callable[[T], None]], make_workspace: Callable[[], T], n_workers: int) -> None:
+    """Run tasks in the calling thread and up to `n_workers` - 1 others; returns when all are done.
 
-    An exception of a task is raised here.
+    Each thread makes one workspace and takes one task after the other, so that on a busy machine a thread that gets
+    no core leaves its share to the rest. An exception of a task is raised here, once no task runs any more.
     """
-    if len(tasks) == 1:
-        tasks[0]()
-        return
-    pool = _THREADS.pool(len(tasks) - 1)
-    futures = [pool.submit(task) for task in tasks[1:]]
+    waiting = deque(tasks)
+
+    def work() -> None:
+        workspace = make_workspace()
+        while True:
+            try:
+                task = waiting.popleft()
+            except IndexError:
+                return
+            task(workspace)
+
+    helpers = min(n_workers, len(tasks)) - 1
+    futures = [_THREADS.pool(helpers).submit(work) for _ in range(helpers)]
     try:
-        tasks[0]()
+        work()
     finally:
-        errors = [future.exception() for future in futures]
+        waiting.clear()
+        # one that has not begun has nothing left to do
+        errors = [future.exception() for future in futures if not future.cancel()]
     for error in errors:
         if error is not None:
             raise error
