@@ -11,6 +11,8 @@ likelihood of the kernels is compared with the plain definition on trees of the 
 import argparse
 import json
 import math
+import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -107,12 +109,17 @@ def train(name: str, data: str, arguments: argparse.Namespace) -> dict[str, obje
         "seconds_with_start": round(total, 1),
         "threads": get_threads(),
         **evaluation.to_dict(),
-        "command": f"python benchmarks/whole_path.py {data} --iterations {config.iterations} --seed {config.seed}",
+        "command": shlex.join(["python", "benchmarks/whole_path.py", *map(_without_folder, sys.argv[1:])]),
+        "load_average": os.getloadavg()[0],
         "provenance": provenance.describe(),
     }
     if arguments.golden is not None:
         record |= topology_distances(run, arguments.golden)
     return record
+
+
+def _without_folder(argument: str) -> str:
+    return Path(argument).name if "/" in argument else argument
 
 
 def main() -> None:

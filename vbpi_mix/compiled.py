@@ -1,7 +1,7 @@
 """How kernels are compiled: one decorator for all of them."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -31,8 +31,8 @@ def kernel(*, parallel: bool = False, inline: bool = False, fastmath: bool = Fal
             "inline": "always" if inline else "never",
         }
         try:
-            return numba.njit(cache=True, **options)(function)
+            return cast(F, numba.njit(cache=True, **options)(function))
         except RuntimeError:  # Numba found no folder for its cache
-            return numba.njit(**options)(function)
+            return cast(F, numba.njit(**options)(function))
 
     return compile_

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import format_estimate, use_threads
 
 EXAMPLE = "Example: vbpi-mix evaluate primates_run --json"
 
@@ -38,7 +38,6 @@ def evaluate(
         typer.echo(json.dumps(values))
         return
     for name in ("elbo", "lb10", "log_ml", "log_ml_pooled"):
-        error = values[f"{name}_se"]
-        typer.echo(f"{name:<15} {values[name]:.4f}" + ("" if error is None else f" +- {error:.4f}"))
+        typer.echo(f"{name:<15} {format_estimate(getattr(result, name), digits=4)}")
     typer.echo(f"{'ess':<15} {result.ess:,.1f} of {result.n_samples:,} draws")
     typer.echo(f"{'pareto_k':<15} {result.pareto_k:.3f} ({result.tail.verdict})")

@@ -1,16 +1,14 @@
 """`vbpi-mix fit`: from an alignment to a run folder."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import check_device, parse_duration, use_threads
+from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, use_threads
 
 if TYPE_CHECKING:
-    from vbpi_mix.evaluate import Estimate
     from vbpi_mix.experiment import Run, Summary
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
@@ -110,9 +108,9 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
     evaluation, topologies = summary.evaluation, summary.posterior.topologies
     best, best_error = topologies.probability[0], topologies.standard_error[0]
     rows = [
-        ("marginal log-likelihood (natural log)", _estimate(evaluation.log_ml_pooled)),
-        ("ELBO", _estimate(evaluation.elbo)),
-        ("bound with 10 samples", _estimate(evaluation.lb10)),
+        ("marginal log-likelihood (natural log)", format_estimate(evaluation.log_ml_pooled)),
+        ("ELBO", format_estimate(evaluation.elbo)),
+        ("bound with 10 samples", format_estimate(evaluation.lb10)),
         ("effective sample size", f"{evaluation.ess:,.0f} of {evaluation.n_samples:,} draws"),
         ("Pareto k of the weights", f"{evaluation.pareto_k:.2f}: {evaluation.tail.verdict}"),
         ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
@@ -131,8 +129,3 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
     for file in summary.posterior.files.values():
         echo(f"  {file}")
     echo(f"  {folder.metrics}, {folder.checkpoint}, {folder.config}")
-
-
-def _estimate(estimate: "Estimate") -> str:
-    error = estimate.standard_error
-    return f"{estimate.value:.3f}" + ("" if math.isnan(error) else f" +- {error:.3f}")

@@ -1,7 +1,7 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
 import sys
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import typer
 
@@ -10,8 +10,7 @@ from vbpi_mix.cli import data, evaluate, fit, likelihood, sample
 from vbpi_mix.errors import VBPIError
 
 # Typer ships its own copy of click, whose exceptions it exports in part
-_UsageError = typer.BadParameter.__mro__[1]
-_ClickException = typer.BadParameter.__mro__[2]
+_UsageError, _ClickException = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
 
 app = typer.Typer(
     name="vbpi-mix",

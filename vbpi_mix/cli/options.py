@@ -1,10 +1,13 @@
 """Options that several commands share, and how their values are read."""
 
+import math
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from vbpi_mix.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vbpi_mix.evaluate import Estimate
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -21,17 +24,17 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def nearest(word: str, choices: Sequence[str]) -> str:
-    """' (did you mean X?)' if a choice is near, else the list of choices."""
-    close = get_close_matches(word, choices, n=1)
-    return f" (did you mean {close[0]}?)" if close else f": choose one of {', '.join(choices)}"
-
-
 def use_threads(threads: int | None) -> None:
     """Let the kernels use that many threads; None: one per core that the process may use."""
     from vbpi_mix.felsenstein import set_threads
 
     set_threads(threads)
+
+
+def format_estimate(estimate: "Estimate", *, digits: int = 3) -> str:
+    """An estimate with its standard error, if it has one."""
+    error = estimate.standard_error
+    return f"{estimate.value:.{digits}f}" + ("" if math.isnan(error) else f" +- {error:.{digits}f}")
 
 
 def check_device(device: str) -> None:

@@ -47,13 +47,13 @@ def log_sum_exp(values: np.ndarray, a: int, entries: np.ndarray, start: Id, stop
     """log sum exp of `values[a, entries[start:stop]]`; the value itself where there is one."""
     largest = values[a, entries[start]]
     if stop == start + 1:
-        return largest
+        return float(largest)
     for i in range(start + 1, stop):
         largest = max(largest, values[a, entries[i]])
     total = 0.0
     for i in range(start, stop):
         total += math.exp(values[a, entries[i]] - largest)
-    return largest + math.log(total)
+    return float(largest + math.log(total))
 
 
 @kernel()
@@ -131,7 +131,7 @@ def root_everywhere(
         total += shares[edge]
     for edge in range(top):
         shares[edge] /= total
-    return largest + math.log(total)
+    return float(largest + math.log(total))
 
 
 @kernel()
