@@ -27,7 +27,9 @@ def fit(
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
     ] = None,
     bootstrap_replicates: Annotated[int | None, typer.Option(help="Its replicates.")] = None,
-    model: Annotated[str | None, typer.Option(help="Substitution model: JC69.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Substitution model, JC69 if not given; values in braces: 'HKY{2.0}+F+G4{0.5}'.")
+    ] = None,
     components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
@@ -55,8 +57,11 @@ def fit(
     """
     from vbpi_mix.experiment import fit_folder, make_config, resumed_config, summarise
     from vbpi_mix.io.datasets import resolve
+    from vbpi_mix.model import parse_model
 
     check_device(device)
+    if model is not None:
+        parse_model(model)  # so that a mistake is met before anything is computed
     use_threads(threads)
     seconds = None if max_time is None else parse_duration(max_time)
     said: dict[str, Any] = {

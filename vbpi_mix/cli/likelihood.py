@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: vbpi-mix likelihood alignment.fasta tree.nwk --model JC69"
+EXAMPLE = "Example: vbpi-mix likelihood alignment.fasta tree.nwk --model 'HKY{2.0}+F+G4{0.5}'"
 
 
 def likelihood(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
     tree: Annotated[Path, typer.Argument(help="File of one Newick tree with branch lengths.")],
-    model: Annotated[str, typer.Option(help="Substitution model: JC69.")] = "JC69",
+    model: Annotated[str, typer.Option(help="Substitution model in IQ-TREE's notation, values in braces.")] = "JC69",
 ) -> None:
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
     import torch

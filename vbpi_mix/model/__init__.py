@@ -1,15 +1,28 @@
 """The target of inference: substitution models, priors, and their product with the likelihood."""
 
+from vbpi_mix.model.build import exchangeabilities, specified_model, substitution_model
+from vbpi_mix.model.frequencies import empirical_frequencies
+from vbpi_mix.model.gamma import discrete_gamma_rates
+from vbpi_mix.model.model_string import GammaSpecification, ModelSpecification, parse_model
 from vbpi_mix.model.phylo_model import PhyloModel
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
-from vbpi_mix.model.substitution import JC69, SUBSTITUTION_MODELS, SubstitutionModel, substitution_model
+from vbpi_mix.model.site_rates import SiteRates
+from vbpi_mix.model.substitution import JC69, ReversibleModel, SubstitutionModel
 
 __all__ = [
     "JC69",
-    "SUBSTITUTION_MODELS",
     "ExponentialBranchPrior",
+    "GammaSpecification",
+    "ModelSpecification",
     "PhyloModel",
+    "ReversibleModel",
+    "SiteRates",
     "SubstitutionModel",
+    "discrete_gamma_rates",
+    "empirical_frequencies",
+    "exchangeabilities",
     "log_topology_prior",
+    "parse_model",
+    "specified_model",
     "substitution_model",
 ]

@@ -4,8 +4,9 @@ from torch import Tensor
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.model.build import substitution_model as model_from_string
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
-from vbpi_mix.model.substitution import JC69, SubstitutionModel, substitution_model
+from vbpi_mix.model.substitution import JC69, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled
 
 
@@ -15,13 +16,13 @@ class PhyloModel:
     Arguments:
         patterns: site patterns of the alignment Y; merged further where the model's symmetry allows it.
         n_taxa: N.
-        substitution_model: a word of `SUBSTITUTION_MODELS`, or a model.
+        substitution_model: a model string, see `model_string.parse_model`, or a model.
         branch_prior_rate: rate of the exponential prior on each branch length.
         backend: a word of `felsenstein.BACKENDS`.
 
     Raises:
-        InputError: patterns of another number of taxa.
-        ConfigError: an unknown model or an impossible rate.
+        InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
+        ConfigError: an unknown model, a model without its values, or an impossible rate.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class PhyloModel:
         if patterns.n_taxa != n_taxa:
             raise InputError(f"site patterns of {patterns.n_taxa} taxa in a model of {n_taxa}")
         self.n_taxa = n_taxa
-        self.substitution_model = _model(substitution_model)
+        if isinstance(substitution_model, str):
+            substitution_model = model_from_string(substitution_model, patterns)
+        self.substitution_model = substitution_model
         self.patterns = merge_relabelled(patterns) if self.substitution_model.exchangeable else patterns
         self.branch_prior = ExponentialBranchPrior(branch_prior_rate)
         self.backend = backend
@@ -47,8 +50,8 @@ class PhyloModel:
             return jc69_log_likelihood(branch_lengths, topologies, self.patterns, backend=self.backend)
         return tree_log_likelihood(
             self.substitution_model.transition_matrices(branch_lengths),
-            self.substitution_model.frequencies,
-            self.substitution_model.category_weights,
+            self.substitution_model.root_frequencies(),
+            self.substitution_model.category_weights(),
             topologies,
             self.patterns,
             backend=self.backend,
@@ -61,7 +64,3 @@ class PhyloModel:
     def log_joint(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         """(T,) log p(Y, topology, branch lengths)."""
         return self.log_likelihood(branch_lengths, topologies) + self.log_prior(branch_lengths)
-
-
-def _model(model: str | SubstitutionModel) -> SubstitutionModel:
-    return substitution_model(model) if isinstance(model, str) else model

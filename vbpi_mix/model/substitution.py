@@ -1,29 +1,34 @@
 """Substitution models: how states change along an edge."""
 
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from vbpi_mix.errors import ConfigError
+from vbpi_mix.errors import NumericalError
 from vbpi_mix.felsenstein.reference import jc69_matrices
+from vbpi_mix.model.rate_matrices import Spectrum, rate_matrix, spectrum, transition_matrices
+from vbpi_mix.model.site_rates import SiteRates
 
 
 class SubstitutionModel(Protocol):
     """What the likelihood needs of a model of four states with C rate categories.
 
     Attributes:
-        frequencies: (4,) float64 stationary frequencies of A, C, G, T.
-        category_weights: (C,) float64 probabilities of the rate categories.
         exchangeable: whether all states are alike, so that site patterns may be merged by relabelling.
     """
 
     @property
-    def frequencies(self) -> Tensor: ...
-    @property
-    def category_weights(self) -> Tensor: ...
-    @property
     def exchangeable(self) -> bool: ...
+
+    def root_frequencies(self) -> Tensor:
+        """(4,) float64 stationary frequencies of A, C, G, T."""
+        ...
+
+    def category_weights(self) -> Tensor:
+        """(C,) float64 probabilities of the rate categories."""
+        ...
 
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         """(T, E, C, 4, 4) float64 probabilities of edges of lengths (T, E), differentiable in the lengths."""
@@ -33,24 +38,76 @@ class SubstitutionModel(Protocol):
 class JC69:
     """Jukes and Cantor's model (1969): equal frequencies, equal rates, one category."""
 
-    frequencies = torch.full((4,), 0.25, dtype=torch.float64)
-    category_weights = torch.ones(1, dtype=torch.float64)
     exchangeable = True
+
+    def root_frequencies(self) -> Tensor:
+        return torch.full((4,), 0.25, dtype=torch.float64)
+
+    def category_weights(self) -> Tensor:
+        return torch.ones(1, dtype=torch.float64)
 
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         return jc69_matrices(branch_lengths).unsqueeze(2)
 
 
-SUBSTITUTION_MODELS = {"JC69": JC69}
+class ReversibleModel:
+    """Any reversible model of four states, with rate categories, differentiable in all its parameters.
 
+    One expected substitution per site and unit of branch length, over all states and categories.
 
-def substitution_model(word: str) -> SubstitutionModel:
-    """The model that a word names.
+    Arguments:
+        exchangeabilities: (6,) float64 of A-C, A-G, A-T, C-G, C-T, G-T; not negative, only their ratios matter.
+        frequencies: (4,) float64 of A, C, G, T, positive, with sum 1; None: equal.
+        site_rates: the rate categories; None: equal rates.
+        exchangeable: whether patterns may be merged by relabelling: equal exchangeabilities and equal frequencies.
 
     Raises:
-        ConfigError: an unknown word.
+        NumericalError: parameters out of range.
     """
-    if word not in SUBSTITUTION_MODELS:
-        known = ", ".join(sorted(SUBSTITUTION_MODELS))
-        raise ConfigError(f"unknown substitution model {word!r}: choose one of {known}")
-    return SUBSTITUTION_MODELS[word]()
+
+    def __init__(
+        self,
+        exchangeabilities: Tensor,
+        frequencies: Tensor | None = None,
+        *,
+        site_rates: SiteRates | None = None,
+        exchangeable: bool = False,
+    ) -> None:
+        self.exchangeabilities = exchangeabilities
+        self.frequencies = torch.full((4,), 0.25, dtype=torch.float64) if frequencies is None else frequencies
+        self.site_rates = SiteRates() if site_rates is None else site_rates
+        self.exchangeable = exchangeable
+        _check_parameters(self.exchangeabilities.detach(), self.frequencies.detach())
+        parameters = [self.exchangeabilities, self.frequencies, *self.site_rates.parameters]
+        self._constant = not any(p.requires_grad for p in parameters)
+
+    def root_frequencies(self) -> Tensor:
+        return self.frequencies
+
+    def category_weights(self) -> Tensor:
+        return self.site_rates.weights()
+
+    def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
+        rates, eigen, of_categories = self._constants if self._constant else self._evaluate()
+        return transition_matrices(rates, eigen, branch_lengths[..., None] * of_categories)
+
+    @cached_property
+    def _constants(self) -> tuple[Tensor, Spectrum, Tensor]:
+        return self._evaluate()
+
+    def _evaluate(self) -> tuple[Tensor, Spectrum, Tensor]:
+        """Rate matrix, its spectrum, rates of the categories; with gradients, so once for every backward pass."""
+        rates = rate_matrix(self.exchangeabilities, self.frequencies)
+        return rates, spectrum(rates, self.frequencies), self.site_rates.rates()
+
+
+def _check_parameters(exchangeabilities: Tensor, frequencies: Tensor) -> None:
+    for name, tensor, size in (("exchangeabilities", exchangeabilities, 6), ("frequencies", frequencies, 4)):
+        if tuple(tensor.shape) != (size,) or tensor.dtype != torch.float64:
+            raise NumericalError(f"{name} must be {size} float64 numbers, not {tensor.dtype} {tuple(tensor.shape)}")
+    if not ((exchangeabilities >= 0) & exchangeabilities.isfinite()).all() or not (exchangeabilities > 0).any():
+        raise NumericalError(
+            f"exchangeabilities must be finite, not negative and not all zero, not {exchangeabilities.tolist()}"
+        )
+    if not ((frequencies > 0) & frequencies.isfinite()).all() or abs(float(frequencies.sum()) - 1) > 1e-6:
+        raise NumericalError(f"state frequencies must be positive and have sum 1, not {frequencies.tolist()}")

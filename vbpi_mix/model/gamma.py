@@ -1,0 +1,97 @@
+"""Discrete gamma distributions of site rates (Yang, J. Mol. Evol. 39, 1994), differentiable in the shape."""
+
+import math
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from scipy.special import digamma, gammainc, gammaincinv, gammaln
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from vbpi_mix.errors import NumericalError
+
+Discretisation: TypeAlias = Literal["mean", "median"]
+SMALLEST_SHAPE, LARGEST_SHAPE = 1e-3, 1e6
+
+
+def discrete_gamma_rates(shape: Tensor, n_categories: int, *, discretisation: Discretisation = "mean") -> Tensor:
+    """(C,) rates of C equally probable categories of a gamma distribution with mean 1; their mean is 1.
+
+    "mean" gives the mean rate within each category, "median" the median rates divided by their mean.
+
+    Arguments:
+        shape: () float64 alpha, from `SMALLEST_SHAPE` (nearly all sites nearly invariant) to `LARGEST_SHAPE`
+            (nearly equal rates).
+        n_categories: C >= 1.
+        discretisation: see above.
+
+    Raises:
+        NumericalError: a shape out of range.
+    """
+    value = float(shape.detach())
+    if not SMALLEST_SHAPE <= value <= LARGEST_SHAPE:
+        raise NumericalError(
+            f"the shape of the gamma distribution of rates is {value}: "
+            f"it must lie between {SMALLEST_SHAPE:g} and {LARGEST_SHAPE:g}"
+        )
+    return _Rates.apply(shape, n_categories, discretisation)  # type: ignore[return-value]
+
+
+class _Rates(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, shape: Tensor, n_categories: int, discretisation: str) -> Tensor:  # type: ignore[override]
+        compute = _mean_rates if discretisation == "mean" else _median_rates
+        rates, derivatives = compute(float(shape), n_categories)
+        ctx.save_for_backward(torch.from_numpy(derivatives))
+        return torch.from_numpy(rates)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (derivatives,) = ctx.saved_tensors
+        return (grad * derivatives).sum(), None, None
+
+
+def _mean_rates(shape: float, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) rates and their derivatives in the shape a.
+
+    With cuts q between the categories (in units of the scale) the rates are C times the differences of F(a + 1, q),
+    F(a, x) the regularised incomplete gamma function. A cut moves by dq/da = -F_a(a, q) / f(a, q), f the density,
+    and f(a + 1, q) = f(a, q) q / a.
+    """
+    cuts = gammaincinv(shape, np.arange(1, n_categories) / n_categories)
+    below = gammainc(shape + 1, cuts)
+    moves = shape_derivative(shape + 1, cuts) - cuts / shape * shape_derivative(shape, cuts)
+    rates = n_categories * np.diff(below, prepend=0.0, append=1.0)
+    return rates, n_categories * np.diff(moves, prepend=0.0, append=0.0)
+
+
+def _median_rates(shape: float, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
+    quantiles = gammaincinv(shape, (2 * np.arange(n_categories) + 1) / (2 * n_categories))
+    rates = quantiles / quantiles.mean()
+    positive = quantiles > 0  # the lowest underflow for small shapes; their rates are zero
+    x = quantiles[positive]
+    of_logs = np.zeros(n_categories)
+    of_logs[positive] = -shape_derivative(shape, x) / np.exp(shape * np.log(x) - x - gammaln(shape))
+    return rates, rates * (of_logs - (rates * of_logs).mean())
+
+
+def shape_derivative(shape: float, x: np.ndarray) -> np.ndarray:
+    """(n,) dF(a, x)/da of the regularised lower incomplete gamma function at a = shape.
+
+    Term by term from F(a, x) = sum_n t_n, t_n = x^(a+n) exp(-x) / Gamma(a+n+1): dF/da = sum_n t_n (log x -
+    digamma(a+n+1)). The t_n are Poisson probabilities, so that their number is known beforehand.
+    """
+    out = np.zeros_like(x)
+    positive = x > 0
+    if not positive.any():
+        return out
+    points = x[positive, None]
+    largest = float(points.max())
+    n_terms = math.ceil(max(0.0, largest - shape) + 12 * math.sqrt(largest) + 60)
+    order = shape + np.arange(n_terms)
+    logs = np.log(points)
+    terms = np.exp(order * logs - points - gammaln(order + 1))
+    out[positive] = (terms * (logs - digamma(order + 1))).sum(axis=1)
+    return out

@@ -1,0 +1,274 @@
+"""Model strings in IQ-TREE's notation, such as GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+I{0.2}+G4{0.5}."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation
+
+ModelName: TypeAlias = Literal["JC69", "K80", "F81", "HKY85", "TN93", "GTR"]
+FrequencyWord: TypeAlias = Literal["equal", "empirical"]
+
+_NAMES: dict[str, ModelName] = {
+    "JC": "JC69", "JC69": "JC69", "K80": "K80", "K2P": "K80", "F81": "F81", "HKY": "HKY85", "HKY85": "HKY85",
+    "TN": "TN93", "TRN": "TN93", "TN93": "TN93", "GTR": "GTR",
+}  # fmt: skip
+# what a model's rates are, and an example of them
+_RATES: dict[ModelName, tuple[tuple[str, ...], str]] = {
+    "JC69": ((), ""),
+    "F81": ((), ""),
+    "K80": (("kappa",), "{2.0}"),
+    "HKY85": (("kappa",), "{2.0}"),
+    "TN93": (("A-G", "C-T"), "{2.0,3.0}"),
+    "GTR": (("A-C", "A-G", "A-T", "C-G", "C-T"), "{1.2,3.1,0.7,0.9,4.0}"),
+}
+_WITH_FREQUENCIES: dict[str, str] = {"JC69": "F81", "K80": "HKY85"}
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+\.", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9]*", re.ASCII)
+_GAMMA = re.compile(r"G(A?)([0-9]*)")
+_LARGEST_RATE = 1e6
+_MOST_CATEGORIES = 1000
+_FREQUENCY_SLACK = 0.01
+_EXCERPT = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class GammaSpecification:
+    """A discrete gamma distribution of rates.
+
+    Arguments:
+        shape: alpha.
+        n_categories: C.
+        discretisation: see `gamma.discrete_gamma_rates`.
+    """
+
+    shape: float
+    n_categories: int = 4
+    discretisation: Discretisation = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpecification:
+    """What a model string says; `str` gives it back in its plainest form.
+
+    Arguments:
+        name: the model.
+        rates: its exchangeabilities relative to that of G-T (and all that the model holds equal to it): none,
+            kappa, (A-G, C-T) or (A-C, A-G, A-T, C-G, C-T).
+        frequencies: of A, C, G, T, with sum 1; or how to find them.
+        proportion_invariant: of sites; None: the model has no such class.
+        gamma: of the rates of the other sites; None: equal rates.
+    """
+
+    name: ModelName
+    rates: tuple[float, ...] = ()
+    frequencies: FrequencyWord | tuple[float, ...]
+    proportion_invariant: float | None = None
+    gamma: GammaSpecification | None = None
+
+    @property
+    def exchangeable(self) -> bool:
+        """Whether all four states are alike."""
+        return self.name in ("JC69", "F81") and self.frequencies == "equal"
+
+    @property
+    def is_jc69(self) -> bool:
+        """Whether this is Jukes and Cantor's model without rate heterogeneity."""
+        return self.exchangeable and self.proportion_invariant is None and self.gamma is None
+
+    def __str__(self) -> str:
+        text = self.name + (_braces(self.rates) if self.rates else "")
+        if self.name not in _WITH_FREQUENCIES:
+            words = {"equal": "+FQ", "empirical": "+F"}
+            text += words[self.frequencies] if isinstance(self.frequencies, str) else "+F" + _braces(self.frequencies)
+        if self.proportion_invariant is not None:
+            text += "+I" + _braces((self.proportion_invariant,))
+        if self.gamma is not None:
+            letter = "GA" if self.gamma.discretisation == "median" else "G"
+            text += f"+{letter}{self.gamma.n_categories}" + _braces((self.gamma.shape,))
+        return text
+
+
+def parse_model(text: str) -> ModelSpecification:
+    """Read NAME{rates}+F{frequencies}+I{proportion}+G4{shape}; the parts in any order, letters in any case.
+
+    Names are JC69 (JC), K80 (K2P), F81, HKY85 (HKY), TN93 (TN, TrN) and GTR. Rates are kappa, the two of A-G and C-T,
+    or the five of A-C, A-G, A-T, C-G, C-T, relative to the rates not given; these may follow as one more number
+    that the others are divided by. +F{...} gives frequencies of A, C, G, T, +F counts them in the alignment, +FQ
+    makes them equal; F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones. +Gn has n
+    categories (4 if not said) at the mean rate of each, +GAn at the median.
+
+    Raises:
+        ConfigError: anything else, with the character where it goes wrong.
+    """
+    return _Reader(text).model()
+
+
+class _Reader:
+    """A position in a model string, and what may follow."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.frequencies: FrequencyWord | tuple[float, ...] | None = None
+        self.proportion: float | None = None
+        self.gamma: GammaSpecification | None = None
+
+    def model(self) -> ModelSpecification:
+        word = self._word()
+        if word.upper() not in _NAMES:
+            what = f"unknown substitution model '{word}'" if word else "a substitution model must begin with its name"
+            raise self._error(f"{what}: choose one of {', '.join(get_args(ModelName))}", at=0)
+        name = _NAMES[word.upper()]
+        rates = self._rates(name, word)
+        while self.at < len(self.text):
+            self._part(name)
+        if self.frequencies is None:
+            self.frequencies = "equal" if name in _WITH_FREQUENCIES else "empirical"
+        return ModelSpecification(
+            name=name,
+            rates=rates,
+            frequencies=self.frequencies,
+            proportion_invariant=self.proportion,
+            gamma=self.gamma,
+        )
+
+    def _rates(self, name: ModelName, word: str) -> tuple[float, ...]:
+        names, example = _RATES[name]
+        start = self.at
+        if not names:
+            if self._next() == "{":
+                raise self._error(f"{word} has no rates to give: leave the braces out")
+            return ()
+        what = f"rate{'s' * (len(names) > 1)} {', '.join(names)}"
+        self._require_values(f"{word} needs the {what}", word + example)
+        values = self._values(what, lambda x: x <= _LARGEST_RATE, f"a rate must lie between 0 and {_LARGEST_RATE:g}")
+        if len(values) not in (len(names), len(names) + 1):
+            raise self._error(
+                f"{word} takes {len(names)} number{'s' * (len(names) > 1)} ({', '.join(names)}), "
+                f"or one more for the other rates, not {len(values)}: for example {word}{example}",
+                at=start,
+            )
+        if len(values) == len(names):
+            return values
+        if values[-1] == 0:
+            raise self._error("the last rate is the one that the others are divided by: it must be positive", at=start)
+        return tuple(x / values[-1] for x in values[:-1])
+
+    def _part(self, name: ModelName) -> None:
+        start = self.at
+        if self._next() != "+":
+            raise self._error("expected '+' and a part such as +F, +I or +G4, or the end")
+        self.at += 1
+        word = self._word().upper()
+        if word in ("F", "FQ"):
+            self._once("frequencies", self.frequencies, start)
+            self.frequencies = self._frequencies(word, name, start)
+        elif word == "I":
+            self._once("proportion of invariant sites", self.proportion, start)
+            self._require_values("+I needs the proportion of invariant sites", "+I{0.2}")
+            rule = "the proportion of invariant sites must be at least 0 and less than 1"
+            self.proportion = self._one("proportion of invariant sites", lambda x: x < 1, rule)
+        elif match := _GAMMA.fullmatch(word):
+            self._once("gamma distribution of rates", self.gamma, start)
+            self.gamma = self._gamma(word, "median" if match[1] else "mean", match[2], start)
+        else:
+            hints = {
+                "FO": "frequencies are not estimated: give them, +F{0.3,0.2,0.2,0.3}, or count them, +F",
+                "R": "free rates are not available: use +G4{0.5}",
+            }
+            hint = hints.get(word.rstrip("0123456789"), "known are +F, +FQ, +I, +G and +GA (gamma, medians)")
+            raise self._error(f"unknown part '+{word}': {hint}", at=start)
+
+    def _frequencies(self, word: str, name: ModelName, start: int) -> FrequencyWord | tuple[float, ...]:
+        if word == "FQ":
+            if self._next() == "{":
+                raise self._error("+FQ means equal frequencies: leave the braces out, or write +F{...}")
+            return "equal"
+        if name in _WITH_FREQUENCIES:
+            raise self._error(f"{name} has equal frequencies: for others use {_WITH_FREQUENCIES[name]}", at=start)
+        if self._next() != "{":
+            return "empirical"
+        at = self.at
+        values = self._values("frequencies of A, C, G, T", lambda x: 0 < x < 1, "a frequency must lie between 0 and 1")
+        if len(values) != 4:
+            raise self._error(f"+F takes the 4 frequencies of A, C, G, T, not {len(values)}", at=at)
+        total = sum(values)
+        # IQ-TREE's rule: rounded frequencies are made to sum to 1
+        if abs(total - 1) >= _FREQUENCY_SLACK - 1e-12:
+            raise self._error(f"the frequencies sum to {total:.6g}, not to 1", at=at)
+        return values if total == 1 else tuple(x / total for x in values)
+
+    def _gamma(self, word: str, discretisation: Discretisation, digits: str, start: int) -> GammaSpecification:
+        # leading zeros aside, more than four digits are too many
+        n_categories = int(digits.lstrip("0")[:5] or "0") if digits else 4
+        if not 1 <= n_categories <= _MOST_CATEGORIES:
+            raise self._error(f"+G takes 1 to {_MOST_CATEGORIES} categories, not {digits[:20]}", at=start)
+        self._require_values(f"+{word} needs the shape of the gamma distribution", f"+{word}{{0.5}}")
+        rule = f"the shape of the gamma distribution must lie between {SMALLEST_SHAPE:g} and {LARGEST_SHAPE:g}"
+        shape = self._one("shape of the gamma distribution", lambda x: SMALLEST_SHAPE <= x <= LARGEST_SHAPE, rule)
+        return GammaSpecification(shape=shape, n_categories=n_categories, discretisation=discretisation)
+
+    def _once(self, what: str, value: object, start: int) -> None:
+        if value is not None:
+            raise self._error(f"the {what} is given twice", at=start)
+
+    def _require_values(self, need: str, example: str) -> None:
+        if self._next() != "{":
+            raise self._error(f"{need} in braces: for example {example}")
+
+    def _one(self, what: str, allowed: Callable[[float], bool], rule: str) -> float:
+        at = self.at
+        values = self._values(what, allowed, rule)
+        if len(values) != 1:
+            raise self._error(f"the {what} is one number, not {len(values)}", at=at)
+        return values[0]
+
+    def _values(self, what: str, allowed: Callable[[float], bool], rule: str) -> tuple[float, ...]:
+        """Numbers between braces, separated by commas, with spaces wherever they stand between."""
+        values = []
+        while True:
+            self.at += 1  # past the brace or the comma
+            self._spaces()
+            match = _NUMBER.match(self.text, self.at)
+            if match is None:
+                raise self._error(f"expected a number ({what}), such as 0.5")
+            value = float(match[0])
+            if not allowed(value):
+                raise self._error(f"{rule}, not {match[0]}")
+            values.append(value)
+            self.at = match.end()
+            self._spaces()
+            if self._next() == "}":
+                self.at += 1
+                return tuple(values)
+            if self._next() != ",":
+                raise self._error("expected ',' and another number, or '}'")
+
+    def _spaces(self) -> None:
+        while self._next() == " ":
+            self.at += 1
+
+    def _next(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def _word(self) -> str:
+        match = _WORD.match(self.text, self.at)
+        assert match is not None  # it matches the empty word
+        self.at = match.end()
+        return match[0]
+
+    def _error(self, message: str, *, at: int | None = None) -> ConfigError:
+        """The message, and the string with '^' before the character where it goes wrong."""
+        position = self.at if at is None else at
+        before, after = self.text[:position], self.text[position:]
+        left = "..." * (len(before) > _EXCERPT) + before[-_EXCERPT:]
+        right = after[:_EXCERPT] + "..." * (len(after) > _EXCERPT)
+        excerpt = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in f"{left}^{right}")
+        return ConfigError(f"model string, character {position + 1}, at the ^ in {excerpt} : {message}")
+
+
+def _braces(values: tuple[float, ...]) -> str:
+    return "{" + ",".join(map(repr, values)) + "}"

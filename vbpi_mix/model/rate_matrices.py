@@ -1,0 +1,121 @@
+"""Rate matrices of reversible models, and their exponentials, differentiable in every parameter."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_UPPER = tuple(torch.triu_indices(4, 4, 1))  # A-C, A-G, A-T, C-G, C-T, G-T
+_EYE = torch.eye(4, dtype=torch.float64)
+
+
+def rate_matrix(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
+    """(4, 4) reversible rate matrix with one expected substitution per unit of time.
+
+    Q[i, j] = r[i, j] pi[j] / mu for i != j, with rows that sum to 0 and mu such that -sum_i pi[i] Q[i, i] = 1.
+
+    Arguments:
+        exchangeabilities: (6,) float64 r of A-C, A-G, A-T, C-G, C-T, G-T; only their ratios matter.
+        frequencies: (4,) float64 stationary frequencies pi of A, C, G, T, positive, with sum 1.
+    """
+    off_diagonal = torch.zeros(4, 4, dtype=exchangeabilities.dtype).index_put(_UPPER, exchangeabilities)
+    off_diagonal = (off_diagonal + off_diagonal.T) * frequencies
+    out_of = off_diagonal.sum(dim=1)
+    return (off_diagonal - torch.diag(out_of)) / (frequencies @ out_of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """Q = left diag(values) right, with right the inverse of left; constants for autograd.
+
+    Arguments:
+        values: (4,) eigenvalues, ascending; the last is exactly 0.
+        left: (4, 4) right eigenvectors of Q in columns.
+        right: (4, 4) left eigenvectors of Q in rows.
+    """
+
+    values: Tensor
+    left: Tensor
+    right: Tensor
+
+
+def spectrum(rates: Tensor, frequencies: Tensor) -> Spectrum:
+    """Eigenvalues and eigenvectors of a reversible Q, from the symmetric matrix D^(1/2) Q D^(-1/2), D = diag(pi).
+
+    Arguments:
+        rates: (4, 4) Q.
+        frequencies: (4,) pi.
+    """
+    root = frequencies.detach().sqrt()
+    symmetric = rates.detach() * root[:, None] / root
+    values, vectors = torch.linalg.eigh(0.5 * (symmetric + symmetric.T))
+    # the stationary distribution's eigenvalue; a rounding error there would spoil long branches
+    values[-1] = 0.0
+    return Spectrum(values=values, left=vectors / root[:, None], right=vectors.T * root)
+
+
+def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Tensor:
+    """(..., 4, 4) exp(Q t), differentiable in Q and in the times.
+
+    The derivative in Q is that of Daleckii and Krein (1965): with G = left^T (dL/dP) right^T,
+
+        dL/dQ = right^T (sum_t phi_t * G) left^T,  phi_t[k, l] = (exp(v_k t) - exp(v_l t)) / (v_k - v_l),
+
+    the divided difference being t exp(v_k t) where v_k = v_l: nothing is lost where eigenvalues are equal or close,
+    as they are in every model with fewer parameters than GTR.
+
+    Arguments:
+        rates: (4, 4) Q.
+        spectrum: that of Q.
+        times: (...) float64 >= 0.
+    """
+    return _Exponential.apply(rates, times, spectrum)  # type: ignore[return-value]
+
+
+class _Exponential(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rates: Tensor, times: Tensor, spectrum: Spectrum) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        flat = times.detach().reshape(-1)
+        # P - I from exp(x) - 1, so that short branches keep all their digits
+        products = torch.einsum("ik,kj->kij", spectrum.left, spectrum.right).reshape(4, 16)
+        matrices = torch.expm1(flat[:, None] * spectrum.values) @ products
+        matrices += _EYE.reshape(16)
+        # probabilities that are zero may come out as -1e-17
+        matrices.clamp_(min=0.0)
+        ctx.save_for_backward(flat)
+        ctx.spectrum = spectrum
+        ctx.shape = times.shape
+        return matrices.reshape(*times.shape, 4, 4)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (times,) = ctx.saved_tensors
+        values, left, right = ctx.spectrum.values, ctx.spectrum.left, ctx.spectrum.right
+        flat = grad.reshape(-1, 16)
+        of_rates = of_times = None
+        # entry [ij, kl] carries dL/dP[i, j] to G[k, l]
+        turn = torch.einsum("ik,lj->ijkl", left, right)
+        if ctx.needs_input_grad[1]:
+            diagonal = turn.diagonal(dim1=2, dim2=3).reshape(16, 4)
+            exponentials = torch.exp(times[:, None] * values)
+            of_times = ((flat @ (diagonal * values)) * exponentials).sum(dim=1).reshape(ctx.shape)
+        if ctx.needs_input_grad[0]:
+            inner = flat @ turn.reshape(16, 16)
+            weighted = (inner * divided_differences(values, times).reshape(-1, 16)).sum(dim=0).reshape(4, 4)
+            of_rates = right.T @ weighted @ left.T
+        return of_rates, of_times, None
+
+
+def divided_differences(values: Tensor, times: Tensor) -> Tensor:
+    """(n, 4, 4) of (exp(v_k t) - exp(v_l t)) / (v_k - v_l) for values v (4,) <= 0 and times t (n,).
+
+    Written with the larger value of each pair as t exp(v t) (1 - exp(-x)) / x, x = |v_k - v_l| t: exact also near
+    x = 0, and nothing overflows.
+    """
+    larger = torch.maximum(values[:, None], values)
+    x = (values[:, None] - values).abs() * times[:, None, None]
+    quotient = torch.where(x > 0, -torch.expm1(-x) / torch.where(x > 0, x, 1.0), 1.0)
+    return times[:, None, None] * torch.exp(larger * times[:, None, None]) * quotient

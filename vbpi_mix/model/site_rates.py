@@ -1,0 +1,61 @@
+"""How substitution rates differ between sites."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vbpi_mix.errors import NumericalError
+from vbpi_mix.model.gamma import Discretisation, discrete_gamma_rates
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SiteRates:
+    """Rate categories: equal rates, a discrete gamma distribution, invariant sites, or both together.
+
+    The mean rate over all sites is 1: with a proportion p of invariant sites the others' rates are divided by 1 - p.
+    The invariant category, rate 0, comes first.
+
+    Arguments:
+        gamma_shape: () float64, or None for equal rates.
+        n_gamma_categories: of the discrete gamma distribution.
+        discretisation: see `gamma.discrete_gamma_rates`.
+        proportion_invariant: () float64 in [0, 1), or None.
+    """
+
+    gamma_shape: Tensor | None = None
+    n_gamma_categories: int = 4
+    discretisation: Discretisation = "mean"
+    proportion_invariant: Tensor | None = None
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [x for x in (self.gamma_shape, self.proportion_invariant) if x is not None]
+
+    def rates(self) -> Tensor:
+        """(C,) rates of the categories."""
+        rates = self._variable_rates()
+        if self.proportion_invariant is None:
+            return rates
+        variable = 1 - self._checked_proportion(self.proportion_invariant)
+        return torch.cat([torch.zeros(1, dtype=torch.float64), rates / variable])
+
+    def weights(self) -> Tensor:
+        """(C,) probabilities of the categories."""
+        n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
+        weights = torch.full((n_categories,), 1 / n_categories, dtype=torch.float64)
+        if self.proportion_invariant is None:
+            return weights
+        invariant = self._checked_proportion(self.proportion_invariant)
+        return torch.cat([invariant.reshape(1), weights * (1 - invariant)])
+
+    def _variable_rates(self) -> Tensor:
+        if self.gamma_shape is None:
+            return torch.ones(1, dtype=torch.float64)
+        return discrete_gamma_rates(self.gamma_shape, self.n_gamma_categories, discretisation=self.discretisation)
+
+    @staticmethod
+    def _checked_proportion(proportion: Tensor) -> Tensor:
+        if not 0 <= float(proportion.detach()) < 1:
+            raise NumericalError(f"the proportion of invariant sites is {float(proportion)}: it must lie in [0, 1)")
+        return proportion
