@@ -90,6 +90,9 @@ def test_more_iterations_can_be_asked_for_on_resume(tmp_path):
     fit_folder(settings, tmp_path / "run")
     run, _ = fit_folder(settings, tmp_path / "run", resume=True, iterations=250)
     assert run.iteration == run.config.iterations == Run.load(tmp_path / "run").config.iterations == 250
+    with pytest.raises(ConfigError, match="250 iterations are done already"):
+        fit_folder(settings, tmp_path / "run", resume=True, iterations=200)
+    assert Run.load(tmp_path / "run").config.iterations == 250
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):

@@ -27,7 +27,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.posterior import PosteriorSummary, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
-from vbpi_mix.train import FitResult, Progress, fit, torch_threads
+from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint, torch_threads
 from vbpi_mix.variational import PhyloProblem
 
 SUMMARY_REPEATS = 10
@@ -95,6 +95,11 @@ def fit_folder(
         raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
     if resume and folder.checkpoint.is_file():
         inputs = load_inputs(folder.inputs)
+        done = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"]
+        if config.iterations < done:
+            raise ConfigError(
+                f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
+            )
         warm_up(reporter)
         problem = make_problem(config, inputs)
         _write_config(folder, config)
