@@ -104,3 +104,18 @@ def test_arrays_of_any_order_are_understood():
     topologies.children.setflags(write=False)
     values, _ = numba_backend.jc69(lengths, topologies, frozen, with_gradient=True)
     np.testing.assert_array_equal(values, expected)
+
+
+def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
+    generator = np.random.default_rng(4)
+    topologies = examples.shapes(3, 6, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    made = []
+    make = numba_backend._blocks
+    monkeypatch.setattr(numba_backend, "_blocks", lambda *a: made.append(a) or make(*a))
+    first, second = (examples.patterns(6, 20, generator) for _ in range(2))
+    values = [numba_backend.jc69(lengths, topologies, p, with_gradient=False)[0] for p in (first, first, second, first)]
+    assert len(made) == 3
+    np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_array_equal(values[0], values[3])
+    assert (values[0] != values[2]).all()

@@ -1,6 +1,7 @@
 """From arrays to compiled kernels: blocks of patterns, aligned workspaces, one task per thread."""
 
 import math
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
-_TASKS_PER_THREAD = 4  # so that a thread that starts late, or loses its core for a while, holds up little
+_TASKS_PER_THREAD = 2  # so that a thread that starts late, or loses its core for a while, holds up little
 Range = tuple[int, int]
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -21,7 +22,7 @@ def jc69(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (zeros if not wanted)."""
     n_trees, n_edges = lengths.shape
-    states, weights = _blocks(patterns, jc69_kernels.BLOCK)
+    states, weights = _CACHE.get(patterns, jc69_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
@@ -54,7 +55,7 @@ def general(
     """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C)."""
     n_trees, n_edges, n_categories = matrices.shape[:3]
     by_category = np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
-    states, weights = _blocks(patterns, general_kernels.BLOCK)
+    states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
@@ -111,6 +112,25 @@ def _shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
 
 def _ranges(count: int, parts: int) -> list[Range]:
     return [(i * count // parts, (i + 1) * count // parts) for i in range(parts)]
+
+
+class _BlockCache:
+    """The blocks of the patterns used last, for each block size; patterns are values and do not change."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[weakref.ref[SitePatterns], tuple[np.ndarray, np.ndarray]]] = {}
+
+    def get(self, patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
+        entry = self._entries.get(block)
+        if entry is not None and entry[0]() is patterns:
+            return entry[1]
+        blocks = _blocks(patterns, block)
+        self._entries[block] = weakref.ref(patterns), blocks
+        return blocks
+
+
+_CACHE = _BlockCache()
 
 
 def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
