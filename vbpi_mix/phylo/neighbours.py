@@ -24,24 +24,25 @@ def nni_neighbours(topologies: TopologyBatch) -> TopologyBatch:
 
 
 def spr_neighbours(topologies: TopologyBatch, *, radius: int) -> TopologyBatch:
-    """Topologies made by pruning a clade (without taxon 0) and regrafting it at most `radius` nodes away.
+    """Topologies made by pruning either part at an edge and regrafting it 2 to `radius` nodes away.
 
-    A clade regrafted two edges from where it was is a nearest-neighbour interchange; those are left out where
-    `nni_neighbours` gives them in any case, so that no topology is given twice for that reason alone.
+    Regrafted one node away it would be a nearest-neighbour interchange, see `nni_neighbours`.
 
     Arguments:
         topologies: T topologies.
         radius: the largest number of nodes between the old and the new place, at least 2.
 
     Returns:
-        Canonical topologies, those of one topology next to each other; equal ones occur.
+        Canonical topologies in no particular order; equal ones occur.
     """
     given = np.ascontiguousarray(topologies.children)
-    counts = np.empty(len(given), dtype=np.int64)
+    counts = np.zeros(len(given), dtype=np.int64)
     empty = np.empty((0, *given.shape[1:]), dtype=np.int32)
     _regraft(given, radius, counts, empty)
+    _turn(given, radius, counts, empty)
     found = np.empty((int(counts.sum()), *given.shape[1:]), dtype=np.int32)
-    _regraft(given, radius, counts, found)
+    done = _regraft(given, radius, counts, found)
+    _turn(given, radius, counts, found[done:])
     return TopologyBatch(found)
 
 
@@ -120,8 +121,8 @@ def _interchange(given: np.ndarray, found: np.ndarray) -> None:
 
 
 @kernel()
-def _regraft(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarray) -> None:
-    """Fill `counts` (T,), and `found` if it has room for them."""
+def _regraft(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarray) -> int:
+    """Prune clades without taxon 0. Add their numbers to `counts` (T,), or fill `found` if it has room."""
     n_inner = given.shape[1]
     n_taxa = n_inner + 2
     top = 2 * n_taxa - 3
@@ -134,7 +135,6 @@ def _regraft(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarr
     row = 0
     for tree in range(len(given)):
         _load(given, tree, kids, up)
-        counts[tree] = 0
         for clade in range(1, top):
             joint = up[clade]
             side = 0 if kids[joint, 0] == clade else 1
@@ -167,8 +167,8 @@ def _regraft(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarr
                         count += 2
                 if steps < 2:
                     continue
-                counts[tree] += 1
                 if len(found) == 0:
+                    counts[tree] += 1
                     continue
                 # take `joint` out, put it on the edge above `target` together with the clade
                 old_top = top
@@ -193,4 +193,41 @@ def _regraft(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarr
                     kids[new_above, new_place] = target
                 if above > 0:
                     kids[above, 0 if kids[above, 0] == sibling else 1] = joint
+                row += 1
+    return row
+
+
+@kernel()
+def _turn(given: np.ndarray, radius: int, counts: np.ndarray, found: np.ndarray) -> None:
+    """Prune the parts with taxon 0, that is, hang clades by another of their edges; otherwise as `_regraft`."""
+    n_inner = given.shape[1]
+    n_taxa = n_inner + 2
+    top = 2 * n_taxa - 3
+    kids, up = np.empty((2 * n_taxa - 2, 2), np.int32), np.empty(2 * n_taxa - 2, np.int32)
+    row = 0
+    for tree in range(len(given)):
+        _load(given, tree, kids, up)
+        for target in range(1, top):  # the edge above it becomes the place
+            clade, depth = up[target], 1
+            while clade != top and depth <= radius:
+                clade = up[clade]
+                depth += 1
+                if depth < 3:
+                    continue
+                if len(found) == 0:
+                    counts[tree] += 1
+                    continue
+                turned = kids.copy()
+                node, below = up[target], target
+                turned[clade, 0], turned[clade, 1] = target, node
+                while True:
+                    sibling = kids[node, 0] if kids[node, 1] == below else kids[node, 1]
+                    above = up[node]
+                    if above == clade:
+                        other = kids[clade, 0] if kids[clade, 1] == node else kids[clade, 1]
+                        turned[node, 0], turned[node, 1] = sibling, other
+                        break
+                    turned[node, 0], turned[node, 1] = sibling, above
+                    node, below = above, node
+                canonical_form(turned, top, found[row])
                 row += 1
