@@ -1,16 +1,27 @@
 """Second derivatives of the log-likelihood in the branch lengths, by the compiled kernels."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.felsenstein import second_kernels
-from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
-from vbpi_mix.felsenstein.numba_backend import Range, _blocks, _children, _shares, _workspace
+from vbpi_mix.errors import BackendError, NumericalError
+from vbpi_mix.felsenstein import (
+    general_kernels,
+    hessian_kernels,
+    second_general_kernels,
+    second_kernels,
+    tangent_kernels,
+)
+from vbpi_mix.felsenstein.checks import _check_tensor, check_inputs, check_lengths, check_model
+from vbpi_mix.felsenstein.numba_backend import Range, _blocks, _children, _gradient_of, _shares, _workspace
+from vbpi_mix.felsenstein.op import _check_values
 from vbpi_mix.felsenstein.threads import get_threads, run_tasks
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
+
+Work = TypeVar("Work")
 
 
 def jc69_second_derivatives(
@@ -46,13 +57,14 @@ def jc69_second_derivatives(
         )
 
     _run(run, trees, len(blocks), lambda: _workspace(n_edges + 2, second_kernels.SIZE))
-    return _collect(values, gradient, diagonal)
+    value, first, second = _collect(values, gradient, diagonal)
+    return value, first, second
 
 
 def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> Tensor:
     """(T, E, E) Hessians of the log-likelihoods under JC69 in the branch lengths.
 
-    Exact, by dot products over states and patterns, about E^2 / 2 of them per tree (see `second_kernels`).
+    Exact, by dot products over states and patterns, about E^2 / 2 of them per tree (see `hessian_kernels`).
 
     Arguments:
         branch_lengths: (T, E) float64, expected substitutions per site, finite and >= 0.
@@ -77,9 +89,152 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
         return [_workspace(rows, second_kernels.SIZE) for rows in (n_edges + 2, n_edges + 1, n_edges, 4)]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        second_kernels.hessian_kernel(
-            lengths, children, states, weights, tree_range, blocks[i], *work, values[i], hessian[i]
+        hessian_kernels.hessian_kernel(
+            lengths, children, states, weights, tree_range, blocks[i], *[*work, values[i], hessian[i]]
         )
 
     _run(run, trees, len(blocks), workspace)
     return _collect(values, hessian)[1]
+
+
+def jc69_hessian_vector(
+    branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, vectors: Tensor
+) -> Tensor:
+    """(T, E) products of the Hessians of `jc69_hessian` with one vector per tree.
+
+    Exact; the cost is that of a few gradients, whatever the number of edges.
+
+    Arguments:
+        branch_lengths: (T, E) float64, expected substitutions per site, finite and >= 0.
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa, merged by relabelling or not.
+        vectors: (T, E) float64, finite.
+
+    Returns:
+        The products; 0 where the log-likelihood is -inf.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `jc69_log_likelihood`; vectors that do not fit.
+    """
+    lengths = _checked(branch_lengths, topologies, patterns)
+    directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
+    states, weights = _blocks(patterns, second_kernels.BLOCK)
+    children = _children(topologies)
+    n_trees, n_edges = lengths.shape
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    products = np.zeros((len(blocks), n_trees, n_edges))
+
+    def workspace() -> list[np.ndarray]:
+        return [_workspace(n_edges + 2, second_kernels.SIZE) for _ in range(4)]
+
+    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
+        tangent_kernels.hessian_vector_kernel(
+            lengths, directions, children, states, weights, tree_range, blocks[i],
+            *[*work, values[i], products[i]],
+        )  # fmt: skip
+
+    _run(run, trees, len(blocks), workspace)
+    return _collect(values, products)[1]
+
+
+def tree_second_derivatives(
+    transition_matrices: Tensor,
+    first_derivatives: Tensor,
+    second_derivatives: Tensor,
+    root_frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-likelihoods under any model of four states with first and second derivatives in each branch length.
+
+    A rate matrix Q and category rates r give P = exp(Q r t), first derivatives r Q P and second ones r^2 Q Q P.
+
+    Arguments:
+        transition_matrices: (T, E, C, 4, 4) float64, as in `tree_log_likelihood`.
+        first_derivatives: (T, E, C, 4, 4), of each matrix in the length of its edge.
+        second_derivatives: (T, E, C, 4, 4), likewise.
+        root_frequencies: (4,).
+        category_weights: (C,).
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa.
+
+    Returns:
+        (T,) log-likelihoods; (T, E) first and (T, E) second derivatives, 0 where the log-likelihood is -inf.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+    """
+    check_inputs(topologies, patterns)
+    check_model(transition_matrices, root_frequencies, category_weights, topologies)
+    shape = tuple(transition_matrices.shape)
+    matrices = _by_category(_array(transition_matrices))
+    slopes = _by_category(_finite_array("first_derivatives", first_derivatives, shape))
+    bends = _by_category(_finite_array("second_derivatives", second_derivatives, shape))
+    frequencies, of_categories = _array(root_frequencies), _array(category_weights)
+    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    states, weights = _blocks(patterns, block)
+    children = _children(topologies)
+    n_trees, n_categories, n_edges = matrices.shape[:3]
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
+
+    def workspace() -> list[np.ndarray]:
+        shapes = ((patterns.n_taxa, size), (n_categories, n_edges + 1, size), (1, size), (3 * n_categories + 1, block))
+        return [_workspace(*shape) for shape in (*shapes, (n_edges, block), (n_edges, block))]
+
+    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
+        second_general_kernels.general_diagonal_kernel(
+            matrices, slopes, bends, frequencies, of_categories, children, states, weights, tree_range, blocks[i],
+            *[*work, values[i], gradient[i], diagonal[i]],
+        )  # fmt: skip
+
+    _run(run, trees, len(blocks), workspace)
+    value, first, second = _collect(values, gradient, diagonal)
+    return value, first, second
+
+
+def _checked(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
+    check_inputs(topologies, patterns)
+    check_lengths(branch_lengths, topologies)
+    return _array(branch_lengths)
+
+
+def _finite_array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    _check_tensor(name, tensor, shape)
+    array = _array(tensor)
+    if not np.isfinite(array).all():
+        raise NumericalError(f"{name} must be finite")
+    return array
+
+
+def _by_category(matrices: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    if tensor.device.type != "cpu":
+        raise BackendError(f"second derivatives need tensors on the cpu, not on {tensor.device}: move them with .cpu()")
+    return np.ascontiguousarray(tensor.detach().numpy())
+
+
+def _run(
+    run: Callable[[int, Range, Work], None], trees: list[Range], n_block_ranges: int, make_workspace: Callable[[], Work]
+) -> None:
+    """Run a kernel on every range of trees with every range of blocks, shared among the threads."""
+
+    def task(i: int, tree_range: Range) -> Callable[[Work], None]:
+        return lambda work: run(i, tree_range, work)
+
+    run_tasks(
+        [task(i, tree_range) for i in range(n_block_ranges) for tree_range in trees], make_workspace, get_threads()
+    )
+
+
+def _collect(values: np.ndarray, *derivatives: np.ndarray) -> list[Tensor]:
+    """Sums over the ranges of blocks; derivatives zero where any of them made the likelihood zero."""
+    total = values.sum(axis=0)
+    _check_values(total)
+    return [torch.from_numpy(total), *(torch.from_numpy(_gradient_of(total, d)) for d in derivatives)]
