@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.felsenstein.test_other_programs import N_CASES, assert_as_printed, assert_case, load
+from tests.felsenstein.test_other_programs import N_CASES, assert_case, load
 from vbpi_mix.io.newick import parse_newick
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, random_topologies, site_patterns

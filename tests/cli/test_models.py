@@ -1,0 +1,85 @@
+"""Substitution models on the command line: likelihoods of other programs, a whole fit, and mistakes."""
+
+import json
+import sys
+
+import pytest
+
+from tests.experiment.simulated import write_example
+from tests.felsenstein.test_other_programs import assert_case
+from vbpi_mix.cli.main import main
+
+FULL = "GTR{1.2,3.1,0.7,0.9,4.0}+F+I{0.1}+G4{0.8}"
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Run the program; returns (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["K80", "GTR", "GTR+I+G4 mean", "HKY85+G4 median"])
+def test_likelihood(name, program, shared_data):
+    folder = shared_data / "phylo" / "likelihoods"
+    (case,) = [
+        c for c in json.loads((folder / "cases.json").read_text()) if c["dataset"] == "DS1" and c["model"] == name
+    ]
+    text = case["iqtree_model"].replace("+G4", "+GA4") if "median" in name else case["iqtree_model"]
+    alignment = shared_data / "phylo" / "alignments" / "DS1.fasta"
+    status, out, err = program("likelihood", alignment, folder / case["tree"], "--model", text)
+    assert status == 0, err
+    assert out.strip() == repr(float(out))
+    assert_case(case, float(out))
+
+
+def test_a_whole_fit(program, tmp_path):
+    """Start, training, evaluation and resuming under GTR+I+G, bit for bit as without the interruption."""
+    alignment, trees = write_example(tmp_path)
+    common = ("--components", 2, "--sampled", 1, "--particles", 4, "--seed", 3, "--model", FULL, "--trees", trees)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    status, _, err = program("fit", alignment, "-o", whole, *common, "--iterations", 40)
+    assert status == 0, err
+    status, _, err = program("fit", alignment, "-o", parts, *common, "--iterations", 40, "--max-time", "0.001s")
+    assert status == 0, err
+    assert "time is up at iteration" in err
+    status, _, err = program("fit", alignment, "-o", parts, "--resume")
+    assert status == 0, err
+    assert f'model = "{FULL}"' in (parts / "config.toml").read_text()
+    evaluations = [json.loads((folder / "evaluation.json").read_text()) for folder in (whole, parts)]
+    assert evaluations[0]["log_ml_pooled"] == evaluations[1]["log_ml_pooled"]
+    status, out, _ = program("evaluate", parts, "--json", "--samples", 50, "--repeats", 4, "-q")
+    assert status == 0
+    assert json.loads(out)["log_ml_pooled"] == pytest.approx(evaluations[0]["log_ml_pooled"], abs=2)
+    status, _, err = program("fit", alignment, "-o", parts, "--resume", "--model", "JC69")
+    assert status == 2
+    assert "the run was started with model" in err
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("GTR", "character 4, at the ^ in GTR^ : GTR needs the rates A-C, A-G, A-T, C-G, C-T in braces"),
+        ("HKY{2.0}+G4", "character 12, at the ^ in HKY{2.0}+G4^ : +G4 needs the shape"),
+        ("HKY{2,x}", "character 7, at the ^ in HKY{2,^x} : expected a number"),
+        ("LG", "character 1, at the ^ in ^LG : unknown substitution model 'LG'"),
+    ],
+)
+def test_mistakes_are_one_line(model, message, program, tmp_path):
+    alignment, trees = write_example(tmp_path)
+    tree = tmp_path / "t.nwk"
+    tree.write_text("((t0:1,t1:1):1,'taxon 2':1,(t3:1,(t4:1,t5:1):1):1);")
+    run = tmp_path / "run"
+    for arguments in (("likelihood", alignment, tree), ("fit", alignment, "-o", run, "--trees", trees)):
+        status, out, err = program(*arguments, "--model", model)
+        assert status == 2
+        assert out == ""
+        assert [line for line in err.splitlines() if line.startswith("error: ") and message in line], err
+    assert not run.exists()
