@@ -37,10 +37,11 @@ def test_mrbayes_sumt_finds_the_same_split_frequencies(tmp_path):
     (tmp_path / "data.nex").write_text(
         f"#NEXUS\nbegin data;\ndimensions ntax=7 nchar=20;\nformat datatype=dna;\nmatrix\n{lines}\n;\nend;\n"
     )
-    commands = "set autoclose=yes nowarn=yes;\nexecute data.nex;\nsumt filename=x nruns=1 ntrees=1 relburnin=no burnin=0;\nquit;\n"
+    summary = "sumt filename=x nruns=1 ntrees=1 relburnin=no burnin=0;"
+    commands = f"set autoclose=yes nowarn=yes;\nexecute data.nex;\n{summary}\nquit;\n"
     subprocess.run(["mb"], input=commands, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    patterns = [line.split() for line in (tmp_path / "x.parts").read_text().splitlines()[2:]]
-    counts = [line.split() for line in (tmp_path / "x.tstat").read_text().splitlines()[2:]]
+    patterns = [line.split() for line in (tmp_path / "x.parts").read_text().splitlines()[1:]]
+    counts = [line.split() for line in (tmp_path / "x.tstat").read_text().splitlines()[1:]]
     probability = {row[0]: float(row[2]) for row in counts}
     found = {}
     for number, pattern in (row[:2] for row in patterns):
