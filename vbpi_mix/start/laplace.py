@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from vbpi_mix.model import PhyloModel
+from vbpi_mix.felsenstein.second_derivatives import jc69_hessian
+from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.lengths import OptimisedLengths, log_density
 
@@ -43,8 +45,8 @@ def laplace_weights(
     topologies: TopologyBatch,
     modes: OptimisedLengths,
     *,
-    within: float = 10.0,
-    at_most: int = 1000,
+    within: float = 12.0,
+    at_most: int = 20_000,
 ) -> LaplaceWeights:
     """Laplace's approximation in log branch lengths: mode + E/2 log(2 pi) - 1/2 log det(negative Hessian).
 
@@ -67,18 +69,26 @@ def laplace_weights(
     near = order[modes.log_density[order] >= modes.log_density[order[0]] - within][:at_most]
     correction = np.full(n_trees, np.nan)
     log_precision = np.full((n_trees, n_edges), np.nan)
-    batch = max(1, _POINTS // (n_edges + 1))
-    for first in range(0, len(near), batch):
-        rows = near[first : first + batch]
-        hessian = negative_hessian(model, topologies[rows], modes.log_lengths[rows])
-        eigenvalues = np.maximum(np.linalg.eigvalsh(hessian), _SMALLEST_EIGENVALUE)
-        correction[rows] = 0.5 * (n_edges * math.log(2 * math.pi) - np.log(eigenvalues).sum(axis=1))
-        diagonal = np.diagonal(hessian, axis1=1, axis2=2)
-        log_precision[rows] = np.log(np.maximum(diagonal, _SMALLEST_EIGENVALUE))
+    correction[near], log_precision[near] = curvature(model, topologies[near], modes.log_lengths[near])
     exact = np.isfinite(correction)
     counted = counted_correction(model, modes.log_lengths)
     correction[~exact] = counted[~exact] + (correction - counted)[exact].mean()
     return LaplaceWeights(log_weight=modes.log_density + correction, log_precision=log_precision, exact_hessian=exact)
+
+
+def curvature(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) Laplace's correction of the log density at the mode x (T, E), and (T, E) `log_precision`."""
+    n_trees, n_edges = x.shape
+    correction, log_precision = np.empty(n_trees), np.empty((n_trees, n_edges))
+    batch = max(1, _POINTS // (n_edges + 1))
+    for first in range(0, n_trees, batch):
+        part = slice(first, first + batch)
+        hessian = negative_hessian(model, topologies[part], x[part])
+        eigenvalues = np.maximum(np.linalg.eigvalsh(hessian), _SMALLEST_EIGENVALUE)
+        correction[part] = 0.5 * (n_edges * math.log(2 * math.pi) - np.log(eigenvalues).sum(axis=1))
+        diagonal = np.diagonal(hessian, axis1=1, axis2=2)
+        log_precision[part] = np.log(np.maximum(diagonal, _SMALLEST_EIGENVALUE))
+    return correction, log_precision
 
 
 def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
@@ -89,7 +99,20 @@ def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
 
 
 def negative_hessian(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
-    """(T, E, E) negative Hessian of `log_density` in x, by forward differences of the analytic gradient."""
+    """(T, E, E) negative Hessian of `log_density` in x: exact under JC69, else by differences of the gradient."""
+    if not isinstance(model.substitution_model, JC69):
+        return _by_differences(model, topologies, x)
+    lengths = np.exp(x)
+    _, gradient = log_density(model, topologies, x)
+    hessian = -jc69_hessian(torch.from_numpy(lengths), topologies, model.patterns).numpy()
+    hessian *= lengths[:, :, None] * lengths[:, None, :]
+    # d2/dx2 f(e^x) = b^2 f'' + b f', and the Jacobian's derivative of 1 is not of that kind
+    diagonal = np.arange(x.shape[1])
+    hessian[:, diagonal, diagonal] -= gradient - 1.0
+    return hessian
+
+
+def _by_differences(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
     n_trees, n_edges = x.shape
     shift = np.concatenate([np.zeros((1, n_edges)), _STEP * np.eye(n_edges)])
     points = (x[:, None] + shift).reshape(-1, n_edges)

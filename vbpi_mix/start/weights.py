@@ -51,14 +51,18 @@ def weigh_topologies(
     """
     modes = optimise_lengths(model, candidates.topologies, give_up=_GIVE_UP, on_progress=on_progress)
     laplace = laplace_weights(model, candidates.topologies, modes)
-    return weighted_topologies(candidates.taxa, candidates.topologies, modes, laplace)
+    return weighted_topologies(candidates.taxa, candidates.topologies, modes, laplace, laplace.log_weight)
 
 
 def weighted_topologies(
-    taxa: tuple[str, ...], topologies: TopologyBatch, modes: OptimisedLengths, laplace: LaplaceWeights
+    taxa: tuple[str, ...],
+    topologies: TopologyBatch,
+    modes: OptimisedLengths,
+    laplace: LaplaceWeights,
+    log_weight: np.ndarray,
 ) -> WeightedTopologies:
-    """Distinct topologies with weights in proportion to their evidence, heaviest first."""
-    relative = np.exp(laplace.log_weight - laplace.log_weight.max())
+    """Distinct topologies, heaviest first, with probabilities in proportion to exp(log_weight)."""
+    relative = np.exp(log_weight - log_weight.max())
     order = np.argsort(-relative, kind="stable")
     probabilities = np.maximum(relative / relative.sum(), np.finfo(np.float64).tiny)
     return WeightedTopologies(

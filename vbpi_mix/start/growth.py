@@ -1,0 +1,258 @@
+"""Growing a list of topologies until little of the posterior is missing: climbs, neighbours, and draws.
+
+Topologies enter for certain, because they were candidates or near others, or by chance, drawn from networks fitted to
+those before. With w the Laplace evidence, K the topologies that are in for certain and pi(t) the probability that
+some round draws t, the Horvitz-Thompson estimate
+
+    evidence = sum over K of w + sum over drawn t outside K of w(t) / pi(t)
+
+is the list's own sum where the list is (nearly) complete, and importance sampling with the branch lengths integrated
+out where the posterior is flat. The missing mass of a round is the share of its new topologies in such an estimate
+that counts everything known before it as certain. Rounds choose their proposal, and neighbourhoods are chosen, by what
+was found before, so the estimate is not exactly unbiased (as in any adaptive importance sampling), and it says
+nothing on topologies that the networks cannot draw.
+
+References:
+    Horvitz and Thompson, A generalization of sampling without replacement from a finite universe, JASA 1952.
+    Cornuet, Marin, Mira and Robert, Adaptive multiple importance sampling, Scandinavian Journal of Statistics 2012.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
+from vbpi_mix.start.climb import climb, neighbours
+from vbpi_mix.start.pool import TopologyPool
+from vbpi_mix.start.proposal import Proposal, fit_proposal, log_inclusion
+from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
+
+Report = Callable[[str], None]
+_INTEGRATED_WITHIN = 12.0  # nats; topologies further below get an approximate correction
+_MOST_FITTED = 20_000  # topologies that a proposal is fitted to
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthSettings:
+    """How far to look.
+
+    Arguments:
+        n_climbs: best candidates from which nearest-neighbour interchanges climb to an optimum.
+        n_wide_climbs: best optima from which climbs regraft clades as well.
+        radius: how far, in nodes, see `phylo.spr_neighbours`.
+        covered: neighbourhoods of the heaviest topologies are weighed until these hold so much of the weight ...
+        max_neighbourhoods: ... or so many were weighed, half of them before the first round.
+        n_components: networks of a proposal.
+        n_draws: topologies drawn in a round.
+        max_rounds: at most so many rounds.
+        missing: rounds end when the estimate of the missing mass is below.
+        pseudo_count: of the proposals' tables, see `sbn.em`.
+        negligible: topologies with a smaller share of the weight are left out of the result.
+
+    Raises:
+        ConfigError: a number out of range.
+    """
+
+    n_climbs: int = 40
+    n_wide_climbs: int = 10
+    radius: int = 3
+    covered: float = 0.98
+    max_neighbourhoods: int = 600
+    n_components: int = 2
+    n_draws: int = 2000
+    max_rounds: int = 10
+    missing: float = 0.01
+    pseudo_count: float = 1e-4
+    negligible: float = 1e-7
+
+    def __post_init__(self) -> None:
+        whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds)
+        if min(whole) < 0 or min(self.radius, self.n_components, self.n_draws) < 1:
+            raise ConfigError(f"growth: a count is out of range in {self}")
+        if not (0 <= self.covered <= 1 and self.missing > 0 and self.pseudo_count > 0 and 0 <= self.negligible < 1):
+            raise ConfigError(f"growth: a share is out of range in {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round of draws found.
+
+    Arguments:
+        n_topologies: in the list after it.
+        n_new: drawn ones that were not in the list.
+        missing: estimated share of the posterior that was not in the list before it.
+    """
+
+    n_topologies: int
+    n_new: int
+    missing: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """A grown list.
+
+    Arguments:
+        weighted: topologies with weights; `weighted.laplace.log_weight` are evidences, `weighted.sample.weights`
+            probabilities in which drawn topologies stand for those that were not drawn.
+        rounds: one after the other.
+        drawn_share: share of the weight that was estimated from draws.
+        effective_draws: their effective number (sum of weights squared over sum of squared weights).
+        log_evidence: of the model, branch lengths by Laplace's method, the uniform topology prior included.
+        n_weighed: topologies that were optimised, kept or not.
+        n_evaluations: of likelihood and gradient.
+    """
+
+    weighted: WeightedTopologies
+    rounds: tuple[Round, ...]
+    drawn_share: float
+    effective_draws: float
+    log_evidence: float
+    n_weighed: int
+    n_evaluations: int
+
+    @property
+    def missing(self) -> float:
+        """The last round's estimate; NaN without rounds."""
+        return self.rounds[-1].missing if self.rounds else float("nan")
+
+
+def grow_topologies(
+    model: PhyloModel,
+    candidates: TreeSample,
+    *,
+    generator: torch.Generator,
+    settings: GrowthSettings | None = None,
+    report: Report | None = None,
+) -> Growth:
+    """Weigh candidates, look around the good ones, and draw until little is missing; see the module's text.
+
+    Arguments:
+        model: likelihood and priors.
+        candidates: distinct topologies; their frequencies are not used.
+        generator: for the draws.
+        settings: how far to look.
+        report: told in words what was found.
+    """
+    state = _Growing(model, settings or GrowthSettings(), report or (lambda _: None))
+    state.begin(candidates.topologies)
+    state.look_around(state.settings.max_neighbourhoods // 2)
+    for number in range(state.settings.max_rounds):
+        state.draw(generator)
+        if state.rounds[-1].missing < state.settings.missing:
+            break
+        if number + 1 < state.settings.max_rounds:
+            state.look_around(state.settings.max_neighbourhoods // (2 * state.settings.max_rounds))
+    return state.result(candidates.taxa)
+
+
+class _Growing:
+    def __init__(self, model: PhyloModel, settings: GrowthSettings, report: Report) -> None:
+        self.pool = TopologyPool(model)
+        self.settings = settings
+        self.report = report
+        self.certain = np.empty(0, dtype=bool)
+        self.proposals: list[Proposal] = []
+        self.rounds: list[Round] = []
+        self._looked: set[int] = set()
+
+    def begin(self, topologies: TopologyBatch) -> None:
+        settings, pool = self.settings, self.pool
+        positions = pool.add(topologies)
+        self.report(f"{len(pool):,} candidates optimised")
+        best = positions[np.argsort(-pool.log_density[positions], kind="stable")]
+        if settings.n_climbs:
+            optima = climb(pool, best[: settings.n_climbs])
+            if settings.n_wide_climbs and settings.radius > 1:
+                optima = climb(pool, optima[: settings.n_wide_climbs], radius=settings.radius)
+            self.report(f"climbs: {len(pool):,} topologies seen, {len(optima):,} optima")
+        self._enter_for_certain(np.arange(len(pool)))
+
+    def look_around(self, at_most: int) -> None:
+        """Weigh the neighbours of the heaviest topologies, the heaviest first, until they hold enough."""
+        left = at_most
+        while left > 0:
+            share = np.exp(self.log_share())
+            order = np.argsort(-share, kind="stable")
+            needed = order[np.cumsum(share[order]) - share[order] < self.settings.covered]
+            ahead = [p for p in needed.tolist() if p not in self._looked][: min(left, 1 + left // 4)]
+            if not ahead:
+                break
+            self._looked.update(ahead)
+            left -= len(ahead)
+            self._enter_for_certain(self.pool.add(neighbours(self.pool.topologies[ahead], 1)))
+        self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
+
+    def draw(self, generator: torch.Generator) -> None:
+        """One round: fit, draw, weigh the new ones, estimate what was missing."""
+        settings, pool = self.settings, self.pool
+        share = np.exp(self.log_share())
+        keep = np.argsort(-share, kind="stable")[:_MOST_FITTED]
+        keep = keep[share[keep] >= settings.negligible]
+        proposal = fit_proposal(
+            pool.topologies[keep],
+            share[keep],
+            n_components=settings.n_components,
+            n_draws=settings.n_draws,
+            pseudo_count=settings.pseudo_count,
+            generator=generator,
+        )
+        before = len(pool)
+        found = np.unique(pool.add(proposal.draw(generator)))
+        new = found[found >= before]
+        self._integrate()
+        self.certain = np.concatenate([self.certain, np.zeros(len(pool) - before, dtype=bool)])
+        self.proposals.append(proposal)
+        log_weight = pool.log_weight()
+        known = _log_sum(log_weight[:before])
+        outside = _log_sum(log_weight[new] - log_inclusion([proposal], pool.topologies[new]))
+        missing = float(np.exp(outside - np.logaddexp(known, outside)))
+        self.rounds.append(Round(n_topologies=len(pool), n_new=len(new), missing=missing))
+        self.report(
+            f"round {len(self.rounds)}: {len(new):,} of {len(found):,} drawn are new, {missing:.2%} was missing"
+        )
+
+    def log_share(self) -> np.ndarray:
+        """(T,) log share of the weight of each topology in the list, drawn ones standing for others too."""
+        weight = self.pool.log_weight()
+        drawn = np.flatnonzero(~self.certain)
+        if len(drawn):
+            weight[drawn] -= log_inclusion(self.proposals, self.pool.topologies[drawn])
+        return weight - _log_sum(weight)
+
+    def result(self, taxa: tuple[str, ...]) -> Growth:
+        pool = self.pool
+        log_share = self.log_share()
+        share = np.exp(log_share)
+        keep = np.flatnonzero(share >= min(self.settings.negligible, share.max()))
+        drawn = share * ~self.certain
+        evidence = pool.log_weight()[0] - (log_share[0] if self.certain[0] else 0.0)
+        weighted = weighted_topologies(
+            taxa, pool.topologies[keep], pool.modes().take(keep), pool.laplace().take(keep), log_share[keep]
+        )
+        return Growth(
+            weighted=weighted,
+            rounds=tuple(self.rounds),
+            drawn_share=float(drawn.sum()),
+            effective_draws=float(drawn.sum() ** 2 / (drawn**2).sum()) if drawn.any() else 0.0,
+            log_evidence=float(evidence) - log_n_topologies(pool.model.n_taxa),
+            n_weighed=len(pool),
+            n_evaluations=pool.n_evaluations,
+        )
+
+    def _enter_for_certain(self, positions: np.ndarray) -> None:
+        more = len(self.pool) - len(self.certain)
+        self.certain = np.concatenate([self.certain, np.ones(more, dtype=bool)])
+        self.certain[positions] = True
+        self._integrate()
+
+    def _integrate(self) -> None:
+        self.pool.integrate(within=_INTEGRATED_WITHIN, at_most=_MOST_FITTED)
+
+
+def _log_sum(values: np.ndarray) -> float:
+    return float(np.logaddexp.reduce(values)) if len(values) else -np.inf

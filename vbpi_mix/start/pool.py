@@ -1,0 +1,117 @@
+"""A growing set of distinct topologies, each optimised and weighed once."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.start.laplace import LaplaceWeights, counted_correction, curvature
+from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
+from vbpi_mix.start.warm import LengthMemory, length_memory
+
+GIVE_UP = 25.0  # nats below the best, beyond which a topology's weight does not matter
+_MOST_REMEMBERED = 4000  # topologies that first guesses of lengths are taken from
+
+
+class TopologyPool:
+    """Topologies with optimised branch lengths and approximate evidence.
+
+    Arguments:
+        model: likelihood and priors.
+    """
+
+    def __init__(self, model: PhyloModel) -> None:
+        n = model.n_taxa
+        self.model = model
+        self.topologies = TopologyBatch(np.empty((0, n - 2, 2), dtype=np.int32))
+        self.log_lengths = np.empty((0, 2 * n - 3))
+        self.log_density = np.empty(0)
+        self.remaining_gain = np.empty(0)
+        self.n_evaluations = 0
+        self._correction = np.empty(0)  # NaN where no Hessian was computed
+        self._log_precision = np.empty((0, 2 * n - 3))
+        self._counted = np.empty(0)
+        self._position: dict[bytes, int] = {}
+        self._memory: LengthMemory | None = None
+        self._remembered = 0
+
+    def __len__(self) -> int:
+        return len(self.log_density)
+
+    def find(self, topologies: TopologyBatch) -> np.ndarray:
+        """(T,) position of each topology in the pool, -1 for those it does not hold."""
+        return np.array([self._position.get(row.tobytes(), -1) for row in topologies.children], dtype=np.int64)
+
+    def add(self, topologies: TopologyBatch, *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """Enter topologies, optimising the new ones; (T,) the position of each in the pool.
+
+        Arguments:
+            topologies: any, also equal ones and known ones.
+            on_progress: called with (topologies optimised, their number).
+        """
+        distinct, position = topologies.unique()
+        new = distinct[self.find(distinct) < 0]
+        if new.n_trees:
+            start = None if self._memory is None else self._memory.lengths(new)
+            best = self.log_density.max(initial=-np.inf)
+            modes = optimise_lengths(self.model, new, start=start, give_up=GIVE_UP, best=best, on_progress=on_progress)
+            self._append(new, modes)
+        return self.find(distinct)[position]
+
+    def _append(self, new: TopologyBatch, modes: OptimisedLengths) -> None:
+        for i, row in enumerate(new.children):
+            self._position[row.tobytes()] = len(self) + i
+        unknown = np.full(new.n_trees, np.nan)
+        self.topologies = TopologyBatch(np.concatenate([self.topologies.children, new.children]))
+        self.log_lengths = np.concatenate([self.log_lengths, modes.log_lengths])
+        self.log_density = np.concatenate([self.log_density, modes.log_density])
+        self.remaining_gain = np.concatenate([self.remaining_gain, modes.remaining_gain])
+        self._correction = np.concatenate([self._correction, unknown])
+        self._log_precision = np.concatenate([self._log_precision, np.full_like(modes.log_lengths, np.nan)])
+        self._counted = np.concatenate([self._counted, counted_correction(self.model, modes.log_lengths)])
+        self.n_evaluations += modes.n_evaluations
+        if len(self) >= 1.3 * self._remembered:
+            best = np.argsort(-self.log_density, kind="stable")[:_MOST_REMEMBERED]
+            self._memory = length_memory(self.topologies[best], self.log_lengths[best], self.log_density[best])
+            self._remembered = len(self)
+
+    def integrate(self, *, within: float, at_most: int) -> None:
+        """Compute Hessians of the topologies within so many nats of the best that lack them, best first.
+
+        Arguments:
+            within: nats.
+            at_most: Hessians to compute in this call.
+        """
+        weight = self.log_weight()
+        order = np.argsort(-weight, kind="stable")
+        near = order[weight[order] >= weight[order[0]] - within]
+        rows = near[np.isnan(self._correction[near])][:at_most]
+        if len(rows):
+            self._correction[rows], self._log_precision[rows] = curvature(
+                self.model, self.topologies[rows], self.log_lengths[rows]
+            )
+            self.n_evaluations += len(rows) * (self.log_lengths.shape[1] + 1)
+
+    def log_weight(self) -> np.ndarray:
+        """(T,) approximate log p(data | topology), see `laplace_weights`."""
+        exact = np.isfinite(self._correction)
+        shift = (self._correction - self._counted)[exact].mean() if exact.any() else 0.0
+        return self.log_density + np.where(exact, self._correction, self._counted + shift)
+
+    def modes(self) -> OptimisedLengths:
+        """Everything as one value, in the pool's order."""
+        return OptimisedLengths(
+            log_lengths=self.log_lengths,
+            log_density=self.log_density,
+            remaining_gain=self.remaining_gain,
+            n_evaluations=self.n_evaluations,
+        )
+
+    def laplace(self) -> LaplaceWeights:
+        """The same for the evidence."""
+        return LaplaceWeights(
+            log_weight=self.log_weight(),
+            log_precision=self._log_precision,
+            exact_hessian=np.isfinite(self._correction),
+        )
