@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.felsenstein import examples
-from vbpi_mix.errors import BackendError, ConfigError, InputError
+from vbpi_mix.errors import BackendError, ConfigError, InputError, NumericalError
 from vbpi_mix.felsenstein import tree_log_likelihood
 from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import all_topologies
@@ -60,6 +60,19 @@ def test_any_other_model(problem):
     torch.testing.assert_close(model.log_likelihood(lengths, topologies), expected, rtol=1e-13, atol=0)
 
 
+def test_many_trees_under_another_model(monkeypatch, problem):
+    """Their transition matrices are made in parts, with the same values and gradients."""
+    topologies, lengths, patterns = problem
+    model = PhyloModel(patterns, 5, substitution_model="GTR{1,2,3,4,5}+I{0.1}+G4{0.5}")
+    results = []
+    for at_once in (256, 4):
+        monkeypatch.setattr("vbpi_mix.model.phylo_model._TREES_AT_ONCE", at_once)
+        leaf = lengths.clone().requires_grad_()
+        values = model.log_likelihood(leaf, topologies)
+        results.append((values.detach(), torch.autograd.grad(values.sum(), leaf)[0]))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
+
+
 def test_joint_density_and_its_gradient(problem):
     topologies, lengths, patterns = problem
     model = PhyloModel(patterns, 5, branch_prior_rate=4.0)
@@ -78,3 +91,9 @@ def test_errors(problem):
         PhyloModel(patterns, 5, substitution_model="K3000")
     with pytest.raises(BackendError, match="unknown likelihood backend"):
         PhyloModel(patterns, 5, backend="abacus").log_likelihood(lengths, topologies)
+    for text in ("JC69", "F81"):
+        model = PhyloModel(patterns, 5, substitution_model=text)
+        with pytest.raises(InputError, match=r"branch_lengths has shape \(15, 6\)"):
+            model.log_likelihood(lengths[:, :6], topologies)
+        with pytest.raises(NumericalError, match="edge 0 of tree 0 is -"):
+            model.log_likelihood(-lengths, topologies)

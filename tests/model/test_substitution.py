@@ -58,6 +58,19 @@ def test_laws_of_every_model(text):
     assert (gradient[0, :4] < 0).all()
 
 
+@pytest.mark.parametrize("text", STRINGS)
+def test_derivatives_in_the_lengths(text):
+    model = substitution_model(text, PATTERNS)
+    lengths = tensor([[0.01, 0.3, 0.7], [1.0, 2.0, 3.0]])
+    matrices, first, second = model.transition_derivatives(lengths)
+    torch.testing.assert_close(matrices, model.transition_matrices(lengths), rtol=0, atol=0)
+    step = 1e-5
+    (up, up_first, _), (down, down_first, _) = (model.transition_derivatives(lengths + s) for s in (step, -step))
+    largest = float(second.abs().max())
+    torch.testing.assert_close((up - down) / (2 * step), first, rtol=1e-6, atol=1e-9 * max(1.0, largest))
+    torch.testing.assert_close((up_first - down_first) / (2 * step), second, rtol=1e-6, atol=1e-7 * max(1.0, largest))
+
+
 def test_jc69_is_the_exponential_of_its_rates():
     q = (np.ones((4, 4)) - 4 * np.eye(4)) / 3
     lengths = tensor([[0.42, 1e-9]])

@@ -1,13 +1,18 @@
 """The target: the joint density of an alignment, a topology and its branch lengths."""
 
+import torch
 from torch import Tensor
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
 from vbpi_mix.model.build import substitution_model as model_from_string
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
 from vbpi_mix.model.substitution import JC69, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled
+
+# transition matrices of that many trees exist at a time, with the copies that the kernels make of them
+_TREES_AT_ONCE = 256
 
 
 class PhyloModel:
@@ -48,6 +53,13 @@ class PhyloModel:
         """(T,) log p(Y | topology, branch lengths (T, E)); errors as in `felsenstein.jc69_log_likelihood`."""
         if isinstance(self.substitution_model, JC69):
             return jc69_log_likelihood(branch_lengths, topologies, self.patterns, backend=self.backend)
+        check_inputs(topologies, self.patterns)
+        check_lengths(branch_lengths, topologies)
+        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        parts = [self._under_any_model(branch_lengths[part], topologies[part]) for part in slices]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _under_any_model(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         return tree_log_likelihood(
             self.substitution_model.transition_matrices(branch_lengths),
             self.substitution_model.root_frequencies(),

@@ -40,6 +40,10 @@ class Spectrum:
     left: Tensor
     right: Tensor
 
+    def products(self) -> Tensor:
+        """(4, 16) left[:, k] right[k, :] of every eigenvalue k, so that f(Q) = f(values) @ products."""
+        return torch.einsum("ik,kj->kij", self.left, self.right).reshape(4, 16)
+
 
 def spectrum(rates: Tensor, frequencies: Tensor) -> Spectrum:
     """Eigenvalues and eigenvectors of a reversible Q, from the symmetric matrix D^(1/2) Q D^(-1/2), D = diag(pi).
@@ -74,20 +78,36 @@ def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Ten
     return _Exponential.apply(rates, times, spectrum)  # type: ignore[return-value]
 
 
+def transition_derivatives(spectrum: Spectrum, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(..., 4, 4) each of exp(Q t), Q exp(Q t) and Q Q exp(Q t): a transition matrix and its derivatives in t.
+
+    Constants for autograd; errors as small as those of `transition_matrices`.
+
+    Arguments:
+        spectrum: that of Q.
+        times: (...) float64 >= 0.
+    """
+    slopes = spectrum.values * torch.exp(times.detach()[..., None] * spectrum.values)
+    first, second = (x @ spectrum.products() for x in (slopes, slopes * spectrum.values))
+    shape = (*times.shape, 4, 4)
+    return _exponential(spectrum, times.detach()), first.reshape(shape), second.reshape(shape)
+
+
+def _exponential(spectrum: Spectrum, times: Tensor) -> Tensor:
+    # P - I from exp(x) - 1, so that short branches keep all their digits
+    matrices = torch.expm1(times[..., None] * spectrum.values) @ spectrum.products()
+    matrices += _EYE.reshape(16)
+    # probabilities that are zero may come out as -1e-17
+    return matrices.clamp_(min=0.0).reshape(*times.shape, 4, 4)
+
+
 class _Exponential(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rates: Tensor, times: Tensor, spectrum: Spectrum) -> Tensor:  # type: ignore[override]  # noqa: ARG004
-        flat = times.detach().reshape(-1)
-        # P - I from exp(x) - 1, so that short branches keep all their digits
-        products = torch.einsum("ik,kj->kij", spectrum.left, spectrum.right).reshape(4, 16)
-        matrices = torch.expm1(flat[:, None] * spectrum.values) @ products
-        matrices += _EYE.reshape(16)
-        # probabilities that are zero may come out as -1e-17
-        matrices.clamp_(min=0.0)
-        ctx.save_for_backward(flat)
+        ctx.save_for_backward(times.detach().reshape(-1))
         ctx.spectrum = spectrum
         ctx.shape = times.shape
-        return matrices.reshape(*times.shape, 4, 4)
+        return _exponential(spectrum, times.detach())
 
     @staticmethod
     @once_differentiable

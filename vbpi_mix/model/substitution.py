@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vbpi_mix.errors import NumericalError
 from vbpi_mix.felsenstein.reference import jc69_matrices
-from vbpi_mix.model.rate_matrices import Spectrum, rate_matrix, spectrum, transition_matrices
+from vbpi_mix.model.rate_matrices import Spectrum, rate_matrix, spectrum, transition_derivatives, transition_matrices
 from vbpi_mix.model.site_rates import SiteRates
 
 
@@ -34,6 +34,13 @@ class SubstitutionModel(Protocol):
         """(T, E, C, 4, 4) float64 probabilities of edges of lengths (T, E), differentiable in the lengths."""
         ...
 
+    def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(T, E, C, 4, 4) each: the transition matrices, their first and second derivatives in the lengths (T, E).
+
+        They are what `felsenstein.second_derivatives.tree_second_derivatives` needs, and constants for autograd.
+        """
+        ...
+
 
 class JC69:
     """Jukes and Cantor's model (1969): equal frequencies, equal rates, one category."""
@@ -48,6 +55,11 @@ class JC69:
 
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         return jc69_matrices(branch_lengths).unsqueeze(2)
+
+    def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        lengths = branch_lengths.detach()
+        first = -4.0 / 3.0 * torch.exp(-4.0 / 3.0 * lengths)[..., None, None, None] * (torch.eye(4).double() - 0.25)
+        return self.transition_matrices(lengths), first, -4.0 / 3.0 * first
 
 
 class ReversibleModel:
@@ -90,6 +102,14 @@ class ReversibleModel:
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         rates, eigen, of_categories = self._constants if self._constant else self._evaluate()
         return transition_matrices(rates, eigen, branch_lengths[..., None] * of_categories)
+
+    def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        _, eigen, of_categories = self._constants if self._constant else self._evaluate()
+        matrices, first, second = transition_derivatives(
+            eigen, branch_lengths.detach()[..., None] * of_categories.detach()
+        )
+        scale = of_categories.detach()[:, None, None]
+        return matrices, scale * first, scale**2 * second
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Spectrum, Tensor]:
