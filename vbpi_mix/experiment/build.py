@@ -13,14 +13,22 @@ from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
-from vbpi_mix.start import start_fitted, start_published, weigh_topologies
+from vbpi_mix.start import (
+    Growth,
+    WeightedTopologies,
+    grow_topologies,
+    start_fitted,
+    start_published,
+    weigh_topologies,
+)
 from vbpi_mix.support import build_support
 from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
 from vbpi_mix.train import TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 # one stream of random numbers per purpose, so that none depends on how many another took
-START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM = range(4)
+START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM = range(5)
+MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -55,6 +63,27 @@ def load_candidates(config: FitConfig, alignment: Alignment, reporter: Reporter)
     return sample
 
 
+def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSample, reporter: Reporter) -> Growth:
+    """Weigh the candidates, and look for what they lack."""
+    growth = grow_topologies(
+        make_model(config, site_patterns(alignment)),
+        candidates,
+        generator=torch_generator(config.seed, stream=GROWTH_STREAM),
+        report=reporter.message,
+    )
+    weighted = growth.weighted
+    reporter.message(
+        f"{weighted.sample.n_trees:,} topologies weighted by Laplace's method: {weighted.effective_number:.1f} "
+        f"effective ones, the best has {weighted.sample.weights[0]:.3f}; log evidence {growth.log_evidence:.2f}"
+    )
+    if growth.missing > MISSING_LIMIT:
+        reporter.warning(
+            f"about {growth.missing:.0%} of the posterior was on topologies that only the last draws found: "
+            "the posterior is flat, or the candidates are poor; more candidate trees may help"
+        )
+    return growth
+
+
 def make_inputs(alignment: Alignment, candidates: TreeSample) -> RunInputs:
     """Patterns and support of a run."""
     if candidates.taxa != alignment.taxa:
@@ -86,18 +115,21 @@ def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     return PhyloProblem(make_model(config, inputs.patterns), mixture)
 
 
-def start_problem(problem: PhyloProblem, config: FitConfig, candidates: TreeSample, reporter: Reporter) -> None:
-    """Give the mixture its first parameters, by the recipe."""
+def start_problem(
+    problem: PhyloProblem, config: FitConfig, candidates: TreeSample | WeightedTopologies, reporter: Reporter
+) -> None:
+    """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here."""
     generator = torch_generator(config.seed, stream=START_STREAM)
     if config.recipe == "paper":
         start_published(problem.mixture, generator=generator)
         return
-    weighted = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))
-    reporter.message(
-        f"candidates weighted by Laplace's method: {weighted.effective_number:.1f} effective topologies, "
-        f"the best has {weighted.sample.weights[0]:.3f}"
-    )
-    start_fitted(problem.mixture, weighted, n_sites=problem.model.patterns.n_sites, generator=generator)
+    if isinstance(candidates, TreeSample):
+        candidates = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))
+        reporter.message(
+            f"candidates weighted by Laplace's method: {candidates.effective_number:.1f} effective topologies, "
+            f"the best has {candidates.sample.weights[0]:.3f}"
+        )
+    start_fitted(problem.mixture, candidates, n_sites=problem.model.patterns.n_sites, generator=generator)
 
 
 def make_objective(config: FitConfig) -> Objective:

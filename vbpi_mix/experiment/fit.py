@@ -10,6 +10,7 @@ from vbpi_mix.experiment.build import (
     SAMPLE_STREAM,
     TRAIN_STREAM,
     check,
+    grow_candidates,
     load_alignment,
     load_candidates,
     make_inputs,
@@ -48,15 +49,16 @@ def fit_alignment(
 
     Arguments:
         alignment: the data.
-        candidates: topologies whose subsplits make up the support.
+        candidates: topologies whose subsplits make up the support; the default recipe grows them first.
         config: see `experiment.recipes.make_config`.
         reporter: told about progress.
     """
     check(config)
     reporter = reporter or Silent()
-    inputs = make_inputs(alignment, candidates)
+    weighted = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
+    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
     problem = make_problem(config, inputs)
-    start_problem(problem, config, candidates, reporter)
+    start_problem(problem, config, weighted or candidates, reporter)
     result = _train(problem, config, reporter, inputs)
     return Run(config=config, inputs=inputs, problem=problem, iteration=result.iteration, seconds=result.seconds)
 
@@ -108,7 +110,10 @@ def fit_folder(
         alignment = load_alignment(config.alignment, reporter)
         warm_up(reporter)
         candidates = load_candidates(config, alignment, reporter)
-        inputs = make_inputs(alignment, candidates)
+        weighted = (
+            None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
+        )
+        inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
         problem = make_problem(config, inputs)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
@@ -119,7 +124,7 @@ def fit_folder(
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, candidates, reporter)
+        start_problem(problem, config, weighted or candidates, reporter)
         inputs.save(folder.inputs)
     result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
     run = Run(

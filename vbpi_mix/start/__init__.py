@@ -1,15 +1,20 @@
 """From candidate topologies to the start of a fit: optimised lengths, Laplace weights, fitted tables and features."""
 
 from vbpi_mix.start.features import split_features
+from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
 from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
 
 __all__ = [
+    "Growth",
+    "GrowthSettings",
     "LaplaceWeights",
     "OptimisedLengths",
+    "Round",
     "WeightedTopologies",
+    "grow_topologies",
     "laplace_weights",
     "optimise_lengths",
     "split_features",

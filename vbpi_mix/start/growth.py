@@ -32,7 +32,7 @@ from vbpi_mix.start.proposal import Proposal, fit_proposal, log_inclusion
 from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
 
 Report = Callable[[str], None]
-_INTEGRATED_WITHIN = 12.0  # nats; topologies further below get an approximate correction
+_INTEGRATED_WITHIN = 8.0  # nats; topologies further below get an approximate correction
 _MOST_FITTED = 20_000  # topologies that a proposal is fitted to
 
 
@@ -63,7 +63,7 @@ class GrowthSettings:
     covered: float = 0.98
     max_neighbourhoods: int = 600
     n_components: int = 2
-    n_draws: int = 2000
+    n_draws: int = 10_000
     max_rounds: int = 10
     missing: float = 0.01
     pseudo_count: float = 1e-4

@@ -13,6 +13,8 @@ from vbpi_mix.start.lengths import OptimisedLengths, log_density
 
 _STEP = 1e-4
 _SMALLEST_EIGENVALUE = 1e-3
+# a pivot of Cholesky's decomposition below this makes an eigenvalue below the floor thinkable
+_FLAT_PIVOT = 0.1
 _POINTS = 4096  # evaluated at a time
 
 
@@ -84,11 +86,25 @@ def curvature(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tu
     for first in range(0, n_trees, batch):
         part = slice(first, first + batch)
         hessian = negative_hessian(model, topologies[part], x[part])
-        eigenvalues = np.maximum(np.linalg.eigvalsh(hessian), _SMALLEST_EIGENVALUE)
-        correction[part] = 0.5 * (n_edges * math.log(2 * math.pi) - np.log(eigenvalues).sum(axis=1))
+        correction[part] = 0.5 * (n_edges * math.log(2 * math.pi) - _log_determinants(hessian))
         diagonal = np.diagonal(hessian, axis1=1, axis2=2)
         log_precision[part] = np.log(np.maximum(diagonal, _SMALLEST_EIGENVALUE))
     return correction, log_precision
+
+
+def _log_determinants(matrices: np.ndarray) -> np.ndarray:
+    """(T,) log determinants of symmetric (T, E, E), by eigenvalues with their floor where that may matter."""
+    try:
+        pivots = np.diagonal(np.linalg.cholesky(matrices), axis1=1, axis2=2) ** 2
+        flat = pivots.min(axis=1) < _FLAT_PIVOT
+    except np.linalg.LinAlgError:  # one of them is not positive definite
+        pivots = np.ones(matrices.shape[:2])
+        flat = np.ones(len(matrices), dtype=bool)
+    result = np.log(pivots).sum(axis=1)
+    if flat.any():
+        eigenvalues = np.linalg.eigvalsh(matrices[flat])
+        result[flat] = np.log(np.maximum(eigenvalues, _SMALLEST_EIGENVALUE)).sum(axis=1)
+    return result
 
 
 def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:

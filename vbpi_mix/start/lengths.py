@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vbpi_mix.model import PhyloModel
+from vbpi_mix.felsenstein import numba_backend
+from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.warm import START, length_memory
 
@@ -48,6 +49,16 @@ class OptimisedLengths:
 
 def log_density(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T,) log density in x = log b, (T, E) its gradient: log-likelihood + log prior(b) + sum(x)."""
+    if isinstance(model.substitution_model, JC69) and model.backend == "numba":
+        # the same without tensors, whose overhead is as large as the likelihood's own time
+        lengths, rate = np.exp(x), model.branch_prior.rate
+        value, gradient = numba_backend.jc69(lengths, topologies, model.patterns, with_gradient=True)
+        value = value + x.shape[1] * np.log(rate) + (x - rate * lengths).sum(axis=1)
+        return value, lengths * (gradient - rate) + 1.0
+    return _by_autograd(model, topologies, x)
+
+
+def _by_autograd(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
     lengths = at.exp()
     value = model.log_likelihood(lengths, topologies) + model.branch_prior.log_prob(lengths) + at.sum(dim=1)

@@ -1,0 +1,116 @@
+"""`vbpi-mix support`: weighted topologies and their support from an alignment, and how much a support covers."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter, duration
+from vbpi_mix.cli.options import use_threads
+
+if TYPE_CHECKING:
+    from vbpi_mix.experiment.growth import GrownSupport
+
+EXAMPLE = "Example: vbpi-mix support primates.fasta -o support.npz"
+_REPLICATES = 60
+
+
+def support(
+    alignment: Annotated[
+        str | None, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write the support to.")] = None,
+    trees: Annotated[list[Path] | None, typer.Option(help="Candidate trees, repeatable; none: a bootstrap.")] = None,
+    burn_in: Annotated[float, typer.Option(help="Share of each tree file to drop from its beginning.")] = 0.0,
+    bootstrap: Annotated[str, typer.Option(help="Program for candidates: veryfasttree or iqtree.")] = "veryfasttree",
+    bootstrap_replicates: Annotated[int, typer.Option(min=1, help="Its replicates.")] = _REPLICATES,
+    model: Annotated[str, typer.Option(help="Substitution model.")] = "JC69",
+    weights: Annotated[Path | None, typer.Option(help="File to write the weighted topologies to, as text.")] = None,
+    load: Annotated[Path | None, typer.Option(help="A support file to look at in place of making one.")] = None,
+    coverage: Annotated[list[Path] | None, typer.Option(help="Trees to compare the support with, repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Find the topologies that matter, weigh them, and write the support that a fit needs.
+
+    Candidates come from the files given or from a bootstrap; their branch lengths are optimised and integrated out,
+    their neighbourhoods searched, and more topologies drawn until little of the posterior is missing. With --load and
+    --coverage: how much of the trees in other files a support can represent.
+    """
+    from vbpi_mix.errors import ConfigError
+    from vbpi_mix.support import load_support
+
+    if (alignment is None) == (load is None):
+        raise ConfigError("give an alignment to make a support from, or --load and a support file: one of the two")
+    use_threads(threads)
+    values: dict[str, float | int | str] = {}
+    if load is not None:
+        if output is not None or trees:
+            raise ConfigError("--output and --trees make a support, --load only looks at one: leave them out")
+        saved = load_support(load)
+    else:
+        if output is None and weights is None and not coverage:
+            raise ConfigError("nothing to do with the support: give --output, --weights or --coverage")
+        config = {"bootstrap": bootstrap, "bootstrap_replicates": bootstrap_replicates, "model": model, "seed": seed}
+        grown = _grow(str(alignment), trees, burn_in, config, quiet=quiet)
+        saved = grown.saved
+        values |= _account(grown)
+        if output is not None:
+            saved.save(output)
+    if weights is not None:
+        from vbpi_mix.experiment.growth import write_weights
+
+        write_weights(saved.sample, weights)
+    values |= {
+        "n_taxa": saved.support.n_taxa,
+        "n_topologies": saved.sample.n_trees,
+        "n_rootsplits": saved.support.n_rootsplits,
+        "n_pcsps": saved.support.n_pcsps,
+        "hash": saved.support.content_hash,
+    }
+    if coverage:
+        from vbpi_mix.io.trees import read_trees
+        from vbpi_mix.support.coverage import coverage as measure
+
+        values |= measure(saved.support, read_trees(list(coverage), saved.sample.taxa)).to_dict()
+    if as_json:
+        typer.echo(json.dumps(values))
+        return
+    for name, value in values.items():
+        typer.echo(f"{name:<22} " + (f"{value:.6g}" if isinstance(value, float) else str(value)))
+
+
+def _grow(
+    alignment: str, trees: list[Path] | None, burn_in: float, settings: dict[str, object], *, quiet: bool
+) -> "GrownSupport":
+    from vbpi_mix.experiment import make_config
+    from vbpi_mix.experiment.build import check
+    from vbpi_mix.experiment.growth import grow_support
+    from vbpi_mix.io.datasets import resolve
+
+    files = tuple(str(path) for path in trees or ())
+    config = make_config(alignment=str(resolve(alignment)), trees=files, burn_in=burn_in, **settings)
+    check(config)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        grown = grow_support(config, reporter=reporter)
+        reporter.message(f"done in {duration(grown.seconds)}")
+    return grown
+
+
+def _account(grown: "GrownSupport") -> dict[str, float | int | str]:
+    growth = grown.growth
+    return {
+        "log_evidence_laplace": growth.log_evidence,
+        "best_probability": float(growth.weighted.sample.weights[0]),
+        "effective_topologies": growth.weighted.effective_number,
+        "missing_mass": growth.missing,
+        "drawn_share": growth.drawn_share,
+        "effective_draws": growth.effective_draws,
+        "n_weighed": growth.n_weighed,
+        "n_evaluations": growth.n_evaluations,
+        "seconds": grown.seconds,
+        "peak_memory_mib": grown.peak_memory / 2**20,
+    }
