@@ -16,7 +16,7 @@ import torch
 from _common import alternating_medians, print_table, write_json_lines
 from torch import Tensor
 
-from vbpi_mix.felsenstein import BACKENDS, jc69_log_likelihood, set_threads
+from vbpi_mix.felsenstein import jc69_log_likelihood, set_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled, random_topologies, site_patterns
 
@@ -44,7 +44,7 @@ def engines() -> dict[str, Engine]:
     def engine(backend: str) -> Engine:
         return lambda lengths, topologies, patterns: jc69_log_likelihood(lengths, topologies, patterns, backend=backend)
 
-    return {backend: engine(backend) for backend in BACKENDS}
+    return {backend: engine(backend) for backend in N_TREES}
 
 
 def problem(data: str, n_trees: int) -> Problem:

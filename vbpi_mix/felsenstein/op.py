@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import BackendError, NumericalError
-from vbpi_mix.felsenstein import numba_backend, reference
+from vbpi_mix.felsenstein import numba_backend, reference, triton_backend
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_model
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
-BackendName = Literal["numba", "reference"]
+BackendName = Literal["numba", "reference", "triton"]
 
 
 class _General(torch.autograd.Function):
@@ -80,6 +80,7 @@ def _numba_jc69(lengths: Tensor, topologies: TopologyBatch, patterns: SitePatter
 BACKENDS = {
     "numba": (_numba_general, _numba_jc69),
     "reference": (reference.tree_log_likelihood, reference.jc69_log_likelihood),
+    "triton": (triton_backend.tree_log_likelihood, triton_backend.jc69_log_likelihood),  # tensors on a GPU
 }
 
 
@@ -94,8 +95,8 @@ def tree_log_likelihood(
 ) -> Tensor:
     """Log-likelihoods of trees under any model of four states, differentiable in the first three arguments.
 
-    The likelihood is that of `reference.tree_log_likelihood`. With "numba" the gradient costs about two more passes
-    over the tree, whatever the number of edges, and cannot be differentiated again.
+    The likelihood is that of `reference.tree_log_likelihood`. With "numba" and "triton" the gradient costs about two
+    more passes over the tree, whatever the number of edges, and cannot be differentiated again.
 
     Arguments:
         transition_matrices: (T, E, C, 4, 4) float64; [s, t] is the probability of state t at the lower end of the
@@ -150,7 +151,7 @@ def jc69_log_likelihood(
 def _backend(word: str, tensor: Tensor) -> Any:
     if word not in BACKENDS:
         raise BackendError(f"unknown likelihood backend {word!r}: choose one of {', '.join(sorted(BACKENDS))}")
-    if tensor.device.type != "cpu":
+    if tensor.device.type != "cpu" and word != "triton":
         raise BackendError(f"the likelihood backend {word!r} needs tensors on the cpu, not on {tensor.device}")
     return BACKENDS[word]
 

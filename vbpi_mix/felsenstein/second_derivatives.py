@@ -16,7 +16,7 @@ from vbpi_mix.felsenstein import (
     tangent_kernels,
 )
 from vbpi_mix.felsenstein.checks import _check_tensor, check_inputs, check_lengths, check_model
-from vbpi_mix.felsenstein.numba_backend import Range, _blocks, _children, _gradient_of, _shares, _workspace
+from vbpi_mix.felsenstein.numba_backend import _CACHE, Range, _children, _gradient_of, _shares, _workspace
 from vbpi_mix.felsenstein.op import _check_values
 from vbpi_mix.felsenstein.threads import get_threads, run_tasks
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
@@ -44,7 +44,7 @@ def jc69_second_derivatives(
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = _blocks(patterns, second_kernels.BLOCK)
+    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = _shares(n_trees, len(states))
@@ -78,7 +78,7 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = _blocks(patterns, second_kernels.BLOCK)
+    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = _shares(n_trees, len(states))
@@ -118,7 +118,7 @@ def jc69_hessian_vector(
     """
     lengths = _checked(branch_lengths, topologies, patterns)
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
-    states, weights = _blocks(patterns, second_kernels.BLOCK)
+    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = _shares(n_trees, len(states))
@@ -174,7 +174,7 @@ def tree_second_derivatives(
     bends = _by_category(_finite_array("second_derivatives", second_derivatives, shape))
     frequencies, of_categories = _array(root_frequencies), _array(category_weights)
     block, size = general_kernels.BLOCK, general_kernels.SIZE
-    states, weights = _blocks(patterns, block)
+    states, weights = _CACHE.get(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = matrices.shape[:3]
     trees, blocks = _shares(n_trees, len(states))
