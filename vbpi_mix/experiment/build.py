@@ -11,6 +11,7 @@ from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
@@ -160,6 +161,7 @@ def check(config: FitConfig) -> None:
     """Raise ConfigError for settings that cannot work, before anything is read or written."""
     make_objective(config)
     make_settings(config)
+    parse_model(config.model)
     if config.bootstrap_replicates < 1:
         raise ConfigError(f"bootstrap_replicates must be at least 1, not {config.bootstrap_replicates}")
     if not config.branch_prior_rate > 0:

@@ -102,13 +102,13 @@ def fit_folder(
             raise ConfigError(
                 f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
             )
-        warm_up(reporter)
+        warm_up(config.model, reporter)
         problem = make_problem(config, inputs)
         _write_config(folder, config)
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
-        warm_up(reporter)
+        warm_up(config.model, reporter)
         candidates = load_candidates(config, alignment, reporter)
         weighted = (
             None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted

@@ -17,7 +17,7 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 _NOTICEABLE_SECONDS = 5.0
 
 
-def warm_up(reporter: Reporter) -> None:
+def warm_up(substitution_model: str, reporter: Reporter) -> None:
     """Take every step of a fit once, on five taxa and two sites.
 
     Compiled kernels are cached on disk: the first start on a machine takes a minute or so, later ones a second.
@@ -25,7 +25,8 @@ def warm_up(reporter: Reporter) -> None:
     reporter.message("loading compiled kernels (compiled on the first start, which takes about a minute)")
     begun = time.perf_counter()
     state_sets = np.array([[1, 1], [1, 2], [2, 4], [2, 8], [15, 8]], dtype=np.uint8)
-    model = PhyloModel(SitePatterns(state_sets=state_sets, weights=np.ones(2)), 5)
+    patterns = SitePatterns(state_sets=state_sets, weights=np.ones(2))
+    model = PhyloModel(patterns, 5, substitution_model=substitution_model)
     topologies = all_topologies(5)
     weighted = weigh_topologies(model, collect([str(i) for i in range(5)], topologies))
     problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2))
