@@ -9,8 +9,15 @@ from tests.experiment.simulated import simulate
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, all_topologies, collect, random_topologies, site_patterns
 from vbpi_mix.phylo.alignment import IUPAC
-from vbpi_mix.start import laplace_weights, optimise_lengths, start_fitted, start_published, weigh_topologies
-from vbpi_mix.start import laplace, lengths
+from vbpi_mix.start import (
+    laplace,
+    laplace_weights,
+    lengths,
+    optimise_lengths,
+    start_fitted,
+    start_published,
+    weigh_topologies,
+)
 from vbpi_mix.start.laplace import negative_hessian
 from vbpi_mix.start.lengths import log_density
 from vbpi_mix.support import build_support, encode
