@@ -18,9 +18,10 @@ from vbpi_mix.start import (
     start_published,
     weigh_topologies,
 )
+from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.laplace import negative_hessian
 from vbpi_mix.start.lengths import log_density
-from vbpi_mix.support import build_support, encode
+from vbpi_mix.support import PSPIndexer, build_support, encode
 from vbpi_mix.variational import PhyloMixture
 
 
@@ -147,10 +148,12 @@ def test_fitted_start_follows_the_weights_and_the_lengths(tying):
     table = mixture.branches.base.table.detach().numpy()
     if tying != "branch":
         assert not np.array_equal(table[0], table[1])
-    # the best topology's mean log lengths are near its own optimum, and rows of pairs start near zero
-    ids = encoded.split_ids[0]
-    assert table[0, ids, 0] == pytest.approx(weighted.modes.log_lengths[0], abs=0.4)
-    assert np.abs(table[:, support.n_splits :]).max() < 0.2
+    # an edge's rows add up to the best topology's optimum
+    features = mixture.indexer.feature_ids(encoded)[0]
+    rows = np.where(features[:, :, None] >= 0, table[0, np.maximum(features, 0)], 0.0)
+    assert rows.sum(axis=1)[:, 0] == pytest.approx(weighted.modes.log_lengths[0], abs=0.3)
+    expected = -0.5 * weighted.laplace.log_precision[0]
+    assert rows.sum(axis=1)[:, 1] == pytest.approx(expected, abs=0.3)
     assert np.isfinite(table).all()
 
 
@@ -164,6 +167,23 @@ def test_every_split_gets_a_sensible_length_even_from_rare_topologies():
     assert (table[:, 0] > -14).all()
     assert (table[:, 0] < 1).all()
     assert (np.exp(table[:, 1]) < 3).all()
+
+
+def test_features_reproduce_sums_of_rows_and_shrink_what_is_not_seen():
+    support = build_support(all_topologies(6))
+    indexer = PSPIndexer(support)
+    generator = np.random.default_rng(4)
+    truth = np.concatenate([generator.normal(-3, 1, support.n_splits), generator.normal(0, 0.2, indexer.n_features)])
+    seen = encode(support, all_topologies(6)[:80])
+    ids = indexer.feature_ids(seen)
+    values = np.where(ids >= 0, truth[np.maximum(ids, 0)], 0.0).sum(axis=2)
+    table = fitted_features(indexer, seen, np.ones(80), values, np.full(values.shape, 2.0), 100.0)
+    fitted = np.where(ids >= 0, table[np.maximum(ids, 0), 0], 0.0).sum(axis=2)
+    assert fitted == pytest.approx(values, abs=0.02)
+    assert np.where(ids >= 0, table[np.maximum(ids, 0), 1], 0.0).sum(axis=2) == pytest.approx(-1.0, abs=1e-3)
+    unseen = np.setdiff1d(np.arange(support.n_splits, indexer.n_features), ids)
+    assert len(unseen)
+    assert not table[unseen].any()
 
 
 def test_published_start():

@@ -1,6 +1,6 @@
 """From candidate topologies to the start of a fit: optimised lengths, Laplace weights, fitted tables and features."""
 
-from vbpi_mix.start.features import split_features
+from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
@@ -14,10 +14,10 @@ __all__ = [
     "OptimisedLengths",
     "Round",
     "WeightedTopologies",
+    "fitted_features",
     "grow_topologies",
     "laplace_weights",
     "optimise_lengths",
-    "split_features",
     "start_fitted",
     "start_published",
     "weigh_topologies",

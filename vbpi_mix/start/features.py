@@ -4,10 +4,12 @@ import numpy as np
 
 from vbpi_mix.support import EncodedTopologies, PSPIndexer
 
-_SMALLEST_SHARE = 1e-9
+_SMALLEST_SHARE = 1e-12  # of the largest weight: every topology says a little
+_RIDGE = 1e-4  # of the largest weight: what pulls the rows of pairs towards zero
+_SWEEPS = 30
 
 
-def split_features(
+def fitted_features(
     indexer: PSPIndexer,
     encoded: EncodedTopologies,
     weights: np.ndarray,
@@ -15,11 +17,15 @@ def split_features(
     log_precision: np.ndarray,
     n_sites: float,
 ) -> np.ndarray:
-    """(F, 2) table: for each split the mean log length and the log standard deviation; zero for the pairs.
+    """(F, 2) table of mean and log standard deviation whose sums over an edge's rows fit the optimised lengths.
 
-    Means are weighted by the topologies' weights, with a small share for every topology, so that a split that only
-    rare topologies have still gets its own mean from them. Where no second derivative is known, the standard
-    deviation is that of a length read off `n_sites` sites: of 1 + n_sites * b substitutions, 1/sqrt of that.
+    Weighted least squares by backfitting (Gauss-Seidel over the kinds of rows): splits first and without penalty,
+    then the pairs with a ridge, so that the rows of pairs hold what differs from the split's mean, and a pair that
+    is rare or never seen leaves the split's mean as it is. A topology counts by the square root of its
+    probability: rare ones are drawn too, and no other knows their pairs. Squared errors of means count by precision.
+
+    Where no second derivative is known, the standard deviation is that of a length read off `n_sites` sites: of
+    1 + n_sites * b substitutions, 1/sqrt of that.
 
     Arguments:
         indexer: numbers the rows.
@@ -29,17 +35,36 @@ def split_features(
         log_precision: (T, E) log negative second derivatives in the log lengths, NaN where unknown.
         n_sites: sites of the alignment.
     """
-    n_splits = indexer.support.n_splits
-    ids = encoded.split_ids
-    share = np.maximum(weights / weights.sum(), _SMALLEST_SHARE)[:, None] * np.ones_like(log_lengths)
+    ids = indexer.feature_ids(encoded)
+    share = np.sqrt(np.maximum(weights / weights.max(), _SMALLEST_SHARE))[:, None]
     by_counting = -0.5 * np.log1p(n_sites * np.exp(log_lengths))
     log_sd = np.where(np.isnan(log_precision), by_counting, -0.5 * log_precision)
-    table = np.zeros((indexer.n_features, 2))
-    inside = ids >= 0
-    total = np.bincount(ids[inside], weights=share[inside], minlength=n_splits)
-    found = total > 0
-    for column, values in enumerate((log_lengths, log_sd)):
-        summed = np.bincount(ids[inside], weights=(share * values)[inside], minlength=n_splits)
-        table[:n_splits, column][found] = summed[found] / total[found]
-        table[:n_splits, column][~found] = values.mean()
-    return table
+    precision = share * np.exp(-2.0 * log_sd)
+    columns = [
+        _backfit(ids, values, weight / weight.max(), indexer)
+        for values, weight in ((log_lengths, precision), (log_sd, share * np.ones_like(log_sd)))
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _backfit(ids: np.ndarray, values: np.ndarray, weight: np.ndarray, indexer: PSPIndexer) -> np.ndarray:
+    """(F,) rows; ids (T, E, 3 or 1), values and weights (T, E)."""
+    n_rows, n_splits, n_kinds = indexer.n_features, indexer.support.n_splits, ids.shape[2]
+    rows = np.zeros(n_rows)
+    residual = values.copy()
+    present = [ids[:, :, kind] >= 0 for kind in range(n_kinds)]
+    of_kind = [ids[:, :, kind][present[kind]] for kind in range(n_kinds)]
+    total = [np.bincount(of_kind[k], weights=weight[present[k]], minlength=n_rows) for k in range(n_kinds)]
+    for _ in range(_SWEEPS if n_kinds > 1 else 1):
+        for kind in range(n_kinds):
+            inside = present[kind]
+            ridge = _RIDGE if kind > 0 else 0.0
+            summed = np.bincount(of_kind[kind], weights=(weight * residual)[inside], minlength=n_rows)
+            seen = total[kind] > 0
+            change = np.zeros(n_rows)
+            change[seen] = (summed - ridge * rows)[seen] / (total[kind][seen] + ridge)
+            rows += change
+            residual[inside] -= change[of_kind[kind]]
+    found = total[0][:n_splits] > 0
+    rows[:n_splits][~found] = values.mean()
+    return rows

@@ -3,7 +3,7 @@
 import torch
 
 from vbpi_mix.sbn import em
-from vbpi_mix.start.features import split_features
+from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.weights import WeightedTopologies
 from vbpi_mix.support import encode
 from vbpi_mix.variational import PhyloMixture
@@ -32,7 +32,7 @@ def start_fitted(
     probabilities = weighted.sample.probabilities()
     fitted = em(mixture.support, encoded, probabilities, n_components=networks.n_components, generator=generator)
     networks.logits.copy_(fitted.logits)
-    table = split_features(
+    table = fitted_features(
         mixture.indexer,
         encoded,
         probabilities,
