@@ -115,6 +115,7 @@ def test_growth_finds_what_one_candidate_lacks(target):
     everything = np.logaddexp.reduce(weighted.laplace.log_weight) - log_n_topologies(TAXA)
     assert growth.log_evidence == pytest.approx(everything, abs=0.02)
     assert (np.diff(growth.weighted.sample.weights) <= 0).all()
+    assert growth.standard_error < 0.01
     assert any("was missing" in text for text in said)
 
 
@@ -139,7 +140,9 @@ def test_drawn_topologies_stand_for_those_not_drawn(target):
     assert np.mean(estimates) == pytest.approx(1.0, abs=6 * np.std(estimates) / np.sqrt(40) + 0.02)
 
 
-@pytest.mark.parametrize("wrong", [{"n_draws": 0}, {"covered": 1.5}, {"missing": 0.0}, {"n_climbs": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"n_draws": 0}, {"covered": 1.5}, {"missing": 0.0}, {"standard_error": 0.0}, {"n_climbs": -1}]
+)
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match="out of range"):
         GrowthSettings(**wrong)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,7 +84,7 @@ def support(
 
 
 def _grow(
-    alignment: str, trees: list[Path] | None, burn_in: float, settings: dict[str, object], *, quiet: bool
+    alignment: str, trees: list[Path] | None, burn_in: float, settings: dict[str, Any], *, quiet: bool
 ) -> "GrownSupport":
     from vbpi_mix.experiment import make_config
     from vbpi_mix.experiment.build import check
@@ -107,6 +107,7 @@ def _account(grown: "GrownSupport") -> dict[str, float | int | str]:
         "best_probability": float(growth.weighted.sample.weights[0]),
         "effective_topologies": growth.weighted.effective_number,
         "missing_mass": growth.missing,
+        "standard_error": growth.standard_error,
         "drawn_share": growth.drawn_share,
         "effective_draws": growth.effective_draws,
         "n_weighed": growth.n_weighed,

@@ -29,6 +29,7 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 # one stream of random numbers per purpose, so that none depends on how many another took
 START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM = range(5)
+ERROR_LIMIT = 0.01  # standard error of a frequency, from draws, that needs no advice
 MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
 
@@ -79,8 +80,9 @@ def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSam
     )
     if growth.missing > MISSING_LIMIT:
         reporter.warning(
-            f"about {growth.missing:.0%} of the posterior was on topologies that only the last draws found: "
-            "the posterior is flat, or the candidates are poor; more candidate trees may help"
+            f"the posterior is flat: {growth.drawn_share:.0%} of its weight is estimated from "
+            f"{growth.effective_draws:,.0f} effective draws, about {growth.missing:.0%} was new in the last round"
+            + ("" if growth.standard_error < ERROR_LIMIT else "; more candidate trees may help")
         )
     return growth
 

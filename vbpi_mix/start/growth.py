@@ -49,7 +49,9 @@ class GrowthSettings:
         n_components: networks of a proposal.
         n_draws: topologies drawn in a round.
         max_rounds: at most so many rounds.
-        missing: rounds end when the estimate of the missing mass is below.
+        missing: rounds end when the estimate of the missing mass is below, ...
+        standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
+            flat posterior is a weighted sample then, not a list.
         pseudo_count: of the proposals' tables, see `sbn.em`.
         negligible: topologies with a smaller share of the weight are left out of the result.
 
@@ -66,6 +68,7 @@ class GrowthSettings:
     n_draws: int = 10_000
     max_rounds: int = 10
     missing: float = 0.01
+    standard_error: float = 0.005
     pseudo_count: float = 1e-4
     negligible: float = 1e-7
 
@@ -73,7 +76,11 @@ class GrowthSettings:
         whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds)
         if min(whole) < 0 or min(self.radius, self.n_components, self.n_draws) < 1:
             raise ConfigError(f"growth: a count is out of range in {self}")
-        if not (0 <= self.covered <= 1 and self.missing > 0 and self.pseudo_count > 0 and 0 <= self.negligible < 1):
+        if not (
+            0 <= self.covered <= 1
+            and min(self.missing, self.standard_error, self.pseudo_count) > 0
+            and 0 <= self.negligible < 1
+        ):
             raise ConfigError(f"growth: a share is out of range in {self}")
 
 
@@ -85,11 +92,14 @@ class Round:
         n_topologies: in the list after it.
         n_new: drawn ones that were not in the list.
         missing: estimated share of the posterior that was not in the list before it.
+        standard_error: upper bound of that of a frequency after it, d / (2 sqrt(m)) with d the share of the weight
+            that rests on draws and m their effective number; growth that adapts to its draws is not in it.
     """
 
     n_topologies: int
     n_new: int
     missing: float
+    standard_error: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +130,11 @@ class Growth:
         """The last round's estimate; NaN without rounds."""
         return self.rounds[-1].missing if self.rounds else float("nan")
 
+    @property
+    def standard_error(self) -> float:
+        """The last round's; NaN without rounds."""
+        return self.rounds[-1].standard_error if self.rounds else float("nan")
+
 
 def grow_topologies(
     model: PhyloModel,
@@ -143,7 +158,7 @@ def grow_topologies(
     state.look_around(state.settings.max_neighbourhoods // 2)
     for number in range(state.settings.max_rounds):
         state.draw(generator)
-        if state.rounds[-1].missing < state.settings.missing:
+        if state.finished:
             break
         if number + 1 < state.settings.max_rounds:
             state.look_around(state.settings.max_neighbourhoods // (2 * state.settings.max_rounds))
@@ -211,10 +226,22 @@ class _Growing:
         known = _log_sum(log_weight[:before])
         outside = _log_sum(log_weight[new] - log_inclusion([proposal], pool.topologies[new]))
         missing = float(np.exp(outside - np.logaddexp(known, outside)))
-        self.rounds.append(Round(n_topologies=len(pool), n_new=len(new), missing=missing))
+        share, effective = self.drawn()
+        error = share / (2.0 * np.sqrt(effective)) if effective else 0.0
+        self.rounds.append(Round(n_topologies=len(pool), n_new=len(new), missing=missing, standard_error=float(error)))
         self.report(
             f"round {len(self.rounds)}: {len(new):,} of {len(found):,} drawn are new, {missing:.2%} was missing"
         )
+
+    @property
+    def finished(self) -> bool:
+        last = self.rounds[-1]
+        return last.missing < self.settings.missing or last.standard_error < self.settings.standard_error
+
+    def drawn(self) -> tuple[float, float]:
+        """Share of the weight that rests on draws, and their effective number."""
+        share = np.exp(self.log_share())[~self.certain]
+        return float(share.sum()), float(share.sum() ** 2 / (share**2).sum()) if share.any() else 0.0
 
     def log_share(self) -> np.ndarray:
         """(T,) log share of the weight of each topology in the list, drawn ones standing for others too."""
@@ -229,7 +256,7 @@ class _Growing:
         log_share = self.log_share()
         share = np.exp(log_share)
         keep = np.flatnonzero(share >= min(self.settings.negligible, share.max()))
-        drawn = share * ~self.certain
+        drawn_share, effective_draws = self.drawn()
         evidence = pool.log_weight()[0] - (log_share[0] if self.certain[0] else 0.0)
         weighted = weighted_topologies(
             taxa, pool.topologies[keep], pool.modes().take(keep), pool.laplace().take(keep), log_share[keep]
@@ -237,8 +264,8 @@ class _Growing:
         return Growth(
             weighted=weighted,
             rounds=tuple(self.rounds),
-            drawn_share=float(drawn.sum()),
-            effective_draws=float(drawn.sum() ** 2 / (drawn**2).sum()) if drawn.any() else 0.0,
+            drawn_share=drawn_share,
+            effective_draws=effective_draws,
             log_evidence=float(evidence) - log_n_topologies(pool.model.n_taxa),
             n_weighed=len(pool),
             n_evaluations=pool.n_evaluations,
