@@ -12,7 +12,6 @@ from vbpi_mix.felsenstein import BACKENDS, jc69_log_likelihood, set_threads, tre
 from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.phylo import SitePatterns, all_topologies, stack
 
-
 ON_CPU = sorted(set(BACKENDS) - {"triton"})
 
 

@@ -140,19 +140,20 @@ def jc69(
     gradient = lengths.new_empty((n_trees, n_edges if with_gradient else 0))
     total_weight = data.weights.sum(dtype=torch.float64)
     constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
-    for part, work in _chunks(data, n_trees, 1, n_edges, dtype):
-        grid = ((part.stop - part.start) * data.n_blocks,)
-        shape = (data.n_taxa, data.n_blocks)
-        kernels.jc69_up[grid](
-            data.children[part], data.states, data.weights, e[part], a[part], work, logs[part], powers[part],
-            *shape, **constants,
-        )  # fmt: skip
-        if with_gradient:
-            sums = e.new_empty((part.stop - part.start, data.n_blocks, n_edges))
-            kernels.jc69_down[grid](
-                data.children[part], data.states, e[part], a[part], work, sums, *shape, **constants
+    with torch.cuda.device_of(lengths):
+        for part, work in _chunks(data, n_trees, 1, n_edges, dtype):
+            grid = ((part.stop - part.start) * data.n_blocks,)
+            shape = (data.n_taxa, data.n_blocks)
+            kernels.jc69_up[grid](
+                data.children[part], data.states, data.weights, e[part], a[part], work, logs[part], powers[part],
+                *shape, **constants,
             )  # fmt: skip
-            gradient[part] = -4.0 / 3.0 * (total_weight - sums.sum(dim=1, dtype=torch.float64))
+            if with_gradient:
+                sums = e.new_empty((part.stop - part.start, data.n_blocks, n_edges))
+                kernels.jc69_down[grid](
+                    data.children[part], data.states, e[part], a[part], work, sums, *shape, **constants
+                )  # fmt: skip
+                gradient[part] = -4.0 / 3.0 * (total_weight - sums.sum(dim=1, dtype=torch.float64))
     values = _values(logs, powers)
     return values, _kept(values, gradient)
 
@@ -194,26 +195,27 @@ def general(
     of_matrices = matrices.new_empty((kept, n_edges, n_categories, 4, 4))
     of_frequencies, of_weights = matrices.new_empty((kept, 4)), matrices.new_empty((kept, n_categories))
     constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
-    for part, work in _chunks(data, n_trees, n_categories, n_edges, dtype):
-        count = part.stop - part.start
-        grid = (count * data.n_blocks,)
-        shape = (data.n_taxa, data.n_blocks, n_categories)
-        mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, BLOCK))
-        of_chunk = [model[0][part], *model[1:], work, mixing]
-        kernels.general_up[grid](
-            data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
-        )
-        if with_gradient:
-            by_matrices = work.new_empty((count, data.n_blocks, n_edges, n_categories, 4, 4))
-            by_frequencies = work.new_empty((count, data.n_blocks, n_categories, 4))
-            by_weights = work.new_empty((count, data.n_blocks, n_categories))
-            kernels.general_down[grid](
-                data.children[part], data.states, *of_chunk, by_matrices, by_frequencies, by_weights,
-                *shape, **constants,
-            )  # fmt: skip
-            of_matrices[part] = by_matrices.sum(dim=1, dtype=torch.float64)
-            of_frequencies[part] = by_frequencies.sum(dim=(1, 2), dtype=torch.float64)
-            of_weights[part] = by_weights.sum(dim=1, dtype=torch.float64)
+    with torch.cuda.device_of(matrices):
+        for part, work in _chunks(data, n_trees, n_categories, n_edges, dtype):
+            count = part.stop - part.start
+            grid = (count * data.n_blocks,)
+            shape = (data.n_taxa, data.n_blocks, n_categories)
+            mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, BLOCK))
+            of_chunk = [model[0][part], *model[1:], work, mixing]
+            kernels.general_up[grid](
+                data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
+            )
+            if with_gradient:
+                by_matrices = work.new_empty((count, data.n_blocks, n_edges, n_categories, 4, 4))
+                by_frequencies = work.new_empty((count, data.n_blocks, n_categories, 4))
+                by_weights = work.new_empty((count, data.n_blocks, n_categories))
+                kernels.general_down[grid](
+                    data.children[part], data.states, *of_chunk, by_matrices, by_frequencies, by_weights,
+                    *shape, **constants,
+                )  # fmt: skip
+                of_matrices[part] = by_matrices.sum(dim=1, dtype=torch.float64)
+                of_frequencies[part] = by_frequencies.sum(dim=(1, 2), dtype=torch.float64)
+                of_weights[part] = by_weights.sum(dim=1, dtype=torch.float64)
     values = _values(logs, powers)
     if with_gradient:
         of_matrices, of_frequencies, of_weights = (_kept(values, g) for g in (of_matrices, of_frequencies, of_weights))

@@ -1,0 +1,165 @@
+"""Time per tree of the likelihood and its gradient on a GPU: python benchmarks/likelihood_gpu.py [--output FILE].
+
+First the GPU kernels have to give the values and gradients of the compiled CPU kernels on trees of each data set; only
+then are they timed, for batches of growing size, with the CPU kernels on all cores in the same run. Tensors are on the
+device before and after; times include everything else a call does: checks, topologies and patterns copied to the
+device, the autograd step. `gradient` is log-likelihood and gradient together. Float32 is timed below the autograd
+step. `--block` and `--warps` try other shapes of programs.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from _common import alternating_medians, print_table, write_json_lines
+from likelihood import DATA, Problem, problem
+from torch import Tensor
+
+from vbpi_mix.errors import BackendError
+from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood, triton_backend
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.model import substitution_model
+from vbpi_mix.phylo import site_patterns
+
+DATA_SETS = ("DS1", "DS8")
+GENERAL = "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}"
+N_CHECKED = 4
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}  # relative to the largest entry
+N_ON_CPU = 100
+Function = Callable[..., Tensor]
+
+
+def task_of(data: str, model: str, n_trees: int) -> Problem:
+    """Trees of one data set; the patterns merged by relabelling only where the model allows it."""
+    task = problem(data, n_trees)
+    if model == "JC69":
+        return task
+    return replace(task, patterns=site_patterns(read_alignment(DATA / f"{data}.fasta")))
+
+
+def arguments_of(model: str, task: Problem, device: torch.device) -> tuple[Function, list[Tensor]]:
+    """The likelihood function of a model and its differentiable arguments on a device."""
+    if model == "JC69":
+        return jc69_log_likelihood, [task.lengths.to(device)]
+    general = substitution_model(GENERAL, task.patterns)
+    tensors = (general.transition_matrices(task.lengths), general.root_frequencies(), general.category_weights())
+    return tree_log_likelihood, [x.detach().to(device) for x in tensors]
+
+
+def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *, gradient: bool) -> list[Tensor]:
+    """Values and, if wanted, gradients, complete on the device."""
+    with torch.set_grad_enabled(gradient):
+        leaves = [x.detach().requires_grad_(gradient) for x in inputs]
+        values = function(*leaves, task.topologies, task.patterns, backend=backend)
+        results = [values.detach(), *(torch.autograd.grad(values.sum(), leaves) if gradient else ())]
+    synchronise(values.device)
+    return results
+
+
+def run_float32(inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
+    function = triton_backend.jc69 if len(inputs) == 1 else triton_backend.general
+    results = function(*inputs, task.topologies, task.patterns, with_gradient=gradient, dtype=torch.float32)
+    synchronise(inputs[0].device)
+    return [results[0], *(g if g.shape == x.shape else g.sum(dim=0) for g, x in zip(results[1:], inputs, strict=True))]
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def check(data: str, model: str, device: torch.device) -> None:
+    """Stop unless both precisions agree with the CPU kernels."""
+    task = task_of(data, model, N_CHECKED)
+    function, inputs = arguments_of(model, task, device)
+    expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
+    ours = {
+        torch.float64: run(function, inputs, task, "triton", gradient=True),
+        torch.float32: run_float32(inputs, task, gradient=True),
+    }
+    for dtype, results in ours.items():
+        for own, cpu in zip(results, expected, strict=True):
+            error = float((own.cpu() - cpu).abs().max() / cpu.abs().max())
+            if not error <= TOLERANCE[dtype]:
+                raise SystemExit(f"triton, {dtype}, differs from numba by {error:.1e} on {data}, {model}")
+
+
+def measure(data: str, model: str, batches: list[int], device: torch.device) -> list[dict[str, Any]]:
+    """Rows of the table for one data set and model."""
+    rows = []
+    cpu_task = task_of(data, model, N_ON_CPU)
+    cpu_function, cpu_inputs = arguments_of(model, cpu_task, torch.device("cpu"))
+    for n_trees in batches:
+        task = task_of(data, model, n_trees)
+        function, inputs = arguments_of(model, task, device)
+        for what in ("forward", "gradient"):
+            gradient = what == "gradient"
+            # what is bound in a lambda is what it is called with: the loop goes on
+            runs: dict[str, Callable[[], object]] = {
+                "triton float64": lambda f=function, i=inputs, t=task, g=gradient: run(f, i, t, "triton", gradient=g),
+                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(i, t, gradient=g),
+                "numba float64": lambda g=gradient: run(cpu_function, cpu_inputs, cpu_task, "numba", gradient=g),
+            }
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
+            seconds = alternating_medians(runs, n_blocks=7)
+            peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
+            on_cpu = 1e6 * seconds["numba float64"] / N_ON_CPU
+            for name, time in seconds.items():
+                engine, dtype = name.split()
+                count = N_ON_CPU if engine == "numba" else n_trees
+                per_tree = 1e6 * time / count
+                rows.append(
+                    {
+                        "data": data,
+                        "engine": f"vbpi_mix {engine}",
+                        "what": what,
+                        "model": "JC69" if model == "JC69" else "GTR+G4",
+                        "trees": count,
+                        "threads": get_threads() if engine == "numba" else 1,
+                        "dtype": dtype,
+                        "us_per_tree": per_tree,
+                        "faster than cpu": on_cpu / per_tree,
+                        "peak GiB": peak,
+                    }
+                )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=DATA_SETS)
+    parser.add_argument("--models", nargs="+", choices=("JC69", "general"), default=["JC69", "general"])
+    parser.add_argument("--batches", nargs="+", type=int, default=[10, 100, 1000, 4000])
+    parser.add_argument("--block", type=int, default=triton_backend.BLOCK, help="patterns per program, a power of 2")
+    parser.add_argument("--warps", type=int, default=triton_backend.N_WARPS, help="warps per program")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "likelihood_gpu.jsonl")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("no CUDA device: this benchmark needs a GPU and a torch built for it")
+    device = torch.device("cuda")
+    triton_backend.BLOCK, triton_backend.N_WARPS = arguments.block, arguments.warps
+    name = torch.cuda.get_device_name(device)
+    print(f"{name}, {arguments.block} patterns and {arguments.warps} warps per program")
+    rows: list[dict[str, Any]] = []
+    try:
+        for data in arguments.data:
+            for model in arguments.models:
+                check(data, model, device)
+                rows += measure(data, model, arguments.batches, device)
+    except BackendError as error:
+        raise SystemExit(f"error: {error}") from error
+    print_table(
+        rows,
+        ["data", "engine", "what", "model", "trees", "threads", "dtype", "us_per_tree", "faster than cpu", "peak GiB"],
+    )
+    shape = {"device": name, "block": arguments.block, "warps": arguments.warps}
+    write_json_lines(arguments.output, [row | shape for row in rows])
+    print(f"written to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
