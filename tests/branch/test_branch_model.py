@@ -11,7 +11,7 @@ def test_log_q_is_the_log_normal_density_of_the_lengths():
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         base.table.copy_(torch.randn(base.table.shape, generator=generator, dtype=torch.float64) * 0.3 - 0.5)
-    model = BranchModel(base, make_flow("identity"))
+    model = BranchModel(base, make_flow("identity", n_features=6, n_taxa=5))
     ids = np.random.default_rng(2).integers(0, 6, size=(5, 7, 3)).astype(np.int32)
     component = torch.tensor([0, 1, 1, 0, 1])
     draws = model.draw(ids, component, torch.tensor([0, 1]), generator)
@@ -25,4 +25,4 @@ def test_log_q_is_the_log_normal_density_of_the_lengths():
 
 def test_unknown_flows_are_refused():
     with pytest.raises(ConfigError, match="identity"):
-        make_flow("glow")
+        make_flow("glow", n_features=6, n_taxa=5)

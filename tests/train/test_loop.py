@@ -88,7 +88,7 @@ def test_a_resumed_run_is_bit_identical(tmp_path, cut):
     ]
     assert records[0] == records[1]
     a, b = (load_checkpoint(tmp_path / part / "checkpoint.pt") for part in ("whole", "parts"))
-    state_a, state_b = a["optimizer"]["state"][0], b["optimizer"]["state"][0]
+    state_a, state_b = a["optimizer"]["dense"]["state"][0], b["optimizer"]["dense"]["state"][0]
     assert all(torch.equal(state_a[k], state_b[k]) for k in ("step", "exp_avg", "exp_avg_sq"))
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vbpi_mix.branch.planar import Planar
+from vbpi_mix.branch.realnvp import RealNVP
 from vbpi_mix.errors import ConfigError
 
 
@@ -37,15 +39,25 @@ class IdentityFlow(nn.Module):
         return self.forward(log_lengths, feature_ids)
 
 
-FLOWS: dict[str, Callable[[], nn.Module]] = {"identity": IdentityFlow}
+def _identity(*, n_features: int, n_taxa: int) -> nn.Module:
+    del n_features, n_taxa
+    return IdentityFlow()
 
 
-def make_flow(word: str) -> nn.Module:
-    """The flow that a configuration names.
+FLOWS: dict[str, Callable[..., nn.Module]] = {"identity": _identity, "planar": Planar, "realnvp": RealNVP}
+
+
+def make_flow(word: str, *, n_features: int, n_taxa: int) -> nn.Module:
+    """The flow that a configuration names, with its published numbers of layers and hidden units.
+
+    Arguments:
+        word: a word of `FLOWS`.
+        n_features: F, the branch features of the support.
+        n_taxa: N.
 
     Raises:
         ConfigError: an unknown word.
     """
     if word not in FLOWS:
         raise ConfigError(f"unknown flow '{word}': choose one of {', '.join(FLOWS)}")
-    return FLOWS[word]()
+    return FLOWS[word](n_features=n_features, n_taxa=n_taxa)

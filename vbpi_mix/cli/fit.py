@@ -34,7 +34,7 @@ def fit(
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
     particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
-    flow: Annotated[str | None, typer.Option(help="Normalizing flow of the branch lengths: identity.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Flow of the branch lengths: identity, planar, realnvp.")] = None,
     features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
     tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
     recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vbpi_mix.branch import Planar, RealNVP
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
@@ -125,6 +126,9 @@ def start_problem(
     generator = torch_generator(config.seed, stream=START_STREAM)
     if config.recipe == "paper":
         start_published(problem.mixture, generator=generator)
+        flow = problem.mixture.branches.flow
+        if isinstance(flow, (Planar, RealNVP)):
+            flow.start_published(generator)
         return
     if isinstance(candidates, TreeSample):
         candidates = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))

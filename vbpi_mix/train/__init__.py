@@ -1,14 +1,19 @@
 """Training of any mixture problem: schedules, metrics, checkpoints, a loop that can be stopped and resumed."""
 
+from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.loop import FitResult, Progress, TrainableProblem, fit
 from vbpi_mix.train.metrics import read_metrics
+from vbpi_mix.train.row_table import RowGradient, RowTable
 from vbpi_mix.train.settings import TrainSettings
 from vbpi_mix.train.threads import torch_threads
 
 __all__ = [
+    "Adam",
     "FitResult",
     "Progress",
+    "RowGradient",
+    "RowTable",
     "TrainSettings",
     "TrainableProblem",
     "fit",

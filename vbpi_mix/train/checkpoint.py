@@ -9,7 +9,7 @@ import torch
 
 from vbpi_mix.errors import CheckpointError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: the optimiser's state is that of `train.adam.Adam`
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vbpi_mix.errors import ConfigError, NumericalError
 from vbpi_mix.estimators import ComponentPlan, Objective, ParticleTerms, Surrogate
+from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.interrupt import StopRequest
 from vbpi_mix.train.metrics import MetricsFile
@@ -89,7 +90,7 @@ def fit(
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> FitResult:
-    """Maximise the objective with Adam.
+    """Maximise the objective with Adam (`train.adam`: tables of rows cost what a step touches).
 
     A resumed fit does bit for bit what an uninterrupted one would have done: parameters, optimiser state, generator
     state, iteration and the open metrics window come from the checkpoint. SIGINT and SIGTERM let the current step
@@ -114,6 +115,22 @@ def fit(
         CheckpointError: see `load_checkpoint`.
     """
     run = _Run(problem, settings, generator, checkpoint, identity, metrics)
+    try:
+        return _train(run, objective, mixture_weights, batches, max_seconds, resume, on_progress)
+    finally:
+        run.optimizer.release()
+
+
+def _train(
+    run: "_Run",
+    objective: Objective,
+    mixture_weights: Tensor | None,
+    batches: Iterator[Any] | None,
+    max_seconds: float | None,
+    resume: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> FitResult:
+    problem, settings, generator = run.problem, run.settings, run.generator
     run.begin(resume=resume)
     started = run.last_save = time.perf_counter()
     already = run.seconds
@@ -170,10 +187,7 @@ class _Run:
         missing = groups.keys() - settings.learning_rates.keys()
         if missing:
             raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
-        self.rates = [settings.learning_rates[name] for name in groups]
-        self.optimizer = torch.optim.Adam(
-            [{"params": p, "lr": rate} for p, rate in zip(groups.values(), self.rates, strict=True)], fused=True
-        )
+        self.optimizer = Adam(list(groups.values()), [settings.learning_rates[name] for name in groups])
 
     def begin(self, *, resume: bool) -> None:
         if resume:
@@ -194,10 +208,8 @@ class _Run:
         if not bool(torch.isfinite(step.loss)):
             self.save()
             raise NumericalError(_cause(self.problem, step, self.iteration))
-        decay = self.settings.decay(self.iteration)
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * decay
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.set_factor(self.settings.decay(self.iteration))
+        self.optimizer.zero_grad()
         step.loss.backward()
         self.optimizer.step()
         self.window += torch.stack([step.bound.double(), step.ess.double()])

@@ -68,7 +68,7 @@ class PhyloMixture(nn.Module):
         self.indexer = PSPIndexer(support, features)
         self.networks = SubsplitBayesianNetworks(support, 1 if tying == "topology" else n_components)
         base = LogNormalBase(n_components=1 if tying == "branch" else n_components, n_features=self.indexer.n_features)
-        self.branches = BranchModel(base, make_flow(flow))
+        self.branches = BranchModel(base, make_flow(flow, n_features=self.indexer.n_features, n_taxa=support.n_taxa))
 
     def draw(self, plan: ComponentPlan, n_particles: int, generator: torch.Generator) -> TreeDraws:
         """Draw K trees from each sampled component; evaluate all of them under every evaluated one."""

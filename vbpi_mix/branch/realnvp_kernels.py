@@ -1,0 +1,213 @@
+"""Compiled forward, backward and inverse passes of `flow_reference.realnvp`.
+
+Legend: T trees, E edges, N taxa, L layers, H hidden units, F features, W numbers in a row. The table may be in single
+precision; everything else is computed in double. Layers are the outer loop, trees the inner one: the part of the rows
+that a layer uses then stays in the cache for all trees.
+"""
+
+import math
+
+import numpy as np
+
+from vbpi_mix.branch.flow_reference import SCALE_OFFSET
+from vbpi_mix.compiled import kernel
+from vbpi_mix.train.row_table import slot_of
+
+_LOG_FULL = math.log1p(math.exp(-SCALE_OFFSET))  # minus log sigmoid(SCALE_OFFSET)
+_FULL = 1.0 + math.exp(-SCALE_OFFSET)
+_OFFSET = SCALE_OFFSET
+
+
+@kernel(fastmath=True)
+def _hidden(
+    x: np.ndarray,
+    ids: np.ndarray,
+    first: int,
+    last: int,
+    rows: np.ndarray,
+    column: int,
+    bias: np.ndarray,
+    h: np.ndarray,
+) -> None:
+    """`h` (H,): activations from the edges first..last-1 of one tree; x (E,), ids (E, n)."""
+    n_hidden = len(h)
+    h[:] = bias
+    for e in range(first, last):
+        value = x[e]
+        for f in range(ids.shape[1]):
+            if ids[e, f] >= 0:
+                row = rows[ids[e, f], column : column + n_hidden]
+                for j in range(n_hidden):
+                    h[j] += value * row[j]
+    for j in range(n_hidden):
+        if h[j] < 0.0:
+            h[j] = math.expm1(h[j])
+
+
+@kernel(fastmath=True)
+def _raw(ids: np.ndarray, rows: np.ndarray, column: int, h: np.ndarray) -> tuple[float, float]:
+    """Raw scale and shift of one edge, ids (n,)."""
+    n_hidden = len(h)
+    raw, shift = 0.0, 0.0
+    for f in range(len(ids)):
+        if ids[f] >= 0:
+            row = rows[ids[f], column : column + 2 * n_hidden + 2]
+            a, b = 0.0, 0.0
+            for j in range(n_hidden):
+                a += h[j] * row[j]
+                b += h[j] * row[n_hidden + 1 + j]
+            raw += a + row[n_hidden]
+            shift += b + row[2 * n_hidden + 1]
+    return raw, shift
+
+
+@kernel()
+def forward(
+    x: np.ndarray, ids: np.ndarray, n_taxa: int, rows: np.ndarray, bias: np.ndarray, out: np.ndarray,
+    log_det: np.ndarray, hidden: np.ndarray, scales: np.ndarray, before: np.ndarray,
+) -> None:  # fmt: skip
+    """x (T, E) -> `out` (T, E), `log_det` (T,); for the backward pass `hidden` (L, T, H), `scales` (L, T, E) the
+    sigmoids, `before` (L, T, E) the values that a layer changes.
+    """
+    n_trees, n_edges = x.shape
+    n_layers, n_hidden = bias.shape
+    outputs = (n_layers + 1) // 2 * n_hidden
+    out[:] = x
+    log_det[:] = 0.0
+    for layer in range(n_layers):
+        slot = layer // 2
+        given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
+        changed = (n_taxa, n_edges) if layer % 2 == 0 else (0, n_taxa)
+        for t in range(n_trees):
+            h = hidden[layer, t]
+            _hidden(out[t], ids[t], given[0], given[1], rows, slot * n_hidden, bias[layer], h)
+            total = 0.0
+            for e in range(changed[0], changed[1]):
+                raw, shift = _raw(ids[t, e], rows, outputs + slot * 2 * (n_hidden + 1), h)
+                share = 1.0 / (1.0 + math.exp(-raw - _OFFSET))
+                total += math.log(share)
+                before[layer, t, e], scales[layer, t, e] = out[t, e], share
+                out[t, e] = out[t, e] * (share * _FULL) + shift
+            log_det[t] += total + (changed[1] - changed[0]) * _LOG_FULL
+
+
+@kernel()
+def inverse(
+    y: np.ndarray,
+    ids: np.ndarray,
+    n_taxa: int,
+    rows: np.ndarray,
+    bias: np.ndarray,
+    out: np.ndarray,
+    log_det: np.ndarray,
+) -> None:
+    """y (T, E) -> `out` (T, E) with forward(out) = y, `log_det` (T,) of the forward map there."""
+    n_trees, n_edges = y.shape
+    n_layers, n_hidden = bias.shape
+    outputs = (n_layers + 1) // 2 * n_hidden
+    out[:] = y
+    log_det[:] = 0.0
+    h = np.empty(n_hidden)
+    for layer in range(n_layers - 1, -1, -1):
+        slot = layer // 2
+        given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
+        changed = (n_taxa, n_edges) if layer % 2 == 0 else (0, n_taxa)
+        for t in range(n_trees):
+            _hidden(out[t], ids[t], given[0], given[1], rows, slot * n_hidden, bias[layer], h)
+            total = 0.0
+            for e in range(changed[0], changed[1]):
+                raw, shift = _raw(ids[t, e], rows, outputs + slot * 2 * (n_hidden + 1), h)
+                share = 1.0 / (1.0 + math.exp(-raw - _OFFSET))
+                total += math.log(share)
+                out[t, e] = (out[t, e] - shift) / (share * _FULL)
+            log_det[t] += total + (changed[1] - changed[0]) * _LOG_FULL
+
+
+@kernel(fastmath=True)
+def _raw_backward(
+    ids: np.ndarray, slots: np.ndarray, rows: np.ndarray, gradient: np.ndarray, column: int, h: np.ndarray,
+    of_raw: float, of_shift: float, of_h: np.ndarray,
+) -> None:  # fmt: skip
+    n_hidden = len(h)
+    for f in range(len(ids)):
+        if ids[f] >= 0:
+            row = rows[ids[f], column : column + 2 * n_hidden + 2]
+            g = gradient[slots[f], column : column + 2 * n_hidden + 2]
+            for j in range(n_hidden):
+                g[j] += of_raw * h[j]
+                g[n_hidden + 1 + j] += of_shift * h[j]
+                of_h[j] += of_raw * row[j] + of_shift * row[n_hidden + 1 + j]
+            g[n_hidden] += of_raw
+            g[2 * n_hidden + 1] += of_shift
+
+
+@kernel(fastmath=True)
+def _hidden_backward(
+    ids: np.ndarray,
+    slots: np.ndarray,
+    rows: np.ndarray,
+    gradient: np.ndarray,
+    column: int,
+    of_h: np.ndarray,
+    value: float,
+) -> float:
+    """Adds to the rows' gradient; returns the derivative in the edge's value."""
+    n_hidden = len(of_h)
+    total = 0.0
+    for f in range(len(ids)):
+        if ids[f] >= 0:
+            row = rows[ids[f], column : column + n_hidden]
+            g = gradient[slots[f], column : column + n_hidden]
+            part = 0.0
+            for j in range(n_hidden):
+                g[j] += value * of_h[j]
+                part += of_h[j] * row[j]
+            total += part
+    return total
+
+
+@kernel()
+def backward(
+    x: np.ndarray, ids: np.ndarray, n_taxa: int, rows: np.ndarray, out: np.ndarray, hidden: np.ndarray,
+    scales: np.ndarray, before: np.ndarray, of_out: np.ndarray, of_log_det: np.ndarray,
+    gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], of_bias: np.ndarray, of_x: np.ndarray,
+) -> None:  # fmt: skip
+    """Derivatives of sum(of_out * out) + sum(of_log_det * log_det), of_out (T, E), of_log_det (T,).
+
+    Those of the table are added to `gradient` (`RowGradient.arrays`); `of_bias` (L, H) and `of_x` (T, E) are
+    overwritten. `hidden`, `scales`, `before`, `out` are what `forward` left.
+    """
+    n_trees, n_edges = x.shape
+    n_layers, _, n_hidden = hidden.shape
+    outputs = (n_layers + 1) // 2 * n_hidden
+    values = gradient[0]
+    slots = np.full(ids.shape, -1, dtype=np.int32)
+    for t in range(n_trees):
+        for e in range(n_edges):
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    slots[t, e, f] = slot_of(ids[t, e, f], gradient)
+    of_bias[:] = 0.0
+    of_x[:] = of_out
+    state = out.copy()  # the values after the layer at hand, then before it
+    of_h = np.empty(n_hidden)
+    for layer in range(n_layers - 1, -1, -1):
+        slot = layer // 2
+        into, out_of = slot * n_hidden, outputs + slot * 2 * (n_hidden + 1)
+        given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
+        changed = (n_taxa, n_edges) if layer % 2 == 0 else (0, n_taxa)
+        for t in range(n_trees):
+            h = hidden[layer, t]
+            of_h[:] = 0.0
+            for e in range(changed[0], changed[1]):
+                share, upstream = scales[layer, t, e], of_x[t, e]
+                state[t, e] = before[layer, t, e]
+                of_raw = (upstream * state[t, e] * (share * _FULL) + of_log_det[t]) * (1.0 - share)
+                of_x[t, e] = upstream * (share * _FULL)
+                _raw_backward(ids[t, e], slots[t, e], rows, values, out_of, h, of_raw, upstream, of_h)
+            for j in range(n_hidden):
+                if h[j] < 0.0:
+                    of_h[j] *= h[j] + 1.0
+                of_bias[layer, j] += of_h[j]
+            for e in range(given[0], given[1]):
+                of_x[t, e] += _hidden_backward(ids[t, e], slots[t, e], rows, values, into, of_h, state[t, e])
