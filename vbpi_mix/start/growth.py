@@ -70,7 +70,7 @@ class GrowthSettings:
     missing: float = 0.01
     standard_error: float = 0.005
     pseudo_count: float = 1e-4
-    negligible: float = 1e-7
+    negligible: float = 1e-10
 
     def __post_init__(self) -> None:
         whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds)
