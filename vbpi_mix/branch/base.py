@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from vbpi_mix.branch import kernels
+from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+
+_ORDER = (1, 2, 0)  # features are rows, the components contiguous within them
 
 
 class LogNormalBase(nn.Module):
@@ -21,7 +24,7 @@ class LogNormalBase(nn.Module):
 
     def __init__(self, *, n_components: int, n_features: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(n_components, n_features, 2, dtype=torch.float64))
+        self.table = RowTable(torch.zeros(n_components, n_features, 2, dtype=torch.float64), _ORDER)
 
     def draw(self, feature_ids: np.ndarray, component_of_tree: Tensor, noise: Tensor) -> Tensor:
         """(T, E) reparameterised log branch lengths.
@@ -41,31 +44,42 @@ class LogNormalBase(nn.Module):
 class _Draw(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, ids: np.ndarray, component: np.ndarray, noise: Tensor) -> Tensor:
-        ctx.save_for_backward(table, noise)
-        ctx.ids, ctx.component = ids, component
-        return torch.from_numpy(kernels.draw_forward(table.detach().numpy(), ids, component, noise.numpy()))
+        ctx.table, ctx.arrays = table, (ids, component, noise.numpy())
+        out = np.empty(ids.shape[:2])
+        kernels.draw_forward(_rows(table), *ctx.arrays, out)
+        return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        table, noise = ctx.saved_tensors
-        grad_out = grad_outputs[0].contiguous().numpy()
-        gradient = kernels.draw_backward(table.detach().numpy(), ctx.ids, ctx.component, noise.numpy(), grad_out)
-        return torch.from_numpy(gradient), None, None, None
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
+        upstream = grad_outputs[0].contiguous().numpy()
+        kernels.draw_backward(_rows(ctx.table), *ctx.arrays, upstream, gradient.arrays)
+        return target.finish(gradient), None, None, None
 
 
 class _LogProb(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, z: Tensor, ids: np.ndarray, components: np.ndarray) -> Tensor:
-        ctx.save_for_backward(table, z)
-        ctx.ids, ctx.components = ids, components
-        value = kernels.log_prob_forward(table.detach().numpy(), ids, components, z.detach().numpy())
-        return torch.from_numpy(value)
+        ctx.table, ctx.arrays = table, (ids, components, z.detach().contiguous().numpy())
+        n_trees, n_edges = z.shape
+        out = np.empty((len(components), n_trees))
+        ctx.kept = np.empty((2, n_trees, n_edges, len(components)))
+        kernels.log_prob_forward(_rows(table), *ctx.arrays, out, ctx.kept)
+        return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        table, z = ctx.saved_tensors
-        grad_out = grad_outputs[0].contiguous().numpy()
-        in_table, in_z = kernels.log_prob_backward(
-            table.detach().numpy(), ctx.ids, ctx.components, z.detach().numpy(), grad_out
-        )
-        return torch.from_numpy(in_table), torch.from_numpy(in_z), None, None
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
+        ids, components, z = ctx.arrays
+        in_z = np.empty_like(z)
+        upstream = grad_outputs[0].contiguous().numpy()
+        n_components = ctx.table.shape[0]
+        kernels.log_prob_backward(ids, components, n_components, ctx.kept, upstream, gradient.arrays, in_z)
+        return target.finish(gradient), torch.from_numpy(in_z), None, None
+
+
+def _rows(table: Tensor) -> np.ndarray:
+    """(F, 2, A)."""
+    return rows_of(table, _ORDER).reshape(table.shape[1], 2, table.shape[0])

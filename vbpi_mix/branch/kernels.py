@@ -1,93 +1,118 @@
-"""Compiled forward and backward passes of `branch.reference`, one call per step for all trees and components."""
+"""Compiled forward and backward passes of `branch.reference`, one call per step for all trees and components.
+
+Legend: A components, M evaluated ones, T trees, E edges, F features, n features of an edge. The table is stored as
+rows (F, 2, A), and components are the innermost loop.
+"""
 
 import math
 
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.train.row_table import slot_of
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @kernel(inline=True)
-def _edge(table: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
-    """Location and log-scale of one edge: table (F, 2), ids (3,)."""
+def _own(rows: np.ndarray, ids: np.ndarray, a: int) -> tuple[float, float]:
+    """Location and log-scale of one edge, ids (n,), under component a."""
     location = 0.0
     log_scale = 0.0
     for f in range(ids.shape[0]):
         if ids[f] >= 0:
-            location += table[ids[f], 0]
-            log_scale += table[ids[f], 1]
+            location += rows[ids[f], 0, a]
+            log_scale += rows[ids[f], 1, a]
     return location, log_scale
 
 
-@kernel(inline=True)
-def _scatter(gradient: np.ndarray, ids: np.ndarray, location: float, log_scale: float) -> None:
-    for f in range(ids.shape[0]):
-        if ids[f] >= 0:
-            gradient[ids[f], 0] += location
-            gradient[ids[f], 1] += log_scale
-
-
 @kernel()
-def draw_forward(table: np.ndarray, ids: np.ndarray, component: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """(T, E) log lengths: table (A, F, 2), ids (T, E, 3), component (T,), noise (T, E)."""
+def draw_forward(rows: np.ndarray, ids: np.ndarray, component: np.ndarray, noise: np.ndarray, out: np.ndarray) -> None:
+    """`out` (T, E) log lengths: rows (F, 2, A), ids (T, E, n), component (T,), noise (T, E)."""
     n_trees, n_edges = noise.shape
-    out = np.empty((n_trees, n_edges))
     for t in range(n_trees):
         for e in range(n_edges):
-            location, log_scale = _edge(table[component[t]], ids[t, e])
+            location, log_scale = _own(rows, ids[t, e], component[t])
             out[t, e] = location + math.exp(log_scale) * noise[t, e]
-    return out
 
 
 @kernel()
 def draw_backward(
-    table: np.ndarray, ids: np.ndarray, component: np.ndarray, noise: np.ndarray, grad_out: np.ndarray
-) -> np.ndarray:
-    """(A, F, 2) gradient of sum(grad_out * draw)."""
-    gradient = np.zeros_like(table)
+    rows: np.ndarray, ids: np.ndarray, component: np.ndarray, noise: np.ndarray, upstream: np.ndarray, gradient: Arrays
+) -> None:
+    """Add the derivative of sum(upstream * draw) in the rows to `gradient` (`RowGradient.arrays`, width 2 A)."""
     n_trees, n_edges = noise.shape
+    n_components = rows.shape[2]
+    values = gradient[0]
     for t in range(n_trees):
+        a = component[t]
         for e in range(n_edges):
-            _, log_scale = _edge(table[component[t]], ids[t, e])
-            g = grad_out[t, e]
-            _scatter(gradient[component[t]], ids[t, e], g, g * math.exp(log_scale) * noise[t, e])
-    return gradient
+            _, log_scale = _own(rows, ids[t, e], a)
+            g = upstream[t, e]
+            of_scale = g * math.exp(log_scale) * noise[t, e]
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    slot = slot_of(ids[t, e, f], gradient)
+                    values[slot, a] += g
+                    values[slot, n_components + a] += of_scale
 
 
 @kernel()
-def log_prob_forward(table: np.ndarray, ids: np.ndarray, components: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """(M, T) log-densities of z (T, E) under components (M,)."""
+def log_prob_forward(
+    rows: np.ndarray, ids: np.ndarray, components: np.ndarray, z: np.ndarray, out: np.ndarray, kept: np.ndarray
+) -> None:
+    """`out` (M, T) log-densities of z (T, E) under components (M,).
+
+    `kept` (2, T, E, M) for the backward pass: standardised residuals and precisions (inverse scales).
+    """
     n_trees, n_edges = z.shape
-    out = np.empty((len(components), n_trees))
-    for m in range(len(components)):
-        for t in range(n_trees):
-            total = -n_edges * _HALF_LOG_2PI
-            for e in range(n_edges):
-                location, log_scale = _edge(table[components[m]], ids[t, e])
-                residual = (z[t, e] - location) * math.exp(-log_scale)
-                total -= 0.5 * residual * residual + log_scale
-            out[m, t] = total
-    return out
+    n = len(components)
+    location, log_scale, total = np.empty(n), np.empty(n), np.empty(n)
+    for t in range(n_trees):
+        total[:] = -n_edges * _HALF_LOG_2PI
+        for e in range(n_edges):
+            location[:] = 0.0
+            log_scale[:] = 0.0
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    row = rows[ids[t, e, f]]
+                    for m in range(n):
+                        location[m] += row[0, components[m]]
+                        log_scale[m] += row[1, components[m]]
+            for m in range(n):
+                precision = math.exp(-log_scale[m])
+                residual = (z[t, e] - location[m]) * precision
+                kept[0, t, e, m], kept[1, t, e, m] = residual, precision
+                total[m] -= 0.5 * residual * residual + log_scale[m]
+        out[:, t] = total
 
 
 @kernel()
 def log_prob_backward(
-    table: np.ndarray, ids: np.ndarray, components: np.ndarray, z: np.ndarray, grad_out: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients (A, F, 2) in the table and (T, E) in z of sum(grad_out * log_prob), grad_out (M, T)."""
-    grad_table = np.zeros_like(table)
-    grad_z = np.zeros_like(z)
-    n_trees, n_edges = z.shape
-    for m in range(len(components)):
-        for t in range(n_trees):
-            g = grad_out[m, t]
-            for e in range(n_edges):
-                location, log_scale = _edge(table[components[m]], ids[t, e])
-                precision = math.exp(-log_scale)
-                residual = (z[t, e] - location) * precision
-                slope = g * residual * precision
-                grad_z[t, e] -= slope
-                _scatter(grad_table[components[m]], ids[t, e], slope, g * (residual * residual - 1.0))
-    return grad_table, grad_z
+    ids: np.ndarray, components: np.ndarray, n_components: int, kept: np.ndarray, upstream: np.ndarray,
+    gradient: Arrays, of_z: np.ndarray,
+) -> None:  # fmt: skip
+    """Derivatives of sum(upstream * log_prob), upstream (M, T).
+
+    That in the rows is added to `gradient` (`RowGradient.arrays`, width 2 A); `of_z` (T, E) is overwritten.
+    """
+    _, n_trees, n_edges, n = kept.shape
+    values = gradient[0]
+    weight, slope, of_scale = np.empty(n), np.empty(n), np.empty(n)
+    for t in range(n_trees):
+        weight[:] = upstream[:, t]
+        for e in range(n_edges):
+            total = 0.0
+            for m in range(n):
+                residual = kept[0, t, e, m]
+                slope[m] = weight[m] * residual * kept[1, t, e, m]
+                of_scale[m] = weight[m] * (residual * residual - 1.0)
+                total -= slope[m]
+            of_z[t, e] = total
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    row = values[slot_of(ids[t, e, f], gradient)]
+                    for m in range(n):
+                        row[components[m]] += slope[m]
+                        row[n_components + components[m]] += of_scale[m]

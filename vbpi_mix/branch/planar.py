@@ -36,7 +36,7 @@ class Planar(nn.Module):
         self.n_taxa = n_taxa
         self.n_layers = n_layers
         self.rows = RowTable(torch.zeros(n_features, 2 * n_layers, dtype=torch.float64), _ORDER)
-        self.bias = nn.Parameter(torch.zeros(n_layers, dtype=torch.float64))
+        self.bias = RowTable(torch.zeros(n_layers, dtype=torch.float64), (0,))
         self.start_as_identity(torch.Generator().manual_seed(0))
 
     @torch.no_grad()
@@ -87,20 +87,21 @@ class _Planar(torch.autograd.Function):
         before = np.empty((n_trees, len(bias), n_edges))
         biases = _array(bias)
         planar_kernels.forward(_array(x), ids, rows_of(rows, _ORDER), biases, out, log_det, before)
-        ctx.state = ids, rows, biases, before
+        ctx.state = ids, rows, bias, biases, before
         return torch.from_numpy(out), torch.from_numpy(log_det)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_out: Tensor, of_log_det: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        ids, rows, biases, before = ctx.state
+        ids, rows, bias, biases, before = ctx.state
         target = RowBackward(rows, _ORDER)
         gradient = target.begin()
         of_bias, of_x = np.empty_like(biases), np.empty(tuple(of_out.shape))
         planar_kernels.backward(
             ids, target.rows, biases, before, _array(of_out), _array(of_log_det), gradient.arrays, of_bias, of_x
         )
-        return torch.from_numpy(of_x), target.finish(gradient), torch.from_numpy(of_bias), None
+        of_bias_row = RowBackward(bias, (0,)).whole(of_bias[:, None])
+        return torch.from_numpy(of_x), target.finish(gradient), of_bias_row, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:

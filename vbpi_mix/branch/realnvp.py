@@ -48,7 +48,7 @@ class RealNVP(nn.Module):
         self.n_layers, self.n_hidden = n_layers, n_hidden
         width = flow_reference.realnvp_width(n_layers, n_hidden)
         self.rows = RowTable(torch.zeros(n_features, width, dtype=dtype), _ORDER)
-        self.hidden_bias = nn.Parameter(torch.zeros(n_layers, n_hidden, dtype=torch.float64))
+        self.hidden_bias = RowTable(torch.zeros(n_layers, n_hidden, dtype=torch.float64), _ORDER)
         self.start_as_identity(torch.Generator().manual_seed(0))
 
     @torch.no_grad()
@@ -106,13 +106,13 @@ class _RealNVP(torch.autograd.Function):
         realnvp_kernels.forward(
             values, ids, n_taxa, rows_of(rows, _ORDER), _array(bias), out, log_det, hidden, scales, before
         )
-        ctx.state = values, ids, n_taxa, rows, out, hidden, scales, before
+        ctx.state = values, ids, n_taxa, rows, bias, out, hidden, scales, before
         return torch.from_numpy(out.copy()), torch.from_numpy(log_det)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_out: Tensor, of_log_det: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        values, ids, n_taxa, rows, out, hidden, scales, before = ctx.state
+        values, ids, n_taxa, rows, bias, out, hidden, scales, before = ctx.state
         target = RowBackward(rows, _ORDER)
         gradient = target.begin()
         of_bias, of_x = np.empty((hidden.shape[0], hidden.shape[2])), np.empty_like(values)
@@ -120,7 +120,7 @@ class _RealNVP(torch.autograd.Function):
             values, ids, n_taxa, target.rows, out, hidden, scales, before, _array(of_out), _array(of_log_det),
             gradient.arrays, of_bias, of_x,
         )  # fmt: skip
-        return torch.from_numpy(of_x), target.finish(gradient), torch.from_numpy(of_bias), None, None
+        return torch.from_numpy(of_x), target.finish(gradient), RowBackward(bias, _ORDER).whole(of_bias), None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:

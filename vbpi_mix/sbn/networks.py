@@ -9,10 +9,13 @@ from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo.topology import TopologyBatch
-from vbpi_mix.sbn import kernels
+from vbpi_mix.sbn import kernels, mixture_kernels
 from vbpi_mix.sbn.sampler import sample_topologies
 from vbpi_mix.support.encode import EncodedTopologies
 from vbpi_mix.support.subsplit_support import SubsplitSupport
+from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+
+_ORDER = (1, 0)  # entries are rows: what a tree uses is then contiguous for all components
 
 
 class SubsplitBayesianNetworks(nn.Module):
@@ -37,7 +40,7 @@ class SubsplitBayesianNetworks(nn.Module):
         Zhang and Matsen, Variational Bayesian phylogenetic inference, ICLR 2019.
     """
 
-    logits: nn.Parameter
+    logits: RowTable
 
     def __init__(self, support: SubsplitSupport, n_components: int = 1, *, logits: Tensor | None = None) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class SubsplitBayesianNetworks(nn.Module):
         if not bool(torch.isfinite(start).all()):
             raise SupportError("logits must be finite: give entries that should be rare a small probability instead")
         self.support = support
-        self.logits = nn.Parameter(start)
+        self.logits = RowTable(start, _ORDER)
 
     @property
     def n_components(self) -> int:
@@ -88,7 +91,7 @@ class SubsplitBayesianNetworks(nn.Module):
         segments = support.segments
         after = (segments.child_of_entry, segments.after_rootsplit, segments.after_subsplit)
         sample_topologies(
-            _array(self.logits if log_cpd is None else log_cpd), component, uniforms.numpy(),
+            rows_of(self.logits if log_cpd is None else log_cpd, _ORDER).T, component, uniforms.numpy(),
             _tables(support), after, support.tripartitions, support.adjacencies, _trees(encoded),
         )  # fmt: skip
         return encoded
@@ -148,24 +151,28 @@ class _LogProb(torch.autograd.Function):
         components: np.ndarray,
         normalised: bool,
     ) -> Tensor:
-        values = _array(logits)
-        n_taxa, n_trees = support.n_taxa, encoded.n_trees
-        log_norm = np.full((len(values), support.segments.n_segments), 0.0 if normalised else np.nan)
-        result = np.empty((len(components), n_trees))
-        shares = np.empty((len(components), n_trees, 2 * n_taxa - 3))
-        tables, trees, offsets = _tables(support), _trees(encoded), _offsets(support)
-        kernels.log_q(values, log_norm, tables, trees, offsets, components, result, shares)
-        ctx.state = (values, log_norm, tables, trees, offsets, components, shares), normalised
+        n_taxa, n_trees, n_evaluated = support.n_taxa, encoded.n_trees, len(components)
+        trees = _trees(encoded)
+        used, local, begins = mixture_kernels.number_entries(
+            _tables(support), trees, _offsets(support), 1 if normalised else 2
+        )
+        logs, shares = np.empty((len(local), n_evaluated)), np.empty((len(local), n_evaluated))
+        values = rows_of(logits.to(torch.float64).cpu() if logits.device.type != "cpu" else logits, _ORDER)
+        mixture_kernels.normalise(values, components, local, begins, normalised, logs, shares)
+        result = np.empty((n_evaluated, n_trees))
+        rootings = np.empty((n_trees, 2 * n_taxa - 3, n_evaluated))
+        mixture_kernels.log_q(trees[0], used, logs, result, rootings)
+        ctx.table, ctx.normalised = logits, normalised
+        ctx.arrays = trees[0], used, local, begins, shares, rootings, components
         return torch.from_numpy(result).to(logits.device)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (values, log_norm, tables, trees, offsets, components, shares), normalised = ctx.state
-        gradient = np.zeros_like(values)
-        weights = _array(upstream)
-        kernels.log_q_vjp(values, log_norm, tables, trees, offsets, components, shares, weights, normalised, gradient)
-        return torch.from_numpy(gradient).to(upstream.device), None, None, None, None
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
+        mixture_kernels.log_q_vjp(*ctx.arrays, _array(upstream), ctx.normalised, gradient.arrays)
+        return target.finish(gradient), None, None, None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:

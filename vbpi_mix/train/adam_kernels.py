@@ -9,6 +9,9 @@ from vbpi_mix.compiled import kernel
 N_TAILS = 256  # idle steps whose displacement counts: what remains is below (0.9 / sqrt(0.999))^256 = 2e-12 of it
 
 
+_TINY = 1e-16  # gradients below move nothing: epsilon is a hundred million times larger
+
+
 @kernel()
 def idle_displacement(last: int, beta1: float, beta2: float) -> float:
     """The limit of many idle steps after step `last`, of the sum in `idle_displacements`."""
@@ -80,7 +83,8 @@ def update_rows(
     c[4] = rate / (1.0 - beta1**step)
     c[5] = 1.0 / math.sqrt(1.0 - beta2**step)
     c[6] = epsilon
-    b1, a1, b2, a2, scale, root, eps = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
+    c[7], c[8] = _TINY, 0.0
+    b1, a1, b2, a2, scale, root, eps, tiny, zero = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]
     for i in range(count[0]):
         row = touched[i]
         p, m, v, g = rows[row], mean[row], square[row], values[i]
@@ -88,7 +92,7 @@ def update_rows(
         if last[row] > 0 and idle > 0:
             c[7] = beta1**idle
             c[8] = beta2**idle
-            c[0] = rate * (tails[idle] if idle < len(tails) else idle_displacement(last[row], beta1, beta2))
+            c[0] = rate * (tails[idle] if idle < len(tails) else idle_displacement(int(last[row]), beta1, beta2))
             c[6] = epsilon * math.sqrt(1.0 - beta2 ** last[row])
             fade1, fade2, far, small = c[7], c[8], c[0], c[6]
             for j in range(width):
@@ -97,6 +101,7 @@ def update_rows(
                 v[j] *= fade2
         last[row] = step
         for j in range(width):
-            m[j] = b1 * m[j] + a1 * g[j]
-            v[j] = b2 * v[j] + a2 * g[j] * g[j]
+            gradient_j = g[j] if abs(g[j]) > tiny else zero  # denormal moments would cost a hundred times more
+            m[j] = b1 * m[j] + a1 * gradient_j
+            v[j] = b2 * v[j] + a2 * gradient_j * gradient_j
             p[j] -= scale * m[j] / (np.sqrt(v[j]) * root + eps)

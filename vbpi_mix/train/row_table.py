@@ -74,6 +74,11 @@ class RowTable(nn.Parameter):
         table.order, table.collecting = tuple(order), None
         return table
 
+    def __init__(self, data: Tensor, order: Sequence[int]) -> None:
+        """Only `__new__` matters; this gives the signature."""
+        del data, order
+        super().__init__()
+
     def __deepcopy__(self, memo: dict[int, object]) -> "RowTable":
         copy = RowTable(self.detach().clone(), self.order)
         memo[id(self)] = copy
@@ -82,7 +87,7 @@ class RowTable(nn.Parameter):
     def collect(self) -> RowGradient:
         """Start to gather gradients by row; see `release`."""
         rows = rows_of(self)
-        self.collecting = RowGradient(*rows.shape, rows.dtype)
+        self.collecting = RowGradient(rows.shape[0], rows.shape[1], rows.dtype)
         return self.collecting
 
     def release(self) -> None:
@@ -128,7 +133,14 @@ class RowBackward:
 
     def begin(self) -> RowGradient:
         """The gradient to add to."""
-        return self._collecting or RowGradient(*self.rows.shape, self.rows.dtype)
+        return self._collecting or RowGradient(self.rows.shape[0], self.rows.shape[1], self.rows.dtype)
+
+    def whole(self, gradient: np.ndarray) -> Tensor | None:
+        """What backward returns for an (R, W) gradient of every row, gathered by row or not."""
+        if self._collecting is None:
+            return torch.from_numpy(gradient.reshape(self._shape)).permute(_inverse(self._order))
+        add_rows(gradient, self._collecting.arrays)
+        return None
 
     def finish(self, gradient: RowGradient) -> Tensor | None:
         """What backward returns: None where gradients are gathered by row, else the whole gradient."""
@@ -151,3 +163,12 @@ def slot_of(row: int, gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
         count[0] += 1
         values[slot] = 0.0
     return int(slot)
+
+
+@kernel()
+def add_rows(whole: np.ndarray, gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Add an (R, W) array to `RowGradient.arrays`."""
+    for row in range(len(whole)):
+        slot = slot_of(row, gradient)
+        for j in range(whole.shape[1]):
+            gradient[0][slot, j] += whole[row, j]

@@ -98,7 +98,7 @@ class PhyloMixture(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the names that learning rates go by: topology, base, and flow if it has any."""
-        groups = {"topology": [self.networks.logits], "base": [self.branches.base.table]}
+        groups: dict[str, list[nn.Parameter]] = {"topology": [self.networks.logits], "base": [self.branches.base.table]}
         flow = list(self.branches.flow.parameters())
         return {**groups, "flow": flow} if flow else groups
 
