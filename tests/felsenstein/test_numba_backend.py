@@ -32,8 +32,8 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
     allocate = numba_backend._workspace
     poisoned = []
 
-    def poison(*shape):
-        work = allocate(*shape)
+    def poison(*shape, dtype=np.float64):
+        work = allocate(*shape, dtype=dtype)
         work[:] = np.nan
         poisoned.append(work)
         return work

@@ -45,7 +45,8 @@ def jc69_both(lengths, topologies, patterns):
 def assert_agree(results):
     for ours, definition in zip(*results, strict=True):
         scale = float(definition.abs().max())
-        torch.testing.assert_close(ours, definition, rtol=1e-11, atol=1e-12 * scale)
+        # the gradient of data that say nothing is a rounding error
+        torch.testing.assert_close(ours, definition, rtol=1e-11, atol=1e-12 * scale + 1e-13)
 
 
 @pytest.mark.parametrize("n_patterns", [1, 63, 64, 65, 129])
@@ -199,7 +200,7 @@ def test_no_gradient_is_computed_when_none_is_wanted(monkeypatch):
     monkeypatch.setattr(
         numba_backend,
         "jc69",
-        lambda *a, with_gradient: wanted.append(with_gradient) or compute(*a, with_gradient=with_gradient),
+        lambda *a, with_gradient, **k: wanted.append(with_gradient) or compute(*a, with_gradient=with_gradient, **k),
     )
     topologies = all_topologies(4)
     patterns = examples.patterns(4, 3, np.random.default_rng(0))

@@ -1,13 +1,13 @@
 """The likelihood of trees: Felsenstein's pruning recursion and its gradient."""
 
-from vbpi_mix.felsenstein.op import BACKENDS, jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.op import BACKENDS, jc69_log_likelihood, length_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.second_derivatives import (
     jc69_hessian,
     jc69_hessian_vector,
     jc69_second_derivatives,
     tree_second_derivatives,
 )
-from vbpi_mix.felsenstein.threads import get_threads, set_threads
+from vbpi_mix.threads import get_threads, set_threads
 
 __all__ = [
     "BACKENDS",
@@ -16,6 +16,7 @@ __all__ = [
     "jc69_hessian_vector",
     "jc69_log_likelihood",
     "jc69_second_derivatives",
+    "length_log_likelihood",
     "set_threads",
     "tree_log_likelihood",
     "tree_second_derivatives",

@@ -1,5 +1,7 @@
 """What the likelihood accepts; each message names what was found and where."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,13 +28,15 @@ def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
     """Raise unless branch lengths (T, E) are float64, finite and not negative."""
     _check_tensor("branch_lengths", branch_lengths, (topologies.n_trees, topologies.n_edges))
     lengths = branch_lengths.detach()
+    lowest, highest = lengths.aminmax()  # NaN if there is any, which fails both comparisons
+    if lowest.item() >= 0 and highest.item() < math.inf:
+        return
     bad = ~((lengths >= 0) & (lengths < torch.inf))
-    if bad.any():
-        tree, edge = bad.nonzero()[0].tolist()
-        raise NumericalError(
-            f"the length of edge {edge} of tree {tree} is {lengths[tree, edge].item()}: "
-            "branch lengths must be finite and not negative"
-        )
+    tree, edge = bad.nonzero()[0].tolist()
+    raise NumericalError(
+        f"the length of edge {edge} of tree {tree} is {lengths[tree, edge].item()}: "
+        "branch lengths must be finite and not negative"
+    )
 
 
 def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
@@ -50,6 +54,13 @@ def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor,
     for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
         if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
             raise NumericalError(f"{name} must be finite and not negative, not {tensor.tolist()}")
+
+
+def check_generators(generators: Tensor, n_categories: int) -> None:
+    """Raise unless generators (C, 4, 4) are float64 and finite."""
+    _check_tensor("generators", generators, (n_categories, 4, 4))
+    if not generators.detach().isfinite().all():
+        raise NumericalError("generators must be finite")
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

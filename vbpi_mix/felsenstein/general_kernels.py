@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, rescaling
+from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, UNSCALED_LIMIT_FLOAT32, rescaling, scaled_next
 
 BLOCK = 64
 SIZE = 4 * BLOCK
@@ -30,12 +30,13 @@ Index: TypeAlias = int | np.integer
 @kernel(fastmath=True)
 def _tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
     sets, out = states[tip], tips[tip]
+    one, zero = out.dtype.type(1.0), out.dtype.type(0.0)
     for p in range(BLOCK):
         s = sets[p]
-        out[p] = 1.0 if s & 1 else 0.0
-        out[_R1 + p] = 1.0 if s & 2 else 0.0
-        out[_R2 + p] = 1.0 if s & 4 else 0.0
-        out[_R3 + p] = 1.0 if s & 8 else 0.0
+        out[p] = one if s & 1 else zero
+        out[_R1 + p] = one if s & 2 else zero
+        out[_R2 + p] = one if s & 4 else zero
+        out[_R3 + p] = one if s & 8 else zero
 
 
 @kernel(fastmath=True)
@@ -69,7 +70,7 @@ def _scale(work: np.ndarray, i: int, factors: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: int, work: np.ndarray, o: int) -> None:
+def _propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: np.ndarray, o: Index) -> None:
     """work[o] = matrices[m] @ rows[v]."""
     vectors, matrix, out = rows[v], matrices[m], work[o]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
@@ -78,6 +79,28 @@ def _propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: int, work: n
     d0, d1, d2, d3 = matrix[3, 0], matrix[3, 1], matrix[3, 2], matrix[3, 3]
     for p in range(BLOCK):
         v0, v1, v2, v3 = vectors[p], vectors[_R1 + p], vectors[_R2 + p], vectors[_R3 + p]
+        out[p] = (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
+        out[_R1 + p] = (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
+        out[_R2 + p] = (c0 * v0 + c1 * v1) + (c2 * v2 + c3 * v3)
+        out[_R3 + p] = (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
+
+
+@kernel(fastmath=True)
+def _climb(
+    work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
+    matrices: np.ndarray,
+) -> None:  # fmt: skip
+    """work_o[node_o] = matrices[node_o] @ (work_l[node_l] * work_r[node_r]), the product kept in registers."""
+    left, right, out, matrix = work_l[node_l], work_r[node_r], work_o[node_o], matrices[node_o]
+    a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
+    b0, b1, b2, b3 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
+    c0, c1, c2, c3 = matrix[2, 0], matrix[2, 1], matrix[2, 2], matrix[2, 3]
+    d0, d1, d2, d3 = matrix[3, 0], matrix[3, 1], matrix[3, 2], matrix[3, 3]
+    for p in range(BLOCK):
+        v0 = left[p] * right[p]
+        v1 = left[_R1 + p] * right[_R1 + p]
+        v2 = left[_R2 + p] * right[_R2 + p]
+        v3 = left[_R3 + p] * right[_R3 + p]
         out[p] = (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
         out[_R1 + p] = (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
         out[_R2 + p] = (c0 * v0 + c1 * v1) + (c2 * v2 + c3 * v3)
@@ -114,8 +137,9 @@ def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: i
 def _add_outer(work: np.ndarray, i: Index, rows: np.ndarray, v: Index, gradient: np.ndarray) -> None:
     """gradient[i, s, t] += sum over patterns of the states s of work[i] times the states t of rows[v]."""
     outside, partials = work[i], rows[v]
+    zero = outside.dtype.type(0.0)
     for s in range(0, 4, 2):
-        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
         first = outside[s * BLOCK : (s + 1) * BLOCK]
         second = outside[(s + 1) * BLOCK : (s + 2) * BLOCK]
         for p in range(BLOCK):
@@ -149,16 +173,24 @@ def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: 
     """Messages of all edges in one category; of the top node, which has none, the partial likelihoods."""
     n = tips.shape[0]
     partials = buffer[0]
-    for i in range(n):
-        _propagate(tips, i, matrices, i, work, i)
+    _propagate(tips, np.int64(0), matrices, np.int64(0), work, np.int64(0))
     for p in range(BLOCK):
         steps[p] = 0.0
     for i in range(n - 2):
-        _multiply(work, work, children[i, 0], children[i, 1], partials)
-        if i < n - 3:
-            if scaled:
-                _rescale(partials, factors, steps)
+        for side in range(2):
+            child: int = children[i, side]
+            if child < n:
+                # only now: what was written last is still in the first-level cache when the parent reads it
+                _propagate(tips, child, matrices, child, work, child)
+        if i == n - 3:
+            break
+        if scaled:
+            _multiply(work, work, children[i, 0], children[i, 1], partials)
+            _rescale(partials, factors, steps)
             _propagate(buffer, np.int64(0), matrices, n + i, work, n + i)
+        else:
+            _climb(work, work, work, children[i, 0], children[i, 1], n + i, matrices)
+    _multiply(work, work, children[n - 3, 0], children[n - 3, 1], partials)
     for p in range(SIZE):
         work[2 * n - 3, p] = partials[p]
 
@@ -213,18 +245,48 @@ def _mix(likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarra
                 base = min(base, steps[c, p])
         mixture = 0.0
         for c in range(n_categories):
-            difference = base - steps[c, p]
+            difference = np.float64(base - steps[c, p])
             # Positive only where the category's likelihood is zero: it adds nothing to the mixture, and nothing
             # finite could be said about gradients in its matrices. Categories 2^-1074 times as likely as another
             # one vanish beside it.
             shares[c, p] = 1.0 if difference == 0.0 else np.exp2(128.0 * difference) if difference < 0.0 else 0.0
-            mixture += category_weights[c] * likelihoods[c, p] * shares[c, p]
+            mixture += category_weights[c] * (np.float64(likelihoods[c, p]) * shares[c, p])
         for c in range(n_categories):
             shares[c, p] *= pattern_weights[p] / mixture if mixture > 0.0 else 0.0
         lowest = min(lowest, mixture) if mixture < np.inf else -np.inf
         if pattern_weights[p] > 0.0:
             total += pattern_weights[p] * (np.log(mixture) - LOG_STEP * base) if mixture > 0.0 else -np.inf
     return lowest, total
+
+
+@kernel()
+def _upward_in_range(
+    children: np.ndarray, matrices: np.ndarray, frequencies: np.ndarray, category_weights: np.ndarray,
+    pattern_weights: np.ndarray, tips: np.ndarray, nodes: np.ndarray, buffer: np.ndarray, rows: np.ndarray,
+    scaled: bool,
+) -> tuple[float, bool, bool]:  # fmt: skip
+    """Messages and shares of all categories of one tree and block, scaled where they would leave the range.
+
+    Returns the log-likelihood, whether messages are scaled, and whether those of the next block should be at once.
+    """
+    n, n_categories = len(tips), len(category_weights)
+    likelihoods, steps = rows[:n_categories], rows[n_categories : 2 * n_categories]
+    shares, factors = rows[2 * n_categories : 3 * n_categories], rows[3 * n_categories]
+    limit = UNSCALED_LIMIT_FLOAT32 if rows.itemsize == 4 else UNSCALED_LIMIT
+    while True:
+        for c in range(n_categories):
+            _upward(children, matrices[c], tips, nodes[c], buffer, factors, steps[c], scaled)
+            _root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
+        lowest, value = _mix(likelihoods, steps, category_weights, pattern_weights, shares)
+        if scaled or lowest >= limit:
+            break
+        scaled = True
+    scaled_after = scaled
+    for c in range(n_categories):
+        scaled_after = scaled_after and scaled_next(steps[c])
+    if scaled and rows.itemsize == 4 and lowest < limit:
+        value = np.nan
+    return value, scaled, scaled_after
 
 
 @kernel(fastmath=True)
@@ -235,13 +297,14 @@ def _root(work: np.ndarray, tips: np.ndarray, frequencies: np.ndarray, weight: f
     Returns the derivative in the category's weight.
     """
     top, tip_message = work[2 * len(tips) - 3], work[0]
+    real = top.dtype.type
     for s in range(4):
-        total = 0.0
-        frequency = frequencies[s]
+        total = real(0.0)
+        frequency = real(frequencies[s])
         partials = top[s * BLOCK : (s + 1) * BLOCK]
         message = tip_message[s * BLOCK : (s + 1) * BLOCK]
         for p in range(BLOCK):
-            share = weight * shares[p]
+            share = real(weight) * shares[p]
             product = share * partials[p]
             total += product * message[p]
             partials[p] = share * frequency * message[p]
@@ -278,7 +341,7 @@ def general_kernel(
     """Log-likelihoods and all their derivatives, of some trees on some blocks of patterns.
 
     Arguments:
-        matrices: (T, C, E, 4, 4) transition matrices, P[s, t] from the upper state s to the lower state t.
+        matrices: (T, C, E, 4, 4) float64 or float32 transition matrices, P[s, t] from the upper to the lower state.
         frequencies: (4,) of the root, which is the top node.
         category_weights: (C,).
         children: (T, N-2, 2) int64, as in `phylo.TopologyBatch`.
@@ -287,33 +350,30 @@ def general_kernel(
         trees: first tree and the one after the last.
         blocks: first block and the one after the last.
         with_gradient: whether the gradients are wanted.
-        tips: (N, SIZE) float64 workspace, as the following three overwritten.
+        tips: (N, SIZE) workspace of the type of the matrices, as the following three overwritten.
         nodes: (C, 2N-2, SIZE).
         buffer: (1, SIZE).
         rows: (3 C + 1, BLOCK).
-        values: (T,) output, zero before the call; -inf where a site likelihood is not positive.
-        matrix_gradient: (T, C, E, 4, 4) output, zero before the call; without meaning where the value is -inf.
+        values: (T,) output, zero before the call; -inf where a site likelihood is not positive. In float32 also
+            -inf or NaN where it has lost its digits: such a tree needs float64.
+        matrix_gradient: (T, C, E, 4, 4) output, zero before the call; without meaning where the value is not finite.
         frequency_gradient: (T, 4) output, likewise.
         weight_gradient: (T, C) output, likewise.
     """
     n, n_categories = states.shape[1], len(category_weights)
     likelihoods, steps = rows[:n_categories], rows[n_categories : 2 * n_categories]
     shares, factors = rows[2 * n_categories : 3 * n_categories], rows[3 * n_categories]
+    scaled_trees = np.zeros(trees[1], np.bool_)
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
             _tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
-            scaled = False
-            while True:
-                for c in range(n_categories):
-                    _upward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled)
-                    _root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
-                lowest, value = _mix(likelihoods, steps, category_weights, weights[b], shares)
-                if scaled or lowest >= UNSCALED_LIMIT:
-                    break
-                scaled = True
+            value, scaled, scaled_trees[t] = _upward_in_range(
+                children[t], matrices[t], frequencies, category_weights, weights[b], tips, nodes, buffer, rows,
+                scaled_trees[t],
+            )  # fmt: skip
             values[t] += value
-            if not with_gradient or values[t] == -np.inf:
+            if not with_gradient or not np.isfinite(values[t]):
                 continue
             for c in range(n_categories):
                 weight_gradient[t, c] += _root(

@@ -14,12 +14,15 @@ message on the edge above it (in the downward pass: the outside message below th
 its partial likelihoods (in the downward pass: times the sum of the outside message). The nodes reach the loops as
 separate one-dimensional arrays with rows at constant offsets. In this form LLVM proves with few checks that the rows
 do not overlap and vectorises; with slices of one array, or with strides, it does not.
+
+The type of the workspace, float64 or float32, is that of all arithmetic up to the sums over the patterns of a block;
+constants are made of that type, since a Python number is a float64 and would turn the loops into float64.
 """
 
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, rescaling
+from vbpi_mix.felsenstein.scaling import LOG_STEP, UNSCALED_LIMIT, UNSCALED_LIMIT_FLOAT32, rescaling, scaled_next
 
 BLOCK = 64
 SIZE = 5 * BLOCK
@@ -29,14 +32,17 @@ _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 @kernel(fastmath=True)
 def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: float) -> None:
     sets, out = states[tip], work[tip]
+    one, zero = out.dtype.type(1.0), out.dtype.type(0.0)
     for p in range(BLOCK):
         s = sets[p]
-        size = ((1.0 if s & 1 else 0.0) + (1.0 if s & 2 else 0.0)) + ((1.0 if s & 4 else 0.0) + (1.0 if s & 8 else 0.0))
+        size = ((one if s & 1 else zero) + (one if s & 2 else zero)) + (
+            (one if s & 4 else zero) + (one if s & 8 else zero)
+        )
         rest = a * size
-        out[p] = rest + (e if s & 1 else 0.0)
-        out[_R1 + p] = rest + (e if s & 2 else 0.0)
-        out[_R2 + p] = rest + (e if s & 4 else 0.0)
-        out[_R3 + p] = rest + (e if s & 8 else 0.0)
+        out[p] = rest + (e if s & 1 else zero)
+        out[_R1 + p] = rest + (e if s & 2 else zero)
+        out[_R2 + p] = rest + (e if s & 4 else zero)
+        out[_R3 + p] = rest + (e if s & 8 else zero)
         out[_R4 + p] = size
 
 
@@ -89,7 +95,7 @@ def _split(
     e_left: float, a_left: float, e_right: float, a_right: float,
 ) -> tuple[float, float]:  # fmt: skip
     up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
-    l_sum = r_sum = 0.0
+    l_sum = r_sum = up.dtype.type(0.0)
     for p in range(BLOCK):
         u0, u1, u2, u3 = up[p], up[_R1 + p], up[_R2 + p], up[_R3 + p]
         l0, l1, l2, l3 = u0 * right[p], u1 * right[_R1 + p], u2 * right[_R2 + p], u3 * right[_R3 + p]
@@ -136,16 +142,17 @@ def _join(
 ) -> float:  # fmt: skip
     """Site likelihoods at edge 0 (row 4 of `top`), both outside messages there; the lowest likelihood."""
     left, right, tip, out = work_l[node_l], work_r[node_r], work_t[0], work_o[top]
-    lowest = 1.0
+    real = out.dtype.type
+    lowest, quarter, sixteen = real(1.0), real(0.25), real(16.0)
     for p in range(BLOCK):
         v0 = left[p] * right[p]
         v1 = left[_R1 + p] * right[_R1 + p]
         v2 = left[_R2 + p] * right[_R2 + p]
         v3 = left[_R3 + p] * right[_R3 + p]
-        likelihood = 0.25 * ((v0 * tip[p] + v1 * tip[_R1 + p]) + (v2 * tip[_R2 + p] + v3 * tip[_R3 + p]))
+        likelihood = quarter * ((v0 * tip[p] + v1 * tip[_R1 + p]) + (v2 * tip[_R2 + p] + v3 * tip[_R3 + p]))
         out[_R4 + p] = likelihood
         lowest = min(lowest, likelihood)
-        share = weights[p] / (16.0 * likelihood)  # not finite at likelihood 0, where no gradient is kept
+        share = real(weights[p]) / (sixteen * likelihood)  # not finite at likelihood 0, where no gradient is kept
         out[p] = share * tip[p]
         out[_R1 + p] = share * tip[_R1 + p]
         out[_R2 + p] = share * tip[_R2 + p]
@@ -167,7 +174,7 @@ def _sum_last_row(work: np.ndarray, i: int) -> float:
 def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndarray) -> float:
     total = 0.0
     for p in range(BLOCK):
-        total += weights[p] * (np.log(likelihoods[p]) - LOG_STEP * steps[p])
+        total += weights[p] * (np.log(np.float64(likelihoods[p])) - LOG_STEP * steps[p])
     return total
 
 
@@ -230,16 +237,18 @@ def jc69_kernel(
         trees: first tree and the one after the last.
         blocks: first block and the one after the last.
         with_gradient: whether `gradient` is wanted.
-        work: (2N-1, SIZE) float64, overwritten.
-        values: (T,) output, written at `trees`; -inf where a site likelihood is zero.
-        gradient: (T, E) output, written at `trees`; without meaning where the value is -inf.
+        work: (2N-1, SIZE) float64 or float32, overwritten; its type is that of the partial likelihoods.
+        values: (T,) output, written at `trees`; -inf where a site likelihood is zero. In float32 also
+            -inf or NaN where it has lost its digits: such a tree needs float64.
+        gradient: (T, E) output, written at `trees`; without meaning where the value is not finite.
     """
     n = states.shape[1]
     n_edges = 2 * n - 3
-    e = np.empty(n_edges)
-    a = np.empty(n_edges)
+    e = np.empty(n_edges, work.dtype)
+    a = np.empty(n_edges, work.dtype)
     sums = np.empty(n_edges)
     steps = work[2 * n - 2][:BLOCK]
+    limit = UNSCALED_LIMIT_FLOAT32 if work.itemsize == 4 else UNSCALED_LIMIT
     total_weight = 0.0
     for b in range(blocks[0], blocks[1]):
         for p in range(BLOCK):
@@ -251,11 +260,15 @@ def jc69_kernel(
             a[edge] = -0.25 * np.expm1(exponent)
             sums[edge] = 0.0
         value = 0.0
+        scaled = False
         for b in range(blocks[0], blocks[1]):
-            scaled = False
-            if _upward(children[t], states[b], weights[b], e, a, work, steps, False) < UNSCALED_LIMIT:
-                scaled = True
-                _upward(children[t], states[b], weights[b], e, a, work, steps, True)
+            scaled = scaled and scaled_next(steps)
+            if not scaled:
+                scaled = _upward(children[t], states[b], weights[b], e, a, work, steps, False) < limit
+            if scaled:
+                lowest = _upward(children[t], states[b], weights[b], e, a, work, steps, True)
+                if work.itemsize == 4 and lowest < UNSCALED_LIMIT_FLOAT32:
+                    value = np.nan
             value += _log_likelihood(work[2 * n - 3][_R4:], weights[b], steps)
             if with_gradient:
                 _downward(children[t], e, a, work, scaled, sums)

@@ -6,21 +6,29 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vbpi_mix.felsenstein import general_kernels, jc69_kernels
-from vbpi_mix.felsenstein.threads import get_threads, run_tasks
+from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
+from vbpi_mix.threads import get_threads, run_tasks
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
-_TASKS_PER_THREAD = 2  # so that a thread that starts late, or loses its core for a while, holds up little
+_TASKS_PER_THREAD = 4  # so that a thread that starts late, or loses its core for a while, holds up little
 Range = tuple[int, int]
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def jc69(
-    lengths: np.ndarray, topologies: TopologyBatch, patterns: SitePatterns, *, with_gradient: bool
+    lengths: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+    dtype: type[np.floating] = np.float64,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (zeros if not wanted)."""
+    """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (zeros if not wanted).
+
+    With float32 partial likelihoods, trees on which they lose their digits are done again in float64.
+    """
     n_trees, n_edges = lengths.shape
     states, weights = _CACHE.get(patterns, jc69_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
@@ -38,9 +46,55 @@ def jc69(
         return run
 
     tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
-    run_tasks(tasks, lambda: _workspace(n_edges + 2, jc69_kernels.SIZE), get_threads())
+    run_tasks(tasks, lambda: _workspace(n_edges + 2, jc69_kernels.SIZE, dtype=dtype), get_threads())
     total = values.sum(axis=0)
-    return total, _gradient_of(total, gradient)
+    results = total, _gradient_of(total, gradient)
+    for lost in _lost(total, dtype):
+        _replace(results, lost, jc69(lengths[lost], topologies[lost], patterns, with_gradient=with_gradient))
+    return results
+
+
+def by_lengths(
+    matrices: np.ndarray,
+    generators: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+    dtype: type[np.floating] = np.float64,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `jc69`, for any model: matrices (T, E, C, 4, 4), of derivatives `generators` @ matrices in the lengths."""
+    n_trees, n_edges, n_categories = matrices.shape[:3]
+    by_category = _by_category(matrices, dtype)
+    states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
+    children = _children(topologies)
+    slopes = generators.astype(dtype)
+
+    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
+        def run(work: _GeneralWorkspace) -> None:
+            length_kernels.length_kernel(
+                by_category, slopes, frequencies, category_weights, children, states, weights,
+                tree_range, block_range, with_gradient, *work, values[i], gradient[i],
+            )  # fmt: skip
+
+        return run
+
+    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
+    run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
+    total = values.sum(axis=0)
+    results = total, _gradient_of(total, gradient)
+    for lost in _lost(total, dtype):
+        again = by_lengths(
+            matrices[lost], generators, frequencies, category_weights, topologies[lost], patterns,
+            with_gradient=with_gradient,
+        )  # fmt: skip
+        _replace(results, lost, again)
+    return results
 
 
 def general(
@@ -51,10 +105,11 @@ def general(
     patterns: SitePatterns,
     *,
     with_gradient: bool,
+    dtype: type[np.floating] = np.float64,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C)."""
     n_trees, n_edges, n_categories = matrices.shape[:3]
-    by_category = np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
+    by_category = _by_category(matrices, dtype)
     states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
@@ -73,30 +128,52 @@ def general(
 
         return run
 
-    def workspace() -> _GeneralWorkspace:
-        size, block = general_kernels.SIZE, general_kernels.BLOCK
-        return (
-            _workspace(patterns.n_taxa, size),
-            _workspace(n_categories, n_edges + 1, size),
-            _workspace(1, size),
-            _workspace(3 * n_categories + 1, block),
-        )
-
     tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
-    run_tasks(tasks, workspace, get_threads())
+    run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
     total = values.sum(axis=0)
-    return (
+    results = (
         total,
         _gradient_of(total, of_matrices).transpose(0, 2, 1, 3, 4),
         _gradient_of(total, of_frequencies),
         _gradient_of(total, of_weights),
     )
+    for lost in _lost(total, dtype):
+        again = general(
+            matrices[lost], frequencies, category_weights, topologies[lost], patterns, with_gradient=with_gradient
+        )
+        _replace(results, lost, again)
+    return results
+
+
+def _by_category(matrices: np.ndarray, dtype: type[np.floating]) -> np.ndarray:
+    return np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4), dtype=dtype)
+
+
+def _general_workspace(n_taxa: int, n_edges: int, n_categories: int, dtype: type[np.floating]) -> _GeneralWorkspace:
+    size, block = general_kernels.SIZE, general_kernels.BLOCK
+    return (
+        _workspace(n_taxa, size, dtype=dtype),
+        _workspace(n_categories, n_edges + 1, size, dtype=dtype),
+        _workspace(1, size, dtype=dtype),
+        _workspace(3 * n_categories + 1, block, dtype=dtype),
+    )
+
+
+def _lost(values: np.ndarray, dtype: type[np.floating]) -> list[np.ndarray]:
+    """The trees that float32 was not enough for, in one array or none."""
+    lost = np.flatnonzero(~np.isfinite(values))
+    return [lost] if dtype == np.float32 and len(lost) else []
+
+
+def _replace(results: tuple[np.ndarray, ...], trees: np.ndarray, by: tuple[np.ndarray, ...]) -> None:
+    for result, part in zip(results, by, strict=True):
+        result[trees] = part
 
 
 def _gradient_of(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Sum over the shares of the patterns; zero where any of them made the likelihood zero."""
     gradient = parts[0] if len(parts) == 1 else parts.sum(axis=0)
-    gradient[values == -np.inf] = 0.0
+    gradient[~np.isfinite(values)] = 0.0
     return gradient
 
 
@@ -154,9 +231,9 @@ def _children(topologies: TopologyBatch) -> np.ndarray:
     return np.array(topologies.children, dtype=np.int64, order="C")
 
 
-def _workspace(*shape: int) -> np.ndarray:
-    """Float64 array, not initialised, aligned to cache lines."""
+def _workspace(*shape: int, dtype: type[np.floating] = np.float64) -> np.ndarray:
+    """Array, not initialised, aligned to cache lines."""
     size = math.prod(shape)
-    memory = np.empty(size + _ALIGNMENT // 8)
-    start = -memory.ctypes.data % _ALIGNMENT // 8
+    memory = np.empty(size + _ALIGNMENT, dtype)
+    start = -memory.ctypes.data % _ALIGNMENT // memory.itemsize
     return memory[start : start + size].reshape(shape)

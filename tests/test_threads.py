@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.felsenstein.threads import get_threads, run_tasks, set_threads
+from vbpi_mix.threads import get_threads, run_tasks, set_threads
 
 
 def test_set_and_get():
