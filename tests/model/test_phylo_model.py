@@ -9,7 +9,7 @@ import torch
 from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, ConfigError, InputError, NumericalError
 from vbpi_mix.felsenstein import tree_log_likelihood
-from vbpi_mix.model import JC69, PhyloModel
+from vbpi_mix.model import JC69, PhyloModel, ReversibleModel, SiteRates
 from vbpi_mix.phylo import all_topologies
 
 
@@ -29,6 +29,9 @@ class _Other:
 
     def transition_matrices(self, branch_lengths):
         return self.model.arguments(branch_lengths.numpy())[0]
+
+    def generators(self):
+        return None
 
 
 @pytest.fixture
@@ -58,6 +61,32 @@ def test_any_other_model(problem):
     assert model.patterns is patterns
     expected = tree_log_likelihood(*other.model.arguments(lengths.numpy()), topologies, patterns)
     torch.testing.assert_close(model.log_likelihood(lengths, topologies), expected, rtol=1e-13, atol=0)
+
+
+def test_gradients_of_constant_parameters_and_of_others(problem):
+    """Two ways through the kernels: derivatives in lengths, and in the entries of the transition matrices."""
+    topologies, lengths, patterns = problem
+    gamma = {"gamma_shape": torch.tensor(0.5, dtype=torch.float64), "n_gamma_categories": 4}
+    results = []
+    for differentiable in (False, True):
+        rates = torch.tensor([1.2, 3.1, 0.7, 0.9, 4.0, 1.0], dtype=torch.float64, requires_grad=differentiable)
+        other = ReversibleModel(rates, site_rates=SiteRates(**gamma))
+        assert (other.generators() is None) == differentiable
+        leaf = lengths.clone().requires_grad_()
+        values = PhyloModel(patterns, 5, substitution_model=other).log_likelihood(leaf, topologies)
+        results.append((values.detach(), torch.autograd.grad(values.sum(), leaf)[0]))
+    torch.testing.assert_close(*results, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("substitution_model", ["JC69", "HKY{2}"])
+def test_float32(problem, substitution_model):
+    topologies, lengths, patterns = problem
+    exact, ours = (
+        PhyloModel(patterns, 5, substitution_model=substitution_model, dtype=dtype).log_likelihood(lengths, topologies)
+        for dtype in (torch.float64, torch.float32)
+    )
+    assert not torch.equal(ours, exact)
+    torch.testing.assert_close(ours, exact, rtol=1e-7, atol=0)
 
 
 def test_many_trees_under_another_model(monkeypatch, problem):

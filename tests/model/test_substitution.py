@@ -71,6 +71,16 @@ def test_derivatives_in_the_lengths(text):
     torch.testing.assert_close((up_first - down_first) / (2 * step), second, rtol=1e-6, atol=1e-7 * max(1.0, largest))
 
 
+@pytest.mark.parametrize("text", ["JC69", "HKY{2.5}+F{0.3,0.2,0.1,0.4}", "GTR{1,2,3,4,5}+I{0.2}+G3{0.4}"])
+def test_transition_matrices_are_exponentials_of_the_generators(text):
+    model = substitution_model(text, examples.patterns(4, 30, np.random.default_rng(0)))
+    lengths = torch.tensor([[0.0, 1e-3, 0.3, 4.0]], dtype=torch.float64)
+    generators = model.generators()
+    assert generators is not None
+    expected = torch.matrix_exp(generators * lengths[..., None, None, None])
+    torch.testing.assert_close(model.transition_matrices(lengths), expected, rtol=1e-12, atol=1e-14)
+
+
 def test_jc69_is_the_exponential_of_its_rates():
     q = (np.ones((4, 4)) - 4 * np.eye(4)) / 3
     lengths = tensor([[0.42, 1e-9]])

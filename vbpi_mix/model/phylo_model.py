@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein import jc69_log_likelihood, length_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
 from vbpi_mix.model.build import substitution_model as model_from_string
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
@@ -24,6 +24,7 @@ class PhyloModel:
         substitution_model: a model string, see `model_string.parse_model`, or a model.
         branch_prior_rate: rate of the exponential prior on each branch length.
         backend: a word of `felsenstein.BACKENDS`.
+        dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
@@ -38,6 +39,7 @@ class PhyloModel:
         substitution_model: str | SubstitutionModel = "JC69",
         branch_prior_rate: float = 10.0,
         backend: str = "numba",
+        dtype: torch.dtype = torch.float64,
     ) -> None:
         if patterns.n_taxa != n_taxa:
             raise InputError(f"site patterns of {patterns.n_taxa} taxa in a model of {n_taxa}")
@@ -48,11 +50,14 @@ class PhyloModel:
         self.patterns = merge_relabelled(patterns) if self.substitution_model.exchangeable else patterns
         self.branch_prior = ExponentialBranchPrior(branch_prior_rate)
         self.backend = backend
+        self.dtype = dtype
 
     def log_likelihood(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         """(T,) log p(Y | topology, branch lengths (T, E)); errors as in `felsenstein.jc69_log_likelihood`."""
         if isinstance(self.substitution_model, JC69):
-            return jc69_log_likelihood(branch_lengths, topologies, self.patterns, backend=self.backend)
+            return jc69_log_likelihood(
+                branch_lengths, topologies, self.patterns, backend=self.backend, dtype=self.dtype
+            )
         check_inputs(topologies, self.patterns)
         check_lengths(branch_lengths, topologies)
         slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
@@ -60,13 +65,15 @@ class PhyloModel:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _under_any_model(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        return tree_log_likelihood(
-            self.substitution_model.transition_matrices(branch_lengths),
-            self.substitution_model.root_frequencies(),
-            self.substitution_model.category_weights(),
-            topologies,
-            self.patterns,
-            backend=self.backend,
+        model = self.substitution_model
+        rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)
+        generators = model.generators()
+        if generators is None:
+            matrices = model.transition_matrices(branch_lengths)
+            return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
+        matrices = model.transition_matrices(branch_lengths.detach())
+        return length_log_likelihood(
+            branch_lengths, matrices, generators, *rest, backend=self.backend, dtype=self.dtype
         )
 
     def log_prior(self, branch_lengths: Tensor) -> Tensor:

@@ -41,6 +41,10 @@ class SubstitutionModel(Protocol):
         """
         ...
 
+    def generators(self) -> Tensor | None:
+        """(C, 4, 4) float64 rate matrices of the categories if all parameters are constants; None if one is not."""
+        ...
+
 
 class JC69:
     """Jukes and Cantor's model (1969): equal frequencies, equal rates, one category."""
@@ -55,6 +59,9 @@ class JC69:
 
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         return jc69_matrices(branch_lengths).unsqueeze(2)
+
+    def generators(self) -> Tensor | None:
+        return torch.full((1, 4, 4), 1 / 3, dtype=torch.float64) - 4 / 3 * torch.eye(4, dtype=torch.float64)
 
     def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         lengths = branch_lengths.detach()
@@ -110,6 +117,12 @@ class ReversibleModel:
         )
         scale = of_categories.detach()[:, None, None]
         return matrices, scale * first, scale**2 * second
+
+    def generators(self) -> Tensor | None:
+        if not self._constant:
+            return None
+        rates, _, of_categories = self._constants
+        return of_categories[:, None, None] * rates
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Spectrum, Tensor]:
