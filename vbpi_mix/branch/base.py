@@ -54,7 +54,8 @@ class _Draw(torch.autograd.Function):
         target = RowBackward(ctx.table, _ORDER)
         gradient = target.begin()
         upstream = grad_outputs[0].contiguous().numpy()
-        kernels.draw_backward(_rows(ctx.table), *ctx.arrays, upstream, gradient.arrays)
+        ids, component, noise = ctx.arrays
+        kernels.draw_backward(_rows(ctx.table), ids, component, noise, upstream, gradient.arrays)
         return target.finish(gradient), None, None, None
 
 

@@ -1,9 +1,9 @@
 """Fitting subsplit Bayesian networks to weighted topologies: simple average and expectation-maximisation."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from vbpi_mix.errors import ConfigError, SupportError
 from vbpi_mix.sbn.kernels import root_everywhere, tree_entries, usage
 from vbpi_mix.support.encode import EncodedTopologies
 from vbpi_mix.support.subsplit_support import SubsplitSupport
+from vbpi_mix.threads import get_threads, run_tasks
 
 # partial sums of the E-step: a fixed number, so that results do not depend on the number of threads ...
 _N_PARTS = 8
@@ -188,12 +189,17 @@ def _expected_usage(
         encoded.adjacency_ids,
     )
     offsets = (support.n_splits, support.n_splits + 3 * support.n_tripartitions)
-    _e_step(log_tables, trees, offsets, shares, log_w, counts, masses, log_likelihoods)
+
+    def task(part: int) -> Callable[[None], None]:
+        return lambda _: _e_step(part, log_tables, trees, offsets, shares, log_w, counts, masses, log_likelihoods)
+
+    run_tasks([task(part) for part in range(n_parts)], lambda: None, get_threads())
     return counts.sum(axis=0), masses.sum(axis=0), float(log_likelihoods.sum())
 
 
-@kernel(parallel=True)
+@kernel()
 def _e_step(
+    part: int,
     log_tables: np.ndarray,
     trees: tuple[np.ndarray, ...],
     offsets: tuple[int, int],
@@ -206,31 +212,28 @@ def _e_step(
     children = trees[0]
     n_trees, n_taxa = len(children), children.shape[1] + 2
     n_parts, n_components, _ = counts.shape
-    for part in numba.prange(n_parts):
-        used = np.empty(9 * n_taxa - 21, dtype=np.int64)
-        logs, amounts = np.empty(len(used)), np.empty(len(used))
-        first, second = np.zeros(2 * n_taxa - 2), np.empty(2 * n_taxa - 2)
-        shares = np.empty((n_components, 2 * n_taxa - 3))
-        log_joint = np.empty(n_components)
-        for tree in range(part * n_trees // n_parts, (part + 1) * n_trees // n_parts):
-            if weights[tree] == 0.0:
-                continue
-            tree_entries(trees, offsets, tree, used)
-            for a in range(n_components):
+    used = np.empty(9 * n_taxa - 21, dtype=np.int64)
+    logs, amounts = np.empty(len(used)), np.empty(len(used))
+    first, second = np.zeros(2 * n_taxa - 2), np.empty(2 * n_taxa - 2)
+    shares = np.empty((n_components, 2 * n_taxa - 3))
+    log_joint = np.empty(n_components)
+    for tree in range(part * n_trees // n_parts, (part + 1) * n_trees // n_parts):
+        if weights[tree] == 0.0:
+            continue
+        tree_entries(trees, offsets, tree, used)
+        for a in range(n_components):
+            for i in range(len(used)):
+                logs[i] = log_tables[a, used[i]] if used[i] >= 0 else -np.inf
+            first[:n_taxa] = 0.0
+            log_joint[a] = log_component_weights[a] + root_everywhere(children, tree, logs, first, second, shares[a])
+        largest = log_joint.max()
+        total = np.exp(log_joint - largest).sum()
+        log_likelihoods[part] += weights[tree] * (largest + math.log(total))
+        for a in range(n_components):
+            weight = weights[tree] * math.exp(log_joint[a] - largest) / total
+            masses[part, a] += weight
+            if weight > 0.0:
+                usage(children, tree, shares[a], first, second, amounts)
                 for i in range(len(used)):
-                    logs[i] = log_tables[a, used[i]] if used[i] >= 0 else -np.inf
-                first[:n_taxa] = 0.0
-                log_joint[a] = log_component_weights[a] + root_everywhere(
-                    children, tree, logs, first, second, shares[a]
-                )
-            largest = log_joint.max()
-            total = np.exp(log_joint - largest).sum()
-            log_likelihoods[part] += weights[tree] * (largest + math.log(total))
-            for a in range(n_components):
-                weight = weights[tree] * math.exp(log_joint[a] - largest) / total
-                masses[part, a] += weight
-                if weight > 0.0:
-                    usage(children, tree, shares[a], first, second, amounts)
-                    for i in range(len(used)):
-                        if used[i] >= 0:
-                            counts[part, a, used[i]] += weight * amounts[i]
+                    if used[i] >= 0:
+                        counts[part, a, used[i]] += weight * amounts[i]

@@ -14,6 +14,7 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.sbn.kernels import tree_entries
 from vbpi_mix.train.row_table import slot_of
 
+_POWERS = 2.0 ** -np.arange(1023.0)
 _CERTAIN = -2  # local number of entries alone in their segment; -1 is that of entries that the support lacks
 
 
@@ -59,6 +60,32 @@ def number_entries(
     return used, local[:n_local].copy(), begins[: n_touched + 1].copy()
 
 
+@kernel(inline=True)
+def _exp(x: float) -> float:
+    """exp(x) of x <= 0 to 2 units in the last place, 0 below -708, in a form that compilers vectorise.
+
+    x = k log 2 + r with |r| <= log(2) / 2: a Taylor polynomial of r (remainder below 1e-17) times a power of two.
+    """
+    y = max(x, -708.0)
+    k = math.floor(y * 1.4426950408889634 + 0.5)
+    r = (y - k * 0.693145751953125) - k * 1.4286068203094172e-06
+    p = 1.0 / 6227020800
+    p = p * r + 1.0 / 479001600
+    p = p * r + 1.0 / 39916800
+    p = p * r + 1.0 / 3628800
+    p = p * r + 1.0 / 362880
+    p = p * r + 1.0 / 40320
+    p = p * r + 1.0 / 5040
+    p = p * r + 1.0 / 720
+    p = p * r + 1.0 / 120
+    p = p * r + 1.0 / 24
+    p = p * r + 1.0 / 6
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * _POWERS[-int(k)] if x >= -708.0 else 0.0
+
+
 @kernel()
 def normalise(
     values: np.ndarray, components: np.ndarray, local: np.ndarray, begins: np.ndarray, normalised: bool,
@@ -90,7 +117,7 @@ def normalise(
         total[:] = 0.0
         for i in range(begins[s], begins[s + 1]):
             for m in range(n):
-                shares[i, m] = math.exp(logs[i, m] - largest[m])
+                shares[i, m] = _exp(logs[i, m] - largest[m])
                 total[m] += shares[i, m]
         for m in range(n):
             largest[m] += math.log(total[m])
@@ -164,7 +191,7 @@ def log_q(children: np.ndarray, used: np.ndarray, logs: np.ndarray, result: np.n
         total[:] = 0.0
         for edge in range(top):
             for m in range(n):
-                q[edge, m] = math.exp(q[edge, m] - largest[m])
+                q[edge, m] = _exp(q[edge, m] - largest[m])
                 total[m] += q[edge, m]
         for m in range(n):
             if total[m] > 0.0:

@@ -171,7 +171,11 @@ class _LogProb(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         target = RowBackward(ctx.table, _ORDER)
         gradient = target.begin()
-        mixture_kernels.log_q_vjp(*ctx.arrays, _array(upstream), ctx.normalised, gradient.arrays)
+        children, used, local, begins, shares, rootings, components = ctx.arrays
+        mixture_kernels.log_q_vjp(
+            children, used, local, begins, shares, rootings, components,
+            _array(upstream), ctx.normalised, gradient.arrays,
+        )  # fmt: skip
         return target.finish(gradient), None, None, None, None
 
 
