@@ -1,21 +1,28 @@
 """How kernels are compiled: one decorator for all of them."""
 
+import hashlib
+import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PACKAGE = __name__.partition(".")[0]
 
 
-def kernel(*, parallel: bool = False, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]:
+def kernel(*, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]:
     """Compile a function with Numba in nopython mode, releasing the GIL, cached on disk where that is possible.
 
     Where neither the package's folder nor the user's cache folder can be written, the function is compiled
     anew in each process: slower to start, nothing else.
 
     Arguments:
-        parallel: turn `numba.prange` loops into threads.
         inline: inline into calling kernels.
         fastmath: allow the reassociation and contraction that vectorised reductions need; NaN and infinities
             keep their meaning.
@@ -24,15 +31,62 @@ def kernel(*, parallel: bool = False, inline: bool = False, fastmath: bool = Fal
 
     def compile_(function: F) -> F:
         options: dict[str, Any] = {
-            "parallel": parallel,
             "nogil": True,
             "error_model": "numpy",
             "fastmath": flags,
             "inline": "always" if inline else "never",
         }
-        try:
-            return cast(F, numba.njit(cache=True, **options)(function))
-        except RuntimeError:  # Numba found no folder for its cache
-            return cast(F, numba.njit(**options)(function))
+        dispatcher: Any = numba.njit(**options)(function)
+        with suppress(RuntimeError, OSError):  # Numba found no folder for its cache, or no source file
+            dispatcher._cache = _KernelCache(function)
+        return cast(F, dispatcher)
 
     return compile_
+
+
+class _KernelCache(FunctionCache):
+    """Numba's cache on disk, for kernels that are made of other kernels, in folders that may become unusable.
+
+    Numba compiles a kernel anew when its own file has changed. The kernels that it calls are compiled into it, and so
+    are their constants, wherever they stand: they belong to the key, or an upgrade would run old code.
+    """
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _ingredients(self._py_func))
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except OSError:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # the folder has gone, is full or write-protected since it was found
+            self.disable()
+
+
+def _ingredients(function: FunctionType) -> str:
+    """Hash of the files of all functions of this package that a function calls, and of the constants they use."""
+    found = {function}
+    waiting = [function]
+    numbers: set[str] = set()
+    while waiting:
+        current = waiting.pop()
+        for name in current.__code__.co_names:
+            value = current.__globals__.get(name)
+            value = getattr(value, "py_func", value)
+            if isinstance(value, FunctionType):
+                if value.__module__.partition(".")[0] == _PACKAGE and value not in found:
+                    found.add(value)
+                    waiting.append(value)
+            elif isinstance(value, int | float | tuple):  # float: NumPy's float64 too; other scalars by their files
+                numbers.add(f"{current.__module__} {name} {value!r}")
+    files = sorted({_hash_of_file(inspect.getfile(f)) for f in found})
+    return hashlib.sha256("\n".join([*files, *sorted(numbers)]).encode()).hexdigest()
+
+
+@cache
+def _hash_of_file(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

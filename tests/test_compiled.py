@@ -1,0 +1,127 @@
+"""Compiled kernels and their cache on disk."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CALLER = """
+from numbers_of import LIMIT, twice
+from vbpi_mix.compiled import kernel
+
+
+@kernel()
+def caller(x):
+    return twice(x) + LIMIT
+"""
+CALLED = """
+from vbpi_mix.compiled import kernel
+
+LIMIT = {limit}
+
+
+@kernel()
+def twice(x):
+    return {factor} * x
+"""
+RUN = """
+import calling
+print(calling.caller(10), sum(calling.caller.stats.cache_hits.values()))
+"""
+
+
+def blocked(path):
+    """A file where a folder is wanted: not even root can write into it."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    return path
+
+
+def run(folder, code=RUN, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch, repository):
+    """Two modules that count as parts of this package, the repository's own beside them."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "vbpi_mix").symlink_to(repository / "vbpi_mix")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+
+    def write(limit, factor):
+        (folder / "calling.py").write_text(CALLER)
+        (folder / "numbers_of.py").write_text(CALLED.format(limit=limit, factor=factor))
+
+    write(1, 2)
+    return folder, write
+
+
+def test_the_second_process_loads_what_the_first_compiled(package, tmp_path):
+    folder, _ = package
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(folder, **environment) == ["21", "0"]
+    assert run(folder, **environment) == ["21", "1"]
+
+
+@pytest.mark.parametrize("change", [{"limit": 5, "factor": 2}, {"limit": 1, "factor": 3}])
+def test_changes_of_what_a_kernel_calls_are_seen(package, tmp_path, change):
+    """The file of the caller stays as it is."""
+    folder, write = package
+    code = RUN.replace("import calling", "import vbpi_mix.compiled as c; c._PACKAGE = 'numbers_of'; import calling")
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(folder, code, **environment) == ["21", "0"]
+    write(**change)
+    assert run(folder, code, **environment) == [str(10 * change["factor"] + change["limit"]), "0"]
+    write(1, 2)
+    assert run(folder, code, **environment) == ["21", "1"]
+
+
+def test_no_folder_for_the_cache_is_no_error(package, tmp_path):
+    """Neither the folder asked for, nor the package's own, nor the user's can be written."""
+    folder, _ = package
+    home = blocked(tmp_path / "home")
+    blocked(folder / "__pycache__")
+    environment = {"NUMBA_CACHE_DIR": str(home / "cache"), "HOME": str(home), "XDG_CACHE_HOME": str(home / "x")}
+    for _ in range(2):
+        assert run(folder, **environment) == ["21", "0"]
+
+
+def test_a_cache_that_vanishes_after_the_import_is_no_error(package, tmp_path):
+    folder, _ = package
+    cache = tmp_path / "cache"
+    code = RUN.replace("print", f"import pathlib, shutil; p = pathlib.Path({str(cache)!r}); shutil.rmtree(p); ", 1)
+    code = code.replace("shutil.rmtree(p); ", "shutil.rmtree(p); p.write_text(''); print")
+    assert run(folder, code, NUMBA_CACHE_DIR=str(cache)) == ["21", "0"]
+
+
+@pytest.mark.slow
+def test_the_likelihood_without_any_cache(tmp_path, repository):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(repository / "vbpi_mix", folder / "vbpi_mix", ignore=shutil.ignore_patterns("__pycache__"))
+    for sub in [folder / "vbpi_mix", *(p for p in (folder / "vbpi_mix").iterdir() if p.is_dir())]:
+        blocked(sub / "__pycache__")
+    home = blocked(tmp_path / "home")
+    code = (
+        "import numpy as np, torch, vbpi_mix\n"
+        "from vbpi_mix.phylo import all_topologies, SitePatterns\n"
+        "sets = np.array([[1, 1], [1, 2], [1, 1], [1, 2]], dtype=np.uint8)\n"
+        "patterns = SitePatterns(state_sets=sets, weights=np.ones(2))\n"
+        "lengths = torch.full((3, 5), 0.1, dtype=torch.float64)\n"
+        "print(vbpi_mix.jc69_log_likelihood(lengths, all_topologies(4), patterns).sum().isfinite().item())\n"
+    )
+    environment = {"NUMBA_CACHE_DIR": str(home / "cache"), "HOME": str(home), "XDG_CACHE_HOME": str(home / "x")}
+    assert run(folder, code, **environment) == ["True"]
+    assert not list(folder.rglob("*.nbi"))
