@@ -104,7 +104,7 @@ def test_hessians_are_derivatives_of_gradients():
             reference.log_likelihood(lengths, topology.batch()) + reference.branch_prior.log_prob(lengths) + x.sum()
         )[0]
 
-    exact = -torch.autograd.functional.hessian(density, at).numpy()
+    exact = -torch.autograd.functional.hessian(density, at).numpy()  # pyright: ignore[reportAttributeAccessIssue]
     assert hessian == pytest.approx(exact, abs=1e-9 * np.abs(exact).max())
     assert by_differences == pytest.approx(exact, abs=2e-4 * np.abs(exact).max())
 
