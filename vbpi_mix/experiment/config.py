@@ -50,7 +50,7 @@ class FitConfig:
     trees: tuple[str, ...] = ()
     burn_in: float = 0.0
     bootstrap: Bootstrap = "veryfasttree"
-    bootstrap_replicates: int = 300
+    bootstrap_replicates: int = 60
     model: str = "JC69"
     branch_prior_rate: float = 10.0
     components: int = 4

@@ -15,13 +15,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "rate_base": 0.001,
         "rate_flow": 0.001,
     },
-    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps
+    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps, and a flow that moves slowly enough to leave that start standing
     "default": {
         "iterations": 20_000,
         "annealing_iterations": 0,
         "rate_topology": 0.001,
         "rate_base": 0.002,
-        "rate_flow": 0.001,
+        "rate_flow": 0.0001,
     },
 }
 
