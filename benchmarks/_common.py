@@ -10,10 +10,10 @@ from typing import Any
 from vbpi_mix.provenance import describe
 
 
-def alternating_medians(
+def alternating_times(
     runs: Mapping[str, Callable[[], object]], *, n_blocks: int = 15, block_seconds: float = 0.1
-) -> dict[str, float]:
-    """Median seconds per call of several functions, timed in turns so that a slow minute hits all of them.
+) -> dict[str, list[float]]:
+    """Seconds per call in each block of several functions, timed in turns so that a slow minute hits all of them.
 
     Arguments:
         runs: functions by name; each is called once before, to compile.
@@ -33,7 +33,20 @@ def alternating_medians(
             for _ in range(calls[name]):
                 run()
             seconds[name].append((time.perf_counter() - start) / calls[name])
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
+
+
+def alternating_medians(
+    runs: Mapping[str, Callable[[], object]], *, n_blocks: int = 15, block_seconds: float = 0.1
+) -> dict[str, float]:
+    """Medians of `alternating_times`."""
+    times = alternating_times(runs, n_blocks=n_blocks, block_seconds=block_seconds)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def summary(times: Sequence[float]) -> dict[str, float]:
+    """Median, and the fastest block, which other people's work on the machine disturbs least."""
+    return {"median": statistics.median(times), "fastest": min(times)}
 
 
 def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

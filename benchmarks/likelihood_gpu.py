@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from _common import alternating_medians, print_table, write_json_lines
-from likelihood import DATA, Problem, problem
+from problems import DATA, Problem, problem
 from torch import Tensor
 
 from vbpi_mix.errors import BackendError

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from _common import alternating_medians, print_table, write_json_lines
-from likelihood import Problem, problem
+from problems import Problem, problem
 
 from vbpi_mix.felsenstein import jc69_log_likelihood, set_threads
 from vbpi_mix.felsenstein.second_derivatives import jc69_hessian, jc69_hessian_vector, jc69_second_derivatives
