@@ -15,7 +15,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "rate_base": 0.001,
         "rate_flow": 0.001,
     },
-    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps, and a flow that moves slowly enough to leave that start standing
+    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps, and a
+    # flow that moves slowly enough to leave that start standing
     "default": {
         "iterations": 20_000,
         "annealing_iterations": 0,
