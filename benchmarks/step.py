@@ -197,7 +197,7 @@ def measure(data: str, trees: Path, mixture: tuple[int, int, str], flow: str, op
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", nargs="+", default=list(DATA))
     parser.add_argument("--components", type=int)
     parser.add_argument("--sampled", type=int)

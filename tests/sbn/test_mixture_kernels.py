@@ -7,6 +7,7 @@ import torch
 from tests.sbn.test_networks import incomplete, normal
 from vbpi_mix.phylo import all_topologies
 from vbpi_mix.sbn import SubsplitBayesianNetworks, kernels
+from vbpi_mix.sbn.mixture_kernels import exponentials
 from vbpi_mix.sbn.networks import _offsets, _tables, _trees
 from vbpi_mix.support import build_support, encode
 
@@ -57,3 +58,12 @@ def test_gradients_gathered_by_row_touch_the_tables_of_the_trees_alone():
     np.testing.assert_allclose(gathered, expected, rtol=1e-13, atol=1e-15)
     assert 0 < len(gradient.touched) < support.n_params
     assert set(np.flatnonzero(np.abs(expected).sum(1))) <= set(gradient.touched.tolist())
+
+
+def test_exponentials():
+    x = -np.concatenate([np.linspace(0, 50, 1001), np.linspace(50, 800, 997), [708.0, 708.5, np.inf]])
+    out, total = np.full(len(x), np.nan), np.ones(len(x))
+    exponentials(x + 3.0, np.full(len(x), 3.0), out, total)
+    x = (x + 3.0) - 3.0
+    np.testing.assert_allclose(out, np.where(x > -708, np.exp(x), 0.0), rtol=5e-16, atol=0)
+    np.testing.assert_array_equal(total, 1.0 + out)

@@ -14,6 +14,7 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.sbn.kernels import tree_entries
 from vbpi_mix.train.row_table import slot_of
 
+_TO_INTEGER = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer
 _POWERS = 2.0 ** -np.arange(1023.0)
 _CERTAIN = -2  # local number of entries alone in their segment; -1 is that of entries that the support lacks
 
@@ -60,30 +61,35 @@ def number_entries(
     return used, local[:n_local].copy(), begins[: n_touched + 1].copy()
 
 
-@kernel(inline=True)
-def _exp(x: float) -> float:
-    """exp(x) of x <= 0 to 2 units in the last place, 0 below -708, in a form that compilers vectorise.
+@kernel()
+def exponentials(source: np.ndarray, largest: np.ndarray, out: np.ndarray, total: np.ndarray) -> None:
+    """`out` (M,) = exp(source - largest) of differences <= 0, to 2 units in the last place; added to `total`.
 
-    x = k log 2 + r with |r| <= log(2) / 2: a Taylor polynomial of r (remainder below 1e-17) times a power of two.
+    Written so that compilers vectorise it, which they do not do with the library's function: x = k log 2 + r with
+    |r| <= log(2) / 2, a Taylor polynomial of r (remainder below 1e-17) times a power of two. Zero below -708.
     """
-    y = max(x, -708.0)
-    k = math.floor(y * 1.4426950408889634 + 0.5)
-    r = (y - k * 0.693145751953125) - k * 1.4286068203094172e-06
-    p = 1.0 / 6227020800
-    p = p * r + 1.0 / 479001600
-    p = p * r + 1.0 / 39916800
-    p = p * r + 1.0 / 3628800
-    p = p * r + 1.0 / 362880
-    p = p * r + 1.0 / 40320
-    p = p * r + 1.0 / 5040
-    p = p * r + 1.0 / 720
-    p = p * r + 1.0 / 120
-    p = p * r + 1.0 / 24
-    p = p * r + 1.0 / 6
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    return p * _POWERS[-int(k)] if x >= -708.0 else 0.0
+    for m in range(len(out)):
+        x = source[m] - largest[m]
+        y = x if x > -708.0 else -708.0
+        k = (y * 1.4426950408889634 + _TO_INTEGER) - _TO_INTEGER
+        r = (y - k * 0.693145751953125) - k * 1.4286068203094172e-06
+        p = 1.0 / 6227020800
+        p = p * r + 1.0 / 479001600
+        p = p * r + 1.0 / 39916800
+        p = p * r + 1.0 / 3628800
+        p = p * r + 1.0 / 362880
+        p = p * r + 1.0 / 40320
+        p = p * r + 1.0 / 5040
+        p = p * r + 1.0 / 720
+        p = p * r + 1.0 / 120
+        p = p * r + 1.0 / 24
+        p = p * r + 1.0 / 6
+        p = p * r + 0.5
+        p = p * r + 1.0
+        p = p * r + 1.0
+        p *= _POWERS[np.uint64(np.int64(-k))]
+        out[m] = p if x > -708.0 else 0.0
+        total[m] += out[m]
 
 
 @kernel()
@@ -103,22 +109,24 @@ def normalise(
         shares: result.
     """
     n = len(components)
-    for i in range(len(local)):
-        for m in range(n):
-            logs[i, m] = values[local[i], components[m]]
-    if normalised:
-        return
     largest, total = np.empty(n), np.empty(n)
+    whole = n == values.shape[1] and (components == np.arange(n)).all()
     for s in range(len(begins) - 1):
+        for i in range(begins[s], begins[s + 1]):
+            if whole:
+                logs[i] = values[local[i]]
+            else:
+                for m in range(n):
+                    logs[i, m] = values[local[i], components[m]]
+        if normalised:
+            continue
         largest[:] = logs[begins[s]]
         for i in range(begins[s] + 1, begins[s + 1]):
             for m in range(n):
                 largest[m] = max(largest[m], logs[i, m])
         total[:] = 0.0
         for i in range(begins[s], begins[s + 1]):
-            for m in range(n):
-                shares[i, m] = _exp(logs[i, m] - largest[m])
-                total[m] += shares[i, m]
+            exponentials(logs[i], largest, shares[i], total)
         for m in range(n):
             largest[m] += math.log(total[m])
             total[m] = 1.0 / total[m]
@@ -190,9 +198,7 @@ def log_q(children: np.ndarray, used: np.ndarray, logs: np.ndarray, result: np.n
                 largest[m] = 0.0  # all terms then are exp(-inf) = 0
         total[:] = 0.0
         for edge in range(top):
-            for m in range(n):
-                q[edge, m] = _exp(q[edge, m] - largest[m])
-                total[m] += q[edge, m]
+            exponentials(q[edge], largest, q[edge], total)
         for m in range(n):
             if total[m] > 0.0:
                 result[m, t] = largest[m] + math.log(total[m])
@@ -206,12 +212,12 @@ def log_q(children: np.ndarray, used: np.ndarray, logs: np.ndarray, result: np.n
 def log_q_vjp(
     children: np.ndarray, used: np.ndarray, local: np.ndarray, begins: np.ndarray, shares: np.ndarray,
     rootings: np.ndarray, components: np.ndarray, upstream: np.ndarray, normalised: bool,
-    gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    amounts: np.ndarray, gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:  # fmt: skip
     """Add the derivative of sum(upstream * log q), upstream (M, T), to `gradient` (`RowGradient.arrays`).
 
     Rows are entries, columns components. The shares of rootings that use an entry are those of `kernels.usage`.
-    The other arguments are those of the forward functions.
+    `amounts` (n_local, M) is scratch; the other arguments are those of the forward functions.
     """
     n_trees, n_inner = children.shape[:2]
     n = len(components)
@@ -219,7 +225,7 @@ def log_q_vjp(
     top = 2 * n_taxa - 3
     pairs, internal = top, top + 3 * n_inner - 4 * n_taxa
     inside, outside = np.empty((top, n)), np.empty((top + 1, n))
-    amounts = np.zeros((len(local), n))
+    amounts[:] = 0.0
     weight, part = np.empty(n), np.empty(n)
     for t in range(n_trees):
         part[:] = 0.0

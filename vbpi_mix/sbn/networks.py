@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.sbn import kernels, mixture_kernels
+from vbpi_mix.sbn.buffers import Buffers
 from vbpi_mix.sbn.sampler import sample_topologies
 from vbpi_mix.support.encode import EncodedTopologies
 from vbpi_mix.support.subsplit_support import SubsplitSupport
@@ -52,6 +53,7 @@ class SubsplitBayesianNetworks(nn.Module):
             raise SupportError("logits must be finite: give entries that should be rare a small probability instead")
         self.support = support
         self.logits = RowTable(start, _ORDER)
+        self._memory = Buffers()
 
     @property
     def n_components(self) -> int:
@@ -115,7 +117,7 @@ class SubsplitBayesianNetworks(nn.Module):
         encoded.require(self.support)
         which = np.arange(self.n_components) if components is None else _indices(components, self.n_components)
         values = self.logits if log_cpd is None else log_cpd
-        return _LogProb.apply(values, self.support, encoded, which, log_cpd is not None)
+        return _LogProb.apply(values, self.support, encoded, which, log_cpd is not None, self._memory)
 
 
 class _LogSoftmax(torch.autograd.Function):
@@ -150,33 +152,40 @@ class _LogProb(torch.autograd.Function):
         encoded: EncodedTopologies,
         components: np.ndarray,
         normalised: bool,
+        buffers: Buffers,
     ) -> Tensor:
         n_taxa, n_trees, n_evaluated = support.n_taxa, encoded.n_trees, len(components)
         trees = _trees(encoded)
         used, local, begins = mixture_kernels.number_entries(
             _tables(support), trees, _offsets(support), 1 if normalised else 2
         )
-        logs, shares = np.empty((len(local), n_evaluated)), np.empty((len(local), n_evaluated))
+        logs, shares = buffers.take(len(local), n_evaluated), buffers.take(len(local), n_evaluated)
         values = rows_of(logits.to(torch.float64).cpu() if logits.device.type != "cpu" else logits, _ORDER)
         mixture_kernels.normalise(values, components, local, begins, normalised, logs, shares)
         result = np.empty((n_evaluated, n_trees))
-        rootings = np.empty((n_trees, 2 * n_taxa - 3, n_evaluated))
+        rootings = buffers.take(n_trees, 2 * n_taxa - 3, n_evaluated)
         mixture_kernels.log_q(trees[0], used, logs, result, rootings)
-        ctx.table, ctx.normalised = logits, normalised
+        buffers.give(logs)
+        if not ctx.needs_input_grad[0]:
+            buffers.give(shares, rootings)
+            return torch.from_numpy(result).to(logits.device)
+        ctx.table, ctx.normalised, ctx.buffers, ctx.loan = logits, normalised, buffers, buffers.lend(shares, rootings)
         ctx.arrays = trees[0], used, local, begins, shares, rootings, components
         return torch.from_numpy(result).to(logits.device)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, None, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         target = RowBackward(ctx.table, _ORDER)
         gradient = target.begin()
         children, used, local, begins, shares, rootings, components = ctx.arrays
+        amounts = ctx.buffers.take(*shares.shape)
         mixture_kernels.log_q_vjp(
             children, used, local, begins, shares, rootings, components,
-            _array(upstream), ctx.normalised, gradient.arrays,
+            _array(upstream), ctx.normalised, amounts, gradient.arrays,
         )  # fmt: skip
-        return target.finish(gradient), None, None, None, None
+        ctx.buffers.give(amounts)
+        return target.finish(gradient), None, None, None, None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:
