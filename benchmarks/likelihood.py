@@ -91,7 +91,10 @@ def gradient(evaluate: Evaluate, lengths: Tensor) -> Tensor:
 
 
 def gate(data: str, model: str, dtypes: list[str], engines: dict[str, peers.Engine]) -> dict[tuple[str, str], float]:
-    """Stop unless all engines agree with the definition; the relative errors of the values by engine and type."""
+    """Relative errors of the values by engine and type, of those engines that agree with the definition.
+
+    This package has to, and everybody in float64; a peer's float32 that does not is left out, and said so.
+    """
     task = problem(data, model, "float64", 1)
     exact = peers.definition(task)
     values, slopes = forward(exact, task.lengths), gradient(exact, task.lengths)
@@ -103,11 +106,13 @@ def gate(data: str, model: str, dtypes: list[str], engines: dict[str, peers.Engi
             evaluate = engine.make(replace(task, dtype=DTYPES[dtype]))
             error = float(((forward(evaluate, task.lengths) - values) / values).abs().max())
             slope_error = float((gradient(evaluate, task.lengths) - slopes).abs().max() / slopes.abs().max())
-            if not (error <= TOLERANCE[dtype][0] and slope_error <= TOLERANCE[dtype][1]):
-                raise SystemExit(
-                    f"{name}, {dtype}, is off by {error:.1e} (gradient {slope_error:.1e}) for {model} on {data}"
-                )
-            errors[name, dtype] = error
+            if error <= TOLERANCE[dtype][0] and slope_error <= TOLERANCE[dtype][1]:
+                errors[name, dtype] = error
+                continue
+            message = f"{name}, {dtype}, is off by {error:.1e} (gradient {slope_error:.1e}) for {model} on {data}"
+            if name == "vbpi_mix" or dtype == "float64":
+                raise SystemExit(message)
+            print(f"left out: {message}", flush=True)
     return errors
 
 
@@ -122,7 +127,7 @@ def measure(
     """Rows of the table for one problem, type and number of threads."""
     set_threads(threads)
     chosen = {
-        name: e for name, e in engines.items() if (e.float32 or dtype == "float64") and (e.threads or threads == 1)
+        name: engine for name, engine in engines.items() if (name, dtype) in errors and (engine.threads or threads == 1)
     }
     tasks = {name: problem(data, model, dtype, n_trees_of(data, name)) for name in chosen}
     evaluates = {name: engine.make(tasks[name]) for name, engine in chosen.items()}

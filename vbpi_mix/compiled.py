@@ -30,6 +30,8 @@ def kernel(*, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]:
     flags: set[str] = {"reassoc", "contract", "arcp", "nsz"} if fastmath else set()
 
     def compile_(function: F) -> F:
+        with suppress(OSError):  # the file as it is now, not as it may be when the kernel is compiled
+            _hash_of_file(inspect.getfile(function))
         options: dict[str, Any] = {
             "nogil": True,
             "error_model": "numpy",

@@ -119,3 +119,23 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[3])
     assert (values[0] != values[2]).all()
+
+
+@pytest.mark.parametrize("n_taxa", [6, 150])
+def test_categories_whose_messages_do_not_fit_are_done_again(monkeypatch, n_taxa):
+    generator = np.random.default_rng(5)
+    topologies = examples.shapes(3, n_taxa, generator)
+    patterns = examples.patterns(n_taxa, 100, generator, codes="plain")
+    lengths = generator.exponential(0.01, size=(3, topologies.n_edges))
+    model = examples.random_model(4, generator)
+    arguments = [a.numpy() for a in model.arguments(lengths)]
+    generators = model.rates[:, None, None] * model.q
+    results = []
+    for limit in (2**40, 0):
+        monkeypatch.setattr(numba_backend, "_CACHED_BYTES", limit)
+        general = numba_backend.general(*arguments, topologies, patterns, with_gradient=True)
+        matrices, *rest = arguments
+        by_lengths = numba_backend.by_lengths(matrices, generators, *rest, topologies, patterns, with_gradient=True)
+        results.append([*general, *by_lengths])
+    for ours, alone in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, alone)

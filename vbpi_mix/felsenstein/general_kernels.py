@@ -267,6 +267,7 @@ def _upward_in_range(
 ) -> tuple[float, bool, bool]:  # fmt: skip
     """Messages and shares of all categories of one tree and block, scaled where they would leave the range.
 
+    With room for the messages of one category only, those of the last one are left.
     Returns the log-likelihood, whether messages are scaled, and whether those of the next block should be at once.
     """
     n, n_categories = len(tips), len(category_weights)
@@ -275,8 +276,9 @@ def _upward_in_range(
     limit = UNSCALED_LIMIT_FLOAT32 if rows.itemsize == 4 else UNSCALED_LIMIT
     while True:
         for c in range(n_categories):
-            _upward(children, matrices[c], tips, nodes[c], buffer, factors, steps[c], scaled)
-            _root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
+            work = nodes[c % len(nodes)]
+            _upward(children, matrices[c], tips, work, buffer, factors, steps[c], scaled)
+            _root_likelihoods(work, 2 * n - 3, frequencies, likelihoods[c])
         lowest, value = _mix(likelihoods, steps, category_weights, pattern_weights, shares)
         if scaled or lowest >= limit:
             break
@@ -351,7 +353,7 @@ def general_kernel(
         blocks: first block and the one after the last.
         with_gradient: whether the gradients are wanted.
         tips: (N, SIZE) workspace of the type of the matrices, as the following three overwritten.
-        nodes: (C, 2N-2, SIZE).
+        nodes: (C, 2N-2, SIZE), or (1, 2N-2, SIZE): then messages of the categories are computed again for gradients.
         buffer: (1, SIZE).
         rows: (3 C + 1, BLOCK).
         values: (T,) output, zero before the call; -inf where a site likelihood is not positive. In float32 also
@@ -375,10 +377,13 @@ def general_kernel(
             values[t] += value
             if not with_gradient or not np.isfinite(values[t]):
                 continue
-            for c in range(n_categories):
+            for c in range(n_categories - 1, -1, -1):
+                work = nodes[c % len(nodes)]
+                if len(nodes) == 1 and c < n_categories - 1:
+                    _upward(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled)
                 weight_gradient[t, c] += _root(
-                    nodes[c], tips, frequencies, category_weights[c], likelihoods[c], shares[c],
+                    work, tips, frequencies, category_weights[c], likelihoods[c], shares[c],
                     matrix_gradient[t, c], frequency_gradient[t],
                 )  # fmt: skip
-                _downward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled,
+                _downward(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled,
                           matrix_gradient[t, c])  # fmt: skip

@@ -18,6 +18,7 @@ from vbpi_mix.felsenstein.general_kernels import (
     _rescale,
     _scale,
     _tip_partials,
+    _upward,
     _upward_in_range,
 )
 
@@ -188,7 +189,7 @@ def length_kernel(
         blocks: first block and the one after the last.
         with_gradient: whether the gradient is wanted.
         tips: (N, SIZE) workspace of the type of the matrices, as the following three overwritten.
-        nodes: (C, 2N-2, SIZE).
+        nodes: (C, 2N-2, SIZE) or (1, 2N-2, SIZE), as in `general_kernel`.
         buffer: (1, SIZE).
         rows: (3 C + 1, BLOCK).
         values: (T,) output, zero before the call; -inf where a site likelihood is not positive. In float32 also
@@ -209,9 +210,12 @@ def length_kernel(
             values[t] += value
             if not with_gradient or not np.isfinite(values[t]):
                 continue
-            for c in range(n_categories):
+            for c in range(n_categories - 1, -1, -1):
+                work = nodes[c % len(nodes)]
+                if len(nodes) == 1 and c < n_categories - 1:
+                    _upward(children[t], matrices[t, c], tips, work, buffer, factors, rows[n_categories + c], scaled)
                 gradient[t, 0] += _root_slope(
-                    nodes[c], 2 * n - 3, frequencies, category_weights[c], shares[c], generators[c]
+                    work, 2 * n - 3, frequencies, category_weights[c], shares[c], generators[c]
                 )
-                _downward(children[t], matrices[t, c], generators[c], n, nodes[c], buffer, factors,
+                _downward(children[t], matrices[t, c], generators[c], n, work, buffer, factors,
                           rows[n_categories + c], scaled, gradient[t])  # fmt: skip

@@ -12,6 +12,7 @@ from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.threads import get_threads, run_tasks
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
+_CACHED_BYTES = 2**23  # beyond this, messages of all categories would come from memory: slower than to redo them
 _TASKS_PER_THREAD = 4  # so that a thread that starts late, or loses its core for a while, holds up little
 Range = tuple[int, int]
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -151,9 +152,10 @@ def _by_category(matrices: np.ndarray, dtype: type[np.floating]) -> np.ndarray:
 
 def _general_workspace(n_taxa: int, n_edges: int, n_categories: int, dtype: type[np.floating]) -> _GeneralWorkspace:
     size, block = general_kernels.SIZE, general_kernels.BLOCK
+    fits = n_categories * (n_edges + 1) * size * np.dtype(dtype).itemsize <= _CACHED_BYTES
     return (
         _workspace(n_taxa, size, dtype=dtype),
-        _workspace(n_categories, n_edges + 1, size, dtype=dtype),
+        _workspace(n_categories if fits else 1, n_edges + 1, size, dtype=dtype),
         _workspace(1, size, dtype=dtype),
         _workspace(3 * n_categories + 1, block, dtype=dtype),
     )
