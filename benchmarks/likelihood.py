@@ -53,7 +53,7 @@ def trees(data: str, n_trees: int) -> tuple[SitePatterns, TopologyBatch, Tensor]
     if data in SIMULATED:
         generator = np.random.default_rng(1)
         alignment, topology, true_lengths = simulate(SIMULATED[data], 1000, generator)
-        lengths = true_lengths * generator.lognormal(0.0, 0.3, size=(n_trees, topology.n_edges))
+        lengths = true_lengths * generator.lognormal(0.0, 0.3, size=(n_trees, len(true_lengths)))
         return site_patterns(alignment), stack([topology] * n_trees), torch.from_numpy(lengths)
     known = random_trees(data, n_trees, merged=False)
     return known.patterns, known.topologies, known.lengths
@@ -207,8 +207,8 @@ def main() -> None:
             for threads in arguments.threads:
                 for dtype in arguments.dtypes:
                     rows += measure(data, model, threads, dtype, engines, errors)
+            write_json_lines(arguments.output, rows)  # so far: a run takes many minutes
     report(rows)
-    write_json_lines(arguments.output, rows)
     print(f"written to {arguments.output}")
 
 
