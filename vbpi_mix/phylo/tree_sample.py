@@ -52,3 +52,24 @@ def collect(taxa: Sequence[str], topologies: TopologyBatch, weights: np.ndarray 
     order = np.argsort(-total, kind="stable")
     order = order[total[order] > 0]
     return TreeSample(taxa=tuple(taxa), topologies=distinct[order], weights=total[order])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreesWithLengths:
+    """Weighted trees, each with its branch lengths.
+
+    Arguments:
+        taxa: (N,) names.
+        topologies: T topologies; repetitions allowed.
+        branch_lengths: (T, E) expected substitutions per site, edges numbered as in `phylo.topology`.
+        weights: (T,) not negative; they sum to 1.
+    """
+
+    taxa: tuple[str, ...]
+    topologies: TopologyBatch
+    branch_lengths: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def n_trees(self) -> int:
+        return self.topologies.n_trees

@@ -85,7 +85,7 @@ def summarise_splits(draws: PosteriorDraws) -> SplitSummary:
     n_taxa, weights = draws.n_taxa, draws.weights()
     clades = draws.topologies.clades()[:, n_taxa:]
     n_internal, n_words = clades.shape[1:]
-    distinct, inverse = _unique_rows(clades.reshape(-1, n_words))
+    distinct, inverse = bits.unique_rows(clades.reshape(-1, n_words))
     share = np.repeat(weights, n_internal)
     lengths = draws.branch_lengths[:, n_taxa:].reshape(-1)
     mass, squared_mass, first, second = (
@@ -142,13 +142,3 @@ def _frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, weights: n
 
 def _deviation(mean_square: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(mean_square - mean**2, 0.0))
-
-
-def _unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct rows of a 2-d array and the position of each row among them; one void key a row is fastest."""
-    rows = np.ascontiguousarray(rows)
-    if len(rows) == 0:
-        return rows, np.zeros(0, dtype=np.int64)
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return rows[first], inverse.reshape(-1)

@@ -1,0 +1,190 @@
+"""`vbpi-mix compare`: a run, or trees, against MCMC samples, another run, or a table of reference frequencies."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import use_threads
+from vbpi_mix.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from vbpi_mix.experiment.compare import Comparison
+    from vbpi_mix.experiment.posteriors import Posterior
+
+EXAMPLE = "Example: vbpi-mix compare primates_run mcmc.run1.t mcmc.run2.t --burnin 25%"
+_LABELS = {
+    "asdsf": "ASDSF",
+    "max_split_difference": "largest split difference",
+    "reference_asdsf": "ASDSF among the reference's files",
+    "kl_topologies": "KL of the topologies (draws)",
+    "tv_topologies": "total variation of the topologies (draws)",
+    "kl_topologies_of_q": "KL of the topologies (mixture q)",
+    "tv_topologies_of_q": "total variation of the topologies (mixture q)",
+    "unseen_mass": "mass on topologies without a draw",
+    "length_distance": "branch-length distance",
+    "length_distance_relative": "the same, in posterior sd",
+    "max_length_distance_relative": "largest of a branch, in posterior sd",
+    "log_ml_difference": "log evidence minus the reference's",
+}
+_PICTURES = (".svg", ".png", ".pdf")
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a run, a tree file, or a table of splits.")],
+    reference: Annotated[
+        list[Path], typer.Argument(help="Folder of a run, tree files (several: runs of one chain set), or one table.")
+    ],
+    burnin: Annotated[str, typer.Option(help="Share of each reference tree file to leave out: 25% or 0.25.")] = "0%",
+    first_burnin: Annotated[str, typer.Option(help="The same for a tree file as the first side.")] = "0%",
+    stepping_stone: Annotated[
+        float | None, typer.Option(help="Marginal log-likelihood (natural log) of another program.")
+    ] = None,
+    stepping_stone_error: Annotated[float | None, typer.Option(min=0, help="Its standard error.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Scatter plot of the split frequencies: .svg, .png, .pdf.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="File for all splits with both frequencies, tab-separated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component of a run.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Compare two posteriors on the same taxa: splits, topologies, branch lengths, evidence.
+
+    The second side is the reference. Tree files are whatever `fit --trees` reads, MrBayes' .t and .trprobs among them;
+    a table of topologies has a column `newick`, one of splits a column `taxa`.
+    """
+    from vbpi_mix.experiment.compare import compare as compare_posteriors
+
+    if stepping_stone_error is not None and stepping_stone is None:
+        raise ConfigError("--stepping-stone-error is the error of --stepping-stone: give that too")
+    if plot is not None and plot.suffix.lower() not in _PICTURES:
+        raise ConfigError(f"--plot {plot}: the name must end in {', '.join(_PICTURES)}")
+    shares = parse_share(first_burnin), parse_share(burnin)
+    use_threads(threads)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        sides = _load(first, reference, shares, repeats, reporter)
+    stone = None if stepping_stone is None else (stepping_stone, stepping_stone_error or math.nan)
+    result = compare_posteriors(*sides, stepping_stone=stone)
+    if plot is not None:
+        _write_plot(result, plot)
+    if table is not None:
+        _write_table(result, table)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _print(result)
+
+
+def parse_share(text: str) -> float:
+    """0.25 of '25%' or '0.25'.
+
+    Raises:
+        ConfigError: anything else, or outside 0 <= share < 1.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text)
+    share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
+    if not 0 <= share < 1:
+        raise ConfigError(f"'{text}' is not a share of the trees below all of them: give 25% or 0.25")
+    return share
+
+
+def _load(
+    first: Path, reference: list[Path], shares: tuple[float, float], repeats: int, reporter: ConsoleReporter
+) -> tuple["Posterior", "Posterior"]:
+    """Both sides on the same taxa in the same order: those of the first run, else those of the first tree file."""
+    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.posteriors import posterior_of_files, posterior_of_run, taxa_of_files
+
+    folders = [path for path in (first, *reference) if path.is_dir()]
+    if len(reference) > 1 and any(path.is_dir() for path in reference):
+        raise InputError("a run is compared with one other run, or with files: give one folder as the reference")
+    runs = {path: Run.load(path) for path in folders}
+    taxa = runs[folders[0]].inputs.taxa if folders else taxa_of_files([first, *reference])
+    if shares[1] == 0 and len(reference) > 1:
+        reporter.warning("no burn-in is left out of the reference's files; MCMC runs need --burnin 25% or so")
+
+    def load(paths: list[Path], share: float) -> "Posterior":
+        if paths[0].is_dir():
+            if share:
+                raise ConfigError(f"{paths[0]} is a run, which has no burn-in: its draws are independent")
+            return posterior_of_run(runs[paths[0]], name=paths[0].name, repeats=repeats, taxa=taxa, reporter=reporter)
+        return posterior_of_files(paths, taxa, burn_in=share)
+
+    return load([first], shares[0]), load(reference, shares[1])
+
+
+def _write_plot(result: "Comparison", path: Path) -> None:
+    from vbpi_mix.io.files import atomic_write
+    from vbpi_mix.posterior.comparison_picture import comparison_figure
+
+    figure = comparison_figure(result.splits, first=result.first.name, reference=result.reference.name)
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format=path.suffix[1:].lower(), dpi=150)
+
+
+def _write_table(result: "Comparison", path: Path) -> None:
+    from vbpi_mix.io.files import atomic_write
+    from vbpi_mix.io.nexus import quote_label
+
+    splits = result.splits
+    with atomic_write(path) as file:
+        file.write("first\treference\tdifference\ttaxa\n")
+        for i, (p, q) in enumerate(splits.frequencies.T.tolist()):
+            taxa = ",".join(quote_label(name) for name in splits.members(i))
+            file.write(f"{p:.6g}\t{q:.6g}\t{p - q:.6g}\t{taxa}\n")
+
+
+def _print(result: "Comparison") -> None:
+    from vbpi_mix.experiment.compare import DEFINITIONS
+
+    typer.echo(f"{_side(result.first)}\nagainst {_side(result.reference)}\n")
+    rows = Table(box=None, pad_edge=False, show_header=False)
+    rows.add_column(no_wrap=True)
+    rows.add_column(justify="right", no_wrap=True)
+    numbers = result.numbers()
+    for name, label in _LABELS.items():
+        if name in numbers:
+            rows.add_row(label, f"{numbers[name]:.4f}")
+    Console().print(rows)
+    if result.evidence is not None:
+        typer.echo(f"\n{_evidence(*result.evidence)}")
+    worst = result.splits.worst()
+    if worst is not None:
+        p, q = result.splits.frequencies[:, worst]
+        names = result.splits.members(worst)
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        typer.echo(f"\nthe split farthest apart, {p:.3f} against {q:.3f}: {shown}")
+    typer.echo("\nwhat the numbers are:")
+    for name, label in _LABELS.items():
+        if name in numbers:
+            typer.echo(f"  {label}: {DEFINITIONS[name]}")
+
+
+def _evidence(ours: float, error: float, theirs: float, their_error: float) -> str:
+    difference = f"they differ by {abs(ours - theirs):.3f}"
+    text = f"marginal log-likelihood {ours:.3f} +- {error:.3f} against {theirs:.3f}"
+    if math.isnan(their_error):
+        return f"{text}, whose error is not given: {difference}"
+    both = math.hypot(error, their_error)
+    return f"{text} +- {their_error:.3f}: {difference}, {abs(ours - theirs) / both:.1f} standard errors"
+
+
+def _side(side: "Posterior") -> str:
+    parts = [f"{len(side.taxa)} taxa"]
+    if side.n_trees is not None:
+        parts.append(f"{side.n_trees:,} {'weighted draws' if side.kind == 'run' else 'trees'}")
+    if side.effective_size is not None:
+        parts.append(f"effective size {side.effective_size:,.0f}")
+    if side.topologies is not None:
+        parts.append(f"{side.topologies.n_trees:,} topologies")
+    else:
+        parts.append(f"{len(side.splits.frequency):,} splits")
+    return f"{side.name} ({', '.join(parts)})"
