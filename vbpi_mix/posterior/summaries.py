@@ -4,12 +4,14 @@ A weighted frequency f = sum_i w_i 1_i (weights summing to 1) has the standard e
 delta method for self-normalised importance sampling; with equal weights that is sqrt(f (1 - f) / T).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.phylo.topology import TopologyBatch
+from vbpi_mix.posterior.accumulate import GroupTable
 from vbpi_mix.posterior.draws import PosteriorDraws
 
 
@@ -80,36 +82,64 @@ class TopologySummary:
         )
 
 
+class SplitTable:
+    """Splits of trees that arrive in chunks, in memory proportional to the number of distinct splits.
+
+    Arguments:
+        taxa: (N,) names.
+    """
+
+    def __init__(self, taxa: Sequence[str]) -> None:
+        self.taxa = tuple(taxa)
+        self._inner = GroupTable(bits.n_words(len(self.taxa)), 4)
+        self._pendant = np.zeros((2, len(self.taxa)))
+        self._total = np.zeros(2)
+        self._n_trees = 0
+
+    def add(self, topologies: TopologyBatch, branch_lengths: np.ndarray, weights: np.ndarray) -> None:
+        """Add T trees with branch lengths (T, E) and relative weights (T,)."""
+        n_taxa = len(self.taxa)
+        clades = topologies.clades()[:, n_taxa:]
+        n_internal, n_words = clades.shape[1:]
+        share = np.repeat(weights, n_internal)
+        lengths = branch_lengths[:, n_taxa:].reshape(-1)
+        positions = self._n_trees + np.repeat(np.arange(len(weights)), n_internal)
+        terms = np.stack([share, share**2, share * lengths, share * lengths**2], axis=1)
+        self._inner.add(clades.reshape(-1, n_words), terms, positions)
+        pendant = branch_lengths[:, :n_taxa]
+        self._pendant += [weights @ pendant, weights @ pendant**2]
+        self._total += [weights.sum(), (weights**2).sum()]
+        self._n_trees += len(weights)
+
+    def summary(self) -> SplitSummary:
+        """Frequencies and lengths of what was added so far."""
+        distinct, sums, _ = self._inner.result()
+        mass, squared_mass, first, second = sums.T
+        total, total_squares = self._total
+        frequency = np.minimum(mass / total, 1.0)
+        error = frequency_error(frequency, squared_mass / total**2, total_squares / total**2)
+        # among equal frequencies the smaller clade first, then its bits: the same order on every machine
+        order = np.lexsort((*distinct.T, bits.sizes(distinct), -frequency))
+        order = order[mass[order] > 0]
+        mean = first[order] / mass[order]
+        pendant_mean, pendant_square = self._pendant / total
+        return SplitSummary(
+            taxa=self.taxa,
+            clades=distinct[order],
+            frequency=frequency[order],
+            standard_error=error[order],
+            mean_length=mean,
+            length_sd=_deviation(second[order] / mass[order], mean),
+            pendant_mean_length=pendant_mean,
+            pendant_length_sd=_deviation(pendant_square, pendant_mean),
+        )
+
+
 def summarise_splits(draws: PosteriorDraws) -> SplitSummary:
     """Weighted frequency and branch length of every split among the draws."""
-    n_taxa, weights = draws.n_taxa, draws.weights()
-    clades = draws.topologies.clades()[:, n_taxa:]
-    n_internal, n_words = clades.shape[1:]
-    distinct, inverse = bits.unique_rows(clades.reshape(-1, n_words))
-    share = np.repeat(weights, n_internal)
-    lengths = draws.branch_lengths[:, n_taxa:].reshape(-1)
-    mass, squared_mass, first, second = (
-        np.bincount(inverse, weights=x, minlength=len(distinct))
-        for x in (share, share**2, share * lengths, share * lengths**2)
-    )
-    frequency = np.minimum(mass, 1.0)
-    error = _frequency_error(frequency, squared_mass, weights)
-    # among equal frequencies the smaller clade first, then its bits: the same order on every machine
-    order = np.lexsort((*distinct.T, bits.sizes(distinct), -frequency))
-    order = order[mass[order] > 0]
-    mean = first[order] / mass[order]
-    pendant = draws.branch_lengths[:, :n_taxa]
-    pendant_mean = weights @ pendant
-    return SplitSummary(
-        taxa=draws.taxa,
-        clades=distinct[order],
-        frequency=frequency[order],
-        standard_error=error[order],
-        mean_length=mean,
-        length_sd=_deviation(second[order] / mass[order], mean),
-        pendant_mean_length=pendant_mean,
-        pendant_length_sd=_deviation(weights @ pendant**2, pendant_mean),
-    )
+    table = SplitTable(draws.taxa)
+    table.add(draws.topologies, draws.branch_lengths, draws.weights())
+    return table.summary()
 
 
 def summarise_topologies(draws: PosteriorDraws) -> TopologySummary:
@@ -118,7 +148,8 @@ def summarise_topologies(draws: PosteriorDraws) -> TopologySummary:
     distinct, position = draws.topologies.unique()
     n = distinct.n_trees
     mass = np.bincount(position, weights=weights, minlength=n)
-    error = _frequency_error(mass, np.bincount(position, weights=weights**2, minlength=n), weights)
+    squares = np.bincount(position, weights=weights**2, minlength=n)
+    error = frequency_error(mass, squares, float((weights**2).sum()))
     order = np.argsort(-mass, kind="stable")
     order = order[mass[order] > 0]
     totals = np.zeros((n, draws.branch_lengths.shape[1]))
@@ -132,9 +163,8 @@ def summarise_topologies(draws: PosteriorDraws) -> TopologySummary:
     )
 
 
-def _frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The module's standard error, from the sum of squared weights of the trees that have the item."""
-    total = (weights**2).sum()
+def frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, total: float) -> np.ndarray:
+    """The module's standard error, from the sum of squared weights of the trees that have the item, and of all."""
     without = total - squared_mass
     without[without < 1e-12 * total] = 0.0  # all trees have it: what is left is rounding
     return np.sqrt(squared_mass * (1 - frequency) ** 2 + without * frequency**2)

@@ -1,0 +1,263 @@
+"""Any number of posterior trees from a trained mixture, in memory that does not grow with their number.
+
+Resampling needs the sum of all importance weights before the first tree can be chosen. So the draws are made twice with
+the same random numbers: the first time only their weights are kept, on disk, the second time the chosen trees.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vbpi_mix.errors import InputError, NumericalError
+from vbpi_mix.estimators import all_components, mixture_log_prob, normalised_log_weights
+from vbpi_mix.posterior.spool import Spool, TreeSpool
+from vbpi_mix.posterior.tree_stream import TreeStream
+from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.train import torch_threads
+from vbpi_mix.variational import PhyloProblem, TreeDraws
+
+_DRAWS_AT_ONCE = 1000  # per component
+_SHUFFLED_AT_ONCE = 32_768
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass
+class _Weights:
+    """Sums of importance weights w and of their squares, in logarithms, and where the last positive one is."""
+
+    log_sum: float = -math.inf
+    log_square_sum: float = -math.inf
+    largest: float = -math.inf
+    last_positive: int = -1
+    count: int = 0
+
+    def add(self, log_weights: np.ndarray) -> None:
+        bad = np.isnan(log_weights) | (log_weights == np.inf)
+        if bad.any():
+            raise NumericalError(
+                f"the log importance weight of draw {self.count + int(bad.argmax())} is NaN or +inf: the model or the "
+                "approximation gave no finite density there"
+            )
+        positive = np.flatnonzero(log_weights > -np.inf)
+        if len(positive):
+            self.last_positive = self.count + int(positive[-1])
+            self.largest = max(self.largest, float(log_weights.max()))
+            self.log_sum = float(np.logaddexp(self.log_sum, np.logaddexp.reduce(log_weights)))
+            self.log_square_sum = float(np.logaddexp(self.log_square_sum, np.logaddexp.reduce(2 * log_weights)))
+        self.count += len(log_weights)
+
+    def effective_sample_size(self) -> float:
+        if self.last_positive < 0:
+            raise NumericalError("every importance weight is zero: the draws say nothing about the posterior")
+        return math.exp(2 * self.log_sum - self.log_square_sum)
+
+
+def stream_weighted(
+    problem: PhyloProblem,
+    taxa: Sequence[str],
+    n_trees: int,
+    *,
+    seed: int,
+    stream: int,
+    folder: Path,
+    on_progress: OnProgress | None = None,
+) -> TreeStream:
+    """Draws from the mixture with their importance weights.
+
+    Arguments:
+        problem: target and mixture.
+        taxa: names of its taxa.
+        n_trees: draws, rounded up to the same number from every component.
+        seed: of the draws; equal seeds give equal trees.
+        stream: number of the stream of random numbers, see `seeding`.
+        folder: for a temporary file of about 24 N + 30 bytes a tree, gone when the result is.
+        on_progress: called with (draws done, draws).
+
+    Raises:
+        InputError: n_trees below 1, or the folder cannot be written.
+        NumericalError: a weight is NaN or +inf, or all are zero.
+    """
+    if n_trees < 1:
+        raise InputError(f"cannot draw {n_trees} trees: ask for at least one")
+    spool, weights = TreeSpool(folder, len(taxa)), _Weights()
+    per_component = -(-n_trees // problem.n_components)
+    for trees in _draws(problem, per_component, seed, stream, on_progress):
+        scores = _scores(problem, trees)
+        weights.add(scores[2])
+        _append(spool, trees, slice(None), *scores)
+    size = weights.effective_sample_size()
+    return _stream(spool, taxa, weights, weighted=True, n_draws=weights.count, effective_sample_size=size)
+
+
+def stream_resampled(
+    problem: PhyloProblem,
+    taxa: Sequence[str],
+    n_trees: int,
+    *,
+    oversampling: int = 20,
+    seed: int,
+    stream: int,
+    folder: Path,
+    on_progress: OnProgress | None = None,
+) -> TreeStream:
+    """Equally weighted posterior trees, by systematic sampling-importance-resampling.
+
+    A draw of normalised weight w is taken floor(n w) or ceil(n w) times, n w times in expectation. The order is random
+    within blocks of about 32,000 trees, which are draws made one after the other: copies of one draw stay in one block.
+
+    Arguments:
+        problem: target and mixture.
+        taxa: names of its taxa.
+        n_trees: n, the trees wanted.
+        oversampling: draws from the mixture per tree wanted.
+        seed: of draws and resampling; equal seeds give equal trees.
+        stream: number of the stream of random numbers, see `seeding`.
+        folder: for temporary files, of 8 bytes a draw and about 24 N + 30 a tree, gone when the result is.
+        on_progress: called with (draws done, draws), the draws of both passes.
+
+    Raises:
+        InputError: n_trees or oversampling below 1, or the folder cannot be written.
+        NumericalError: a weight is NaN or +inf, or all are zero, or the second pass drew other trees than the first.
+    """
+    if n_trees < 1 or oversampling < 1:
+        raise InputError(f"cannot resample {n_trees} trees from {oversampling} draws each: both must be at least 1")
+    per_component = -(-n_trees * oversampling // problem.n_components)
+    kept, weights, marks = Spool(folder, np.dtype(np.float64)), _Weights(), []
+    for trees in _draws(problem, per_component, seed, stream, _half(on_progress, 0)):
+        log_weights = _scores(problem, trees)[2]
+        weights.add(log_weights)
+        kept.append(log_weights)
+        marks.append(_mark(trees))
+    size = weights.effective_sample_size()
+
+    spool, generator = TreeSpool(folder, len(taxa)), numpy_generator(seed, stream=stream)
+    offset, rung, first = generator.random(), 0.0, 0
+    block: list[dict[str, np.ndarray]] = []
+    second = _draws(problem, per_component, seed, stream, _half(on_progress, 1))
+    for trees, mark in zip(second, marks, strict=True):
+        if _mark(trees) != mark:
+            raise NumericalError(
+                "the same seed gave other draws the second time: the machine does not compute the same"
+            )
+        share = np.exp(kept.read(first, len(trees.component_of_tree)) - weights.log_sum)
+        ladder = np.minimum(rung + np.cumsum(share) * n_trees, n_trees)
+        if first <= weights.last_positive < first + len(ladder):
+            ladder[weights.last_positive - first :] = n_trees  # rounding must not lose the last tree
+        points = np.ceil(np.concatenate([[rung], ladder]) - offset).astype(np.int64)
+        rung, first = float(ladder[-1]), first + len(ladder)
+        for copies in _in_pieces(np.diff(points)):
+            block.append(_chosen(problem, trees, copies))
+            if sum(len(part["log_weight"]) for part in block) >= _SHUFFLED_AT_ONCE:
+                _flush(spool, block, generator)
+    _flush(spool, block, generator)
+    kept.close()
+    equal = _Weights(largest=0.0)
+    return _stream(spool, taxa, equal, weighted=False, n_draws=weights.count, effective_sample_size=size)
+
+
+def _draws(
+    problem: PhyloProblem, per_component: int, seed: int, stream: int, on_progress: OnProgress | None
+) -> Iterator[TreeDraws]:
+    """The same number of draws from every component, a batch at a time; the same ones for the same seed."""
+    generator, plan = torch_generator(seed, stream=stream), all_components(problem.n_components)
+    for first in range(0, per_component, _DRAWS_AT_ONCE):
+        last = min(first + _DRAWS_AT_ONCE, per_component)
+        with torch.no_grad(), torch_threads(1):
+            yield problem.mixture.draw(plan, last - first, generator)
+        if on_progress is not None:
+            on_progress(last * problem.n_components, per_component * problem.n_components)
+
+
+def _scores(problem: PhyloProblem, trees: TreeDraws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) log-likelihoods, log priors and log importance weights."""
+    with torch.no_grad(), torch_threads(1):
+        log_likelihood, log_prior = problem.log_densities(trees)
+        plan = all_components(problem.n_components)
+        log_q = mixture_log_prob(trees.log_q.T, normalised_log_weights(plan, None))
+        return log_likelihood.numpy(), log_prior.numpy(), (log_likelihood + log_prior - log_q).numpy()
+
+
+def _in_pieces(copies: np.ndarray) -> Iterator[np.ndarray]:
+    """Numbers of copies, split up so that no part has too many in all: one draw may have most of the weight."""
+    ends = np.concatenate([[0], np.cumsum(copies)])
+    for low in range(0, int(ends[-1]), _SHUFFLED_AT_ONCE):
+        yield np.diff(np.clip(ends, low, low + _SHUFFLED_AT_ONCE))
+
+
+def _chosen(problem: PhyloProblem, trees: TreeDraws, copies: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of the trees that are taken at least once, scored once, and repeated."""
+    taken = np.flatnonzero(copies)
+    lengths, topologies = trees.log_lengths[taken].exp(), trees.encoded.topologies[taken]
+    with torch.no_grad(), torch_threads(1):
+        log_likelihood = problem.model.log_likelihood(lengths, topologies).numpy()
+        log_prior = problem.model.log_prior(lengths).numpy()
+    columns = {
+        "children": topologies.children,
+        "branch_lengths": lengths.numpy(),
+        "log_likelihood": log_likelihood,
+        "log_prior": log_prior,
+        "log_weight": np.zeros(len(taken)),
+        "component": trees.component_of_tree.numpy()[taken],
+    }
+    return {name: np.repeat(values, copies[taken], axis=0) for name, values in columns.items()}
+
+
+def _flush(spool: TreeSpool, block: list[dict[str, np.ndarray]], generator: np.random.Generator) -> None:
+    """Write the trees of a block in random order, and empty it."""
+    if not block:
+        return
+    columns = {name: np.concatenate([part[name] for part in block]) for name in block[0]}
+    order = generator.permutation(len(columns["log_weight"]))
+    spool.append(**{name: values[order] for name, values in columns.items()})
+    block.clear()
+
+
+def _append(
+    spool: TreeSpool, trees: TreeDraws, which: slice, likelihood: np.ndarray, prior: np.ndarray, weight: np.ndarray
+) -> None:
+    spool.append(
+        children=trees.encoded.topologies.children[which],
+        branch_lengths=trees.log_lengths[which].exp().numpy(),
+        log_likelihood=likelihood,
+        log_prior=prior,
+        log_weight=weight,
+        component=trees.component_of_tree[which].numpy(),
+    )
+
+
+def _stream(
+    spool: TreeSpool,
+    taxa: Sequence[str],
+    weights: _Weights,
+    *,
+    weighted: bool,
+    n_draws: int,
+    effective_sample_size: float,
+) -> TreeStream:
+    one = weights.largest
+    return TreeStream(
+        taxa=tuple(taxa),
+        n_trees=spool.n_trees,
+        weighted=weighted,
+        total_weight=math.exp(weights.log_sum - one) if weighted else float(spool.n_trees),
+        n_draws=n_draws,
+        effective_sample_size=effective_sample_size,
+        read=lambda: spool.chunks(one),
+        take=lambda positions: spool.take(positions, one),
+    )
+
+
+def _mark(trees: TreeDraws) -> int:
+    """A checksum of the drawn branch lengths."""
+    return zlib.crc32(trees.log_lengths.contiguous().numpy().tobytes())
+
+
+def _half(on_progress: OnProgress | None, number: int) -> OnProgress | None:
+    """Progress of one of two passes as that of both."""
+    return None if on_progress is None else lambda done, total: on_progress(done + number * total, 2 * total)
