@@ -45,16 +45,47 @@ def write_nexus_trees(
         InputError: the file cannot be written there.
     """
     numbers = [str(i) for i in range(1, len(taxa) + 1)]
+    statements = (
+        f"{quote_label(name)} = [&U] {topology.newick(numbers, _listed(lengths), precision=precision)}"
+        for name, topology, lengths in trees
+    )
+    write_nexus_statements(path, taxa, statements)
+
+
+def write_nexus_statements(
+    path: Path | str,
+    taxa: Sequence[str],
+    statements: Iterable[str],
+    *,
+    comments: Sequence[str] = (),
+    taxa_block: bool = True,
+) -> None:
+    """Write a NEXUS file with a TREES block of ready statements over a TRANSLATE table of the integers 1 to N.
+
+    The file appears whole or not at all; statements are taken from the iterable one by one.
+
+    Arguments:
+        path: the file to write.
+        taxa: (N,) names; statement texts call them 1 to N.
+        statements: what stands behind `tree` on each line, `name = [&U] (1:0.1,...);`.
+        comments: lines put into square brackets behind `#NEXUS`; without brackets of their own.
+        taxa_block: whether to write a TAXA block too.
+
+    Raises:
+        InputError: the file cannot be written there.
+    """
     quoted = [quote_label(name) for name in taxa]
     with atomic_write(path) as file:
-        file.write(f"#NEXUS\n\nbegin taxa;\n\tdimensions ntax={len(taxa)};\n\ttaxlabels\n")
-        file.writelines(f"\t\t{name}\n" for name in quoted)
-        file.write("\t\t;\nend;\n\nbegin trees;\n\ttranslate\n")
-        file.write(",\n".join(f"\t\t{number} {name}" for number, name in zip(numbers, quoted, strict=True)))
+        file.write("#NEXUS\n")
+        file.writelines(f"[{line}]\n" for line in comments)
+        if taxa_block:
+            file.write(f"\nbegin taxa;\n\tdimensions ntax={len(taxa)};\n\ttaxlabels\n")
+            file.writelines(f"\t\t{name}\n" for name in quoted)
+            file.write("\t\t;\nend;\n")
+        file.write("\nbegin trees;\n\ttranslate\n")
+        file.write(",\n".join(f"\t\t{number} {name}" for number, name in enumerate(quoted, start=1)))
         file.write("\n\t\t;\n")
-        for name, topology, lengths in trees:
-            newick = topology.newick(numbers, _listed(lengths), precision=precision)
-            file.write(f"\ttree {quote_label(name)} = [&U] {newick}\n")
+        file.writelines(f"\ttree {statement}\n" for statement in statements)
         file.write("end;\n")
 
 

@@ -64,6 +64,14 @@ class ConsensusTree:
             row.sort(key=lowest.__getitem__)
         return children
 
+    def clades(self) -> np.ndarray:
+        """(n_nodes, W) the taxa below every node, see `phylo.clades`; of the top: all but taxon 0."""
+        words = np.zeros((self.n_nodes, bits.n_words(self.n_taxa)), dtype=np.uint64)
+        words[: self.n_taxa] = bits.singletons(self.n_taxa)
+        for node in range(1, self.n_nodes - 1):  # taxon 0 is above the top, not below
+            words[self.parents[node]] |= words[node]
+        return words
+
     def describe(self) -> str:
         """How the tree was made, for titles and file comments."""
         rule = f"splits above {self.threshold:.0%} of the posterior"
@@ -94,7 +102,21 @@ def consensus_tree(splits: SplitSummary, *, threshold: float = 0.5, extended: bo
                 break
             if _compatible(splits.clades[i], splits.clades[chosen]).all():
                 chosen.append(i)
-    chosen = np.asarray(chosen, dtype=np.int64)
+    return tree_of_splits(splits, np.asarray(chosen, dtype=np.int64), threshold=threshold, extended=extended)
+
+
+def tree_of_splits(
+    splits: SplitSummary, chosen: np.ndarray, *, threshold: float, extended: bool = False
+) -> ConsensusTree:
+    """The tree of some splits that are compatible with each other.
+
+    Arguments:
+        splits: the splits of the draws.
+        chosen: (n,) which of them.
+        threshold: for the record; 0 where the splits were not chosen by their frequency.
+        extended: for the record.
+    """
+    n_taxa = len(splits.taxa)
     inner = splits.clades[chosen]
     order = _smallest_first(inner, n_taxa)
     chosen, inner = chosen[order], inner[order]

@@ -1,8 +1,10 @@
 """A consensus tree as Newick and NEXUS text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.io.nexus import quote_label, write_nexus_statements
+from vbpi_mix.posterior.annotated import AnnotatedTree
 from vbpi_mix.posterior.consensus import ConsensusTree
 
 
@@ -59,6 +61,42 @@ def consensus_nexus(consensus: ConsensusTree, *, precision: int = 6) -> str:
         "end;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def write_annotated(annotated: AnnotatedTree, name: str, path: Path | str, *, comments: Sequence[str] = ()) -> None:
+    """A NEXUS file with one tree whose nodes carry `[&key=value]`, as MrBayes writes them and FigTree and treeio read.
+
+    Keys of every node but the outermost, before the colon: `prob` (of the split; 1 for tips) and `prob_stddev` (its
+    standard error), `length_mean`, `length_sd`, `length_median`, `length_95%HPD={low,high}`. The branch length is the
+    mean. The tree is unrooted, a trifurcation or more at the outermost node.
+
+    Arguments:
+        annotated: the tree.
+        name: of the tree in the file.
+        path: the file to write.
+        comments: lines to put at the beginning.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    tree = annotated.tree
+
+    def after(node: int) -> str:
+        low, high = annotated.intervals[node]
+        values = {
+            "prob": f"{tree.supports[node]:.9g}",
+            "prob_stddev": f"{tree.support_errors[node]:.9g}",
+            "length_mean": f"{tree.lengths[node]:.9g}",
+            "length_sd": f"{tree.length_sds[node]:.9g}",
+            "length_median": f"{annotated.medians[node]:.9g}",
+            "length_95%HPD": f"{{{low:.9g},{high:.9g}}}",
+        }
+        notes = ",".join(f"{key}={value}" for key, value in values.items())
+        return f"[&{notes}]:{tree.lengths[node]:.9g}"
+
+    numbers = [str(i) for i in range(1, tree.n_taxa + 1)]
+    statement = f"{name} = [&U] {_newick(tree, numbers, after)}"
+    write_nexus_statements(path, tree.taxa, [statement], comments=[annotated.title, *comments])
 
 
 def _newick(consensus: ConsensusTree, labels: list[str], after: Callable[[int], str]) -> str:

@@ -29,18 +29,22 @@ class Spool:
             raise InputError(f"cannot write a temporary file in {folder}: {error.strerror}") from error
 
     def append(self, rows: np.ndarray) -> None:
-        """Add rows at the end.
+        """Add rows at the end; errors as `write`."""
+        self.write(self.n_rows, rows)
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Write rows from row `first` on.
 
         Raises:
             InputError: the disk is full, or cannot be written.
         """
         try:
-            self._file.seek(self.n_rows * self.dtype.itemsize)
+            self._file.seek(first * self.dtype.itemsize)
             self._file.write(np.ascontiguousarray(rows, dtype=self.dtype).tobytes())
             self._file.flush()
         except OSError as error:
             raise InputError(f"cannot write a temporary file in {self._folder}: {error.strerror}") from error
-        self.n_rows += len(rows)
+        self.n_rows = max(self.n_rows, first + len(rows))
 
     def read(self, first: int, count: int) -> np.ndarray:
         """`count` rows from row `first` on (fewer at the end)."""
@@ -63,6 +67,33 @@ class Spool:
     def close(self) -> None:
         """Give the disk space back."""
         self._file.close()
+
+
+class ColumnSpool:
+    """A table of float64 that is written row by row and read column by column, in a temporary file.
+
+    Arguments:
+        folder: where to put the file; 8 bytes a number.
+        n_columns: of the table.
+        n_rows: of the table.
+    """
+
+    def __init__(self, folder: Path, *, n_columns: int, n_rows: int) -> None:
+        self.n_columns, self.n_rows = n_columns, n_rows
+        self._spool = Spool(folder, np.dtype(np.float64))
+
+    def write(self, first: int, columns: np.ndarray) -> None:
+        """Fill the rows from `first` on with (n_columns, rows) numbers."""
+        for i, values in enumerate(columns):
+            self._spool.write(i * self.n_rows + first, values)
+
+    def column(self, number: int) -> np.ndarray:
+        """(n_rows,) one column."""
+        return self._spool.read(number * self.n_rows, self.n_rows)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._spool.close()
 
 
 class TreeSpool:
