@@ -32,7 +32,6 @@ from vbpi_mix.experiment.build import (
     EVALUATE_STREAM,
     TRAIN_STREAM,
     grow_candidates,
-    load_candidates,
     make_inputs,
     make_objective,
     make_problem,
@@ -40,6 +39,7 @@ from vbpi_mix.experiment.build import (
     start_problem,
 )
 from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.sources import load_candidates
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.felsenstein import get_threads, set_threads
 from vbpi_mix.io.alignments import read_alignment

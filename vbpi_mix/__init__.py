@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from vbpi_mix.model import PhyloModel
     from vbpi_mix.phylo import site_patterns
     from vbpi_mix.posterior import consensus_tree, draw_consensus, summarise_splits
-    from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
+    from vbpi_mix.support.iqtree import iqtree_bootstrap
+    from vbpi_mix.support.veryfasttree import veryfasttree_bootstrap
 
 _HOMES = {
     "VBPIError": "errors",
@@ -36,8 +37,8 @@ _HOMES = {
     "consensus_tree": "posterior",
     "draw_consensus": "posterior",
     "summarise_splits": "posterior",
-    "iqtree_bootstrap": "support.candidates",
-    "veryfasttree_bootstrap": "support.candidates",
+    "iqtree_bootstrap": "support.iqtree",
+    "veryfasttree_bootstrap": "support.veryfasttree",
 }
 
 __all__ = [

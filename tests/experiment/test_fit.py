@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from tests.experiment.simulated import write_example
-from vbpi_mix.errors import CheckpointError, ConfigError, InputError
-from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config, resumed_config, summarise
+from vbpi_mix.errors import BackendError, CheckpointError, ConfigError, InputError
+from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config, resumed_config, summarise
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
+from vbpi_mix.support import represented
 from vbpi_mix.train import load_checkpoint, read_metrics
 
 
@@ -30,7 +31,8 @@ def test_a_run_leaves_all_its_files_and_opens_again(tmp_path, options):
     summary = summarise(run)
     assert result.ending == "iterations"
     names = {p.relative_to(tmp_path / "run").as_posix() for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    assert names == {
+    grown = set() if options.get("recipe") == "paper" else {"growth.json"}
+    assert names == grown | {
         "config.toml", "inputs.npz", "checkpoint.pt", "metrics.jsonl", "provenance.json", "evaluation.json",
         "posterior/sample.trees", "posterior/consensus.nwk", "posterior/consensus.nex", "posterior/consensus.svg",
         "posterior/consensus.png", "posterior/splits.tsv", "posterior/topologies.tsv",
@@ -72,6 +74,54 @@ def test_a_run_stopped_by_time_goes_on_bit_for_bit(tmp_path):
     assert second.iteration == 400
     whole, parts = models(tmp_path / "whole", tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_run_stopped_in_its_bootstrap_goes_on(tmp_path):
+    alignment, _ = write_example(tmp_path)
+    settings = make_config(alignment=str(alignment), iterations=20, bootstrap_replicates=6, components=2, particles=2)
+    fit_folder(settings, tmp_path / "whole")
+
+    class Impatient(Silent):
+        def progress(self, stage, done, *_):
+            if stage == "candidate trees" and done == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_folder(settings, tmp_path / "parts", reporter=Impatient())
+    assert len((tmp_path / "parts" / "bootstrap.tsv").read_text().splitlines()) == 4
+    with pytest.raises(ConfigError, match="--resume"):
+        fit_folder(settings, tmp_path / "parts")
+    fit_folder(resumed_config(tmp_path / "parts", settings, set()), tmp_path / "parts", resume=True)
+    whole, parts = models(tmp_path / "whole", tmp_path / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_bootstrap_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    alignment, _ = write_example(tmp_path)
+    settings = make_config(alignment=str(alignment), iterations=20)
+
+    def fail(*_):
+        raise BackendError("out of luck")
+
+    monkeypatch.setattr("vbpi_mix.support.veryfasttree.run_program", fail)
+    with pytest.raises(BackendError, match="out of luck"):
+        fit_folder(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_users_topologies_stay_representable(tmp_path, keep):
+    settings = config(tmp_path, iterations=20, keep_candidates=keep)
+    alignment, trees = write_example(tmp_path, n_sites=2000)  # so many that most topologies are hopeless
+    given = read_trees([trees], read_alignment(alignment).taxa)
+    run, _ = fit_folder(settings, tmp_path / "run")
+    assert represented(run.inputs.support, given.topologies).all() == keep
+    assert np.isfinite(run.evaluate(n_particles=20, n_repeats=2).log_ml_pooled.value)
+
+
+def test_only_the_users_topologies_stay_unasked(tmp_path):
+    assert config(tmp_path).keep_candidates
+    assert not make_config(alignment="x").keep_candidates
 
 
 def test_a_run_that_stopped_before_training_begins_anew(tmp_path):

@@ -20,13 +20,20 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     trees: Annotated[
         list[Path] | None,
-        typer.Option(help="Candidate trees (.ufboot, .t, .trprobs, .trees, Newick lists, .gz); may be repeated."),
+        typer.Option(
+            help="Candidate trees (.ufboot, .t, .trprobs, .trees, Newick lists, .gz), or the folder of another run "
+            "to draw them from; may be repeated."
+        ),
     ] = None,
     burn_in: Annotated[float | None, typer.Option(help="Share of each tree file to drop from its beginning.")] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
     ] = None,
     bootstrap_replicates: Annotated[int | None, typer.Option(help="Its replicates.")] = None,
+    keep_candidates: Annotated[
+        bool | None,
+        typer.Option(help="Keep candidates of negligible weight in the support; if not said, those of --trees."),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Substitution model, JC69 if not given; values in braces: 'HKY{2.0}+F+G4{0.5}'.")
     ] = None,
@@ -52,7 +59,8 @@ def fit(
 ) -> int:
     """Fit a mixture to an alignment and write a posterior over trees.
 
-    Without --trees, candidate topologies come from a bootstrap with VeryFastTree. A run stopped by Ctrl-C, by the
+    Without --trees, candidate topologies come from a bootstrap with VeryFastTree, whose trees are kept in the folder as
+    they are found. A run stopped by Ctrl-C, by the
     system or by --max-time goes on with --resume, as if it had never stopped.
     """
     from vbpi_mix.experiment import fit_folder, make_config, resumed_config, summarise
@@ -69,6 +77,7 @@ def fit(
         "burn_in": burn_in,
         "bootstrap": bootstrap,
         "bootstrap_replicates": bootstrap_replicates,
+        "keep_candidates": keep_candidates,
         "model": model,
         "components": components,
         "sampled": sampled,

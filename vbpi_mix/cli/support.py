@@ -21,10 +21,15 @@ def support(
         str | None, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write the support to.")] = None,
-    trees: Annotated[list[Path] | None, typer.Option(help="Candidate trees, repeatable; none: a bootstrap.")] = None,
+    trees: Annotated[
+        list[Path] | None, typer.Option(help="Candidate trees or the folder of a run, repeatable; none: a bootstrap.")
+    ] = None,
     burn_in: Annotated[float, typer.Option(help="Share of each tree file to drop from its beginning.")] = 0.0,
     bootstrap: Annotated[str, typer.Option(help="Program for candidates: veryfasttree or iqtree.")] = "veryfasttree",
     bootstrap_replicates: Annotated[int, typer.Option(min=1, help="Its replicates.")] = _REPLICATES,
+    keep_candidates: Annotated[
+        bool | None, typer.Option(help="Keep candidates of negligible weight; if not said, those of --trees.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Substitution model.")] = "JC69",
     weights: Annotated[Path | None, typer.Option(help="File to write the weighted topologies to, as text.")] = None,
     load: Annotated[Path | None, typer.Option(help="A support file to look at in place of making one.")] = None,
@@ -45,6 +50,12 @@ def support(
 
     if (alignment is None) == (load is None):
         raise ConfigError("give an alignment to make a support from, or --load and a support file: one of the two")
+    for path in (output, weights):
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{path}: there is no folder {path.parent} to write it to: make it first")
+    for path in coverage or ():
+        if not path.is_file():
+            raise ConfigError(f"--coverage {path}: there is no such file")
     use_threads(threads)
     values: dict[str, float | int | str] = {}
     if load is not None:
@@ -54,12 +65,22 @@ def support(
     else:
         if output is None and weights is None and not coverage:
             raise ConfigError("nothing to do with the support: give --output, --weights or --coverage")
-        config = {"bootstrap": bootstrap, "bootstrap_replicates": bootstrap_replicates, "model": model, "seed": seed}
-        grown = _grow(str(alignment), trees, burn_in, config, quiet=quiet)
+        # an interrupted bootstrap goes on from here when the command is given again
+        keep = None if output is None else output.with_name(output.name + ".bootstrap")
+        config: dict[str, Any] = {
+            "bootstrap": bootstrap,
+            "bootstrap_replicates": bootstrap_replicates,
+            "model": model,
+            "seed": seed,
+        }
+        config["keep_candidates"] = keep_candidates
+        grown = _grow(str(alignment), trees, burn_in, config, keep, quiet=quiet)
         saved = grown.saved
         values |= _account(grown)
         if output is not None:
             saved.save(output)
+        if keep is not None:
+            keep.unlink(missing_ok=True)
     if weights is not None:
         from vbpi_mix.experiment.growth import write_weights
 
@@ -84,7 +105,13 @@ def support(
 
 
 def _grow(
-    alignment: str, trees: list[Path] | None, burn_in: float, settings: dict[str, Any], *, quiet: bool
+    alignment: str,
+    trees: list[Path] | None,
+    burn_in: float,
+    settings: dict[str, Any],
+    keep: Path | None,
+    *,
+    quiet: bool,
 ) -> "GrownSupport":
     from vbpi_mix.experiment import make_config
     from vbpi_mix.experiment.build import check
@@ -95,23 +122,16 @@ def _grow(
     config = make_config(alignment=str(resolve(alignment)), trees=files, burn_in=burn_in, **settings)
     check(config)
     with ConsoleReporter(quiet=quiet) as reporter:
-        grown = grow_support(config, reporter=reporter)
+        grown = grow_support(config, reporter=reporter, keep=keep)
         reporter.message(f"done in {duration(grown.seconds)}")
     return grown
 
 
 def _account(grown: "GrownSupport") -> dict[str, float | int | str]:
-    growth = grown.growth
+    from vbpi_mix.experiment.build import growth_account
+
     return {
-        "log_evidence_laplace": growth.log_evidence,
-        "best_probability": float(growth.weighted.sample.weights[0]),
-        "effective_topologies": growth.weighted.effective_number,
-        "missing_mass": growth.missing,
-        "standard_error": growth.standard_error,
-        "drawn_share": growth.drawn_share,
-        "effective_draws": growth.effective_draws,
-        "n_weighed": growth.n_weighed,
-        "n_evaluations": growth.n_evaluations,
+        **growth_account(grown.growth),
         "seconds": grown.seconds,
         "peak_memory_mib": grown.peak_memory / 2**20,
     }

@@ -1,5 +1,7 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 from vbpi_mix.branch import Planar, RealNVP
@@ -8,9 +10,7 @@ from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
 from vbpi_mix.experiment.reporter import Reporter, stage
-from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.alignments import read_alignment
-from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
@@ -23,8 +23,8 @@ from vbpi_mix.start import (
     start_published,
     weigh_topologies,
 )
+from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import build_support
-from vbpi_mix.support.candidates import iqtree_bootstrap, veryfasttree_bootstrap
 from vbpi_mix.train import TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
@@ -45,35 +45,17 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
     return alignment
 
 
-def load_candidates(config: FitConfig, alignment: Alignment, reporter: Reporter) -> TreeSample:
-    """Candidate topologies from the user's files, or from a bootstrap."""
-    if config.trees:
-        sample = read_trees([Path(p) for p in config.trees], alignment.taxa, burn_in=config.burn_in)
-        reporter.message(f"{sample.n_trees:,} distinct candidate topologies read")
-        return sample
-    replicates = config.bootstrap_replicates
-    if config.bootstrap == "iqtree":
-        sample = iqtree_bootstrap(alignment, replicates, seed=config.seed, n_threads=get_threads())
-    else:
-        sample = veryfasttree_bootstrap(
-            alignment,
-            replicates,
-            seed=config.seed,
-            n_threads=get_threads(),
-            progress=stage(reporter, "candidate trees"),
-        )
-    reporter.message(f"{sample.n_trees:,} distinct candidate topologies from {replicates:,} bootstrap replicates")
-    return sample
-
-
 def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSample, reporter: Reporter) -> Growth:
-    """Weigh the candidates, and look for what they lack."""
+    """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay."""
+    model = make_model(config, site_patterns(alignment))
     growth = grow_topologies(
-        make_model(config, site_patterns(alignment)),
+        model,
         candidates,
         generator=torch_generator(config.seed, stream=GROWTH_STREAM),
         report=reporter.message,
     )
+    if config.keep_candidates:
+        growth = replace(growth, weighted=with_candidates(model, growth.weighted, candidates))
     weighted = growth.weighted
     reporter.message(
         f"{weighted.sample.n_trees:,} topologies weighted by Laplace's method: {weighted.effective_number:.1f} "
@@ -86,6 +68,25 @@ def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSam
             + ("" if growth.standard_error < ERROR_LIMIT else "; more candidate trees may help")
         )
     return growth
+
+
+def growth_account(growth: Growth) -> dict[str, float | int]:
+    """What growth found and what it estimates to be missing, flat and ready for JSON."""
+    values = {
+        "log_evidence_laplace": growth.log_evidence,
+        "best_probability": float(growth.weighted.sample.weights[0]),
+        "effective_topologies": growth.weighted.effective_number,
+        "missing_mass": growth.missing,
+        "standard_error": growth.standard_error,
+        "drawn_share": growth.drawn_share,
+        "effective_draws": growth.effective_draws,
+    }
+    counts = {
+        "n_topologies": growth.weighted.sample.n_trees,
+        "n_weighed": growth.n_weighed,
+        "n_evaluations": growth.n_evaluations,
+    }
+    return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 
 
 def make_inputs(alignment: Alignment, candidates: TreeSample) -> RunInputs:

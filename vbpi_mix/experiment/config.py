@@ -25,10 +25,11 @@ class FitConfig:
 
     Arguments:
         alignment: the alignment file.
-        trees: files of candidate topologies; none: a bootstrap is made.
+        trees: files of candidate topologies, or folders of runs to draw them from; none: a bootstrap is made.
         burn_in: share of each tree file dropped from its beginning.
         bootstrap: program that makes the candidates when no trees are given.
         bootstrap_replicates: its replicates.
+        keep_candidates: the default recipe keeps candidates of negligible weight in the support.
         model: substitution model.
         branch_prior_rate: rate of the exponential prior of branch lengths, per expected substitution per site.
         components: A.
@@ -51,6 +52,7 @@ class FitConfig:
     burn_in: float = 0.0
     bootstrap: Bootstrap = "veryfasttree"
     bootstrap_replicates: int = 60
+    keep_candidates: bool = False
     model: str = "JC69"
     branch_prior_rate: float = 10.0
     components: int = 4
@@ -105,7 +107,9 @@ def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
             value = tuple(str(x) for x in value)
         elif kind is float and isinstance(value, int):
             value = float(value)
-        elif kind in (int, float, str) and (not isinstance(value, kind) or isinstance(value, bool)):
+        elif kind in (int, float, str, bool) and (
+            not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        ):
             raise ConfigError(f"{source}: '{name}' must be {kind.__name__}, is {value!r}")
         for word, choices in (("recipe", Recipe), ("bootstrap", Bootstrap)):
             if name == word and value not in get_args(choices):

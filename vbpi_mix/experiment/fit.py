@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vbpi_mix import provenance
-from vbpi_mix.errors import ConfigError
+from vbpi_mix.errors import ConfigError, VBPIError
 from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
 from vbpi_mix.experiment.build import (
     SAMPLE_STREAM,
     TRAIN_STREAM,
     check,
     grow_candidates,
+    growth_account,
     load_alignment,
-    load_candidates,
     make_inputs,
     make_objective,
     make_problem,
@@ -23,6 +23,7 @@ from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run, RunFolder, write_json
+from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
@@ -74,8 +75,9 @@ def fit_folder(
 ) -> tuple[Run, FitResult]:
     """Train a mixture in a run folder, or go on with one.
 
-    Nothing is written before alignment and candidate trees have been read. A run that stopped before its first
-    checkpoint begins anew on resume, and gives what it would have given.
+    Nothing is written before alignment and candidate trees have been read, but for a bootstrap's replicates. A run
+    that stopped before its first checkpoint begins anew on resume, its finished replicates apart, and gives what it
+    would have given.
 
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
@@ -108,19 +110,13 @@ def fit_folder(
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
-        warm_up(config.model, reporter)
-        candidates = load_candidates(config, alignment, reporter)
-        weighted = (
-            None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
-        )
+        candidates = _candidates(config, alignment, folder, reporter)
+        growth = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter)
+        weighted = None if growth is None else growth.weighted
         inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
         problem = make_problem(config, inputs)
-        try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"cannot make the folder {path}: {error.strerror}") from error
-        _write_config(folder, config)
-        write_json(folder.provenance, provenance.describe())
+        if growth is not None:
+            write_json(folder.growth, growth_account(growth))
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
@@ -136,6 +132,42 @@ def fit_folder(
         folder=folder,
     )
     return run, result
+
+
+def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, reporter: Reporter) -> TreeSample:
+    """Candidate topologies, and the folder with its configuration.
+
+    Tree files are read before anything is written. A bootstrap takes long, so the folder is there before it, and
+    replicates are kept in it: a run that is interrupted meanwhile goes on. If the bootstrap fails, what was written
+    goes.
+    """
+    for source in make_sources(config):
+        source.check()
+    warm_up(config.model, reporter)
+    if config.trees:
+        candidates = load_candidates(config, alignment, reporter)
+        _make_folder(folder, config)
+        return candidates
+    made, began = not folder.path.exists(), not folder.config.exists()
+    _make_folder(folder, config)
+    try:
+        return load_candidates(config, alignment, reporter, keep=folder.bootstrap)
+    except VBPIError:
+        if began:
+            folder.config.unlink(missing_ok=True)
+            folder.provenance.unlink(missing_ok=True)
+        if made and not any(folder.path.iterdir()):
+            folder.path.rmdir()
+        raise
+
+
+def _make_folder(folder: RunFolder, config: FitConfig) -> None:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder.path}: {error.strerror}") from error
+    _write_config(folder, config)
+    write_json(folder.provenance, provenance.describe())
 
 
 def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:

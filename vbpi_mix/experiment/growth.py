@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vbpi_mix.experiment.build import grow_candidates, load_alignment, load_candidates
+from vbpi_mix.experiment.build import grow_candidates, load_alignment
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, Silent
+from vbpi_mix.experiment.sources import load_candidates
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.nexus import quote_label
 from vbpi_mix.phylo import TreeSample
@@ -33,17 +34,18 @@ class GrownSupport:
     peak_memory: int
 
 
-def grow_support(config: FitConfig, *, reporter: Reporter | None = None) -> GrownSupport:
+def grow_support(config: FitConfig, *, reporter: Reporter | None = None, keep: Path | None = None) -> GrownSupport:
     """Candidates by the configuration, grown and weighted, and the support of what is left.
 
     Arguments:
         config: alignment, trees or bootstrap, model, prior, seed; the rest is not used.
         reporter: told about progress.
+        keep: file for the replicates of a bootstrap, see `support.veryfasttree_bootstrap`.
     """
     begin = time.perf_counter()
     reporter = reporter or Silent()
     alignment = load_alignment(config.alignment, reporter)
-    candidates = load_candidates(config, alignment, reporter)
+    candidates = load_candidates(config, alignment, reporter, keep=keep)
     growth = grow_candidates(config, alignment, candidates, reporter)
     sample = growth.weighted.sample
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

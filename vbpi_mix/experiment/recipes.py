@@ -30,7 +30,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> FitConfig:
     """A configuration from a recipe and what the user said; None means not said.
 
-    `sampled` follows the mixture where it is not given: all components for "a2a", else at most two.
+    `sampled` follows the mixture where it is not given: all components for "a2a", else at most two. Candidates are
+    kept whatever their weight if they are the user's `trees`, not if they come from a bootstrap.
 
     Raises:
         ConfigError: an unknown recipe or setting.
@@ -42,6 +43,7 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     components = values.setdefault("components", FitConfig.components)
     estimator = values.setdefault("estimator", FitConfig.estimator)
     values.setdefault("sampled", components if estimator == "a2a" else min(components, FitConfig.sampled))
+    values.setdefault("keep_candidates", bool(values.get("trees")))
     # twenty decays over a run, as 400,000 iterations of the published schedule have
     values.setdefault("decay_every", max(1, values["iterations"] // 20))
     return config_from(values, "settings")

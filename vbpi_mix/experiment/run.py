@@ -36,6 +36,16 @@ class RunFolder:
         return self.path / "inputs.npz"
 
     @property
+    def bootstrap(self) -> Path:
+        """Finished replicates of the bootstrap, if one is made."""
+        return self.path / "bootstrap.tsv"
+
+    @property
+    def growth(self) -> Path:
+        """How the support came about; not there if it was taken from candidates as they are."""
+        return self.path / "growth.json"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 
