@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.evaluate import log_ml_pooled
 from vbpi_mix.evaluate.splits import SplitTable, split_table
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
@@ -71,9 +72,14 @@ def posterior_of_run(
     Raises:
         InputError: `taxa` are other taxa than those of the run.
     """
-    from vbpi_mix.evaluate import log_ml_pooled
-
     draws, log_weights = run.weighted_draws(n_repeats=repeats, reporter=reporter)
+    return posterior_of_draws(run, draws, log_weights, name=name, taxa=taxa)
+
+
+def posterior_of_draws(
+    run: Run, draws: PosteriorDraws, log_weights: np.ndarray, *, name: str, taxa: Sequence[str] | None = None
+) -> Posterior:
+    """The same from what `Run.weighted_draws` gave."""
     estimate = log_ml_pooled(log_weights)
     lengths = _in_order(draws, run.inputs.taxa if taxa is None else tuple(taxa), name)
     return Posterior(
@@ -147,13 +153,10 @@ def _in_order(draws: PosteriorDraws, taxa: tuple[str, ...], name: str) -> TreesW
         return TreesWithLengths(
             taxa=taxa, topologies=draws.topologies, branch_lengths=draws.branch_lengths, weights=weights
         )
-    differing = sorted(set(taxa) ^ set(draws.taxa))
-    if differing:
-        where = name if differing[0] in draws.taxa else "the other side"
-        raise InputError(
-            f"the taxa differ: {len(differing)} are on one side only, such as {differing[0]!r} (in {where}); "
-            "compare posteriors of the same taxa"
-        )
+    extra, lacking = sorted(set(draws.taxa) - set(taxa)), sorted(set(taxa) - set(draws.taxa))
+    if extra or lacking:
+        example = f"has {extra[0]!r}, the other has not" if extra else f"has no {lacking[0]!r}, the other has"
+        raise InputError(f"the taxa differ: {name} {example}; posteriors can only be compared on the same taxa")
     labels = [quote_label(taxon) for taxon in draws.taxa]
     read = [
         parse_newick(topology.newick(labels, lengths.tolist(), precision=17), taxa)

@@ -1,0 +1,82 @@
+"""`vbpi-mix diagnose`: whether to trust a run, and how far several runs agree."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import use_threads
+
+if TYPE_CHECKING:
+    from vbpi_mix.evaluate.verdicts import Diagnostic
+
+EXAMPLE = "Example: vbpi-mix diagnose primates_run primates_run_seed2"
+_SIGNS = {"good": "good: ", "fair": "fair: ", "poor": "POOR: ", "info": ""}
+_COLOURS = {"good": "green", "fair": "yellow", "poor": "red", "info": None}
+
+
+def diagnose(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs of the same data, with different seeds.")],
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component.")] = 10,
+    neighbours: Annotated[
+        bool, typer.Option(help="Weigh what lies next to the best topologies outside the support (seconds).")
+    ] = True,
+    definitions: Annotated[bool, typer.Option(help="Print what the numbers are.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Say whether a run can be trusted: evidence, weights, topologies, components, support, training.
+
+    With several runs of the same alignment also how far they agree. Every number comes with its definition and a
+    verdict.
+    """
+    from vbpi_mix.evaluate.verdicts import worst
+    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.diagnose import agreement
+    from vbpi_mix.experiment.diagnose import diagnose as diagnose_run
+    from vbpi_mix.experiment.posteriors import posterior_of_draws
+
+    use_threads(threads)
+    loaded = [Run.load(path) for path in runs]
+    found, posteriors = [], []
+    with ConsoleReporter(quiet=quiet) as reporter:
+        for path, run in zip(runs, loaded, strict=True):
+            draws, log_weights = run.weighted_draws(n_repeats=repeats, reporter=reporter)
+            found.append(diagnose_run(run, draws, log_weights, name=str(path), neighbours=neighbours))
+            posteriors.append(posterior_of_draws(run, draws, log_weights, name=str(path), taxa=loaded[0].inputs.taxa))
+        if len({(run.config.seed, run.config.recipe) for run in loaded}) < len(loaded):
+            reporter.warning("some runs have the same seed: their agreement says little")
+    together = agreement(posteriors) if len(runs) > 1 else []
+    if as_json:
+        content = {
+            "overall": worst([*(d for one in found for d in one.diagnostics), *together]),
+            "runs": [one.to_dict() for one in found],
+            "agreement": {d.key: d.to_dict() for d in together},
+        }
+        typer.echo(json.dumps(content))
+        return
+    known: dict[str, Diagnostic] = {}
+    for one in found:
+        _print_table(one.name, one.diagnostics)
+        known |= {d.key: d for d in one.diagnostics}
+    if together:
+        _print_table(f"agreement of the {len(runs)} runs", together)
+        known |= {d.key: d for d in together}
+    if definitions:
+        typer.echo("what the numbers are:")
+        for diagnostic in known.values():
+            typer.echo(f"  {diagnostic.label}: {diagnostic.definition}.")
+
+
+def _print_table(title: str, diagnostics: Sequence["Diagnostic"]) -> None:
+    width = max(len(d.label) for d in diagnostics) + 2
+    typer.echo(title)
+    for d in diagnostics:
+        sign = typer.style(_SIGNS[d.level], fg=_COLOURS[d.level], bold=d.level == "poor")
+        typer.echo(f"  {d.label:<{width}}{d.text}")
+        typer.echo(f"  {'':<{width}}{sign}{d.verdict}")
+    typer.echo("")

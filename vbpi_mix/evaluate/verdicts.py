@@ -1,0 +1,64 @@
+"""Diagnostics with a definition and a verdict in words.
+
+The thresholds are conventions, given with every definition: a number just beyond one is not another world.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["good", "fair", "poor", "info"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """One number, what it is, and what it says.
+
+    Arguments:
+        key: its name in JSON.
+        label: its name for people.
+        value: the number; NaN if there is none.
+        text: the number for people, with error and unit.
+        level: "good", "fair", "poor"; "info" where there is nothing to judge.
+        verdict: what it says, in words.
+        definition: what it is, thresholds included.
+    """
+
+    key: str
+    label: str
+    value: float
+    text: str
+    level: Level
+    verdict: str
+    definition: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; a value that is not finite becomes None."""
+        return {
+            "value": self.value if math.isfinite(self.value) else None,
+            "text": self.text,
+            "level": self.level,
+            "verdict": self.verdict,
+            "definition": self.definition,
+        }
+
+
+def level_below(value: float, good: float, fair: float) -> Level:
+    """For numbers that should be small: good up to `good`, fair up to `fair`; NaN is poor."""
+    return "good" if value <= good else "fair" if value <= fair else "poor"
+
+
+def level_above(value: float, good: float, fair: float) -> Level:
+    """For numbers that should be large: good from `good`, fair from `fair`; NaN is poor."""
+    return "good" if value >= good else "fair" if value >= fair else "poor"
+
+
+def worst(diagnostics: Iterable[Diagnostic]) -> Level:
+    """The worst level among them; "info" if none is judged."""
+    found = {d.level for d in diagnostics}
+    ranked: tuple[Level, ...] = ("poor", "fair", "good")
+    for level in ranked:
+        if level in found:
+            return level
+    return "info"
