@@ -10,7 +10,7 @@ from vbpi_mix._version import __version__
 
 if TYPE_CHECKING:
     from vbpi_mix.errors import VBPIError
-    from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config
+    from vbpi_mix.experiment import Run, export_run, fit_alignment, fit_folder, make_config, stream_trees
     from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.newick import parse_newick
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "VBPIError": "errors",
     "Run": "experiment",
+    "export_run": "experiment",
     "fit_alignment": "experiment",
     "fit_folder": "experiment",
     "make_config": "experiment",
+    "stream_trees": "experiment",
     "jc69_log_likelihood": "felsenstein",
     "tree_log_likelihood": "felsenstein",
     "parse_newick": "io.newick",
@@ -48,6 +50,7 @@ __all__ = [
     "__version__",
     "consensus_tree",
     "draw_consensus",
+    "export_run",
     "fit_alignment",
     "fit_folder",
     "iqtree_bootstrap",
@@ -57,6 +60,7 @@ __all__ = [
     "read_alignment",
     "read_trees",
     "site_patterns",
+    "stream_trees",
     "summarise_splits",
     "tree_log_likelihood",
     "veryfasttree_bootstrap",

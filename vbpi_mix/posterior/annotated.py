@@ -1,6 +1,6 @@
 """Consensus and MAP tree with means, medians and 95 % intervals of their branch lengths."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +36,15 @@ class AnnotatedTree:
 
 
 def summarise_stream(stream: TreeStream) -> SplitSummary:
-    """Frequency and branch length of every split of a stream, in one pass."""
+    """Frequency and branch length of every split of a stream, in one pass.
+
+    Standard errors are those of the effective sample size where it is below the number of trees.
+    """
     table = SplitTable(stream.taxa)
     for chunk in stream.read():
         table.add(chunk.topologies, chunk.branch_lengths, chunk.weights)
-    return table.summary()
+    summary = table.summary()
+    return replace(summary, standard_error=summary.standard_error * stream.error_factor)
 
 
 def annotated_consensus(

@@ -54,7 +54,7 @@ def topology_keys(topologies: TopologyBatch) -> np.ndarray:
 
 
 def rank_topologies(stream: TreeStream) -> TopologyRanking:
-    """Weighted probability of every topology of a stream, in one pass."""
+    """Weighted probability of every topology of a stream, in one pass; standard errors as in `summarise_stream`."""
     table, squares = GroupTable(_WORDS, 2), 0.0
     for chunk in stream.read():
         terms = np.stack([chunk.weights, chunk.weights**2], axis=1)
@@ -67,5 +67,8 @@ def rank_topologies(stream: TreeStream) -> TopologyRanking:
     order = np.lexsort((first, -sums[:, 0]))  # among equals the one that came first
     order = order[sums[order, 0] > 0]
     return TopologyRanking(
-        keys=keys[order], probability=probability[order], standard_error=error[order], first=first[order]
+        keys=keys[order],
+        probability=probability[order],
+        standard_error=error[order] * stream.error_factor,
+        first=first[order],
     )

@@ -67,6 +67,11 @@ class TreeStream:
     def n_taxa(self) -> int:
         return len(self.taxa)
 
+    @property
+    def error_factor(self) -> float:
+        """By how much standard errors exceed those of as many independent draws, where resampling repeats draws."""
+        return 1.0 if self.weighted else max(1.0, self.n_trees / self.effective_sample_size) ** 0.5
+
     def describe(self) -> list[str]:
         """How the trees came about, a sentence a line, for comments in files."""
         size = f"effective sample size {self.effective_sample_size:,.1f}"
