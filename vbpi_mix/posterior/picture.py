@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from vbpi_mix.posterior.consensus import ConsensusTree
-from vbpi_mix.posterior.rooting import DisplayTree, display_tree
+from vbpi_mix.posterior.rooting import DisplayTree, display_tree, tree_layout
 
 # Inches. The page grows with the number of taxa and the longest name, so that labels never meet.
 _WIDTH = 8.0
@@ -45,7 +45,7 @@ def consensus_figure(consensus: ConsensusTree, *, title: str, outgroup: str | No
         InputError: no taxon has the outgroup's name.
     """
     display = display_tree(consensus, outgroup=outgroup)
-    x, y = _layout(display)
+    x, y = tree_layout(display)
     row = min(_ROW, _TALLEST / consensus.n_taxa)
     figure = Figure(figsize=(_WIDTH, _HEAD + _FOOT + row * consensus.n_taxa))
     canvas = FigureCanvasAgg(figure)
@@ -64,21 +64,6 @@ def consensus_figure(consensus: ConsensusTree, *, title: str, outgroup: str | No
     )
     figure.text(left, 0.1 / height, caption, va="bottom", fontsize=7.5, color=_QUIET, parse_math=False)
     return figure
-
-
-def _layout(display: DisplayTree) -> tuple[np.ndarray, np.ndarray]:
-    """(n_nodes,) distance from the root, and row: tips one below the other, inner nodes amid their children."""
-    x, y = np.zeros(display.n_nodes), np.zeros(display.n_nodes)
-    order = display.pre_order()
-    for node in order:
-        for child in display.children[node]:
-            x[child] = x[node] + display.lengths[child]
-    tips = [node for node in order if not display.children[node]]
-    y[tips] = np.arange(len(tips))
-    for node in reversed(order):
-        if display.children[node]:
-            y[node] = (y[display.children[node][0]] + y[display.children[node][-1]]) / 2
-    return x, y
 
 
 def _branches(display: DisplayTree, x: np.ndarray, y: np.ndarray) -> list[list[tuple[float, float]]]:

@@ -65,6 +65,21 @@ def display_tree(consensus: ConsensusTree, *, outgroup: str | None = None) -> Di
     return _cut(consensus, edge, above, "midpoint-rooted for display")
 
 
+def tree_layout(display: DisplayTree) -> tuple[np.ndarray, np.ndarray]:
+    """(n_nodes,) distance from the root, and row: tips one below the other, inner nodes amid their children."""
+    x, y = np.zeros(display.n_nodes), np.zeros(display.n_nodes)
+    order = display.pre_order()
+    for node in order:
+        for child in display.children[node]:
+            x[child] = x[node] + display.lengths[child]
+    tips = [node for node in order if not display.children[node]]
+    y[tips] = np.arange(len(tips))
+    for node in reversed(order):
+        if display.children[node]:
+            y[node] = (y[display.children[node][0]] + y[display.children[node][-1]]) / 2
+    return x, y
+
+
 def _neighbours(consensus: ConsensusTree) -> list[list[int]]:
     neighbours: list[list[int]] = [[] for _ in range(consensus.n_nodes)]
     for node, parent in enumerate(consensus.parents[:-1].tolist()):
