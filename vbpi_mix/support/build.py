@@ -47,7 +47,7 @@ def build_support(topologies: TopologyBatch) -> SubsplitSupport:
         for table, count in zip(tables, counts.tolist(), strict=True):
             table.grow(count, n_taxa)
         right = np.concatenate([right, np.empty(len(tripartitions.keys) - len(right), dtype=np.int32)])
-    return _canonical(
+    return canonical_support(
         n_taxa,
         splits.keys[: counts[0]],
         tripartitions.keys[: counts[1], 0],
@@ -76,10 +76,18 @@ class _Table:
         self.slots = filled_slots(self.keys, count, 2 * capacity)
 
 
-def _canonical(
+def canonical_support(
     n_taxa: int, splits: np.ndarray, tripartitions: np.ndarray, right: np.ndarray, adjacencies: np.ndarray
 ) -> SubsplitSupport:
-    """Number everything anew in sorted order."""
+    """The support of distinct items, numbered anew in sorted order.
+
+    Arguments:
+        n_taxa: N.
+        splits: (n_splits, W) clades; the first N are the pendant ones, in the order of the taxa.
+        tripartitions: (n_tripartitions,) uint64, `pack_pair` of the splits of first child and node itself.
+        right: (n_tripartitions,) split of the second child.
+        adjacencies: (n_adjacencies,) uint64, `pack_pair` of the tripartitions above and below.
+    """
     half = np.uint64(32)
     order = np.concatenate([np.arange(n_taxa), n_taxa + np.lexsort(splits[n_taxa:].T)])
     new_split = np.argsort(order)
