@@ -29,8 +29,7 @@ class _Job(Generic[T]):
         self._n_helpers = 0
         self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def work(self) -> None:
-        workspace = self._make_workspace()
+    def work(self, workspace: T) -> None:
         while True:
             try:
                 task = self._waiting.popleft()
@@ -45,7 +44,7 @@ class _Job(Generic[T]):
             self._n_helpers += 1
         error = None
         try:
-            self.work()
+            self.work(self._make_workspace())
         except BaseException as caught:  # noqa: BLE001 - raised again in the thread of the caller
             error = caught
         self._ended.put(error)
@@ -117,12 +116,14 @@ def run_tasks(tasks: Sequence[Callable[[T], None]], make_workspace: Callable[[],
     """
     job = _Job(tasks, make_workspace)
     n_helpers = min(n_workers, len(tasks)) - 1
+    workspace = make_workspace()
     if n_helpers < 1:
-        job.work()
+        job.work(workspace)
         return
+    # last: a helper that wakes up while this thread still holds the interpreter lock falls asleep again
     _THREADS.ask_for_help(job, n_helpers)
     try:
-        job.work()
+        job.work(workspace)
     finally:
         errors = job.close()
     for error in errors:

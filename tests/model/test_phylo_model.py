@@ -30,7 +30,7 @@ class _Other:
     def transition_matrices(self, branch_lengths):
         return self.model.arguments(branch_lengths.numpy())[0]
 
-    def generators(self):
+    def constant_spectrum(self):
         return None
 
 
@@ -71,7 +71,7 @@ def test_gradients_of_constant_parameters_and_of_others(problem):
     for differentiable in (False, True):
         rates = torch.tensor([1.2, 3.1, 0.7, 0.9, 4.0, 1.0], dtype=torch.float64, requires_grad=differentiable)
         other = ReversibleModel(rates, site_rates=SiteRates(**gamma))
-        assert (other.generators() is None) == differentiable
+        assert (other.constant_spectrum() is None) == differentiable
         leaf = lengths.clone().requires_grad_()
         values = PhyloModel(patterns, 5, substitution_model=other).log_likelihood(leaf, topologies)
         results.append((values.detach(), torch.autograd.grad(values.sum(), leaf)[0]))

@@ -1,6 +1,12 @@
 """The likelihood of trees: Felsenstein's pruning recursion and its gradient."""
 
-from vbpi_mix.felsenstein.op import BACKENDS, jc69_log_likelihood, length_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.op import (
+    BACKENDS,
+    jc69_log_likelihood,
+    length_log_likelihood,
+    spectral_log_likelihood,
+    tree_log_likelihood,
+)
 from vbpi_mix.felsenstein.second_derivatives import (
     jc69_hessian,
     jc69_hessian_vector,
@@ -18,6 +24,7 @@ __all__ = [
     "jc69_second_derivatives",
     "length_log_likelihood",
     "set_threads",
+    "spectral_log_likelihood",
     "tree_log_likelihood",
     "tree_second_derivatives",
 ]

@@ -41,16 +41,19 @@ def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
 
 def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
     """Raise unless matrices (T, E, C, 4, 4), frequencies (4,) and category weights (C,) are float64 and finite."""
-    if category_weights.ndim != 1 or len(category_weights) == 0:
-        raise InputError(f"category_weights has shape {tuple(category_weights.shape)}, expected (C,) with C >= 1")
-    shape = (topologies.n_trees, topologies.n_edges, len(category_weights), 4, 4)
-    _check_tensor("transition_matrices", matrices, shape)
-    _check_tensor("root_frequencies", frequencies, (4,))
-    _check_tensor("category_weights", category_weights, (len(category_weights),))
+    n_categories = _count(category_weights)
+    _check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, 4, 4))
     finite = matrices.detach().isfinite()
     if not finite.all():
         tree, edge, category, _, _ = (~finite).nonzero()[0].tolist()
         raise NumericalError(f"the transition matrix of edge {edge} of tree {tree}, category {category}, is not finite")
+    check_probabilities(frequencies, category_weights)
+
+
+def check_probabilities(frequencies: Tensor, category_weights: Tensor) -> None:
+    """Raise unless frequencies (4,) and category weights (C,) are float64, finite and not negative."""
+    _check_tensor("root_frequencies", frequencies, (4,))
+    _check_tensor("category_weights", category_weights, (_count(category_weights),))
     for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
         if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
             raise NumericalError(f"{name} must be finite and not negative, not {tensor.tolist()}")
@@ -61,6 +64,22 @@ def check_generators(generators: Tensor, n_categories: int) -> None:
     _check_tensor("generators", generators, (n_categories, 4, 4))
     if not generators.detach().isfinite().all():
         raise NumericalError("generators must be finite")
+
+
+def check_spectrum(eigenvalues: Tensor, products: Tensor, n_categories: int) -> None:
+    """Raise unless eigenvalues (C, 4) are float64, finite and not positive, and products (4, 4, 4) finite."""
+    _check_tensor("eigenvalues", eigenvalues, (n_categories, 4))
+    _check_tensor("products", products, (4, 4, 4))
+    if not (eigenvalues.detach().isfinite() & (eigenvalues.detach() <= 0)).all():
+        raise NumericalError(f"eigenvalues must be finite and not positive, not {eigenvalues.tolist()}")
+    if not products.detach().isfinite().all():
+        raise NumericalError("products of eigenvectors must be finite")
+
+
+def _count(category_weights: Tensor) -> int:
+    if category_weights.ndim != 1 or len(category_weights) == 0:
+        raise InputError(f"category_weights has shape {tuple(category_weights.shape)}, expected (C,) with C >= 1")
+    return len(category_weights)
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

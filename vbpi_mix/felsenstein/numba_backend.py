@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels
+from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels, spectral_kernels
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.threads import get_threads, run_tasks
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
 _CACHED_BYTES = 2**23  # beyond this, messages of all categories would come from memory: slower than to redo them
-_TASKS_PER_THREAD = 4  # so that a thread that starts late, or loses its core for a while, holds up little
 Range = tuple[int, int]
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -67,10 +66,70 @@ def by_lengths(
     dtype: type[np.floating] = np.float64,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `jc69`, for any model: matrices (T, E, C, 4, 4), of derivatives `generators` @ matrices in the lengths."""
-    n_trees, n_edges, n_categories = matrices.shape[:3]
-    by_category = _by_category(matrices, dtype)
+    results = _by_lengths(
+        _by_category(matrices, dtype), None, generators, frequencies, category_weights, topologies, patterns,
+        with_gradient,
+    )  # fmt: skip
+    for lost in _lost(results[0], dtype):
+        again = by_lengths(
+            matrices[lost], generators, frequencies, category_weights, topologies[lost], patterns,
+            with_gradient=with_gradient,
+        )  # fmt: skip
+        _replace(results, lost, again)
+    return results
+
+
+def by_spectrum(
+    lengths: np.ndarray,
+    values: np.ndarray,
+    products: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+    dtype: type[np.floating] = np.float64,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `jc69`, for rate matrices sum_k values[c, k] products[k], values (C, 4) and products (4, 4, 4)."""
+    by_category = np.empty((len(lengths), len(values), lengths.shape[1], 4, 4), dtype)
+    flat, flat_products = by_category.reshape(*by_category.shape[:3], 16), products.reshape(4, 16)
+    generators = (values @ flat_products).reshape(-1, 4, 4)
+
+    def prepare(tree_range: Range) -> None:
+        spectral_kernels.spectral_matrices(lengths, values, flat_products, tree_range, flat)
+
+    results = _by_lengths(
+        by_category, prepare, generators, frequencies, category_weights, topologies, patterns,
+        with_gradient,
+    )  # fmt: skip
+    for lost in _lost(results[0], dtype):
+        again = by_spectrum(
+            lengths[lost], values, products, frequencies, category_weights, topologies[lost], patterns,
+            with_gradient=with_gradient,
+        )  # fmt: skip
+        _replace(results, lost, again)
+    return results
+
+
+def _by_lengths(
+    by_category: np.ndarray,
+    prepare: Callable[[Range], None] | None,
+    generators: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    with_gradient: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and derivatives from matrices (T, C, E, 4, 4), which `prepare` writes, by trees, where it is given."""
+    n_trees, n_categories, n_edges = by_category.shape[:3]
+    dtype: type[np.floating] = by_category.dtype.type
     states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
+    if prepare is not None and len(blocks) > 1:  # several tasks use the matrices of a tree
+        prepare((0, n_trees))
+        prepare = None
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
     children = _children(topologies)
@@ -78,6 +137,8 @@ def by_lengths(
 
     def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
         def run(work: _GeneralWorkspace) -> None:
+            if prepare is not None:
+                prepare(tree_range)
             length_kernels.length_kernel(
                 by_category, slopes, frequencies, category_weights, children, states, weights,
                 tree_range, block_range, with_gradient, *work, values[i], gradient[i],
@@ -88,14 +149,7 @@ def by_lengths(
     tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
     run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
     total = values.sum(axis=0)
-    results = total, _gradient_of(total, gradient)
-    for lost in _lost(total, dtype):
-        again = by_lengths(
-            matrices[lost], generators, frequencies, category_weights, topologies[lost], patterns,
-            with_gradient=with_gradient,
-        )  # fmt: skip
-        _replace(results, lost, again)
-    return results
+    return total, _gradient_of(total, gradient)
 
 
 def general(
@@ -184,13 +238,20 @@ def _shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
     n_threads = get_threads()
     if n_threads == 1:
         return [(0, n_trees)], [(0, n_blocks)]
-    tree_parts = min(n_trees, _TASKS_PER_THREAD * n_threads)
     block_parts = min(n_blocks, max(1, n_threads // n_trees))
-    return _ranges(n_trees, tree_parts), _ranges(n_blocks, block_parts)
+    blocks = [(i * n_blocks // block_parts, (i + 1) * n_blocks // block_parts) for i in range(block_parts)]
+    return _falling_ranges(n_trees, n_threads), blocks
 
 
-def _ranges(count: int, parts: int) -> list[Range]:
-    return [(i * count // parts, (i + 1) * count // parts) for i in range(parts)]
+def _falling_ranges(count: int, n_threads: int) -> list[Range]:
+    """Ranges of half of what is left per thread: few of them, and a thread that comes late holds up nobody."""
+    ranges = []
+    first = 0
+    while first < count:
+        last = first + -(-(count - first) // (2 * n_threads))
+        ranges.append((first, last))
+        first = last
+    return ranges
 
 
 class _BlockCache:

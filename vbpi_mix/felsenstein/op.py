@@ -1,5 +1,6 @@
 """The likelihood of trees as differentiable functions of tensors, and the words that choose how it is computed."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,14 @@ from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import BackendError, InputError, NumericalError
 from vbpi_mix.felsenstein import numba_backend, reference, triton_backend
-from vbpi_mix.felsenstein.checks import check_generators, check_inputs, check_lengths, check_model
+from vbpi_mix.felsenstein.checks import (
+    check_generators,
+    check_inputs,
+    check_lengths,
+    check_model,
+    check_probabilities,
+    check_spectrum,
+)
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 BackendName = Literal["numba", "reference", "triton"]
@@ -45,17 +53,14 @@ class _General(torch.autograd.Function):
         )  # fmt: skip
 
 
-class _JC69(torch.autograd.Function):
-    """As `_General`, for branch lengths."""
+class _ByLengths(torch.autograd.Function):
+    """As `_General`, for branch lengths; `compute` gives values and gradient, if it is told that it is wanted."""
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
-        dtype: torch.dtype,
-    ) -> Tensor:  # fmt: skip
-        values, gradient = numba_backend.jc69(
-            _array(lengths), topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype]
-        )
+        ctx: Any, _lengths: Tensor, compute: Callable[[bool], tuple[np.ndarray, np.ndarray]], with_gradient: bool
+    ) -> Tensor:
+        values, gradient = compute(with_gradient)
         _check_values(values)
         if with_gradient:
             ctx.save_for_backward(torch.from_numpy(gradient))
@@ -65,32 +70,7 @@ class _JC69(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (gradient,) = ctx.saved_tensors
-        return gradient * grad[:, None], None, None, None, None
-
-
-class _Lengths(torch.autograd.Function):
-    """As `_JC69`, for any model with constant parameters."""
-
-    @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, _lengths: Tensor, model: tuple[Tensor, Tensor, Tensor, Tensor], topologies: TopologyBatch,
-        patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
-    ) -> Tensor:  # fmt: skip
-        matrices, generators, frequencies, category_weights = (_array(x) for x in model)
-        values, gradient = numba_backend.by_lengths(
-            matrices, generators, frequencies, category_weights, topologies, patterns,
-            with_gradient=with_gradient, dtype=_NUMPY[dtype],
-        )  # fmt: skip
-        _check_values(values)
-        if with_gradient:
-            ctx.save_for_backward(torch.from_numpy(gradient))
-        return torch.from_numpy(values)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        (gradient,) = ctx.saved_tensors
-        return gradient * grad[:, None], None, None, None, None, None
+        return gradient * grad[:, None], None, None
 
 
 def _numba_general(
@@ -104,7 +84,12 @@ def _numba_general(
 def _numba_jc69(
     lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, dtype: torch.dtype = torch.float64
 ) -> Tensor:
-    return _JC69.apply(lengths, topologies, patterns, _wants_gradient(lengths), dtype)  # type: ignore[return-value]
+    def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
+        return numba_backend.jc69(
+            _array(lengths), topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype]
+        )
+
+    return _ByLengths.apply(lengths, compute, _wants_gradient(lengths))  # type: ignore[return-value]
 
 
 _NUMPY: dict[torch.dtype, type[np.floating]] = {torch.float64: np.float64, torch.float32: np.float32}
@@ -201,13 +186,76 @@ def length_log_likelihood(
     options = _options(backend, dtype)
     of_any_model = _backend(backend, branch_lengths)[0]
     model = (transition_matrices.detach(), generators.detach(), root_frequencies.detach(), category_weights.detach())
-    if backend == "numba":
-        wanted = _wants_gradient(branch_lengths)
-        return _Lengths.apply(branch_lengths, model, topologies, patterns, wanted, dtype)  # type: ignore[return-value]
-    matrices, of_categories, *rest = model
-    # the same matrices, with their derivatives in the lengths
-    change = (branch_lengths - branch_lengths.detach())[..., None, None, None]
-    return of_any_model(matrices + change * (of_categories @ matrices), *rest, topologies, patterns, **options)
+    if backend != "numba":
+        matrices, of_categories, *rest = model
+        # the same matrices, with their derivatives in the lengths
+        change = (branch_lengths - branch_lengths.detach())[..., None, None, None]
+        return of_any_model(matrices + change * (of_categories @ matrices), *rest, topologies, patterns, **options)
+
+    def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
+        arrays = (_array(x) for x in model)
+        return numba_backend.by_lengths(*arrays, topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype])
+
+    return _ByLengths.apply(branch_lengths, compute, _wants_gradient(branch_lengths))  # type: ignore[return-value]
+
+
+def spectral_log_likelihood(
+    branch_lengths: Tensor,
+    eigenvalues: Tensor,
+    products: Tensor,
+    root_frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    backend: str = "numba",
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """As `length_log_likelihood`, for rate matrices with a known spectrum: those of all reversible models.
+
+    The rate matrix of category c is sum_k eigenvalues[c, k] products[k]. With "numba" the threads that climb the trees
+    make the transition matrices: a call takes about an eighth less time than with matrices that have been made before.
+
+    Arguments:
+        branch_lengths: (T, E) float64, finite and >= 0.
+        eigenvalues: (C, 4) float64 of the rate matrix, <= 0, times the rate of each category; constants.
+        products: (4, 4, 4) float64, right times left eigenvector of each eigenvalue, with the identity as their sum;
+            constants.
+        root_frequencies: (4,); constants.
+        category_weights: (C,); constants.
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa.
+        backend: a word of `BACKENDS`.
+        dtype: of the partial likelihoods, see `jc69_log_likelihood`.
+
+    Returns:
+        (T,) natural logarithms; -inf as in `tree_log_likelihood`.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+    """
+    check_spectrum(eigenvalues, products, len(category_weights))
+    values, of_values = eigenvalues.detach(), products.detach()
+    if backend != "numba":
+        changes = torch.expm1(branch_lengths.detach()[..., None, None] * values) @ of_values.reshape(4, 16)
+        matrices = (changes + torch.eye(4, dtype=torch.float64).reshape(16)).clamp(min=0.0)
+        return length_log_likelihood(
+            branch_lengths, matrices.reshape(*matrices.shape[:-1], 4, 4), torch.tensordot(values, of_values, 1),
+            root_frequencies, category_weights, topologies, patterns, backend=backend, dtype=dtype,
+        )  # fmt: skip
+    check_inputs(topologies, patterns)
+    check_lengths(branch_lengths, topologies)
+    check_probabilities(root_frequencies, category_weights)
+    _backend(backend, branch_lengths)
+    _options(backend, dtype)
+
+    def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
+        arrays = (_array(x) for x in (branch_lengths, values, of_values, root_frequencies, category_weights))
+        return numba_backend.by_spectrum(
+            *arrays, topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype]
+        )
+
+    return _ByLengths.apply(branch_lengths, compute, _wants_gradient(branch_lengths))  # type: ignore[return-value]
 
 
 def jc69_log_likelihood(

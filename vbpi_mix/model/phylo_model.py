@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.felsenstein import jc69_log_likelihood, length_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein import jc69_log_likelihood, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
 from vbpi_mix.model.build import substitution_model as model_from_string
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
@@ -67,14 +67,11 @@ class PhyloModel:
     def _under_any_model(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         model = self.substitution_model
         rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)
-        generators = model.generators()
-        if generators is None:
+        spectrum = model.constant_spectrum()
+        if spectrum is None:
             matrices = model.transition_matrices(branch_lengths)
             return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
-        matrices = model.transition_matrices(branch_lengths.detach())
-        return length_log_likelihood(
-            branch_lengths, matrices, generators, *rest, backend=self.backend, dtype=self.dtype
-        )
+        return spectral_log_likelihood(branch_lengths, *spectrum, *rest, backend=self.backend, dtype=self.dtype)
 
     def log_prior(self, branch_lengths: Tensor) -> Tensor:
         """(T,) log density of the branch lengths (T, E) plus the log probability of their topology."""

@@ -21,7 +21,8 @@ def site_log_likelihoods(model: PhyloModel, branch_lengths: np.ndarray, topologi
         topologies: T topologies.
 
     Raises:
-        InputError: shapes that do not fit, or a branch length that is negative or not finite.
+        InputError: shapes that do not fit.
+        NumericalError: a branch length that is negative or not finite.
     """
     lengths = torch.from_numpy(np.array(branch_lengths, dtype=np.float64))
     check_inputs(topologies, model.patterns)

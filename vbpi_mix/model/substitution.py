@@ -41,8 +41,11 @@ class SubstitutionModel(Protocol):
         """
         ...
 
-    def generators(self) -> Tensor | None:
-        """(C, 4, 4) float64 rate matrices of the categories if all parameters are constants; None if one is not."""
+    def constant_spectrum(self) -> tuple[Tensor, Tensor] | None:
+        """(C, 4) eigenvalues and (4, 4, 4) products if all parameters are constants; None if one is not.
+
+        They are those of `felsenstein.spectral_log_likelihood`.
+        """
         ...
 
 
@@ -60,8 +63,11 @@ class JC69:
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
         return jc69_matrices(branch_lengths).unsqueeze(2)
 
-    def generators(self) -> Tensor | None:
-        return torch.full((1, 4, 4), 1 / 3, dtype=torch.float64) - 4 / 3 * torch.eye(4, dtype=torch.float64)
+    def constant_spectrum(self) -> tuple[Tensor, Tensor] | None:
+        values = torch.tensor([[-4 / 3, 0.0, 0.0, 0.0]], dtype=torch.float64)
+        products = torch.zeros(4, 4, 4, dtype=torch.float64)
+        products[0], products[1] = torch.eye(4, dtype=torch.float64) - 0.25, 0.25
+        return values, products
 
     def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         lengths = branch_lengths.detach()
@@ -118,11 +124,14 @@ class ReversibleModel:
         scale = of_categories.detach()[:, None, None]
         return matrices, scale * first, scale**2 * second
 
-    def generators(self) -> Tensor | None:
-        if not self._constant:
-            return None
-        rates, _, of_categories = self._constants
-        return of_categories[:, None, None] * rates
+    def constant_spectrum(self) -> tuple[Tensor, Tensor] | None:
+        return self._constant_spectrum if self._constant else None
+
+    @cached_property
+    def _constant_spectrum(self) -> tuple[Tensor, Tensor]:
+        _, eigen, of_categories = self._constants
+        # an eigenvalue of zero, of states that nothing leads to, may come out as 1e-17
+        return of_categories[:, None] * eigen.values.clamp(max=0.0), eigen.products().reshape(4, 4, 4)
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Spectrum, Tensor]:
