@@ -1,0 +1,64 @@
+"""One JSON file per trained model: what makes a benchmark resumable, and its figures traceable."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.provenance import describe
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder for results, with those above it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}; give another with -o") from error
+    return path
+
+
+def write_record(path: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a result with its settings, machine, versions and commit, whole or not at all.
+
+    Arguments:
+        path: the file.
+        config: everything that the result depends on, the seed included; values that JSON holds exactly.
+        result: what was found.
+
+    Returns:
+        The record as `read_record` gives it back.
+    """
+    record = {"config": dict(config), "result": dict(result), "provenance": describe()}
+    with atomic_write(path) as file:
+        json.dump(record, file, indent=1, allow_nan=False)
+        file.write("\n")
+    return record
+
+
+def read_record(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record of a file, or None where there is no such file.
+
+    Raises:
+        InputError: the file is not a record, or was made with other settings.
+    """
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        found = record["config"]
+        _ = record["result"], record["provenance"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not the record of a benchmark ({error!r}): delete it to make it anew") from error
+    for key in sorted(found.keys() | config.keys()):
+        if found.get(key) != config.get(key):
+            raise InputError(
+                f"{path} was made with {key} = {found.get(key)}, now it is {config.get(key)}: give another folder with "
+                "-o, or delete the file"
+            )
+    return record
