@@ -193,8 +193,11 @@ def length_log_likelihood(
         return of_any_model(matrices + change * (of_categories @ matrices), *rest, topologies, patterns, **options)
 
     def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
-        arrays = (_array(x) for x in model)
-        return numba_backend.by_lengths(*arrays, topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype])
+        matrices, of_categories, frequencies, weights = (_array(x) for x in model)
+        return numba_backend.by_lengths(
+            matrices, of_categories, frequencies, weights, topologies, patterns,
+            with_gradient=with_gradient, dtype=_NUMPY[dtype],
+        )  # fmt: skip
 
     return _ByLengths.apply(branch_lengths, compute, _wants_gradient(branch_lengths))  # type: ignore[return-value]
 
@@ -250,10 +253,10 @@ def spectral_log_likelihood(
     _options(backend, dtype)
 
     def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
-        arrays = (_array(x) for x in (branch_lengths, values, of_values, root_frequencies, category_weights))
         return numba_backend.by_spectrum(
-            *arrays, topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype]
-        )
+            _array(branch_lengths), _array(values), _array(of_values), _array(root_frequencies),
+            _array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype],
+        )  # fmt: skip
 
     return _ByLengths.apply(branch_lengths, compute, _wants_gradient(branch_lengths))  # type: ignore[return-value]
 

@@ -1,7 +1,7 @@
 """Compiled transition matrices of models whose rate matrices have a known spectrum, by the thread that needs them.
 
-The rate matrix of category c is sum_k values[c, k] products[k], with products[k] the outer product of a right and a left
-eigenvector, so that P(t) = I + sum_k (exp(values[c, k] t) - 1) products[k]: short branches keep all their digits.
+The rate matrix of category c is sum_k values[c, k] products[k], with products[k] the outer product of a right and a
+left eigenvector, so that P(t) = I + sum_k (exp(values[c, k] t) - 1) products[k]: short branches keep all their digits.
 """
 
 import numpy as np
