@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from vbpi_mix.branch import RealNVP, flow_reference, reference
-from vbpi_mix.branch.flow_reference import SHIFT
-from vbpi_mix.estimators import Objective
+from vbpi_mix.branch import Framed, Skew, flow_reference, reference
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.estimators import ComponentPlan, Objective, all_components
 from vbpi_mix.felsenstein import jc69_log_likelihood
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, random_topologies
@@ -17,16 +17,20 @@ from vbpi_mix.train import TrainSettings, fit
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 
-def problem(n_components, flow, seed=1):
+def problem(n_components, flow, seed=1, **options):
     generator = np.random.default_rng(seed)
     states = 2 ** generator.integers(0, 4, size=(7, 12)).astype(np.uint8)
-    mixture = PhyloMixture(build_support(random_topologies(60, 7, generator)), n_components=n_components, flow=flow)
+    support = build_support(random_topologies(60, 7, generator))
+    mixture = PhyloMixture(support, n_components=n_components, flow=flow, **options)
     torch_generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in mixture.named_parameters():
             scale = 0.05 if "flow" in name else 0.4
             parameter.copy_(scale * torch.randn(parameter.shape, generator=torch_generator, dtype=parameter.dtype))
         mixture.branches.base.table[..., 0] -= 0.7
+        if flow != "identity":  # a frame near the base, and gain, are no parameters
+            table = mixture.branches.base.table.mean(0)
+            mixture.branches.flow.start_fitted(table, support.n_splits)
     return PhyloProblem(PhyloModel(SitePatterns(state_sets=states, weights=np.ones(12)), 7), mixture)
 
 
@@ -72,6 +76,20 @@ def slow_topology_log_prob(logits, support, encoded):
     return torch.stack(result)
 
 
+def slow_flow(flow, z, ids, component, *, inverse=False):
+    """The flow of one component on T trees, in plain torch."""
+    centre, log_scale = (flow_reference.gathered(x[:, None], ids)[..., 0] for x in (flow.centre, flow.log_scale))
+    x, inner = (z - centre) / log_scale.exp(), flow.inner
+    if isinstance(inner, Skew):
+        assert not inverse
+        y, log_det = flow_reference.skew(x, ids, inner.rows)
+    else:
+        part = slice(component * inner.n_features, (component + 1) * inner.n_features)
+        rows, bias, gain = inner.rows[part].double(), inner.hidden_bias[component], float(inner.output_gain)
+        y, log_det = flow_reference.realnvp(x, ids, inner.n_taxa, rows, bias, gain=gain, inverse=inverse)
+    return centre + log_scale.exp() * y, log_det
+
+
 def slow_terms(problem, draws, noise, plan):
     """log-likelihood (T,), log q (M, T), log q of the topology (T,): parameters' gradients by autograd alone."""
     mixture = problem.mixture
@@ -80,28 +98,39 @@ def slow_terms(problem, draws, noise, plan):
     base = reference.draw(mixture.branches.base.table, ids, component, noise)
     log_lengths, log_det = base, torch.zeros(len(base), dtype=torch.float64)
     flow = mixture.branches.flow
-    if isinstance(flow, RealNVP):
-        x, log_det = flow_reference.realnvp(base - SHIFT, ids, flow.n_taxa, flow.rows.double(), flow.hidden_bias)
-        log_lengths = x + SHIFT
+    own_flow = mixture.branches.per_component
+    if isinstance(flow, Framed):
+        ends = [slow_flow(flow, base[t : t + 1], ids[t : t + 1], int(a) * own_flow) for t, a in enumerate(component)]
+        log_lengths, log_det = (torch.cat(parts) for parts in zip(*ends, strict=True))
     topology = [
         slow_topology_log_prob(mixture.networks.logits[a], mixture.support, draws.encoded)
         for a in range(mixture.n_components)
     ]
-    log_base = [
-        reference.log_prob(mixture.branches.base.table, ids, torch.tensor([a]), base)[0]
-        for a in range(mixture.n_components)
-    ]
-    log_q = [topology[int(a)] + log_base[int(a)] - log_det - log_lengths.sum(1) for a in plan.evaluated]
+    log_q = []
+    for a in plan.evaluated:
+        start, change = slow_flow(flow, log_lengths, ids, int(a), inverse=True) if own_flow else (base, log_det)
+        log_base = reference.log_prob(mixture.branches.base.table, ids, a[None], start)[0]
+        log_q.append(topology[int(a)] + log_base - change - log_lengths.sum(1))
     lengths = log_lengths.exp()
     log_likelihood = jc69_log_likelihood(lengths, draws.encoded.topologies, problem.model.patterns, backend="reference")
     own = torch.stack([topology[int(a)][t] for t, a in enumerate(component)])
     return log_lengths, log_likelihood, problem.model.log_prior(lengths), torch.stack(log_q), own
 
 
-@pytest.mark.parametrize("flow", ["identity", "realnvp"])
-@pytest.mark.parametrize(("n_components", "n_sampled", "estimator"), [(1, 1, "a2a"), (3, 3, "a2a"), (3, 2, "s2a")])
-def test_loss_and_gradients_equal_the_slow_step(flow, n_components, n_sampled, estimator, monkeypatch):
-    fast = problem(n_components, flow)
+@pytest.mark.parametrize(
+    ("flow", "options"),
+    [
+        ("identity", {}),
+        ("skew", {}),
+        ("realnvp", {"flow_layers": 4, "flow_hidden": 9}),
+        ("realnvp", {"flow_layers": 3, "flow_hidden": 6, "flow_per_component": True}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("n_components", "n_sampled", "estimator"), [(1, 1, "a2a"), (3, 3, "a2a"), (3, 2, "s2a"), (3, 2, "s2s")]
+)
+def test_loss_and_gradients_equal_the_slow_step(flow, options, n_components, n_sampled, estimator, monkeypatch):
+    fast = problem(n_components, flow, **options)
     objective = Objective(estimator=estimator, n_components=n_components, n_sampled=n_sampled, n_particles=3)
     kept = []
     draw = fast.mixture.draw
@@ -135,13 +164,32 @@ def test_loss_and_gradients_equal_the_slow_step(flow, n_components, n_sampled, e
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=tolerance, atol=tolerance, msg=name)
 
 
-@pytest.mark.parametrize(("flow", "tolerance"), [("identity", 0.3), ("realnvp", 1.0)])
+@pytest.mark.parametrize("per_component", [False, True])
+@torch.no_grad()
+def test_density_of_draws_is_the_density_of_their_lengths(per_component):
+    """What the draws of a mixture say about themselves, and `log_prob` about the same trees given from outside."""
+    ours = problem(3, "realnvp", flow_layers=4, flow_hidden=9, flow_per_component=per_component).mixture
+    for plan in (
+        all_components(3),
+        ComponentPlan(sampled=torch.tensor([1]), evaluated=torch.arange(3), n_components=3),
+    ):
+        draws = ours.draw(plan, 4, torch.Generator().manual_seed(2))
+        torch.testing.assert_close(ours.log_prob(draws.encoded, draws.log_lengths), draws.log_q, rtol=1e-9, atol=1e-8)
+
+
+def test_a_flow_per_component_needs_a_branch_model_per_component():
+    with pytest.raises(ConfigError, match="flow_per_component"):
+        problem(2, "realnvp", tying="branch", flow_per_component=True)
+
+
+@pytest.mark.parametrize(("flow", "tolerance"), [("identity", 0.3), ("skew", 1.0), ("realnvp", 1.0)])
 def test_training_ends_where_adam_on_whole_tables_ends(flow, tolerance):
     """Means of 100 bounds, in nats: the runs draw the same trees at first and drift apart by chance later."""
     objective = Objective(estimator="s2a", n_components=2, n_sampled=1, n_particles=5)
     rates = {"topology": 0.01, "base": 0.01, "flow": 0.001}
     n_steps = 300
-    ours, theirs = problem(2, flow), problem(2, flow)
+    sizes = {"flow_layers": 4, "flow_hidden": 20} if flow == "realnvp" else {}
+    ours, theirs = problem(2, flow, **sizes), problem(2, flow, **sizes)
     bounds = []
     fit(
         ours,

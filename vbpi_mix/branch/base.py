@@ -40,6 +40,10 @@ class LogNormalBase(nn.Module):
         """(M, T) log-density of log branch lengths (T, E) under each component of (M,)."""
         return _LogProb.apply(self.table, log_lengths, feature_ids, components.numpy())
 
+    def own_log_prob(self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor) -> Tensor:
+        """(T,) log-density of log branch lengths (T, E), each tree under the one component given for it, (T,)."""
+        return _OwnLogProb.apply(self.table, log_lengths, feature_ids, component_of_tree.numpy())
+
 
 class _Draw(torch.autograd.Function):
     @staticmethod
@@ -78,6 +82,26 @@ class _LogProb(torch.autograd.Function):
         upstream = grad_outputs[0].contiguous().numpy()
         n_components = ctx.table.shape[0]
         kernels.log_prob_backward(ids, components, n_components, ctx.kept, upstream, gradient.arrays, in_z)
+        return target.finish(gradient), torch.from_numpy(in_z), None, None
+
+
+class _OwnLogProb(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, z: Tensor, ids: np.ndarray, component: np.ndarray) -> Tensor:
+        values = z.detach().contiguous().numpy()
+        out, kept = np.empty(len(values)), np.empty((2, *values.shape))
+        kernels.own_log_prob_forward(_rows(table), ids, component, values, out, kept)
+        ctx.table, ctx.arrays = table, (ids, component, kept)
+        return torch.from_numpy(out)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
+        ids, component, kept = ctx.arrays
+        in_z = np.empty(kept.shape[1:])
+        upstream = grad_outputs[0].contiguous().numpy()
+        kernels.own_log_prob_backward(ids, component, ctx.table.shape[0], kept, upstream, gradient.arrays, in_z)
         return target.finish(gradient), torch.from_numpy(in_z), None, None
 
 

@@ -1,4 +1,4 @@
-"""q(branch lengths | topology) of all components: the stacked base followed by the shared flow."""
+"""q(branch lengths | topology) of all components: the stacked base followed by a flow, shared or one for each."""
 
 from dataclasses import dataclass
 
@@ -33,13 +33,16 @@ class BranchModel(nn.Module):
 
     Arguments:
         base: stacked base distributions, one per component.
-        flow: a module that satisfies `branch.flows.Flow`, shared by the components.
+        flow: a module that satisfies `branch.flows.Flow`.
+        per_component: the flow is one for each component, and takes the number of each tree's flow as a third
+            argument; else it is shared.
     """
 
-    def __init__(self, base: LogNormalBase, flow: nn.Module) -> None:
+    def __init__(self, base: LogNormalBase, flow: nn.Module, *, per_component: bool = False) -> None:
         super().__init__()
         self.base = base
         self.flow = flow
+        self.per_component = per_component
 
     def draw(
         self, feature_ids: np.ndarray, component_of_tree: Tensor, components: Tensor, generator: torch.Generator
@@ -54,12 +57,37 @@ class BranchModel(nn.Module):
         """
         noise = torch.randn(feature_ids.shape[:2], generator=generator, dtype=torch.float64)
         base_sample = self.base.draw(feature_ids, component_of_tree, noise)
-        log_lengths, log_abs_det = self.flow(base_sample, feature_ids)
-        log_base = self.base.log_prob(feature_ids, components, base_sample)
-        return BranchDraws(log_lengths=log_lengths, log_q=log_base - (log_abs_det + log_lengths.sum(dim=1)))
+        if not self.per_component:
+            log_lengths, log_abs_det = self.flow(base_sample, feature_ids)
+            log_base = self.base.log_prob(feature_ids, components, base_sample)
+            return BranchDraws(log_lengths=log_lengths, log_q=log_base - (log_abs_det + log_lengths.sum(dim=1)))
+        log_lengths, log_abs_det = self.flow(base_sample, feature_ids, component_of_tree)
+        own = self.base.own_log_prob(feature_ids, component_of_tree, base_sample) - log_abs_det
+        other = components[:, None] != component_of_tree
+        which, tree = other.nonzero(as_tuple=True)
+        log_q = own.expand(len(components), -1)
+        if len(tree):
+            of_others = self._through_inverse(feature_ids[tree.numpy()], components[which], log_lengths[tree])
+            log_q = log_q.masked_scatter(other, of_others)
+        return BranchDraws(log_lengths=log_lengths, log_q=log_q - log_lengths.sum(dim=1))
 
     def log_prob(self, feature_ids: np.ndarray, components: Tensor, log_lengths: Tensor) -> Tensor:
         """(M, T) log-density of given branch lengths exp(log_lengths) under each component of (M,)."""
+        jacobian = log_lengths.sum(dim=1)
+        if self.per_component:
+            n_evaluated, n_trees = len(components), len(log_lengths)
+            log_q = self._through_inverse(
+                np.tile(feature_ids, (n_evaluated, 1, 1)),
+                components.repeat_interleave(n_trees),
+                log_lengths.repeat(n_evaluated, 1),
+            )
+            return log_q.reshape(n_evaluated, n_trees) - jacobian
         base_sample, log_abs_det = self.flow.inverse(log_lengths, feature_ids)  # type: ignore[operator]
         log_base = self.base.log_prob(feature_ids, components, base_sample)
-        return log_base - (log_abs_det + log_lengths.sum(dim=1))
+        return log_base - (log_abs_det + jacobian)
+
+    def _through_inverse(self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor) -> Tensor:
+        """(T,) log-density of log lengths (T, E), each tree under one component and its flow."""
+        inverse = self.flow.inverse
+        base_sample, log_abs_det = inverse(log_lengths, feature_ids, component_of_tree)  # type: ignore[operator]
+        return self.base.own_log_prob(feature_ids, component_of_tree, base_sample) - log_abs_det

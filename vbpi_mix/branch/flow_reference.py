@@ -1,9 +1,10 @@
 """The flows of log branch lengths in plain torch: the definitions that the kernels must match.
 
-A flow maps x = (log b) + 2 of one tree. Its weights come from tables with one row per branch feature: an edge's
-weights are the sum of the rows of its split and its primary subsplit pairs (nothing where it has none), so the flow
-does not depend on how taxa or edges are numbered (Zhang 2020, "Improved variational Bayesian phylogenetic inference
-with normalizing flows"). How a row is laid out is in `realnvp_layout` and `planar_layout`.
+A flow maps x, the log branch lengths of one tree as seen from its frame (`frame.Framed`). Its weights come from tables
+with one row per branch feature: an edge's weights are the sum of the rows of its split and its primary subsplit pairs
+(nothing where it has none), so the flow does not depend on how taxa or edges are numbered (Zhang 2020, "Improved
+variational Bayesian phylogenetic inference with normalizing flows"). How a row of RealNVP is laid out is in
+`realnvp_width`.
 """
 
 import math
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SHIFT = -2.0  # log b = x + SHIFT
+SHIFT = -2.0  # in the published frame log b = x + SHIFT
 SCALE_OFFSET = 2.0  # a coupling layer scales by sigmoid(raw + SCALE_OFFSET) / sigmoid(SCALE_OFFSET): 1 at raw = 0
 
 
@@ -30,14 +31,21 @@ def realnvp_width(n_layers: int, n_hidden: int) -> int:
 
 
 def realnvp(
-    x: Tensor, feature_ids: np.ndarray, n_taxa: int, rows: Tensor, hidden_bias: Tensor, *, inverse: bool = False
+    x: Tensor,
+    feature_ids: np.ndarray,
+    n_taxa: int,
+    rows: Tensor,
+    hidden_bias: Tensor,
+    *,
+    gain: float = 1.0,
+    inverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Coupling layers between pendant edges (0..N-1) and internal edges (N..2N-4), as in RealNVP.
 
     In layer l the pendant edges (l even) or the internal ones (l odd) are the given half u, the others the half y:
 
         h = ELU(hidden_bias[l] + sum_e w_e u_e),   y_e <- y_e sigmoid(s_e + 2) / sigmoid(2) + t_e,
-        s_e = scale_e . h + bias,   t_e = shift_e . h + bias.
+        s_e = gain (scale_e . h + bias),   t_e = gain (shift_e . h + bias).
 
     An edge takes its weights from slot l // 2 of its rows.
 
@@ -47,6 +55,7 @@ def realnvp(
         n_taxa: N.
         rows: (F, W), see `realnvp_width`.
         hidden_bias: (L, H).
+        gain: see above.
         inverse: undo the flow.
 
     Returns:
@@ -64,8 +73,8 @@ def realnvp(
         out_of = gathered(rows[:, start : start + 2 * (n_hidden + 1)], ids[changed]).to(x.dtype)
         hidden = torch.nn.functional.elu(hidden_bias[layer] + torch.einsum("te,teh->th", halves[given], into))
         scale, shift = out_of.unflatten(2, (2, n_hidden + 1)).unbind(dim=2)
-        raw = torch.einsum("th,teh->te", hidden, scale[..., :-1]) + scale[..., -1]
-        shifts = torch.einsum("th,teh->te", hidden, shift[..., :-1]) + shift[..., -1]
+        raw = gain * (torch.einsum("th,teh->te", hidden, scale[..., :-1]) + scale[..., -1])
+        shifts = gain * (torch.einsum("th,teh->te", hidden, shift[..., :-1]) + shift[..., -1])
         log_scale = torch.nn.functional.logsigmoid(raw + SCALE_OFFSET) + math.log1p(math.exp(-SCALE_OFFSET))
         log_det = log_det + log_scale.sum(dim=1)
         if inverse:
@@ -106,3 +115,27 @@ def planar(x: Tensor, feature_ids: np.ndarray, rows: Tensor, bias: Tensor) -> tu
         log_det = log_det + torch.log1p((1 - h * h) * bounded)
         x = x + v * h.unsqueeze(1)
     return x, log_det
+
+
+def skew(x: Tensor, feature_ids: np.ndarray, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Every edge by itself, with a left tail that is exponential where that of x is normal.
+
+        y = (x - a (h^2 - 1/4)) / (1 + a/2),   h = (sqrt(1 + x^2) - x) / 2,   a = exp(sum_f rows[f]) >= 0.
+
+    h is a smooth max(0, -x), so y falls like -x^2 to the left and like x to the right; 0 stays where it is, with
+    slope 1. a = 0 is the identity.
+
+    Arguments:
+        x: (T, E).
+        feature_ids: (T, E, n).
+        rows: (F, 1) logarithms.
+
+    Returns:
+        (T, E) and (T,) log |det|.
+    """
+    a = gathered(rows, feature_ids)[..., 0].exp()
+    root = torch.sqrt(1 + x * x)
+    h = 0.5 / (root + x.abs())
+    h = torch.where(x < 0, h + x.abs(), h)  # without loss of digits at either end
+    slope = (1 + 2 * a * h * h / root) / (1 + a / 2)
+    return (x - a * (h * h - 0.25)) / (1 + a / 2), slope.log().sum(dim=1)

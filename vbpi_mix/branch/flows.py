@@ -1,4 +1,4 @@
-"""Normalizing flows on log branch lengths, shared by all components of a mixture."""
+"""Normalizing flows on log branch lengths, shared by the components of a mixture or one for each."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vbpi_mix.branch.frame import Framed
 from vbpi_mix.branch.planar import Planar
 from vbpi_mix.branch.realnvp import RealNVP
+from vbpi_mix.branch.skew import Skew
 from vbpi_mix.errors import ConfigError
 
 
@@ -16,7 +18,8 @@ class Flow(Protocol):
     """A differentiable map of log branch lengths given the features of each tree.
 
     Shared by the components: it acts on the base sample, so its log-determinant is common to them and
-    `log q_j(b) = log base_j(z0) - log_abs_det - sum(log b)`.
+    `log q_j(b) = log base_j(z0) - log_abs_det - sum(log b)`. One per component: the base sample of b under
+    component j is the inverse of its own flow.
     """
 
     def __call__(self, base_sample: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -39,25 +42,70 @@ class IdentityFlow(nn.Module):
         return self.forward(log_lengths, feature_ids)
 
 
-def _identity(*, n_features: int, n_taxa: int) -> nn.Module:
-    del n_features, n_taxa
-    return IdentityFlow()
+# word -> constructor, and the published numbers of layers and hidden units; 0 where a flow has no such number
+FLOWS: dict[str, tuple[Callable[..., nn.Module] | None, int, int]] = {
+    "identity": (None, 0, 0),
+    "skew": (Skew, 0, 0),
+    "planar": (Planar, 16, 0),
+    "realnvp": (RealNVP, 10, 100),
+}
 
 
-FLOWS: dict[str, Callable[..., nn.Module]] = {"identity": _identity, "planar": Planar, "realnvp": RealNVP}
-
-
-def make_flow(word: str, *, n_features: int, n_taxa: int) -> nn.Module:
-    """The flow that a configuration names, with its published numbers of layers and hidden units.
-
-    Arguments:
-        word: a word of `FLOWS`.
-        n_features: F, the branch features of the support.
-        n_taxa: N.
+def flow_sizes(word: str) -> tuple[int, int]:
+    """The layers and hidden units of a flow where nobody asks for others.
 
     Raises:
         ConfigError: an unknown word.
     """
     if word not in FLOWS:
         raise ConfigError(f"unknown flow '{word}': choose one of {', '.join(FLOWS)}")
-    return FLOWS[word](n_features=n_features, n_taxa=n_taxa)
+    return FLOWS[word][1:]
+
+
+def check_flow(word: str, *, n_layers: int, n_hidden: int, per_component: bool) -> None:
+    """Raise ConfigError unless a flow of that kind and size exists."""
+    for name, value, default in zip(
+        ("flow_layers", "flow_hidden"), (n_layers, n_hidden), flow_sizes(word), strict=True
+    ):
+        if default == 0 and value != 0:
+            raise ConfigError(f"{name} is {value}, but the flow '{word}' has no such number: leave {name} out")
+        if default > 0 and value < 1:
+            raise ConfigError(f"{name} must be at least 1, not {value}")
+    if per_component and word != "realnvp":
+        raise ConfigError(
+            f"flow_per_component is for the flow 'realnvp', not '{word}': leave it out, or change the flow"
+        )
+
+
+def make_flow(
+    word: str,
+    *,
+    n_features: int,
+    n_taxa: int,
+    n_layers: int | None = None,
+    n_hidden: int | None = None,
+    n_flows: int | None = None,
+) -> nn.Module:
+    """The flow that a configuration names, the identity at first (`skew`: nearly).
+
+    Arguments:
+        word: a word of `FLOWS`.
+        n_features: F, the branch features of the support.
+        n_taxa: N.
+        n_layers: L; the published number if None.
+        n_hidden: hidden units of each layer's network; the published number if None.
+        n_flows: that many flows, one per component; None: one that they share.
+
+    Raises:
+        ConfigError: an unknown word, or a size that the flow does not have.
+    """
+    default_layers, default_hidden = flow_sizes(word)
+    layers = default_layers if n_layers is None else n_layers
+    hidden = default_hidden if n_hidden is None else n_hidden
+    check_flow(word, n_layers=layers, n_hidden=hidden, per_component=n_flows is not None)
+    constructor = FLOWS[word][0]
+    if constructor is None:
+        return IdentityFlow()
+    sizes = {"n_layers": layers, "n_hidden": hidden, "n_flows": n_flows}
+    given = {name: value for name, value in sizes.items() if value}
+    return Framed(constructor(n_features=n_features, n_taxa=n_taxa, **given), n_features)

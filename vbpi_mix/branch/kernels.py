@@ -38,6 +38,21 @@ def draw_forward(rows: np.ndarray, ids: np.ndarray, component: np.ndarray, noise
 
 
 @kernel()
+def frame(
+    centre_rows: np.ndarray, log_scale_rows: np.ndarray, ids: np.ndarray, centre: np.ndarray, scale: np.ndarray
+) -> None:
+    """`centre` and `scale` (T, E): sums of rows (F,), and the exponentials of sums, over an edge's ids (T, E, n)."""
+    for t in range(ids.shape[0]):
+        for e in range(ids.shape[1]):
+            c, log_scale = 0.0, 0.0
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    c += centre_rows[ids[t, e, f]]
+                    log_scale += log_scale_rows[ids[t, e, f]]
+            centre[t, e], scale[t, e] = c, math.exp(log_scale)
+
+
+@kernel()
 def draw_backward(
     rows: np.ndarray, ids: np.ndarray, component: np.ndarray, noise: np.ndarray, upstream: np.ndarray, gradient: Arrays
 ) -> None:
@@ -116,3 +131,42 @@ def log_prob_backward(
                     for m in range(n):
                         row[components[m]] += slope[m]
                         row[n_components + components[m]] += of_scale[m]
+
+
+@kernel()
+def own_log_prob_forward(
+    rows: np.ndarray, ids: np.ndarray, component: np.ndarray, z: np.ndarray, out: np.ndarray, kept: np.ndarray
+) -> None:
+    """`out` (T,) log-density of z (T, E), each tree under one component (T,); `kept` (2, T, E) as in
+    `log_prob_forward`.
+    """
+    n_trees, n_edges = z.shape
+    for t in range(n_trees):
+        total = -n_edges * _HALF_LOG_2PI
+        for e in range(n_edges):
+            location, log_scale = _own(rows, ids[t, e], component[t])
+            precision = math.exp(-log_scale)
+            residual = (z[t, e] - location) * precision
+            kept[0, t, e], kept[1, t, e] = residual, precision
+            total -= 0.5 * residual * residual + log_scale
+        out[t] = total
+
+
+@kernel()
+def own_log_prob_backward(
+    ids: np.ndarray, component: np.ndarray, n_components: int, kept: np.ndarray, upstream: np.ndarray,
+    gradient: Arrays, of_z: np.ndarray,
+) -> None:  # fmt: skip
+    """Derivatives of sum(upstream * own log_prob), upstream (T,); see `log_prob_backward`."""
+    _, n_trees, n_edges = kept.shape
+    values = gradient[0]
+    for t in range(n_trees):
+        for e in range(n_edges):
+            residual = kept[0, t, e]
+            slope = upstream[t] * residual * kept[1, t, e]
+            of_z[t, e] = -slope
+            for f in range(ids.shape[2]):
+                if ids[t, e, f] >= 0:
+                    row = values[slot_of(ids[t, e, f], gradient)]
+                    row[component[t]] += slope
+                    row[n_components + component[t]] += upstream[t] * (residual * residual - 1.0)

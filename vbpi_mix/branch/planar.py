@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import planar_kernels
-from vbpi_mix.branch.flow_reference import SHIFT
 from vbpi_mix.errors import NumericalError
 from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
 
@@ -50,27 +49,24 @@ class Planar(nn.Module):
         """Random vectors w and u, biases of zero."""
         self._draw(self.rows, generator)
 
-    def forward(self, base_sample: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
         """(T, E) log branch lengths and (T,) log |det|; differentiable once."""
-        x, log_det = _Planar.apply(base_sample - SHIFT, self.rows, self.bias, feature_ids)
-        return x + SHIFT, log_det
+        return _Planar.apply(x, self.rows, self.bias, feature_ids)
 
-    def inverse(self, log_lengths: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def inverse(self, y: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
         """The inverse, found numerically to rounding, and the forward map's log |det|; without gradient.
 
         Raises:
             NumericalError: a gradient is wanted.
         """
-        if torch.is_grad_enabled() and any(t.requires_grad for t in (log_lengths, self.rows, self.bias)):
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (y, self.rows, self.bias)):
             raise NumericalError(
                 "the inverse of a planar flow has no gradient: evaluate given trees under torch.no_grad(), "
                 "or use the flow 'realnvp'"
             )
-        out, log_abs_det = np.empty(tuple(log_lengths.shape)), np.empty(log_lengths.shape[0])
-        planar_kernels.inverse(
-            _array(log_lengths - SHIFT), feature_ids, rows_of(self.rows, _ORDER), _array(self.bias), out, log_abs_det
-        )
-        return torch.from_numpy(out) + SHIFT, torch.from_numpy(log_abs_det)
+        out, log_abs_det = np.empty(tuple(y.shape)), np.empty(y.shape[0])
+        planar_kernels.inverse(_array(y), feature_ids, rows_of(self.rows, _ORDER), _array(self.bias), out, log_abs_det)
+        return torch.from_numpy(out), torch.from_numpy(log_abs_det)
 
     def _draw(self, part: Tensor, generator: torch.Generator) -> None:
         bound = math.sqrt(3 / (2 * self.n_taxa))  # w . x of order one

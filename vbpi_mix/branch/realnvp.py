@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import flow_reference, realnvp_kernels
-from vbpi_mix.branch.flow_reference import SHIFT
 from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
 
-_ORDER = (0, 1)
+_ROWS, _BIAS = (0, 1), (0, 1, 2)
 
 
 class RealNVP(nn.Module):
@@ -27,12 +26,15 @@ class RealNVP(nn.Module):
         n_taxa: N.
         n_layers: L, coupling layers.
         n_hidden: H, units of each layer's network.
+        n_flows: B flows of the same kind, each tree going through one of them; their rows follow one another.
         dtype: of the stored rows.
 
     References:
         Dinh, Sohl-Dickstein and Bengio, Density estimation using Real NVP, ICLR 2017.
         Zhang, Improved variational Bayesian phylogenetic inference with normalizing flows, NeurIPS 2020.
     """
+
+    output_gain: Tensor
 
     def __init__(
         self,
@@ -41,26 +43,35 @@ class RealNVP(nn.Module):
         n_taxa: int,
         n_layers: int = 10,
         n_hidden: int = 100,
+        n_flows: int = 1,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.n_taxa = n_taxa
+        self.n_features, self.n_taxa, self.n_flows = n_features, n_taxa, n_flows
         self.n_layers, self.n_hidden = n_layers, n_hidden
         width = flow_reference.realnvp_width(n_layers, n_hidden)
-        self.rows = RowTable(torch.zeros(n_features, width, dtype=dtype), _ORDER)
-        self.hidden_bias = RowTable(torch.zeros(n_layers, n_hidden, dtype=torch.float64), _ORDER)
+        self.rows = RowTable(torch.zeros(n_flows * n_features, width, dtype=dtype), _ROWS)
+        self.hidden_bias = RowTable(torch.zeros(n_flows, n_layers, n_hidden, dtype=torch.float64), _BIAS)
+        self.register_buffer("output_gain", torch.ones((), dtype=torch.float64))
         self.start_as_identity(torch.Generator().manual_seed(0))
 
     @torch.no_grad()
     def start_as_identity(self, generator: torch.Generator) -> None:
-        """Random input weights, output weights of zero."""
+        """Random input weights, output weights of zero, and a gain that keeps Adam's steps small.
+
+        An output is the sum of H terms from each row of an edge, which Adam moves together, by the learning rate at
+        first. Divided by H, a step moves an output by about the rate, whatever the number of units.
+        """
         self.rows.zero_()
+        self.hidden_bias.zero_()
+        self.output_gain.fill_(1 / self.n_hidden)
         self._draw_input_weights(generator)
 
     @torch.no_grad()
     def start_published(self, generator: torch.Generator) -> None:
-        """Xavier-uniform weights in both layers of every network, biases of zero."""
+        """Xavier-uniform weights in both layers of every network, biases of zero, gain 1."""
         self.start_as_identity(generator)
+        self.output_gain.fill_(1.0)
         n_slots, n_hidden = (self.n_layers + 1) // 2, self.n_hidden
         outputs = self.rows[:, n_slots * n_hidden :].unflatten(1, (n_slots, 2, n_hidden + 1))
         bound = math.sqrt(6 / (n_hidden + 2 * self.n_taxa))
@@ -68,23 +79,28 @@ class RealNVP(nn.Module):
             -bound, bound, generator=generator
         )
 
-    def forward(self, base_sample: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
-        """(T, E) log branch lengths and (T,) log |det|; differentiable once."""
-        x, log_det = _RealNVP.apply(base_sample - SHIFT, self.rows, self.hidden_bias, feature_ids, self.n_taxa)
-        return x + SHIFT, log_det
+    def forward(self, x: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(T, E) images of x (T, E) and (T,) log |det|; differentiable once.
 
-    def inverse(self, log_lengths: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The exact inverse and the forward map's log |det|; where gradients are wanted, in plain torch."""
-        y = log_lengths - SHIFT
-        inputs = (log_lengths, self.rows, self.hidden_bias)
-        if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
-            x, log_det = flow_reference.realnvp(y, feature_ids, self.n_taxa, self.rows, self.hidden_bias, inverse=True)
-            return x + SHIFT, log_det
-        out, log_abs_det = np.empty(tuple(y.shape)), np.empty(y.shape[0])
-        realnvp_kernels.inverse(
-            _array(y), feature_ids, self.n_taxa, rows_of(self.rows, _ORDER), _array(self.hidden_bias), out, log_abs_det
-        )
-        return torch.from_numpy(out) + SHIFT, torch.from_numpy(log_abs_det)
+        Arguments:
+            x: (T, E).
+            feature_ids: (T, E, n) int32.
+            flow_of_tree: (T,) int64 the flow that each tree goes through, 0..B-1; the first if not given.
+        """
+        return self._run(x, feature_ids, flow_of_tree, inverse=False)
+
+    def inverse(self, y: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The exact inverse and the forward map's log |det|; differentiable once."""
+        return self._run(y, feature_ids, flow_of_tree, inverse=True)
+
+    def _run(
+        self, x: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None, *, inverse: bool
+    ) -> tuple[Tensor, Tensor]:
+        flows = np.zeros(len(x), dtype=np.int64) if flow_of_tree is None else flow_of_tree.numpy()
+        ids = feature_ids
+        if flow_of_tree is not None:
+            ids = np.where(ids >= 0, ids + (flows * self.n_features).astype(np.int32)[:, None, None], ids)
+        return _RealNVP.apply(x, self.rows, self.hidden_bias, ids, flows, self.n_taxa, float(self.output_gain), inverse)
 
     def _draw_input_weights(self, generator: torch.Generator) -> None:
         n_inputs = (self.n_layers + 1) // 2 * self.n_hidden
@@ -96,31 +112,33 @@ class RealNVP(nn.Module):
 class _RealNVP(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, rows: Tensor, bias: Tensor, ids: np.ndarray, n_taxa: int
-    ) -> tuple[Tensor, Tensor]:
-        (n_trees, n_edges), (n_layers, n_hidden) = x.shape, bias.shape
+        ctx: Any, x: Tensor, rows: Tensor, bias: Tensor, ids: np.ndarray, flows: np.ndarray, n_taxa: int, gain: float,
+        inverse: bool,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        (n_trees, n_edges), (_, n_layers, n_hidden) = x.shape, bias.shape
         out, log_det = np.empty((n_trees, n_edges)), np.empty(n_trees)
         hidden = np.empty((n_layers, n_trees, n_hidden))
         scales, before = np.empty((n_layers, n_trees, n_edges)), np.empty((n_layers, n_trees, n_edges))
-        values = _array(x)
-        realnvp_kernels.forward(
-            values, ids, n_taxa, rows_of(rows, _ORDER), _array(bias), out, log_det, hidden, scales, before
-        )
-        ctx.state = values, ids, n_taxa, rows, bias, out, hidden, scales, before
+        realnvp_kernels.run(
+            _array(x), ids, flows, n_taxa, rows_of(rows, _ROWS), _array(bias), gain, inverse,
+            out, log_det, hidden, scales, before,
+        )  # fmt: skip
+        ctx.state = ids, flows, n_taxa, rows, bias, gain, inverse, out, hidden, scales, before
         return torch.from_numpy(out.copy()), torch.from_numpy(log_det)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_out: Tensor, of_log_det: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        values, ids, n_taxa, rows, bias, out, hidden, scales, before = ctx.state
-        target = RowBackward(rows, _ORDER)
+        ids, flows, n_taxa, rows, bias, gain, inverse, out, hidden, scales, before = ctx.state
+        target = RowBackward(rows, _ROWS)
         gradient = target.begin()
-        of_bias, of_x = np.empty((hidden.shape[0], hidden.shape[2])), np.empty_like(values)
+        of_bias, of_x = np.empty(tuple(bias.shape)), np.empty_like(out)
         realnvp_kernels.backward(
-            values, ids, n_taxa, target.rows, out, hidden, scales, before, _array(of_out), _array(of_log_det),
-            gradient.arrays, of_bias, of_x,
+            ids, flows, n_taxa, target.rows, gain, inverse, out, hidden, scales, before,
+            _array(of_out), _array(of_log_det), gradient.arrays, of_bias, of_x,
         )  # fmt: skip
-        return torch.from_numpy(of_x), target.finish(gradient), RowBackward(bias, _ORDER).whole(of_bias), None, None
+        of_bias_rows = RowBackward(bias, _BIAS).whole(of_bias.reshape(len(of_bias), -1))
+        return torch.from_numpy(of_x), target.finish(gradient), of_bias_rows, None, None, None, None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Compiled forward, backward and inverse passes of `flow_reference.realnvp`.
+"""Compiled passes, forward and inverse, and their derivatives, of `flow_reference.realnvp`.
 
-Legend: T trees, E edges, N taxa, L layers, H hidden units, F features, W numbers in a row. The table may be in single
-precision; everything else is computed in double. Layers are the outer loop, trees the inner one: the part of the rows
-that a layer uses then stays in the cache for all trees.
+Legend: T trees, E edges, N taxa, L layers, H hidden units, B flows, F features, W numbers in a row. The table may be in
+single precision; everything else is computed in double. Layers are the outer loop, trees the inner one: the part of
+the rows that a layer uses then stays in the cache for all trees.
 """
 
 import math
@@ -45,7 +45,7 @@ def _hidden(
 
 
 @kernel(fastmath=True)
-def _raw(ids: np.ndarray, rows: np.ndarray, column: int, h: np.ndarray) -> tuple[float, float]:
+def _raw(ids: np.ndarray, rows: np.ndarray, column: int, h: np.ndarray, gain: float) -> tuple[float, float]:
     """Raw scale and shift of one edge, ids (n,)."""
     n_hidden = len(h)
     raw, shift = 0.0, 0.0
@@ -58,68 +58,43 @@ def _raw(ids: np.ndarray, rows: np.ndarray, column: int, h: np.ndarray) -> tuple
                 b += h[j] * row[n_hidden + 1 + j]
             raw += a + row[n_hidden]
             shift += b + row[2 * n_hidden + 1]
-    return raw, shift
+    return raw * gain, shift * gain
 
 
 @kernel()
-def forward(
-    x: np.ndarray, ids: np.ndarray, n_taxa: int, rows: np.ndarray, bias: np.ndarray, out: np.ndarray,
-    log_det: np.ndarray, hidden: np.ndarray, scales: np.ndarray, before: np.ndarray,
+def run(
+    x: np.ndarray, ids: np.ndarray, flow_of_tree: np.ndarray, n_taxa: int, rows: np.ndarray, bias: np.ndarray,
+    gain: float, inverse: bool, out: np.ndarray, log_det: np.ndarray, hidden: np.ndarray, scales: np.ndarray,
+    before: np.ndarray,
 ) -> None:  # fmt: skip
-    """x (T, E) -> `out` (T, E), `log_det` (T,); for the backward pass `hidden` (L, T, H), `scales` (L, T, E) the
-    sigmoids, `before` (L, T, E) the values that a layer changes.
+    """x (T, E) -> `out` (T, E), and `log_det` (T,), in both directions that of the forward map.
+
+    For the backward pass `hidden` (L, T, H), `scales` (L, T, E) the sigmoids, `before` (L, T, E) the values that a
+    layer changes. The flow of tree t takes its rows by `ids` and its biases from bias[flow_of_tree[t]], bias (B, L, H).
     """
     n_trees, n_edges = x.shape
-    n_layers, n_hidden = bias.shape
+    _, n_layers, n_hidden = bias.shape
     outputs = (n_layers + 1) // 2 * n_hidden
     out[:] = x
     log_det[:] = 0.0
-    for layer in range(n_layers):
+    for step in range(n_layers):
+        layer = n_layers - 1 - step if inverse else step
         slot = layer // 2
         given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
         changed = (n_taxa, n_edges) if layer % 2 == 0 else (0, n_taxa)
         for t in range(n_trees):
             h = hidden[layer, t]
-            _hidden(out[t], ids[t], given[0], given[1], rows, slot * n_hidden, bias[layer], h)
+            _hidden(out[t], ids[t], given[0], given[1], rows, slot * n_hidden, bias[flow_of_tree[t], layer], h)
             total = 0.0
             for e in range(changed[0], changed[1]):
-                raw, shift = _raw(ids[t, e], rows, outputs + slot * 2 * (n_hidden + 1), h)
+                raw, shift = _raw(ids[t, e], rows, outputs + slot * 2 * (n_hidden + 1), h, gain)
                 share = 1.0 / (1.0 + math.exp(-raw - _OFFSET))
                 total += math.log(share)
                 before[layer, t, e], scales[layer, t, e] = out[t, e], share
-                out[t, e] = out[t, e] * (share * _FULL) + shift
-            log_det[t] += total + (changed[1] - changed[0]) * _LOG_FULL
-
-
-@kernel()
-def inverse(
-    y: np.ndarray,
-    ids: np.ndarray,
-    n_taxa: int,
-    rows: np.ndarray,
-    bias: np.ndarray,
-    out: np.ndarray,
-    log_det: np.ndarray,
-) -> None:
-    """y (T, E) -> `out` (T, E) with forward(out) = y, `log_det` (T,) of the forward map there."""
-    n_trees, n_edges = y.shape
-    n_layers, n_hidden = bias.shape
-    outputs = (n_layers + 1) // 2 * n_hidden
-    out[:] = y
-    log_det[:] = 0.0
-    h = np.empty(n_hidden)
-    for layer in range(n_layers - 1, -1, -1):
-        slot = layer // 2
-        given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
-        changed = (n_taxa, n_edges) if layer % 2 == 0 else (0, n_taxa)
-        for t in range(n_trees):
-            _hidden(out[t], ids[t], given[0], given[1], rows, slot * n_hidden, bias[layer], h)
-            total = 0.0
-            for e in range(changed[0], changed[1]):
-                raw, shift = _raw(ids[t, e], rows, outputs + slot * 2 * (n_hidden + 1), h)
-                share = 1.0 / (1.0 + math.exp(-raw - _OFFSET))
-                total += math.log(share)
-                out[t, e] = (out[t, e] - shift) / (share * _FULL)
+                if inverse:
+                    out[t, e] = (out[t, e] - shift) / (share * _FULL)
+                else:
+                    out[t, e] = out[t, e] * (share * _FULL) + shift
             log_det[t] += total + (changed[1] - changed[0]) * _LOG_FULL
 
 
@@ -168,16 +143,17 @@ def _hidden_backward(
 
 @kernel()
 def backward(
-    x: np.ndarray, ids: np.ndarray, n_taxa: int, rows: np.ndarray, out: np.ndarray, hidden: np.ndarray,
-    scales: np.ndarray, before: np.ndarray, of_out: np.ndarray, of_log_det: np.ndarray,
-    gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], of_bias: np.ndarray, of_x: np.ndarray,
+    ids: np.ndarray, flow_of_tree: np.ndarray, n_taxa: int, rows: np.ndarray, gain: float, inverse: bool,
+    out: np.ndarray, hidden: np.ndarray, scales: np.ndarray, before: np.ndarray, of_out: np.ndarray,
+    of_log_det: np.ndarray, gradient: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], of_bias: np.ndarray,
+    of_x: np.ndarray,
 ) -> None:  # fmt: skip
     """Derivatives of sum(of_out * out) + sum(of_log_det * log_det), of_out (T, E), of_log_det (T,).
 
-    Those of the table are added to `gradient` (`RowGradient.arrays`); `of_bias` (L, H) and `of_x` (T, E) are
-    overwritten. `hidden`, `scales`, `before`, `out` are what `forward` left.
+    Those of the table are added to `gradient` (`RowGradient.arrays`); `of_bias` (B, L, H) and `of_x` (T, E) are
+    overwritten. `hidden`, `scales`, `before`, `out` are what `run` left.
     """
-    n_trees, n_edges = x.shape
+    n_trees, n_edges = out.shape
     n_layers, _, n_hidden = hidden.shape
     outputs = (n_layers + 1) // 2 * n_hidden
     values = gradient[0]
@@ -191,7 +167,8 @@ def backward(
     of_x[:] = of_out
     state = out.copy()  # the values after the layer at hand, then before it
     of_h = np.empty(n_hidden)
-    for layer in range(n_layers - 1, -1, -1):
+    for step in range(n_layers):
+        layer = step if inverse else n_layers - 1 - step
         slot = layer // 2
         into, out_of = slot * n_hidden, outputs + slot * 2 * (n_hidden + 1)
         given = (0, n_taxa) if layer % 2 == 0 else (n_taxa, n_edges)
@@ -201,13 +178,21 @@ def backward(
             of_h[:] = 0.0
             for e in range(changed[0], changed[1]):
                 share, upstream = scales[layer, t, e], of_x[t, e]
+                scale = share * _FULL
+                if inverse:  # out = (before - shift) / scale
+                    of_shift = -upstream / scale
+                    of_log_scale = of_log_det[t] - upstream * state[t, e]
+                    of_x[t, e] = -of_shift
+                else:
+                    of_shift = upstream
+                    of_log_scale = of_log_det[t] + upstream * before[layer, t, e] * scale
+                    of_x[t, e] = upstream * scale
                 state[t, e] = before[layer, t, e]
-                of_raw = (upstream * state[t, e] * (share * _FULL) + of_log_det[t]) * (1.0 - share)
-                of_x[t, e] = upstream * (share * _FULL)
-                _raw_backward(ids[t, e], slots[t, e], rows, values, out_of, h, of_raw, upstream, of_h)
+                of_raw = of_log_scale * (1.0 - share)
+                _raw_backward(ids[t, e], slots[t, e], rows, values, out_of, h, of_raw * gain, of_shift * gain, of_h)
             for j in range(n_hidden):
                 if h[j] < 0.0:
                     of_h[j] *= h[j] + 1.0
-                of_bias[layer, j] += of_h[j]
+                of_bias[flow_of_tree[t], layer, j] += of_h[j]
             for e in range(given[0], given[1]):
                 of_x[t, e] += _hidden_backward(ids[t, e], slots[t, e], rows, values, into, of_h, state[t, e])

@@ -41,7 +41,12 @@ def fit(
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
     particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
-    flow: Annotated[str | None, typer.Option(help="Flow of the branch lengths: identity, planar, realnvp.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Flow of the branch lengths: identity, skew, planar, realnvp.")] = None,
+    flow_layers: Annotated[int | None, typer.Option(help="Its layers: 16 of planar, 10 of realnvp.")] = None,
+    flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of realnvp: 100.")] = None,
+    flow_per_component: Annotated[
+        bool, typer.Option("--flow-per-component", help="A realnvp for each component, not one that they share.")
+    ] = False,
     features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
     tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
     recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,
@@ -84,6 +89,9 @@ def fit(
         "estimator": estimator,
         "particles": particles,
         "flow": flow,
+        "flow_layers": flow_layers,
+        "flow_hidden": flow_hidden,
+        "flow_per_component": flow_per_component or None,
         "features": features,
         "tying": tying,
         "annealing_iterations": annealing_iterations,

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from vbpi_mix.branch import Planar, RealNVP
+from vbpi_mix.branch import check_flow
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
@@ -116,6 +116,9 @@ def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
         tying=config.tying,  # type: ignore[arg-type]  # checked by the mixture
         features=config.features,  # type: ignore[arg-type]
         flow=config.flow,
+        flow_layers=config.flow_layers,
+        flow_hidden=config.flow_hidden,
+        flow_per_component=config.flow_per_component,
     )
     return PhyloProblem(make_model(config, inputs.patterns), mixture)
 
@@ -127,9 +130,6 @@ def start_problem(
     generator = torch_generator(config.seed, stream=START_STREAM)
     if config.recipe == "paper":
         start_published(problem.mixture, generator=generator)
-        flow = problem.mixture.branches.flow
-        if isinstance(flow, (Planar, RealNVP)):
-            flow.start_published(generator)
         return
     if isinstance(candidates, TreeSample):
         candidates = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))
@@ -169,6 +169,12 @@ def check(config: FitConfig) -> None:
     make_objective(config)
     make_settings(config)
     parse_model(config.model)
+    check_flow(
+        config.flow,
+        n_layers=config.flow_layers,
+        n_hidden=config.flow_hidden,
+        per_component=config.flow_per_component,
+    )
     if config.bootstrap_replicates < 1:
         raise ConfigError(f"bootstrap_replicates must be at least 1, not {config.bootstrap_replicates}")
     if not config.branch_prior_rate > 0:

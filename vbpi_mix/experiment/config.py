@@ -39,6 +39,8 @@ class FitConfig:
         tying: "none", "topology" or "branch".
         features: "psp" or "split".
         flow: a word of `branch.FLOWS`.
+        flow_layers, flow_hidden: its layers, and hidden units of each; 0 where a flow has no such number.
+        flow_per_component: a flow for each component in place of one that they share.
         recipe: "default" or "paper", see `experiment.recipes`.
         iterations: optimiser steps.
         annealing_iterations: steps over which the inverse temperature rises to 1.
@@ -62,6 +64,9 @@ class FitConfig:
     tying: str = "none"
     features: str = "psp"
     flow: str = "identity"
+    flow_layers: int = 0
+    flow_hidden: int = 0
+    flow_per_component: bool = False
     recipe: Recipe = "default"
     iterations: int
     annealing_iterations: int

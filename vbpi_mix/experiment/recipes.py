@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from vbpi_mix.branch import flow_sizes
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.config import FitConfig, config_from
 
@@ -15,14 +16,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "rate_base": 0.001,
         "rate_flow": 0.001,
     },
-    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps, and a
-    # flow that moves slowly enough to leave that start standing
+    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps
     "default": {
         "iterations": 20_000,
         "annealing_iterations": 0,
         "rate_topology": 0.001,
         "rate_base": 0.002,
-        "rate_flow": 0.0001,
+        "rate_flow": 0.001,
     },
 }
 
@@ -34,7 +34,7 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     kept whatever their weight if they are the user's `trees`, not if they come from a bootstrap.
 
     Raises:
-        ConfigError: an unknown recipe or setting.
+        ConfigError: an unknown recipe, setting or flow.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe '{recipe}': choose one of {', '.join(RECIPES)}")
@@ -44,6 +44,9 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     estimator = values.setdefault("estimator", FitConfig.estimator)
     values.setdefault("sampled", components if estimator == "a2a" else min(components, FitConfig.sampled))
     values.setdefault("keep_candidates", bool(values.get("trees")))
+    layers, hidden = flow_sizes(values.get("flow", FitConfig.flow))
+    values.setdefault("flow_layers", layers)
+    values.setdefault("flow_hidden", hidden)
     # twenty decays over a run, as 400,000 iterations of the published schedule have
     values.setdefault("decay_every", max(1, values["iterations"] // 20))
     return config_from(values, "settings")

@@ -2,6 +2,7 @@
 
 import torch
 
+from vbpi_mix.branch import Framed
 from vbpi_mix.sbn import em
 from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.weights import WeightedTopologies
@@ -41,15 +42,21 @@ def start_fitted(
         n_sites,
     )
     base.table.copy_(torch.from_numpy(table).expand_as(base.table))
+    flow = mixture.branches.flow
+    if isinstance(flow, Framed):
+        flow.start_fitted(torch.from_numpy(table), mixture.support.n_splits)
     if base.table.shape[0] > 1:
         base.table.add_(torch.randn(base.table.shape, generator=generator, dtype=torch.float64), alpha=_FEATURE_NOISE)
 
 
 @torch.no_grad()
 def start_published(mixture: PhyloMixture, *, generator: torch.Generator) -> None:
-    """The published start: uniform tables, Xavier-normal feature rows, log lengths shifted by -2."""
+    """The published start: uniform tables, Xavier-normal feature rows, log lengths shifted by -2, Xavier flows."""
     mixture.networks.logits.zero_()
     table = mixture.branches.base.table
     for component in table:
         torch.nn.init.xavier_normal_(component, generator=generator)
     table[:, : mixture.support.n_splits, 0] += PAPER_SHIFT
+    flow = mixture.branches.flow
+    if isinstance(flow, Framed):
+        flow.start_published(generator, mixture.support.n_splits)

@@ -42,7 +42,10 @@ class PhyloMixture(nn.Module):
         n_components: A.
         tying: "none"; "topology": one topology model shared by all components; "branch": one branch model.
         features: rows of the branch model: "psp" (split and primary subsplit pairs) or "split".
-        flow: a word of `branch.FLOWS`; the flow is shared by the components.
+        flow: a word of `branch.FLOWS`.
+        flow_layers, flow_hidden: its size; the published one if None.
+        flow_per_component: a flow for each component in place of one that they share. A draw is then evaluated
+            under another component through the inverse of that component's flow, at the cost of a flow.
 
     References:
         Molén et al., VBPI-Mixtures, TMLR 2024; Zhang and Matsen, ICLR 2019.
@@ -56,19 +59,32 @@ class PhyloMixture(nn.Module):
         tying: Tying = "none",
         features: FeatureKind = "psp",
         flow: str = "identity",
+        flow_layers: int | None = None,
+        flow_hidden: int | None = None,
+        flow_per_component: bool = False,
     ) -> None:
         super().__init__()
         if tying not in get_args(Tying):
             raise ConfigError(f"unknown tying '{tying}': choose one of {', '.join(get_args(Tying))}")
         if n_components < 1:
             raise ConfigError(f"a mixture needs at least one component, not {n_components}")
+        if flow_per_component and tying == "branch":
+            raise ConfigError("one branch model has one flow: leave out flow_per_component, or change tying 'branch'")
         self.support = support
         self.n_components = n_components
         self.tying: Tying = tying
         self.indexer = PSPIndexer(support, features)
         self.networks = SubsplitBayesianNetworks(support, 1 if tying == "topology" else n_components)
         base = LogNormalBase(n_components=1 if tying == "branch" else n_components, n_features=self.indexer.n_features)
-        self.branches = BranchModel(base, make_flow(flow, n_features=self.indexer.n_features, n_taxa=support.n_taxa))
+        made = make_flow(
+            flow,
+            n_features=self.indexer.n_features,
+            n_taxa=support.n_taxa,
+            n_layers=flow_layers,
+            n_hidden=flow_hidden,
+            n_flows=n_components if flow_per_component else None,
+        )
+        self.branches = BranchModel(base, made, per_component=flow_per_component)
 
     def draw(self, plan: ComponentPlan, n_particles: int, generator: torch.Generator) -> TreeDraws:
         """Draw K trees from each sampled component; evaluate all of them under every evaluated one."""
