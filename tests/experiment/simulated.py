@@ -1,7 +1,14 @@
 """Small simulated alignments and candidate trees on disk."""
 
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
+from vbpi_mix.experiment import fit_alignment, make_config
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import all_topologies, random_topologies
 
 
@@ -36,3 +43,14 @@ def write_example(folder, n_taxa=6, n_sites=200, seed=1):
     candidates = all_topologies(n_taxa) if n_taxa < 7 else random_topologies(200, n_taxa, generator)
     trees.write_text("".join(t.newick(quoted) + "\n" for t in candidates))
     return alignment, trees
+
+
+@cache
+def fitted_example(n_taxa=6, n_components=2):
+    """A hardly trained mixture on a small alignment, so that its importance weights matter."""
+    with tempfile.TemporaryDirectory() as folder:
+        alignment_path, trees = write_example(Path(folder), n_taxa)
+        alignment = read_alignment(alignment_path)
+        candidates = read_trees([trees], alignment.taxa)
+    config = make_config(alignment="example", components=n_components, iterations=60, particles=4, seed=3)
+    return fit_alignment(alignment, candidates, config)

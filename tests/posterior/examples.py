@@ -4,6 +4,7 @@ import numpy as np
 
 from vbpi_mix.phylo import random_topologies
 from vbpi_mix.posterior.draws import PosteriorDraws
+from vbpi_mix.posterior.tree_stream import stream_draws
 
 PRIMATES = (
     "Tarsius_syrichta", "Lemur catta", "Homo_sapiens", "Pan", "Gorilla", "Pongo", "Hylobates", "Macaca 'fuscata'",
@@ -26,3 +27,10 @@ def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, 
         log_weights=np.zeros(n_trees) if equal else generator.normal(-7000, 0.8, n_trees),
         components=generator.integers(0, 2, n_trees),
     )
+
+
+def made_up_stream(n_trees=400, n_taxa=12, **options):
+    """The same as a stream, with made-up scores."""
+    draws = made_up_draws(n_trees, n_taxa, **options)
+    generator = np.random.default_rng(9)
+    return stream_draws(draws, generator.normal(-6000, 3, n_trees), generator.normal(14, 1, n_trees))
