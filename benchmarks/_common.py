@@ -5,14 +5,16 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vbpi_mix.provenance import describe
 
+K = TypeVar("K")
+
 
 def alternating_times(
-    runs: Mapping[str, Callable[[], object]], *, n_blocks: int = 15, block_seconds: float = 0.1
-) -> dict[str, list[float]]:
+    runs: Mapping[K, Callable[[], object]], *, n_blocks: int = 15, block_seconds: float = 0.1
+) -> dict[K, list[float]]:
     """Seconds per call in each block of several functions, timed in turns so that a slow minute hits all of them.
 
     Arguments:
@@ -26,7 +28,7 @@ def alternating_times(
         start = time.perf_counter()
         run()
         calls[name] = max(1, round(block_seconds / max(time.perf_counter() - start, 1e-9)))
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[K, list[float]] = {name: [] for name in runs}
     for _ in range(n_blocks):
         for name, run in runs.items():
             start = time.perf_counter()
