@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.newick import parse_newick
     from vbpi_mix.io.trees import read_trees
-    from vbpi_mix.model import PhyloModel
+    from vbpi_mix.model import PhyloModel, log_likelihood
     from vbpi_mix.phylo import site_patterns
     from vbpi_mix.posterior import consensus_tree, draw_consensus, summarise_splits
     from vbpi_mix.support.iqtree import iqtree_bootstrap
@@ -35,6 +35,7 @@ _HOMES = {
     "read_alignment": "io.alignments",
     "read_trees": "io.trees",
     "PhyloModel": "model",
+    "log_likelihood": "model",
     "site_patterns": "phylo",
     "consensus_tree": "posterior",
     "draw_consensus": "posterior",
@@ -55,6 +56,7 @@ __all__ = [
     "fit_folder",
     "iqtree_bootstrap",
     "jc69_log_likelihood",
+    "log_likelihood",
     "make_config",
     "parse_newick",
     "read_alignment",

@@ -4,6 +4,7 @@ from vbpi_mix.model.build import exchangeabilities, specified_model, substitutio
 from vbpi_mix.model.frequencies import empirical_frequencies
 from vbpi_mix.model.gamma import discrete_gamma_rates
 from vbpi_mix.model.model_string import GammaSpecification, ModelSpecification, parse_model
+from vbpi_mix.model.one_tree import TreeLikelihood, log_likelihood
 from vbpi_mix.model.phylo_model import PhyloModel
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
 from vbpi_mix.model.site_rates import SiteRates
@@ -18,9 +19,11 @@ __all__ = [
     "ReversibleModel",
     "SiteRates",
     "SubstitutionModel",
+    "TreeLikelihood",
     "discrete_gamma_rates",
     "empirical_frequencies",
     "exchangeabilities",
+    "log_likelihood",
     "log_topology_prior",
     "parse_model",
     "specified_model",

@@ -1,0 +1,54 @@
+"""The likelihood of one tree, from an alignment and a Newick string."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.io.newick import parse_newick
+from vbpi_mix.model.phylo_model import PhyloModel
+from vbpi_mix.phylo import Alignment, Topology, site_patterns
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeLikelihood:
+    """A tree, its log-likelihood, and the gradient in its branch lengths.
+
+    Arguments:
+        log_likelihood: natural logarithm.
+        topology: of the tree, unrooted; its edges are numbered as `Topology` says.
+        branch_lengths: (E,) expected substitutions per site.
+        gradient: (E,) derivatives of the log-likelihood in them; zero where the tree cannot produce the data.
+    """
+
+    log_likelihood: float
+    topology: Topology
+    branch_lengths: np.ndarray
+    gradient: np.ndarray
+
+
+def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> TreeLikelihood:
+    """Log-likelihood of a tree with its branch lengths, and its gradient in them.
+
+    For many trees at once, or gradients in other parameters: `PhyloModel` and `felsenstein.tree_log_likelihood`.
+
+    Arguments:
+        alignment: see `io.alignments.read_alignment`.
+        newick: one binary tree of all taxa, with branch lengths; where it has a root, the two edges there are one.
+        model: a model string, see `model_string.parse_model`.
+
+    Raises:
+        InputError: a string that is no such tree, or frequencies to be counted in an alignment that lacks a state.
+        ConfigError: a string that is no model, with the character where it goes wrong.
+    """
+    topology, lengths = parse_newick(newick, alignment.taxa)
+    if lengths is None:
+        raise InputError("the tree has no branch lengths; the likelihood needs them")
+    target = PhyloModel(site_patterns(alignment), alignment.n_taxa, substitution_model=model)
+    leaf = torch.from_numpy(lengths)[None].requires_grad_()
+    value = target.log_likelihood(leaf, topology.batch())
+    (gradient,) = torch.autograd.grad(value, leaf, torch.ones_like(value))
+    return TreeLikelihood(
+        log_likelihood=float(value.detach()), topology=topology, branch_lengths=lengths, gradient=gradient[0].numpy()
+    )
