@@ -55,6 +55,9 @@ def fit(
     rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
     rate_base: Annotated[float | None, typer.Option(help="Adam's learning rate of the branch model.")] = None,
     rate_flow: Annotated[float | None, typer.Option(help="Adam's learning rate of the flow.")] = None,
+    refresh_every: Annotated[
+        int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
+    ] = None,
     max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
@@ -98,6 +101,7 @@ def fit(
         "rate_topology": rate_topology,
         "rate_base": rate_base,
         "rate_flow": rate_flow,
+        "refresh_every": refresh_every,
         "seed": seed,
     }
     path = str(resolve(alignment))

@@ -24,12 +24,12 @@ from vbpi_mix.start import (
     weigh_topologies,
 )
 from vbpi_mix.start.kept import with_candidates
-from vbpi_mix.support import build_support
+from vbpi_mix.support import SubsplitSupport, build_support
 from vbpi_mix.train import TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 # one stream of random numbers per purpose, so that none depends on how many another took
-START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM = range(5)
+START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM = range(6)
 ERROR_LIMIT = 0.01  # standard error of a frequency, from draws, that needs no advice
 MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
@@ -110,8 +110,13 @@ def make_model(config: FitConfig, patterns: SitePatterns) -> PhyloModel:
 
 def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     """Target and mixture, the mixture's parameters still at zero."""
-    mixture = PhyloMixture(
-        inputs.support,
+    return PhyloProblem(make_model(config, inputs.patterns), make_mixture(config, inputs.support))
+
+
+def make_mixture(config: FitConfig, support: SubsplitSupport) -> PhyloMixture:
+    """The mixture on a support, its parameters still at zero."""
+    return PhyloMixture(
+        support,
         n_components=config.components,
         tying=config.tying,  # type: ignore[arg-type]  # checked by the mixture
         features=config.features,  # type: ignore[arg-type]
@@ -120,7 +125,6 @@ def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
         flow_hidden=config.flow_hidden,
         flow_per_component=config.flow_per_component,
     )
-    return PhyloProblem(make_model(config, inputs.patterns), mixture)
 
 
 def start_problem(
@@ -161,6 +165,7 @@ def make_settings(config: FitConfig) -> TrainSettings:
         },
         decay_every=config.decay_every,
         annealing_iterations=config.annealing_iterations,
+        change_every=config.refresh_every,
     )
 
 

@@ -44,6 +44,7 @@ class FitConfig:
         recipe: "default" or "paper", see `experiment.recipes`.
         iterations: optimiser steps.
         annealing_iterations: steps over which the inverse temperature rises to 1.
+        refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
         decay_every: steps between multiplications of the learning rates by 0.75.
         rate_topology, rate_base, rate_flow: Adam's learning rates.
         seed: of every random number.
@@ -74,6 +75,7 @@ class FitConfig:
     rate_topology: float
     rate_base: float
     rate_flow: float
+    refresh_every: int = 0
     seed: int = 1
 
     def to_toml(self) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError, VBPIError
@@ -21,6 +22,7 @@ from vbpi_mix.experiment.build import (
 )
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run, RunFolder, write_json
 from vbpi_mix.experiment.sources import load_candidates, make_sources
@@ -61,7 +63,7 @@ def fit_alignment(
     problem = make_problem(config, inputs)
     start_problem(problem, config, weighted or candidates, reporter)
     result = _train(problem, config, reporter, inputs)
-    return Run(config=config, inputs=inputs, problem=problem, iteration=result.iteration, seconds=result.seconds)
+    return _run(config, inputs, result)
 
 
 def fit_folder(
@@ -99,13 +101,15 @@ def fit_folder(
         raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
     if resume and folder.checkpoint.is_file():
         inputs = load_inputs(folder.inputs)
-        done = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"]
+        saved = load_checkpoint(folder.checkpoint, identity=inputs.identity)
+        done = saved["iteration"]
         if config.iterations < done:
             raise ConfigError(
                 f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
             )
         warm_up(config.model, reporter)
-        problem = make_problem(config, inputs)
+        problem = make_problem(config, current_inputs(inputs, saved.get("extra", {})))
+        del saved
         _write_config(folder, config)
     else:
         resume = False
@@ -123,15 +127,19 @@ def fit_folder(
         start_problem(problem, config, weighted or candidates, reporter)
         inputs.save(folder.inputs)
     result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
-    run = Run(
+    return _run(config, inputs, result, folder), result
+
+
+def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFolder | None = None) -> Run:
+    problem = cast(PhyloProblem, result.problem)
+    return Run(
         config=config,
-        inputs=inputs,
+        inputs=replace(inputs, support=problem.mixture.support),
         problem=problem,
         iteration=result.iteration,
         seconds=result.seconds,
         folder=folder,
     )
-    return run, result
 
 
 def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, reporter: Reporter) -> TreeSample:
@@ -237,6 +245,7 @@ def _train(
             metrics=None if folder is None else folder.metrics,
             resume=resume,
             on_progress=tell,
+            change=make_refresh(config, inputs, reporter) if config.refresh_every else None,
         )
 
 

@@ -12,6 +12,7 @@ from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
 from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.posterior import PosteriorDraws
@@ -98,10 +99,11 @@ class Run:
             raise ConfigError(f"{path}: no such folder; give the one that `vbpi-mix fit ... -o` wrote")
         config = load_config(folder.config)
         inputs = load_inputs(folder.inputs)
-        problem = make_problem(config, inputs)
         if not folder.checkpoint.is_file():
             raise CheckpointError(f"{path}: training has not begun there; run `vbpi-mix fit` with --resume")
         saved = load_checkpoint(folder.checkpoint, identity=inputs.identity)
+        inputs = current_inputs(inputs, saved.get("extra", {}))
+        problem = make_problem(config, inputs)
         problem.load_state_dict(saved["model"])
         return cls(
             config=config,

@@ -16,6 +16,8 @@ def fitted_features(
     log_lengths: np.ndarray,
     log_precision: np.ndarray,
     n_sites: float,
+    *,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """(F, 2) table of mean and log standard deviation whose sums over an edge's rows fit the optimised lengths.
 
@@ -34,6 +36,8 @@ def fitted_features(
         log_lengths: (T, E) optimised.
         log_precision: (T, E) log negative second derivatives in the log lengths, NaN where unknown.
         n_sites: sites of the alignment.
+        known: (F, 2) rows that are to stay as they are, NaN where a row is to be found; the others fit what these
+            leave over.
     """
     ids = indexer.feature_ids(encoded)
     share = np.sqrt(np.maximum(weights / weights.max(), _SMALLEST_SHARE))[:, None]
@@ -41,17 +45,20 @@ def fitted_features(
     log_sd = np.where(np.isnan(log_precision), by_counting, -0.5 * log_precision)
     precision = share * np.exp(-2.0 * log_sd)
     columns = [
-        _backfit(ids, values, weight / weight.max(), indexer)
-        for values, weight in ((log_lengths, precision), (log_sd, share * np.ones_like(log_sd)))
+        _backfit(ids, values, weight / weight.max(), indexer, None if known is None else known[:, column])
+        for column, (values, weight) in enumerate(((log_lengths, precision), (log_sd, share * np.ones_like(log_sd))))
     ]
     return np.stack(columns, axis=1)
 
 
-def _backfit(ids: np.ndarray, values: np.ndarray, weight: np.ndarray, indexer: PSPIndexer) -> np.ndarray:
-    """(F,) rows; ids (T, E, 3 or 1), values and weights (T, E)."""
+def _backfit(
+    ids: np.ndarray, values: np.ndarray, weight: np.ndarray, indexer: PSPIndexer, known: np.ndarray | None
+) -> np.ndarray:
+    """(F,) rows; ids (T, E, 3 or 1), values and weights (T, E), known rows (F,)."""
     n_rows, n_splits, n_kinds = indexer.n_features, indexer.support.n_splits, ids.shape[2]
-    rows = np.zeros(n_rows)
-    residual = values.copy()
+    rows = np.zeros(n_rows) if known is None else np.nan_to_num(known)
+    free = np.ones(n_rows, dtype=bool) if known is None else np.isnan(known)
+    residual = values - np.where(ids >= 0, rows[np.maximum(ids, 0)], 0.0).sum(axis=2)
     present = [ids[:, :, kind] >= 0 for kind in range(n_kinds)]
     of_kind = [ids[:, :, kind][present[kind]] for kind in range(n_kinds)]
     total = [np.bincount(of_kind[k], weights=weight[present[k]], minlength=n_rows) for k in range(n_kinds)]
@@ -60,11 +67,11 @@ def _backfit(ids: np.ndarray, values: np.ndarray, weight: np.ndarray, indexer: P
             inside = present[kind]
             ridge = _RIDGE if kind > 0 else 0.0
             summed = np.bincount(of_kind[kind], weights=(weight * residual)[inside], minlength=n_rows)
-            seen = total[kind] > 0
+            seen = (total[kind] > 0) & free
             change = np.zeros(n_rows)
             change[seen] = (summed - ridge * rows)[seen] / (total[kind][seen] + ridge)
             rows += change
             residual[inside] -= change[of_kind[kind]]
-    found = total[0][:n_splits] > 0
-    rows[:n_splits][~found] = values.mean()
+    unseen = (total[0][:n_splits] == 0) & free[:n_splits]
+    rows[:n_splits][unseen] = values.mean()
     return rows

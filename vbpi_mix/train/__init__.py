@@ -2,7 +2,7 @@
 
 from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
-from vbpi_mix.train.loop import FitResult, Progress, TrainableProblem, fit
+from vbpi_mix.train.loop import Change, FitResult, Progress, TrainableProblem, fit
 from vbpi_mix.train.metrics import read_metrics
 from vbpi_mix.train.row_table import RowGradient, RowTable
 from vbpi_mix.train.settings import TrainSettings
@@ -10,6 +10,7 @@ from vbpi_mix.train.threads import torch_threads
 
 __all__ = [
     "Adam",
+    "Change",
     "FitResult",
     "Progress",
     "RowGradient",

@@ -80,6 +80,19 @@ class Adam:
         for table, _ in self._tables:
             table.parameter.release()
 
+    def renumber(self, state: Mapping[str, Any], rows: Sequence[np.ndarray | None]) -> dict[str, Any]:
+        """A saved state of this optimiser for tables whose rows moved.
+
+        Arguments:
+            state: what `state_dict` gave.
+            rows: for each table (R_old,) the new row of each old one, or None where rows kept their numbers.
+        """
+        tables = [
+            saved if new is None else {**saved, "rows": torch.from_numpy(new)[saved["rows"]]}
+            for saved, new in zip(state["tables"], rows, strict=True)
+        ]
+        return {**state, "tables": tables}
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next steps depend on; of tables, the rows that were ever touched."""
         return {

@@ -9,7 +9,9 @@ import torch
 
 from vbpi_mix.errors import CheckpointError
 
-FORMAT_VERSION = 2  # 2: the optimiser's state is that of `train.adam.Adam`
+# 2: the optimiser's state is that of `train.adam.Adam`; 3: what changed since the run began (`changes`, `extra`)
+FORMAT_VERSION = 3
+_READABLE = (2, 3)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
@@ -39,8 +41,9 @@ def load_checkpoint(path: Path, *, identity: Mapping[str, Any] | None = None) ->
         version = content["format_version"]
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this program, or damaged ({error})") from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path}: checkpoint format {version}, this version reads format {FORMAT_VERSION}")
+    if version not in _READABLE:
+        formats = " and ".join(str(x) for x in _READABLE)
+        raise CheckpointError(f"{path}: checkpoint format {version}, this version reads formats {formats}")
     for key, expected in (identity or {}).items():
         found = content.get("identity", {}).get(key)
         if found != expected:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.interrupt import StopRequest
 from vbpi_mix.train.metrics import MetricsFile
+from vbpi_mix.train.row_table import RowTable
 from vbpi_mix.train.settings import TrainSettings
 
 Ending = Literal["iterations", "time", "signal"]
@@ -66,9 +68,29 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """How a fit ended: all iterations done, time used up, or a signal (its number in `signal_number`)."""
+class Change:
+    """A problem that takes the place of another in the middle of a fit.
 
+    Arguments:
+        problem: the new problem, its parameters set.
+        rows: by parameter name: (R_old,) the new row of each old row of a `RowTable`; moments move along. Other
+            parameters keep their shape.
+        extra: what a checkpoint must hold so that the new problem can be made again.
+    """
+
+    problem: TrainableProblem
+    rows: Mapping[str, np.ndarray]
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """How a fit ended: all iterations done, time used up, or a signal (its number in `signal_number`).
+
+    `problem` is the one trained last, which is another than the first if a `Change` took place.
+    """
+
+    problem: TrainableProblem
     iteration: int
     seconds: float
     ending: Ending
@@ -89,6 +111,7 @@ def fit(
     metrics: Path | None = None,
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    change: Callable[[int, TrainableProblem], Change | None] | None = None,
 ) -> FitResult:
     """Maximise the objective with Adam (`train.adam`: tables of rows cost what a step touches).
 
@@ -109,6 +132,8 @@ def fit(
         metrics: file of JSON lines.
         resume: go on from `checkpoint`.
         on_progress: called after every window of metrics and at the end.
+        change: called with the iteration and the problem whenever `settings.change_every` steps are done and more
+            follow; what it returns, if anything, is trained from then on. It must depend on its arguments alone.
 
     Raises:
         NumericalError: the loss is not finite; the state before the failing step has been saved.
@@ -116,7 +141,7 @@ def fit(
     """
     run = _Run(problem, settings, generator, checkpoint, identity, metrics)
     try:
-        return _train(run, objective, mixture_weights, batches, max_seconds, resume, on_progress)
+        return _train(run, objective, mixture_weights, batches, max_seconds, resume, on_progress, change)
     finally:
         run.optimizer.release()
 
@@ -129,17 +154,21 @@ def _train(
     max_seconds: float | None,
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
+    change: Callable[[int, TrainableProblem], Change | None] | None,
 ) -> FitResult:
-    problem, settings, generator = run.problem, run.settings, run.generator
+    settings, generator = run.settings, run.generator
     run.begin(resume=resume)
     started = run.last_save = time.perf_counter()
     already = run.seconds
     with StopRequest() as stop:
         ending: Ending = "iterations"
         while run.iteration < settings.n_iterations:
+            if change is not None and settings.changes_at(run.iteration) and run.changed_at < run.iteration:
+                run.change(change)
+                run.seconds = already + time.perf_counter() - started
             temperature = settings.inverse_temperature(run.iteration)
             step = objective.step(
-                problem,
+                run.problem,
                 generator,
                 inverse_temperature=temperature,
                 mixture_weights=mixture_weights,
@@ -160,7 +189,13 @@ def _train(
             if time.perf_counter() - run.last_save > settings.checkpoint_seconds:
                 run.save()
         run.save()
-    return FitResult(iteration=run.iteration, seconds=run.seconds, ending=ending, signal_number=stop.signal_number)
+    return FitResult(
+        problem=run.problem,
+        iteration=run.iteration,
+        seconds=run.seconds,
+        ending=ending,
+        signal_number=stop.signal_number,
+    )
 
 
 class _Run:
@@ -183,11 +218,9 @@ class _Run:
         self.last_save = 0.0
         self.window = torch.zeros(2, dtype=torch.float64)  # sums of bound and ess
         self.window_start = (0, 0.0)  # iteration, seconds
-        groups = {name: list(p) for name, p in problem.parameter_groups().items()}
-        missing = groups.keys() - settings.learning_rates.keys()
-        if missing:
-            raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
-        self.optimizer = Adam(list(groups.values()), [settings.learning_rates[name] for name in groups])
+        self.changed_at = 0
+        self.extra: dict[str, Any] = {}
+        self.optimizer = _optimizer(problem, settings)
 
     def begin(self, *, resume: bool) -> None:
         if resume:
@@ -200,6 +233,7 @@ class _Run:
             self.iteration, self.seconds = saved["iteration"], saved["seconds"]
             self.window = saved["window"]
             self.window_start = tuple(saved["window_start"])
+            self.changed_at, self.extra = saved.get("changed_at", 0), saved.get("extra", {})
         if self.metrics is not None:
             self.metrics.begin(last_iteration=self.iteration)
 
@@ -214,6 +248,26 @@ class _Run:
         self.optimizer.step()
         self.window += torch.stack([step.bound.double(), step.ess.double()])
         self.iteration += 1
+
+    def change(self, change: Callable[[int, TrainableProblem], Change | None]) -> None:
+        """Ask for another problem; if there is one, its parameters and the optimiser's moments take over."""
+        found = change(self.iteration, self.problem)
+        self.changed_at = self.iteration
+        if found is None:
+            return
+        tables = [name for name, p in self._ordered(self.problem) if isinstance(p, RowTable)]
+        state = self.optimizer.renumber(self.optimizer.state_dict(), [found.rows.get(name) for name in tables])
+        self.optimizer.release()
+        self.problem, self.extra = found.problem, dict(found.extra)
+        self.optimizer = _optimizer(self.problem, self.settings)
+        self.optimizer.load_state_dict(state)
+        self.save()
+
+    @staticmethod
+    def _ordered(problem: TrainableProblem) -> list[tuple[str, nn.Parameter]]:
+        """Names and parameters in the optimiser's order."""
+        names = {id(p): name for name, p in problem.named_parameters()}
+        return [(names[id(p)], p) for group in problem.parameter_groups().values() for p in group]
 
     def close_window(self, temperature: float) -> Progress:
         n = self.iteration - self.window_start[0]
@@ -257,8 +311,18 @@ class _Run:
                 "generator": self.generator.get_state(),
                 "window": self.window,
                 "window_start": list(self.window_start),
+                "changed_at": self.changed_at,
+                "extra": self.extra,
             },
         )
+
+
+def _optimizer(problem: TrainableProblem, settings: TrainSettings) -> Adam:
+    groups = {name: list(p) for name, p in problem.parameter_groups().items()}
+    missing = groups.keys() - settings.learning_rates.keys()
+    if missing:
+        raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
+    return Adam(list(groups.values()), [settings.learning_rates[name] for name in groups])
 
 
 def _cause(problem: TrainableProblem, step: Surrogate, iteration: int) -> str:

@@ -19,6 +19,7 @@ class TrainSettings:
         initial_inverse_temperature: its value at the first iteration.
         metrics_every: iterations averaged into one line of metrics.
         checkpoint_seconds: time between checkpoints.
+        change_every: iterations between calls of `change` (see `train.fit`); 0: none.
 
     Raises:
         ConfigError: values out of range.
@@ -32,13 +33,15 @@ class TrainSettings:
     initial_inverse_temperature: float = 0.001
     metrics_every: int = 100
     checkpoint_seconds: float = 60.0
+    change_every: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_iterations", "decay_every", "metrics_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.annealing_iterations < 0:
-            raise ConfigError(f"annealing_iterations must not be negative, is {self.annealing_iterations}")
+        for name in ("annealing_iterations", "change_every"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, is {getattr(self, name)}")
         if not 0 < self.initial_inverse_temperature <= 1:
             raise ConfigError(f"initial_inverse_temperature must be in (0, 1], is {self.initial_inverse_temperature}")
         if not 0 < self.decay_factor <= 1:
@@ -52,6 +55,10 @@ class TrainSettings:
         if self.annealing_iterations == 0:
             return 1.0
         return min(1.0, self.initial_inverse_temperature + iteration / self.annealing_iterations)
+
+    def changes_at(self, iteration: int) -> bool:
+        """Whether `change` is called after so many iterations."""
+        return self.change_every > 0 and iteration > 0 and iteration % self.change_every == 0
 
     def decay(self, iteration: int) -> float:
         """The factor on every learning rate at an iteration, counted from 0."""
