@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 import typer
 
 from vbpi_mix._version import __version__
-from vbpi_mix.cli import bench, compare, data, diagnose, evaluate, export, fit, likelihood, sample, support
+from vbpi_mix.cli import bench, compare, data, diagnose, evaluate, export, fit, likelihood, report, sample, support
 from vbpi_mix.errors import VBPIError
 
 # Typer ships its own copy of click, whose exceptions it exports in part
@@ -44,6 +44,7 @@ app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command(name="diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)
+app.command(name="report", epilog=report.EXAMPLE)(report.report)
 app.command(name="likelihood", epilog=likelihood.EXAMPLE)(likelihood.likelihood)
 app.command(name="support", epilog=support.EXAMPLE)(support.support)
 app.add_typer(data.app, name="data")

@@ -6,7 +6,7 @@ import numpy as np
 
 from vbpi_mix.evaluate.evaluation import Evaluation
 from vbpi_mix.evaluate.topologies import credible_size, entropy
-from vbpi_mix.evaluate.verdicts import Diagnostic, Level, level_above, level_below
+from vbpi_mix.evaluate.verdicts import Diagnostic, Level, level_above, level_below, share_text
 
 
 def weight_diagnostics(evaluation: Evaluation) -> list[Diagnostic]:
@@ -124,20 +124,20 @@ def topology_diagnostics(probabilities: np.ndarray, counts: np.ndarray, ess: flo
             key="topology_entropy",
             label="Topology posterior",
             value=h,
-            text=f"entropy {h:.2f} nats; {size:,.1f} effective topologies, {credible:,} hold 95 %, the best {best:.3f}",
+            text=f"entropy {h:.2f} nats; {size:,.1f} effective topologies, {credible:,} hold 95%, the best {best:.3f}",
             level="info",
             verdict=words,
             definition="entropy -sum p log p of the weighted topology frequencies, its exponential (the number of "
-            "equally probable topologies with that entropy), how many of the most probable make up 95 %",
+            "equally probable topologies with that entropy), how many of the most probable make up 95%",
         ),
         Diagnostic(
             key="unseen_topologies",
             label="Topologies not yet drawn",
             value=unseen,
-            text=f"about {unseen:.1%} of the posterior",
+            text=share_text(unseen, "about "),
             level=level,
             verdict=seen_words,
             definition="weight of the topologies that were drawn once only, which estimates the weight of those that "
-            "were not drawn at all (Good and Turing). Good up to 2 %, fair up to 10 %",
+            "were not drawn at all (Good and Turing). Good up to 2%, fair up to 10%",
         ),
     ]

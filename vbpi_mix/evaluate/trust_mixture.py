@@ -4,7 +4,7 @@ import numpy as np
 
 from vbpi_mix.evaluate.components import ComponentDiversity
 from vbpi_mix.evaluate.missing import NeighbourMass
-from vbpi_mix.evaluate.verdicts import Diagnostic, level_below
+from vbpi_mix.evaluate.verdicts import Diagnostic, level_below, share_text
 
 DEAD_SHARE = 0.05  # of the equal share 1/A, below which a component counts as died
 
@@ -60,11 +60,11 @@ def growth_diagnostic(missing: float) -> Diagnostic:
         key="missing_mass",
         label="Missed by the candidate search",
         value=missing,
-        text=f"about {missing:.1%} of the posterior",
+        text=share_text(missing, "about "),
         level=level,
         verdict=words,
         definition="share of the posterior on topologies that only the last round of the search found, an estimate of "
-        "what lay outside the list before it. Good up to 2 %, fair up to 10 %",
+        "what lay outside the list before it. Good up to 2%, fair up to 10%",
     )
 
 
@@ -80,13 +80,13 @@ def neighbour_diagnostic(found: NeighbourMass) -> Diagnostic:
         key="neighbour_mass",
         label="Outside the support",
         value=found.mass,
-        text=f"at least {found.mass:.2%} of the posterior",
+        text=share_text(found.mass, "at least "),
         level=level,
         verdict=words,
         definition=f"posterior share of those nearest-neighbour interchanges of the {found.n_centres} most probable "
         f"topologies ({found.centre_mass:.0%} of the posterior) that the support cannot represent, here "
         f"{found.n_outside:,} topologies, with branch lengths integrated out by Laplace's method; a lower bound of "
-        "what is missing. Good up to 1 %, fair up to 5 %",
+        "what is missing. Good up to 1%, fair up to 5%",
     )
 
 

@@ -62,3 +62,8 @@ def worst(diagnostics: Iterable[Diagnostic]) -> Level:
         if level in found:
             return level
     return "info"
+
+
+def share_text(share: float, before: str) -> str:
+    """A share of the posterior for people, `before` in front of it unless it is next to nothing."""
+    return "less than 0.1% of the posterior" if share < 0.001 else f"{before}{share:.1%} of the posterior"

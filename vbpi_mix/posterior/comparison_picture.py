@@ -18,7 +18,8 @@ def comparison_figure(splits: SplitAgreement, *, first: str, reference: str) -> 
 
     Arguments:
         splits: of two posteriors; the reference's frequencies are on the horizontal axis.
-        first, reference: names for the axes, shown as they are.
+        first: name of the first posterior, shown as it is.
+        reference: name of the second.
     """
     y, x = splits.frequencies
     far = np.abs(x - y) > _NEAR

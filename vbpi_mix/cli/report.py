@@ -1,0 +1,62 @@
+"""`vbpi-mix report`: one page with everything a run found."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import use_threads
+
+EXAMPLE = "Example: vbpi-mix report primates_run --outgroup Lemur_catta"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="HTML file; RUN/report.html if not given.")
+    ] = None,
+    outgroup: Annotated[
+        str | None, typer.Option(help="Taxon at whose branch to root the drawings; the midpoint if not given.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for the figures as SVG files; RUN/figures if not given.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the files as one JSON object.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Write a report of a run: one HTML page that fetches nothing, and its figures as SVG files.
+
+    Summary, consensus tree, cloud of trees, splits and topologies with errors, branch lengths, diagnostics with
+    verdicts, model and priors, how to make it again, what to cite.
+    """
+    from vbpi_mix.errors import InputError
+    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.report import write_report
+
+    use_threads(threads)
+    loaded = Run.load(run)
+    page = run / "report.html" if output is None else output
+    if not page.parent.is_dir():
+        raise InputError(f"{page.parent}: no such folder to write {page.name} into")
+    if outgroup is not None and outgroup not in loaded.inputs.taxa:
+        raise InputError(f"there is no taxon {outgroup!r} to root at; taxa: {', '.join(loaded.inputs.taxa)}")
+    with ConsoleReporter(quiet=quiet) as reporter:
+        draws, log_weights = loaded.weighted_draws(n_repeats=repeats, reporter=reporter)
+    written = write_report(
+        loaded,
+        draws,
+        log_weights,
+        page,
+        figures=run / "figures" if figures is None else figures,
+        outgroup=outgroup,
+        neighbours=True,
+    )
+    if as_json:
+        typer.echo(json.dumps({"report": str(written[0]), "figures": [str(path) for path in written[1:]]}))
+        return
+    for path in written:
+        typer.echo(path)
