@@ -25,7 +25,10 @@ def likelihood(
     from vbpi_mix.phylo import site_patterns
 
     data = read_alignment(resolve(alignment))
-    topology, lengths = parse_newick(read_text(tree), data.taxa)
+    try:
+        topology, lengths = parse_newick(read_text(tree), data.taxa)
+    except InputError as error:
+        raise InputError(str(error) if str(tree) in str(error) else f"{tree}: {error}") from None
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
     target = PhyloModel(site_patterns(data), data.n_taxa, substitution_model=model)
