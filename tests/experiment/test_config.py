@@ -2,6 +2,7 @@ import pytest
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment import RECIPES, load_config, make_config
+from vbpi_mix.experiment.build import check
 
 
 def test_recipes():
@@ -60,3 +61,40 @@ def test_wrong_words_are_refused():
         make_config(alignment="x", colour="red")
     with pytest.raises(ConfigError, match="bootstrap"):
         make_config(alignment="x", bootstrap="raxml")
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ({}, (0, 0)),
+        ({"flow": "skew"}, (0, 0)),
+        ({"flow": "planar"}, (16, 0)),
+        ({"flow": "realnvp"}, (10, 100)),
+        ({"flow": "realnvp", "flow_layers": 4, "flow_hidden": 32}, (4, 32)),
+        ({"flow": "planar", "flow_layers": 2, "recipe": "paper"}, (2, 0)),
+    ],
+)
+def test_sizes_of_a_flow_are_the_published_ones_unless_given(given, sizes, tmp_path):
+    config = make_config(alignment="x", **given)
+    assert (config.flow_layers, config.flow_hidden, config.flow_per_component) == (*sizes, False)
+    check(config)
+    path = tmp_path / "config.toml"
+    path.write_text(config.to_toml())
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"flow": "glow"}, "unknown flow 'glow': choose one of identity, skew, planar, realnvp"),
+        ({"flow_layers": 3}, "flow_layers is 3, but the flow 'identity' has no such number: leave flow_layers out"),
+        ({"flow": "planar", "flow_hidden": 8}, "flow_hidden is 8, but the flow 'planar'"),
+        ({"flow": "realnvp", "flow_layers": 0}, "flow_layers must be at least 1, not 0"),
+        ({"flow": "realnvp", "flow_hidden": 1.5}, "'flow_hidden' must be int"),
+        ({"flow": "skew", "flow_per_component": True}, "flow_per_component is for the flow 'realnvp', not 'skew'"),
+        ({"flow": "realnvp", "flow_per_component": 1}, "'flow_per_component' must be bool"),
+    ],
+)
+def test_flows_that_do_not_exist_are_refused(given, message):
+    with pytest.raises(ConfigError, match=message):
+        check(make_config(alignment="x", **given))
