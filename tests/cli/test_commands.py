@@ -94,6 +94,8 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
     other.write_text("((t0,t1),t9,(t3,(t4,t5)));\n")
     bare = tmp_path / "bare.nwk"
     bare.write_text(trees.read_text().splitlines()[0])
+    broken = tmp_path / "broken.nwk"
+    broken.write_text(bare.read_text().replace(",", "::", 1))
     run = tmp_path / "run"
     cases = [
         (("fit", tmp_path / "absent.fasta", "-o", run), "absent.fasta"),
@@ -109,6 +111,7 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
         (("evaluate", run), "no such folder"),
         (("likelihood", alignment, bare), "no branch lengths"),
         (("likelihood", alignment, tmp_path / "absent.nwk"), "absent.nwk"),
+        (("likelihood", alignment, broken), "broken.nwk: "),
         (("nonsense",), "nonsense"),
     ]
     for arguments, expected in cases:
