@@ -2,8 +2,8 @@
 
 What the paper leaves open, and what is done here:
 
-- N(0, 3) and N(0, e^{z1/2}) could name variances or standard deviations. As in Neal's funnel and in the published code, z1
-  has standard deviation 3, and z2 given z1 has variance e^{z1/2}, standard deviation e^{z1/4}.
+- N(0, 3) and N(0, e^{z1/2}) could name variances or standard deviations. As in the published code, z1 has standard
+  deviation 3, and z2 given z1 has variance e^{z1/2}, standard deviation e^{z1/4}.
 - log N(0, 0.1), the law of the weights: the logarithm has standard deviation 0.1.
 - "Sampling from the model" draws one z for all N points, as the likelihood says; the published code draws one for each
   point. Both are offered (`Latents`).

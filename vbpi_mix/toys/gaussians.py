@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan
 
-# He et al.'s uniform initialisation, sqrt(3 / fan-in), with the latent dimension as fan-in: the range that the published
-# code draws means and log variances from
+# He et al.'s uniform initialisation, sqrt(3 / fan-in), with the latent dimension as fan-in: the range from which the
+# published code draws means and log variances
 INITIAL_RANGE = math.sqrt(1.5)
 
 

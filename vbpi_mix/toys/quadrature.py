@@ -18,6 +18,7 @@ from vbpi_mix.toys.funnel import FunnelModel, funnel_from_normal
 from vbpi_mix.toys.gaussians import GaussianMixture
 
 _FIRST_STEP = 0.25
+_SMALLEST_HALF_WIDTH = 6.0
 _SMALLEST_STEP = 0.25 / 2**5
 # half the side of the square for the bounds: 5e-19 of a normal lies outside, times what grows like a square
 _BOUND_HALF_WIDTH = 9.0
@@ -57,15 +58,20 @@ def exact_posterior(model: FunnelModel, *, tolerance: float = 1e-8) -> ExactPost
     Raises:
         NumericalError: the smallest step (1/128) does not reach the tolerance.
     """
-    half_width = 6.0
-    while True:
-        value, change, moments, n_nodes = _evidence_on_square(model, half_width, tolerance / 2)
-        outside = math.exp(min(0.0, math.log(4) + _log_normal_tail(half_width) - value))
-        if outside < tolerance / 2:
-            break
+    half_width = _SMALLEST_HALF_WIDTH
+    nodes, log_weights = _normal_grid(half_width, _FIRST_STEP)
+    value = float(torch.logsumexp(log_weights + _in_chunks(model.log_likelihood, funnel_from_normal(nodes)), dim=0))
+    while _left_out(half_width, value) > tolerance / 4:
         half_width += 1.0
-    mean, sd = moments
-    return ExactPosterior(log_evidence=value, error=change + outside, mean=mean, sd=sd, n_nodes=n_nodes)
+    value, change, (mean, sd), n_nodes = _evidence_on_square(model, half_width, tolerance / 2)
+    error = change + _left_out(half_width, value)
+    return ExactPosterior(log_evidence=value, error=error, mean=mean, sd=sd, n_nodes=n_nodes)
+
+
+def _left_out(half_width: float, log_evidence: float) -> float:
+    """A bound of the evidence outside the square, relative to the evidence: 4 Phi(-L) / p(x)."""
+    log_tail = float(torch.special.log_ndtr(torch.tensor(-half_width, dtype=torch.float64)))
+    return math.exp(min(0.0, math.log(4) + log_tail - log_evidence))
 
 
 def _evidence_on_square(
@@ -110,9 +116,10 @@ def exact_bound(
     step, before = 2 * _FIRST_STEP, math.inf
     while step >= _SMALLEST_STEP:
         value = _bound_on_grid(model, mixture, step)
-        if abs(float(value) - before) < tolerance:
+        now = float(value.detach())
+        if abs(now - before) < tolerance:
             return value
-        before, step = float(value), step / 2
+        before, step = now, step / 2
     raise NumericalError(
         f"the bound of a mixture of {mixture.n_components} Gaussians changes by more than {tolerance:g} nats on the "
         "finest grid: one component is far narrower than another; use a larger tolerance"
@@ -144,8 +151,3 @@ def _normal_grid(half_width: float, step: float) -> tuple[Tensor, Tensor]:
 
 def _in_chunks(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return torch.cat([function(part) for part in z.split(_CHUNK)])
-
-
-def _log_normal_tail(x: float) -> float:
-    """log Phi(-x)."""
-    return float(torch.special.log_ndtr(torch.tensor(-x, dtype=torch.float64)))

@@ -1,1 +1,1 @@
-"""Benchmarks of the paper as resumable runs: one JSON file per trained model, tables and pictures made from the files."""
+"""Benchmarks of the paper as resumable runs: a JSON file per trained model, and tables and pictures made from them."""

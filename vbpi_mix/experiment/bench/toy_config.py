@@ -128,7 +128,9 @@ def make_toy_config(
         rows: words as `parse_row` reads them; none: the paper's five.
         iterations: in place of the scale's.
         n_seeds: seeds 1 to this number, in place of the scale's.
-        data_seed, latents, energy: see `ToyConfig`.
+        data_seed: see `ToyConfig`.
+        latents: see `ToyConfig`.
+        energy: see `ToyConfig`.
 
     Raises:
         ConfigError: an unknown word, or numbers out of range.

@@ -143,8 +143,8 @@ def markdown(tables: ToyTables) -> str:
             "",
             "## What the paper compares",
             "",
-            "Differences of the exact bound, mean over seeds with its standard error (seeds are paired), and the ratio of "
-            "the times of a step.",
+            "Differences of the exact bound, mean over seeds with its standard error (seeds are paired), and the "
+            "ratio of the times of a step.",
             "",
             _row(
                 "first",

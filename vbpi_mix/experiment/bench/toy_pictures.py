@@ -1,0 +1,197 @@
+"""Figures 3 and 8 to 12 of the paper: bounds and times of the toy, and its posterior with the components over it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+
+from vbpi_mix.experiment.bench.toy_config import LATENT_FIGURES, ToyRow
+from vbpi_mix.experiment.bench.toy_tables import ToyTables
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.toys import ExactPosterior, FunnelModel
+
+_INK, _QUIET = "#1a1a1a", "#4d4d4d"
+_COMPONENT = "#b5400a"
+# dark on white; rows differ in line and marker too, so that no meaning hangs on colour alone
+_STYLES = (
+    ("#0b4a8f", "-", "o"),
+    ("#b5400a", "--", "s"),
+    ("#4d4d4d", ":", "^"),
+    ("#2f6b2f", "-.", "D"),
+    ("#7a1f6b", (0, (5, 1)), "v"),
+    ("#1a1a1a", (0, (1, 1)), "P"),
+)
+_DOTS_PER_INCH = 150
+_GRID = 301  # nodes per axis of the posterior's picture
+_REACH = 4.5  # of the picture of the latent space, in posterior standard deviations
+_DEPTH = 10.0  # nats below the mode down to which the posterior is drawn
+
+
+def write_pictures(tables: ToyTables, model: FunnelModel, folder: Path) -> list[Path]:
+    """Draw Figure 3, Figure 8, and every row's components over the posterior, each from the first seed.
+
+    Rows that the paper shows are named by its figure's number, `figure_09_s2a_2_5.png`, others `latent_s2a_1_20.png`.
+    """
+    exact, config = tables.exact, tables.config
+    figures = {
+        "figure_03.png": bounds_figure(tables),
+        "figure_08.png": latent_figure(
+            model, exact, title=f"The posterior, D = {config.dimension}, N = {config.n_points}"
+        ),
+    }
+    for row in config.rows:
+        seed = config.seeds[0]
+        result = tables.results[row, seed]
+        number = LATENT_FIGURES.get(row.word)
+        name = "latent" if number is None else f"figure_{number:02d}"
+        gap = exact.log_evidence - result["bound"]
+        figures[f"{name}_{row.word.replace(':', '_')}.png"] = latent_figure(
+            model,
+            exact,
+            title=f"{row.label}, seed {seed}: KL(q || posterior) {gap:.3f} nats",
+            means=np.asarray(result["means"]),
+            sds=np.exp(0.5 * np.asarray(result["log_variances"])),
+        )
+    paths = []
+    for name, figure in figures.items():
+        with atomic_write(folder / name, "wb") as file:
+            figure.savefig(file, dpi=_DOTS_PER_INCH, format="png")
+        paths.append(folder / name)
+    return paths
+
+
+def bounds_figure(tables: ToyTables) -> Figure:
+    """Figure 3: bounds during training, gaps to the exact evidence at its end, and the time of a step."""
+    config = tables.config
+    figure = Figure(figsize=(12.0, 4.8))
+    FigureCanvasAgg(figure)
+    curves = figure.add_axes((0.065, 0.13, 0.38, 0.70))
+    gaps = figure.add_axes((0.575, 0.13, 0.20, 0.70))
+    times = figure.add_axes((0.80, 0.13, 0.185, 0.70))
+    _draw_curves(curves, tables)
+    places = np.arange(len(config.rows))[::-1]
+    for place, row, (colour, _, marker) in zip(places, config.rows, _cycle(config.rows), strict=True):
+        values = tables.gaps(row)
+        gaps.plot(values, [place] * len(values), marker, color=colour, markersize=6, alpha=0.75, markeredgewidth=0)
+        milliseconds = tables.step_ms(row)
+        times.barh(place, milliseconds, height=0.55, color=colour)
+        times.annotate(
+            f"{milliseconds:.2f}", (milliseconds, place), xytext=(3, 0), textcoords="offset points", va="center",
+            fontsize=8.5, color=_INK,
+        )  # fmt: skip
+    for axes in (gaps, times):
+        axes.set_ylim(-0.6, len(places) - 0.4)
+        axes.set_yticks(places, [row.label for row in config.rows] if axes is gaps else [""] * len(places), color=_INK)
+        axes.set_xlim(left=0)
+        _plain(axes)
+    times.set_xlim(right=1.22 * max(tables.step_ms(row) for row in config.rows))
+    gaps.set_xlabel("log evidence - exact bound, nats", color=_INK)
+    gaps.set_title("after training, a mark per seed", fontsize=9.5, color=_INK)
+    times.set_xlabel("ms per training step", color=_INK)
+    (_, energy), _ = next(iter(tables.times.items()))
+    times.set_title(f"time, energy {energy}", fontsize=9.5, color=_INK)
+    figure.text(
+        0.012, 0.975, f"MISELBO and time on the funnel toy ({config.title})", va="top", fontsize=12, fontweight="bold",
+        color=_INK,
+    )  # fmt: skip
+    return figure
+
+
+def _draw_curves(axes: Axes, tables: ToyTables) -> None:
+    exact, config = tables.exact.log_evidence, tables.config
+    axes.axhline(exact, color=_INK, linewidth=1)
+    lowest = exact
+    for row, (colour, line, _) in zip(config.rows, _cycle(config.rows), strict=True):
+        curves = [tables.results[row, seed]["curve"] for seed in config.seeds]
+        iterations = [point["iteration"] for point in curves[0]]
+        bounds = np.array([[point["bound"] for point in curve] for curve in curves])
+        axes.fill_between(iterations, bounds.min(axis=0), bounds.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(iterations, bounds.mean(axis=0), color=colour, linestyle=line, linewidth=1.6, label=row.label)
+        lowest = min(lowest, float(bounds[:, len(iterations) // 4 :].min()))
+    room = exact - lowest
+    axes.set_ylim(lowest - 0.15 * room, exact + 0.12 * room)
+    axes.set_xlim(0, config.iterations)
+    axes.annotate(
+        f"exact log evidence {exact:.3f}", (0.02, exact), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", fontsize=8.5, color=_INK,
+    )  # fmt: skip
+    axes.set_xlabel("iteration", color=_INK)
+    axes.set_ylabel("MISELBO of the whole mixture, nats", color=_INK)
+    seeds = len(config.seeds)
+    band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
+    axes.set_title(f"during training ({band})", fontsize=9.5, color=_INK)
+    axes.legend(loc="lower right", fontsize=8.5, frameon=False, labelcolor=_INK, handlelength=3.5)
+    _plain(axes)
+
+
+def latent_figure(
+    model: FunnelModel,
+    exact: ExactPosterior,
+    *,
+    title: str,
+    means: np.ndarray | None = None,
+    sds: np.ndarray | None = None,
+) -> Figure:
+    """The posterior density in the latent space, darker where it is higher, with Gaussians over it.
+
+    Arguments:
+        model: the target.
+        exact: its moments, which choose the window.
+        title: printed above.
+        means: (A, 2) of the components, drawn as dots; none: the posterior alone.
+        sds: (A, 2) their standard deviations, drawn as ellipses of one and two.
+    """
+    centre, spread = exact.mean.numpy(), exact.sd.numpy()
+    low, high = centre - _REACH * spread, centre + _REACH * spread
+    z1, z2 = (np.linspace(low[d], high[d], _GRID) for d in range(2))
+    points = torch.from_numpy(np.stack(np.meshgrid(z1, z2), axis=-1))
+    with torch.no_grad():
+        density = torch.stack([model.log_joint(line) for line in points]).numpy()
+    depth = density.max() - density
+    figure = Figure(figsize=(5.6, 5.6))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.12, 0.15, 0.85, 0.78))
+    levels = [0, 0.5, 1, 2, 3, 4.5, 6, 8, _DEPTH]
+    axes.contourf(z1, z2, depth, levels=levels, cmap="Blues_r")
+    axes.contour(z1, z2, depth, levels=levels[1:], colors="#8a9bb0", linewidths=0.5)
+    if means is not None and sds is not None:
+        for mean, sd in zip(means, sds, strict=True):
+            for width, line in ((1, "-"), (2, ":")):
+                axes.add_patch(
+                    Ellipse(
+                        (mean[0], mean[1]),
+                        2 * width * sd[0],
+                        2 * width * sd[1],
+                        fill=False,
+                        edgecolor=_COMPONENT,
+                        linewidth=1.3,
+                        linestyle=line,
+                    )
+                )
+        axes.plot(means[:, 0], means[:, 1], "o", color=_COMPONENT, markersize=4, markeredgecolor="white")
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
+    axes.set_xlabel("z1", color=_INK)
+    axes.set_ylabel("z2", color=_INK)
+    axes.set_title(title, fontsize=10.5, color=_INK, fontweight="bold", loc="left")
+    _plain(axes)
+    caption = f"Posterior density: contours {', '.join(f'{x:g}' for x in levels[1:])} nats below the mode."
+    if means is not None:
+        caption += "\nComponents: mean, one (full) and two (dotted) standard deviations."
+    figure.text(0.02, 0.012, caption, va="bottom", fontsize=7.5, color=_QUIET)
+    return figure
+
+
+def _cycle(rows: Sequence[ToyRow]) -> list[tuple]:
+    return [_STYLES[i % len(_STYLES)] for i in range(len(rows))]
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(colors=_QUIET, labelsize=8.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
