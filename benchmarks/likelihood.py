@@ -223,13 +223,19 @@ def report(rows: list[dict[str, Any]]) -> None:
         except KeyError:
             verdict = "not measured: the peer is not installed"
         print(f"  {data} {model} {text}: {verdict}")
-    figures = {(*(r[k] for k in KEYS), r["engine"], r["threads"]): r["us_per_tree"] for r in rows}
+    figures = {(*(r[k] for k in KEYS), r["engine"], r["threads"]): r for r in rows}
+    print("\ntimes as fast as one thread: medians, and in brackets fastest blocks")
     for row in rows:
         key = tuple(row[k] for k in KEYS)
         one, pair = figures.get((*key, "vbpi_mix", 1)), figures.get((*key, PAIR, 2))
         if row["engine"] == "vbpi_mix" and row["threads"] == 2 and one is not None:
-            limit = "" if pair is None else f", of at most {one / pair:.2f} possible on this machine"
-            print(f"  {' '.join(key)}: two threads {one / row['us_per_tree']:.2f} times one{limit}")
+            limit = "" if pair is None else f"; two processes {gains(one, pair)}"
+            print(f"  {' '.join(key)}: two threads {gains(one, row)}{limit}")
+
+
+def gains(one: dict[str, Any], other: dict[str, Any]) -> str:
+    medians, fastest = (one[key] / other[key] for key in ("us_per_tree", "us_fastest_block"))
+    return f"{medians:.2f} ({fastest:.2f})"
 
 
 def read(paths: list[Path]) -> list[dict[str, Any]]:
