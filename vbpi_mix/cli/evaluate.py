@@ -25,15 +25,19 @@ def evaluate(
 
     All logarithms are natural. log_ml is the mean over components of the log mean weight, as published tables print
     it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold says that the standard
-    errors cannot be trusted.
+    errors cannot be trusted; a warning says so, and if the search for topologies left much of the posterior out.
     """
     from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.caution import caution
 
     use_threads(threads)
     loaded = Run.load(run)
     with ConsoleReporter(quiet=quiet) as reporter:
         result = loaded.evaluate(n_particles=samples, n_repeats=repeats, seed=seed, reporter=reporter)
-    values = {**result.to_dict(), "iteration": loaded.iteration}
+        warning = caution(loaded, result)
+        if warning is not None:
+            reporter.warning(warning)
+    values = {**result.to_dict(), "warning": warning, "iteration": loaded.iteration}
     if as_json:
         typer.echo(json.dumps(values))
         return

@@ -20,9 +20,11 @@ from vbpi_mix.experiment.build import (
     make_settings,
     start_problem,
 )
+from vbpi_mix.experiment.caution import caution
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
+from vbpi_mix.experiment.report import write_report
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run, RunFolder, write_json
 from vbpi_mix.experiment.sources import load_candidates, make_sources
@@ -179,18 +181,22 @@ def _make_folder(folder: RunFolder, config: FitConfig) -> None:
 
 
 def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
-    """Evaluate a run, and write `evaluation.json` and the posterior folder into its folder."""
+    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder."""
     if run.folder is None:
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
     draws, log_weights = run.weighted_draws(n_repeats=SUMMARY_REPEATS, reporter=reporter)
     evaluation = evaluate_log_weights(log_weights)
-    write_json(run.folder.evaluation, evaluation.to_dict())
+    warning = caution(run, evaluation)
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), "warning": warning})
+    if warning is not None and reporter is not None:
+        reporter.warning(warning)
     posterior = write_posterior(
         run.folder.posterior,
         draws,
         numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
         title=f"{Path(run.config.alignment).name}: majority-rule consensus",
     )
+    write_report(run, draws, log_weights, run.folder.report, figures=run.folder.figures)
     return Summary(evaluation=evaluation, posterior=posterior)
 
 
