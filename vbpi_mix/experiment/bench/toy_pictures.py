@@ -71,7 +71,7 @@ def bounds_figure(tables: ToyTables) -> Figure:
     figure = Figure(figsize=(12.0, 4.8))
     FigureCanvasAgg(figure)
     curves = figure.add_axes((0.065, 0.13, 0.38, 0.70))
-    gaps = figure.add_axes((0.575, 0.13, 0.20, 0.70))
+    gaps = figure.add_axes((0.565, 0.13, 0.21, 0.70))
     times = figure.add_axes((0.80, 0.13, 0.185, 0.70))
     _draw_curves(curves, tables)
     places = np.arange(len(config.rows))[::-1]
@@ -141,13 +141,15 @@ def latent_figure(
 
     Arguments:
         model: the target.
-        exact: its moments, which choose the window.
+        exact: its moments, which choose the window together with the components.
         title: printed above.
         means: (A, 2) of the components, drawn as dots; none: the posterior alone.
         sds: (A, 2) their standard deviations, drawn as ellipses of one and two.
     """
     centre, spread = exact.mean.numpy(), exact.sd.numpy()
     low, high = centre - _REACH * spread, centre + _REACH * spread
+    if means is not None and sds is not None:  # no component is cut off, wherever the training left it
+        low, high = np.minimum(low, (means - 2.2 * sds).min(axis=0)), np.maximum(high, (means + 2.2 * sds).max(axis=0))
     z1, z2 = (np.linspace(low[d], high[d], _GRID) for d in range(2))
     points = torch.from_numpy(np.stack(np.meshgrid(z1, z2), axis=-1))
     with torch.no_grad():

@@ -96,6 +96,7 @@ def csv_lines(tables: ToyTables) -> list[dict[str, Any]]:
                 "gap": f"{tables.exact.log_evidence - result['bound']:.6f}",
                 "log_ml_pooled": f"{result['log_ml_pooled']:.6f}",
                 "log_ml_pooled_se": f"{result['log_ml_pooled_se']:.6f}",
+                "pareto_k": f"{result['pareto_k']:.3f}",
                 "training_seconds": f"{result['seconds']:.1f}",
                 "training_processor_seconds": f"{result['processor_seconds']:.1f}",
                 "ms_per_step": f"{tables.step_ms(row):.4f}",

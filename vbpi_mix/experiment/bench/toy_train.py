@@ -9,6 +9,7 @@ import torch
 
 from vbpi_mix.estimators import Objective, all_components, miselbo, mixture_log_prob, normalised_log_weights
 from vbpi_mix.evaluate import log_ml_pooled
+from vbpi_mix.evaluate.pareto import pareto_tail
 from vbpi_mix.experiment.bench.toy_config import ToyConfig, ToyRow
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.toys import FunnelModel, FunnelProblem, GaussianMixture, exact_bound
@@ -72,7 +73,8 @@ def train_toy(
 ) -> TrainedToy:
     """Train one row from one seed; equal settings and seeds give equal parameters and bounds.
 
-    The result holds the exact bound (quadrature), the importance-sampling estimate of the evidence, the curve of the
+    The result holds the exact bound (quadrature), the importance-sampling estimate of the evidence with its
+    Pareto k, the curve of the
     bound during training (2,000 draws a point), the parameters, and seconds of wall clock and of processor.
     """
     problem = toy_problem(config, row, seed, model)
@@ -100,12 +102,14 @@ def train_toy(
         bound = float(exact_bound(model, mixture))
         log_weights = _log_weights(problem, _EVALUATION_DRAWS, torch_generator(seed, stream=_EVALUATION))
     evidence = log_ml_pooled(log_weights[None])
+    tail = pareto_tail(log_weights.numpy().reshape(-1))  # equal weights, equal numbers of draws: one sample of q_mix
     return TrainedToy(
         ending=ending,
         result={
             "bound": bound,
             "log_ml_pooled": evidence.value,
             "log_ml_pooled_se": evidence.standard_error,
+            "pareto_k": tail.k,
             "seconds": ending.seconds,
             "processor_seconds": processor,
             "means": mixture.means.tolist(),
