@@ -13,13 +13,13 @@ summary.json beside that file.
 import argparse
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _common import print_table
 from simulate import simulate
-
 
 import vbpi_mix as vm
 from vbpi_mix.experiment.config import FitConfig
@@ -135,8 +135,7 @@ def compare(
 
 
 def judge(values: np.ndarray, truth: float, generator: np.random.Generator) -> dict[str, Any]:
-    """The rank of the truth among the values as a share, and for each mass whether the shortest and the central interval
-    hold it."""
+    """The rank of the truth among the values as a share, and for each mass whether either kind of interval holds it."""
     below = int((values < truth).sum())
     rank = (below + generator.random()) / (len(values) + 1)
     held: dict[str, Any] = {"rank": rank, "n": len(values)}
@@ -208,7 +207,7 @@ def coverage(clusters: list[list[dict[str, Any] | None]], key: str) -> dict[str,
 def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Splits by posterior probability: how many should be true, how many are."""
     table = []
-    edges = [*zip(BINS[:-1], BINS[1:], strict=True), (0.0, 1.0)]
+    edges = [*pairwise(BINS), (0.0, 1.0)]
     for low, high in edges:
         differences, expected, true, count, variance = [], 0.0, 0, 0, 0.0
         for row in rows:
