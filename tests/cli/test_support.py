@@ -79,10 +79,16 @@ def test_the_same_seed_gives_the_same_file(program, example, tmp_path):
         (("--load", "nowhere.npz"), "not found"),
         (("--load", "{alignment}"), "damaged, or not a support file"),
         (("--load", "x.npz", "-o", "y.npz"), "leave them out"),
+        (("{alignment}", "-o", "absent/y.npz"), "there is no folder absent"),
+        (("{alignment}", "-o", "{folder}/y.npz", "--coverage", "nowhere.t"), "there is no such file"),
+        (("{alignment}", "-o", "{folder}/y.npz", "--coverage", "{alignment}"), "no tree list"),
+        (("{alignment}", "-o", "{folder}/y.npz", "--trees", "nowhere.t"), "there is no such file"),
+        (("{alignment}", "-o", "{folder}/y.npz", "--trees", "{folder}"), "is this the folder of a run"),
     ],
 )
-def test_errors_say_what_to_do(program, example, arguments, says):
-    status, out, err = program("support", *(a.format(alignment=example[0]) for a in arguments))
+def test_errors_say_what_to_do(program, example, tmp_path, arguments, says):
+    status, out, err = program("support", "-q", *(a.format(alignment=example[0], folder=tmp_path) for a in arguments))
+    assert not list(tmp_path.glob("y.npz*"))
     assert status == 2
     assert out == ""
     assert err.startswith("error: ")

@@ -29,7 +29,9 @@ def fit(
     bootstrap: Annotated[
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
     ] = None,
-    bootstrap_replicates: Annotated[int | None, typer.Option(help="Its replicates.")] = None,
+    bootstrap_replicates: Annotated[
+        int | None, typer.Option(help="Its replicates: 60, or 10,000 of iqtree, if not given.")
+    ] = None,
     keep_candidates: Annotated[
         bool | None,
         typer.Option(help="Keep candidates of negligible weight in the support; if not said, those of --trees."),
@@ -41,7 +43,9 @@ def fit(
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
     particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
-    flow: Annotated[str | None, typer.Option(help="Flow of the branch lengths: identity, skew, planar, realnvp.")] = None,
+    flow: Annotated[
+        str | None, typer.Option(help="Flow of the branch lengths: identity, skew, planar, realnvp.")
+    ] = None,
     flow_layers: Annotated[int | None, typer.Option(help="Its layers: 16 of planar, 10 of realnvp.")] = None,
     flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of realnvp: 100.")] = None,
     flow_per_component: Annotated[
@@ -151,6 +155,7 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
     echo("\nfiles:")
     folder = run.folder
     assert folder is not None  # summarise has written there
+    echo(f"  {folder.report}  everything on one page")
     echo(f"  {folder.evaluation}  all estimates")
     for file in summary.posterior.files.values():
         echo(f"  {file}")

@@ -11,9 +11,9 @@ from vbpi_mix.cli.options import use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment.growth import GrownSupport
+    from vbpi_mix.phylo import TreeSample
 
 EXAMPLE = "Example: vbpi-mix support primates.fasta -o support.npz"
-_REPLICATES = 60
 
 
 def support(
@@ -26,7 +26,9 @@ def support(
     ] = None,
     burn_in: Annotated[float, typer.Option(help="Share of each tree file to drop from its beginning.")] = 0.0,
     bootstrap: Annotated[str, typer.Option(help="Program for candidates: veryfasttree or iqtree.")] = "veryfasttree",
-    bootstrap_replicates: Annotated[int, typer.Option(min=1, help="Its replicates.")] = _REPLICATES,
+    bootstrap_replicates: Annotated[
+        int | None, typer.Option(min=1, help="Its replicates: 60, or 10,000 of iqtree, if not given.")
+    ] = None,
     keep_candidates: Annotated[
         bool | None, typer.Option(help="Keep candidates of negligible weight; if not said, those of --trees.")
     ] = None,
@@ -46,7 +48,10 @@ def support(
     --coverage: how much of the trees in other files a support can represent.
     """
     from vbpi_mix.errors import ConfigError
+    from vbpi_mix.io.alignments import read_alignment
+    from vbpi_mix.io.datasets import resolve
     from vbpi_mix.support import load_support
+    from vbpi_mix.support.coverage import coverage as measure
 
     if (alignment is None) == (load is None):
         raise ConfigError("give an alignment to make a support from, or --load and a support file: one of the two")
@@ -62,9 +67,11 @@ def support(
         if output is not None or trees:
             raise ConfigError("--output and --trees make a support, --load only looks at one: leave them out")
         saved = load_support(load)
+        compared = _read(coverage, saved.sample.taxa)
     else:
         if output is None and weights is None and not coverage:
             raise ConfigError("nothing to do with the support: give --output, --weights or --coverage")
+        compared = _read(coverage, read_alignment(resolve(str(alignment))).taxa) if coverage else None
         # an interrupted bootstrap goes on from here when the command is given again
         keep = None if output is None else output.with_name(output.name + ".bootstrap")
         config: dict[str, Any] = {
@@ -92,16 +99,20 @@ def support(
         "n_pcsps": saved.support.n_pcsps,
         "hash": saved.support.content_hash,
     }
-    if coverage:
-        from vbpi_mix.io.trees import read_trees
-        from vbpi_mix.support.coverage import coverage as measure
-
-        values |= measure(saved.support, read_trees(list(coverage), saved.sample.taxa)).to_dict()
+    if compared is not None:
+        values |= measure(saved.support, compared).to_dict()
     if as_json:
         typer.echo(json.dumps(values))
         return
     for name, value in values.items():
         typer.echo(f"{name:<22} " + (f"{value:.6g}" if isinstance(value, float) else str(value)))
+
+
+def _read(paths: list[Path] | None, taxa: tuple[str, ...]) -> "TreeSample | None":
+    """The trees to compare with, read before anything is computed."""
+    from vbpi_mix.io.trees import read_trees
+
+    return read_trees(paths, taxa) if paths else None
 
 
 def _grow(

@@ -43,6 +43,8 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     components = values.setdefault("components", FitConfig.components)
     estimator = values.setdefault("estimator", FitConfig.estimator)
     values.setdefault("sampled", components if estimator == "a2a" else min(components, FitConfig.sampled))
+    if values.get("bootstrap") == "iqtree":  # which refuses less than 1,000, and whose trees are cheap
+        values.setdefault("bootstrap_replicates", 10_000)
     values.setdefault("keep_candidates", bool(values.get("trees")))
     layers, hidden = flow_sizes(values.get("flow", FitConfig.flow))
     values.setdefault("flow_layers", layers)

@@ -44,7 +44,7 @@ def coverage(support: SubsplitSupport, sample: TreeSample) -> Coverage:
     distinct, first = np.unique(clades, axis=0, return_index=True)
     known = encoded.split_ids[:, n:].reshape(-1)[first] >= 0
     return Coverage(
-        mass_represented=min(float(sample.probabilities()[inside].sum()), 1.0),
+        mass_represented=1.0 if inside.all() else min(float(sample.probabilities()[inside].sum()), 1.0),
         trees_represented=float(inside.mean()),
         splits_represented=float(known.mean()) if len(distinct) else 1.0,
         n_rootsplits=support.n_rootsplits,

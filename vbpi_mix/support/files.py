@@ -63,6 +63,8 @@ def load_support(path: Path | str) -> SavedSupport:
     path = Path(path)
     if not path.is_file():
         raise SupportError(f"{path}: not found: make a support with `vbpi-mix support ALIGNMENT -o {path.name}`")
+    if not zipfile.is_zipfile(path):
+        raise SupportError(f"{path}: damaged, or not a support file of this program (no zip archive)")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if int(arrays["format"]) != _FORMAT:
