@@ -34,7 +34,7 @@ from vbpi_mix.support import SavedSupport, build_support, load_support, represen
 CASES = {
     "walk64": ("walk", 64, 100_000),
     "walk64_10k": ("walk", 64, 10_000),
-    "random64": ("random", 64, 20_000),
+    "random64": ("random", 64, 5_000),
     "walk200": ("walk", 200, 20_000),
     "walk1000": ("walk", 1000, 2_000),
     "walk1000_10k": ("walk", 1000, 10_000),
