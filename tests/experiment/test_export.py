@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from tests.experiment.simulated import fitted_example
-from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.errors import InputError
 from vbpi_mix.experiment import export, export_run, stream_trees
-from vbpi_mix.experiment.export import FORMATS, choose_formats
 from vbpi_mix.posterior import rank_topologies
 
 TEXT = {
@@ -61,27 +60,6 @@ def test_weighted_trees_go_only_where_weights_have_a_place(run, tmp_path):
     )
     assert sum(tree.weight for tree in trees) == pytest.approx(1)
     assert len(trees) == 402
-
-
-@pytest.mark.parametrize(
-    ("words", "weighted", "message"),
-    [
-        (["tree"], False, "did you mean 'trees'"),
-        (["log,tracer"], False, "unknown format 'tracer'"),
-        ([""], False, "unknown format ''"),
-        (["newick"], True, "holds no weights"),
-    ],
-)
-def test_formats_that_cannot_be(words, weighted, message):
-    with pytest.raises(ConfigError, match=message):
-        choose_formats(words, weighted=weighted)
-
-
-def test_choice_of_formats():
-    assert choose_formats([], weighted=False) == tuple(name for name in FORMATS if name != "netcdf")
-    assert choose_formats(["all"], weighted=False) == tuple(FORMATS)
-    assert choose_formats(["log", "trees,log"], weighted=False) == ("trees", "log")
-    assert "mrbayes" not in choose_formats(["all"], weighted=True)
 
 
 def test_files_that_are_there_are_not_replaced_unless_asked(run, tmp_path):

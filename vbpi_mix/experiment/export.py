@@ -1,20 +1,17 @@
 """A run's posterior as the files that other programs read."""
 
-import secrets
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.experiment.build import SAMPLE_STREAM
+from vbpi_mix.experiment.export_formats import FORMATS, choose_formats
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.run import Run
+from vbpi_mix.io.together import written_together
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.posterior.annotated import annotated_consensus, annotated_map, summarise_stream
 from vbpi_mix.posterior.consensus_text import write_annotated
@@ -30,34 +27,6 @@ from vbpi_mix.posterior.tree_stream import TreeStream
 
 # Every file of an export is named by this, so that programs that pair .t with .p or .trees with .log find both.
 STEM = {False: "posterior", True: "weighted"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportFormat:
-    """A word of `--format`.
-
-    Arguments:
-        endings: of the files that it writes.
-        holds_weights: whether weighted trees can be written so.
-        by_default: whether it is written when no format is asked for.
-    """
-
-    endings: tuple[str, ...]
-    holds_weights: bool = True
-    by_default: bool = True
-
-
-FORMATS = {
-    "trees": ExportFormat(endings=(".trees",)),
-    "mrbayes": ExportFormat(endings=(".t", ".p"), holds_weights=False),
-    "trprobs": ExportFormat(endings=(".trprobs",)),
-    "newick": ExportFormat(endings=(".nwk",), holds_weights=False),
-    "log": ExportFormat(endings=(".log",)),
-    "consensus": ExportFormat(endings=(".con.tre",)),
-    "map": ExportFormat(endings=(".map.tre",)),
-    "splits": ExportFormat(endings=(".splits.tsv",)),
-    "netcdf": ExportFormat(endings=(".nc",), by_default=False),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,32 +54,6 @@ class Export:
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
         return asdict(self)
-
-
-def choose_formats(words: Sequence[str], *, weighted: bool) -> tuple[str, ...]:
-    """The formats asked for, in the order of `FORMATS`; none asked for: those that are written by default.
-
-    Arguments:
-        words: names of formats, several in one word with commas between; "all" means each that fits.
-        weighted: whether the trees carry weights.
-
-    Raises:
-        ConfigError: an unknown format, or one that cannot hold weights.
-    """
-    fitting = [name for name, form in FORMATS.items() if form.holds_weights or not weighted]
-    asked = [name.strip() for word in words for name in word.split(",")]
-    if not asked:
-        return tuple(name for name in fitting if FORMATS[name].by_default)
-    for name in asked:
-        if name != "all" and name not in FORMATS:
-            near = get_close_matches(name, [*FORMATS, "all"], n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
-            raise ConfigError(f"unknown format '{name}'{hint}: choose from {', '.join(FORMATS)}, or all")
-        if name != "all" and name not in fitting:
-            raise ConfigError(
-                f"format '{name}' holds no weights: leave out --weighted, or choose from {', '.join(fitting)}"
-            )
-    return tuple(name for name in fitting if "all" in asked or name in asked)
 
 
 def export_run(
@@ -150,25 +93,22 @@ def export_run(
     if "netcdf" in chosen:
         require_netcdf()
     names = [STEM[weighted] + ending for name in chosen for ending in FORMATS[name].endings]
-    _check_place(folder, names, overwrite=overwrite)
     reporter, seed = reporter or Silent(), run.config.seed if seed is None else seed
-    with _staging(folder) as staging:
+    with written_together(folder, names, overwrite=overwrite) as (files, scratch):
         stream = stream_trees(
             run,
             n_trees,
             weighted=weighted,
             oversampling=oversampling,
             seed=seed,
-            folder=staging,
+            folder=scratch,
             on_progress=stage(reporter, "draws"),
         )
-        work = _Work(stream=stream, model=run.problem.model, staging=staging, stem=STEM[weighted])
-        (staging / "files").mkdir()
+        work = _Work(stream=stream, model=run.problem.model, files=files, scratch=scratch, stem=STEM[weighted])
         for done, name in enumerate(chosen):
             reporter.progress("files", done, len(chosen), name)
             _WRITERS[name](work)
         reporter.progress("files", len(chosen), len(chosen))
-        _move(staging / "files", folder, names)
     return Export(
         folder=str(folder),
         files=tuple(names),
@@ -222,7 +162,8 @@ class _Work:
 
     stream: TreeStream
     model: PhyloModel
-    staging: Path
+    files: Path
+    scratch: Path
     stem: str
 
     @cached_property
@@ -234,7 +175,7 @@ class _Work:
         return rank_topologies(self.stream)
 
     def path(self, ending: str) -> Path:
-        return self.staging / "files" / (self.stem + ending)
+        return self.files / (self.stem + ending)
 
 
 def _mrbayes(work: _Work) -> None:
@@ -243,12 +184,12 @@ def _mrbayes(work: _Work) -> None:
 
 
 def _consensus(work: _Work) -> None:
-    tree = annotated_consensus(work.stream, work.splits, folder=work.staging)
+    tree = annotated_consensus(work.stream, work.splits, folder=work.scratch)
     write_annotated(tree, "consensus", work.path(".con.tre"), comments=work.stream.describe())
 
 
 def _map(work: _Work) -> None:
-    tree = annotated_map(work.stream, work.splits, work.ranking, folder=work.staging)
+    tree = annotated_map(work.stream, work.splits, work.ranking, folder=work.scratch)
     write_annotated(tree, "MAP", work.path(".map.tre"), comments=work.stream.describe())
 
 
@@ -263,39 +204,3 @@ _WRITERS: dict[str, Callable[[_Work], None]] = {
     "splits": lambda work: write_splits(work.splits, work.path(".splits.tsv")),
     "netcdf": lambda work: write_netcdf(work.stream, work.splits, work.ranking, work.model, work.path(".nc")),
 }
-
-
-def _check_place(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give a folder to write into")
-    if not folder.exists() and not folder.parent.is_dir():
-        raise InputError(f"{folder.parent}: no such folder to make {folder.name} in")
-    there = [name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        raise InputError(f"{folder / there[0]}: is there already; choose another folder, or give --overwrite")
-
-
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A hidden folder on the same disk as the files will be, gone when the block ends."""
-    staging = (folder if folder.is_dir() else folder.parent) / f".export.{secrets.token_hex(4)}.tmp"
-    try:
-        staging.mkdir()
-    except OSError as error:
-        raise InputError(f"cannot write into {staging.parent}: {error.strerror}") from error
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _move(source: Path, folder: Path, names: Sequence[str]) -> None:
-    """Put complete files into their place: the folder at once where it is new, else one after the other."""
-    try:
-        if not folder.exists():
-            source.rename(folder)
-            return
-        for name in names:
-            (source / name).replace(folder / name)
-    except OSError as error:
-        raise InputError(f"cannot write into {folder}: {error.strerror}") from error
