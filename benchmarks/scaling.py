@@ -33,7 +33,7 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 N_SITES, N_CANDIDATES, N_PARTICLES = 1_000, 1_000, 10
 SIZES = (50, 100, 250, 500, 1_000)
-MIXTURES = [(a, s, e) for a in (1, 2, 4, 10, 30, 100) for s in (1, 2, 4) if s <= a for e in ("s2a", "s2s")]
+MIXTURES = [(a, s, e) for e, s in (("s2a", 1), ("s2a", 4), ("s2s", 1)) for a in (1, 4, 10, 30, 100) if s <= a]
 
 
 def simulated(topology: Topology, generator: np.random.Generator) -> SitePatterns:
@@ -43,14 +43,14 @@ def simulated(topology: Topology, generator: np.random.Generator) -> SitePattern
     states = np.zeros((2 * n - 2, N_SITES), dtype=np.int64)
     states[-1] = generator.integers(4, size=N_SITES)
 
-    def evolve(source: np.ndarray, length: np.floating) -> np.ndarray:
+    def evolve(source: np.ndarray, length: float) -> np.ndarray:
         changed = generator.random(N_SITES) < 1 - np.exp(-4 / 3 * length)
         return np.where(changed, generator.integers(4, size=N_SITES), source)
 
-    states[0] = evolve(states[-1], lengths[0])
+    states[0] = evolve(states[-1], float(lengths[0]))
     for i in range(n - 3, -1, -1):
         for child in topology.children[i]:
-            states[child] = evolve(states[n + i], lengths[child])
+            states[child] = evolve(states[n + i], float(lengths[child]))
     rows = np.array([1, 2, 4, 8], dtype=np.uint8)[states[:n]]
     return SitePatterns(state_sets=rows, weights=np.ones(N_SITES))
 
@@ -141,7 +141,7 @@ def mixtures(options: argparse.Namespace) -> list[dict]:
     trees = options.trees / "DS1.ufboot.topologies.tsv.gz"
     if not trees.is_file():
         sys.exit(f"{trees} is not there: give the folder of candidate trees by --trees")
-    timing = argparse.Namespace(warm_up=100, block=40, blocks=6)
+    timing = argparse.Namespace(warm_up=60, block=25, blocks=6)
     rows = []
     for flow in options.flow:
         for mixture in MIXTURES:
@@ -171,7 +171,7 @@ def picture(rows: list[dict], path: Path, x: str, label: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("mixtures", "taxa", "one"))
-    parser.add_argument("--flow", nargs="+", choices=step.FLOWS, default=["identity", "realnvp"])
+    parser.add_argument("--flow", nargs="+", choices=tuple(step.FLOWS), default=["identity", "realnvp"])
     parser.add_argument("--trees", type=Path, default=Path("../shared/data/phylo/support_trees"))
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--steps", type=int, default=15)

@@ -1,11 +1,16 @@
 """Training steps per second, and where the time of a step goes.
 
     python benchmarks/step.py --data DS1 --components 4 --sampled 1 --estimator s2a --flow realnvp --json
+    python benchmarks/step.py --targets
+    python benchmarks/step.py
 
-Without arguments: DS1, DS4 and DS8 with mixtures of one to a hundred components, all estimators and flows. Candidate
-trees come from `--trees` (a folder of DSn.ufboot.topologies.tsv.gz). Every configuration first passes a gate: the
-densities of one step's draws must equal those of the plain definitions. The mixture then trains for a while, since the
-cost depends on how many topologies it draws, and is timed in blocks: the best block and the median are printed.
+Without arguments: DS1, DS4 and DS8 with mixtures of one to a hundred components, all estimators and flows, in about ten
+minutes, written to results/step/sweep.jsonl. `--targets`: the configurations that have a figure to reach, with that
+figure, in about two minutes. Candidate trees come from `--trees` (a folder of DSn.ufboot.topologies.tsv.gz).
+
+Every configuration first passes a gate: the densities of one step's draws must equal those of the plain definitions.
+The mixture then trains for a while, since the cost depends on how many topologies it draws, and is timed in blocks:
+the best block and the median are printed.
 """
 
 import argparse
@@ -17,29 +22,38 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from _common import print_table, write_json_lines
 
-from vbpi_mix.branch import flow_reference, reference
-from vbpi_mix.branch.flow_reference import SHIFT
-from vbpi_mix.branch.planar import Planar
-from vbpi_mix.branch.realnvp import RealNVP
+from vbpi_mix.branch import FLOWS, Framed, Planar, RealNVP, Skew, flow_reference, reference
 from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment import make_config
-from vbpi_mix.experiment.build import make_inputs, make_objective, make_problem, make_settings, start_problem
+from vbpi_mix.experiment.build import (
+    make_inputs,
+    make_model,
+    make_objective,
+    make_problem,
+    make_settings,
+    start_problem,
+)
 from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.inputs import RunInputs
 from vbpi_mix.experiment.reporter import Silent
 from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.felsenstein.op import jc69_log_likelihood
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.datasets import resolve
 from vbpi_mix.io.trees import read_trees
+from vbpi_mix.phylo import site_patterns
 from vbpi_mix.seeding import torch_generator
+from vbpi_mix.start import WeightedTopologies, weigh_topologies
 from vbpi_mix.train import Adam, torch_threads
-from vbpi_mix.variational import PhyloProblem
+from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 DATA = ("DS1", "DS4", "DS8")
 # components, sampled, estimator
@@ -53,7 +67,34 @@ MIXTURES = (
     (100, 1, "s2a"),
     (100, 1, "s2s"),
 )
-FLOWS = ("identity", "planar", "realnvp")
+RESULTS = Path(__file__).parent / "results" / "step"
+# data, components, sampled, estimator, flow, iterations per second to reach
+TARGETS = (
+    ("DS1", 1, 1, "a2a", "realnvp", 210.0),
+    ("DS1", 4, 4, "a2a", "realnvp", 55.0),
+    ("DS1", 4, 1, "s2a", "realnvp", 150.0),
+    ("DS4", 1, 1, "a2a", "realnvp", 130.0),
+    ("DS1", 1, 1, "a2a", "identity", 400.0),
+    ("DS1", 100, 1, "s2a", "identity", None),  # a third of the row before
+)
+
+
+def flow_by_definition(flow: torch.nn.Module, z: torch.Tensor, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log lengths and log |det| of base samples z (T, E) in plain torch."""
+    if not isinstance(flow, Framed):
+        return z, torch.zeros(len(z), dtype=torch.float64)
+    centre, log_scale = (flow_reference.gathered(b[:, None], ids)[..., 0] for b in (flow.centre, flow.log_scale))
+    x, inner = (z - centre) / log_scale.exp(), flow.inner
+    if isinstance(inner, Planar):
+        y, log_det = flow_reference.planar(x, ids, inner.rows, inner.bias)
+    elif isinstance(inner, RealNVP):
+        gain = float(inner.output_gain)
+        y, log_det = flow_reference.realnvp(x, ids, inner.n_taxa, inner.rows, inner.hidden_bias[0], gain=gain)
+    elif isinstance(inner, Skew):
+        y, log_det = flow_reference.skew(x, ids, inner.rows)
+    else:
+        raise TypeError(f"no definition is known here of {type(inner).__name__}")
+    return centre + log_scale.exp() * y, log_det
 
 
 def gate(problem: PhyloProblem) -> None:
@@ -64,21 +105,15 @@ def gate(problem: PhyloProblem) -> None:
         draws = mixture.draw(plan, 2, torch.Generator().manual_seed(5))
         fast, _ = problem.log_densities(draws)
         ids = mixture.indexer.feature_ids(draws.encoded)
-        flow = mixture.branches.flow
-        base_sample, _ = flow.inverse(draws.log_lengths, ids)  # type: ignore[operator]
-        x = base_sample - SHIFT
-        log_det = torch.zeros(len(x), dtype=torch.float64)
-        if isinstance(flow, Planar):
-            x, log_det = flow_reference.planar(x, ids, flow.rows, flow.bias)
-        elif isinstance(flow, RealNVP):
-            x, log_det = flow_reference.realnvp(x, ids, flow.n_taxa, flow.rows, flow.hidden_bias)
+        base_sample, _ = mixture.branches.flow.inverse(draws.log_lengths, ids)  # type: ignore[operator]
+        log_lengths, log_det = flow_by_definition(mixture.branches.flow, base_sample, ids)
         log_q = mixture.networks.log_prob(draws.encoded, log_cpd=mixture.networks.log_cpd())
         log_q = log_q + reference.log_prob(mixture.branches.base.table, ids, plan.evaluated, base_sample)
         log_q = log_q - log_det - draws.log_lengths.sum(1)
         lengths = draws.log_lengths.exp()
         plain = jc69_log_likelihood(lengths, draws.encoded.topologies, problem.model.patterns, backend="reference")
     worst = max(
-        float((x + SHIFT - draws.log_lengths).abs().max()),
+        float((log_lengths - draws.log_lengths).abs().max()),
         float((log_q - draws.log_q).abs().max()),
         float((plain - fast).abs().max()),
     )
@@ -163,15 +198,51 @@ class Steps:
         return {name: round(1000 * seconds / n_steps, 4) for name, seconds in stages.seconds.items()}
 
 
+@cache
+def weighted(data: str, trees: Path) -> WeightedTopologies:
+    """Weighted candidates: the same for every mixture."""
+    alignment = read_alignment(resolve(data))
+    model = make_model(make_config(alignment=data), site_patterns(alignment))
+    return weigh_topologies(model, read_trees([trees], alignment.taxa))
+
+
+@cache
+def inputs(data: str, trees: Path) -> RunInputs:
+    return make_inputs(read_alignment(resolve(data)), weighted(data, trees).sample)
+
+
+@cache
+def fitted(data: str, trees: Path, components: int) -> PhyloMixture:
+    """A small mixture as the default recipe starts it."""
+    config = make_config(alignment=data, components=components)
+    problem = make_problem(config, inputs(data, trees))
+    start_problem(problem, config, weighted(data, trees), Silent())
+    return problem.mixture
+
+
+@torch.no_grad()
+def start(mixture: PhyloMixture, source: PhyloMixture) -> None:
+    """Start from a mixture of fewer components, repeated with noise: fitting a hundred would take half a minute."""
+    generator = torch_generator(2)
+    which = torch.arange(mixture.n_components) % source.n_components
+    for table, small in (
+        (mixture.networks.logits, source.networks.logits),
+        (mixture.branches.base.table, source.branches.base.table),
+    ):
+        noise = torch.randn(table.shape, generator=generator, dtype=table.dtype)
+        table.copy_(small[which] + 0.02 * noise)
+    flow = mixture.branches.flow
+    if isinstance(flow, Framed):
+        flow.start_fitted(source.branches.base.table.mean(dim=0), mixture.support.n_splits)
+
+
 def measure(data: str, trees: Path, mixture: tuple[int, int, str], flow: str, options: argparse.Namespace) -> dict:
     components, sampled, estimator = mixture
-    alignment = read_alignment(resolve(data))
-    sample = read_trees([trees], alignment.taxa)
     config = make_config(
         alignment=data, components=components, sampled=sampled, estimator=estimator, flow=flow, iterations=10**6
     )
-    problem = make_problem(config, make_inputs(alignment, sample))
-    start_problem(problem, config, sample, Silent())
+    problem = make_problem(config, inputs(data, trees))
+    start(problem.mixture, fitted(data, trees, min(components, 4)))
     steps = Steps(problem, config)
     steps.run(options.warm_up)
     gate(problem)
@@ -191,7 +262,7 @@ def measure(data: str, trees: Path, mixture: tuple[int, int, str], flow: str, op
         "median": round(statistics.median(rates), 1),
         "stages": steps.profile(options.block),
         "particles": config.particles,
-        "candidates": sample.n_trees,
+        "candidates": weighted(data, trees).sample.n_trees,
         "load_average": round(os.getloadavg()[0], 2),
     }
 
@@ -202,37 +273,51 @@ def main() -> None:
     parser.add_argument("--components", type=int)
     parser.add_argument("--sampled", type=int)
     parser.add_argument("--estimator", choices=("a2a", "s2a", "s2s"))
-    parser.add_argument("--flow", nargs="+", choices=FLOWS, default=list(FLOWS))
+    parser.add_argument("--flow", nargs="+", choices=tuple(FLOWS), default=list(FLOWS))
+    parser.add_argument("--targets", action="store_true", help="only what has a figure to reach")
     parser.add_argument("--trees", type=Path, default=Path("../shared/data/phylo/support_trees"))
-    parser.add_argument("--warm-up", type=int, default=300)
-    parser.add_argument("--block", type=int, default=100, help="steps in a block")
-    parser.add_argument("--blocks", type=int, default=10)
+    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--block", type=int, default=50, help="steps in a block")
+    parser.add_argument("--blocks", type=int, help="8 if not given, 40 with --targets")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--out", type=Path, help="file to write the JSON lines to, with machine and commit")
     options = parser.parse_args()
-    mixtures = list(MIXTURES)
-    if options.components is not None:
-        estimator = options.estimator or "a2a"
-        sampled = options.sampled or (options.components if estimator == "a2a" else 1)
-        mixtures = [(options.components, sampled, estimator)]
-    elif options.estimator is not None:
-        mixtures = [m for m in mixtures if m[2] == options.estimator]
-    rows = []
-    for data in options.data:
+    if options.blocks is None:
+        options.blocks = 40 if options.targets else 8
+    if options.targets:
+        cases = [(data, (a, s, e), flow, asked) for data, a, s, e, flow, asked in TARGETS]
+    else:
+        mixtures = chosen_mixtures(options)
+        cases = [(data, m, flow, None) for data in options.data for m in mixtures for flow in options.flow]
+    out = options.out
+    if out is None and (options.targets or len(sys.argv) == 1):
+        out = RESULTS / ("targets.jsonl" if options.targets else "sweep.jsonl")
+    rows: list[dict] = []
+    for data, mixture, flow, asked in cases:
         trees = options.trees / f"{data}.ufboot.topologies.tsv.gz"
         if not trees.is_file():
             sys.exit(f"{trees} is not there: give the folder of candidate trees by --trees")
-        for mixture in mixtures:
-            for flow in options.flow:
-                with torch_threads(1):
-                    rows.append(measure(data, trees, mixture, flow, options))
-                if options.json:
-                    print(json.dumps(rows[-1]), flush=True)
-                if options.out is not None:
-                    write_json_lines(options.out, rows)
+        with torch_threads(1):
+            row = measure(data, trees, mixture, flow, options)
+        if options.targets:
+            row["target"] = asked or round(rows[-1]["iterations_per_second"] / 3, 1)
+        rows.append(row)
+        if options.json:
+            print(json.dumps(row), flush=True)
+        if out is not None:
+            write_json_lines(out, rows)
     if not options.json:
         columns = ["data", "components", "sampled", "estimator", "flow", "iterations_per_second", "median"]
-        print_table(rows, columns)
+        print_table(rows, [*columns, "target"] if options.targets else columns)
+
+
+def chosen_mixtures(options: argparse.Namespace) -> list[tuple[int, int, str]]:
+    """What `--components`, `--sampled` and `--estimator` ask for."""
+    if options.components is not None:
+        estimator = options.estimator or "a2a"
+        sampled = options.sampled or (options.components if estimator == "a2a" else 1)
+        return [(options.components, sampled, estimator)]
+    return [m for m in MIXTURES if options.estimator in (None, m[2])]
 
 
 if __name__ == "__main__":
