@@ -87,7 +87,7 @@ def memory(field: str) -> float:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Milliseconds and megabytes against taxa at 1,000 patterns, and against patterns at 200 taxa and at 2,000."""
+    """Time and peak of memory of the process against taxa, at two numbers of patterns, and the reverse."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -97,22 +97,23 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     for model, colour in zip(MODELS, ("C0", "C1"), strict=True):
         chosen = [r for r in rows if r["model"] == model and r["threads"] == 1]
         for n_patterns, style in ((1000, "-"), (10_000, "--")):
-            line = sorted((r["n_taxa"], r["ms"], r["peak_mb"]) for r in chosen if r["n_patterns"] == n_patterns)
+            line = sorted((r["n_taxa"], r["ms"], r["process_mb"]) for r in chosen if r["n_patterns"] == n_patterns)
             label = f"{model}, {n_patterns:,} patterns"
             curve(axes[0][0], line, 1, label, colour, style)
             curve(axes[1][0], line, 2, label, colour, style)
         for n_taxa, style in ((200, "-"), (2000, "--")):
-            line = sorted((r["n_patterns"], r["ms"], r["peak_mb"]) for r in chosen if r["n_taxa"] == n_taxa)
+            line = sorted((r["n_patterns"], r["ms"], r["process_mb"]) for r in chosen if r["n_taxa"] == n_taxa)
             label = f"{model}, {n_taxa:,} taxa"
             curve(axes[0][1], line, 1, label, colour, style)
             curve(axes[1][1], line, 2, label, colour, style)
-    for row, (label, limits) in enumerate((("milliseconds per tree", None), ("peak of memory, MB", (1, None)))):
+    labels = (("milliseconds per tree", "log"), ("peak of memory with libraries, MB", "linear"))
+    for row, (label, scale) in enumerate(labels):
         for axis, name in zip(axes[row], ("taxa", "patterns"), strict=True):
-            axis.set(xscale="log", yscale="log", xlabel=name, ylabel=label)
-            if limits is not None:
-                axis.set_ylim(*limits)
+            axis.set(xscale="log", yscale=scale, xlabel=name, ylabel=label)
             axis.grid(visible=True, which="major", alpha=0.4)
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="upper left" if scale == "log" else "lower right")
+    for axis in axes[1]:
+        axis.set_ylim(bottom=0)
     for axis, name in zip(axes[0], ("taxa", "patterns"), strict=True):
         axis.set_title(f"time against {name}; grey: proportional")
         (x0, x1), (_, high) = axis.get_xlim(), axis.get_ylim()
