@@ -146,3 +146,31 @@ def test_copies_and_states_of_modules_keep_tables():
     assert torch.equal(twin.table, module.table)
     assert np.shares_memory(rows_of(twin.table), twin.table.detach().numpy())
     assert type(module.state_dict()["table"]) is torch.Tensor
+
+
+def test_moments_move_with_the_rows():
+    """A table whose rows were spread over a larger one is updated as the small one is."""
+    generator = torch.Generator().manual_seed(1)
+    small, large = (RowTable(torch.zeros(n, 2, dtype=torch.float64), (0, 1)) for n in (4, 7))
+    place = np.array([5, 0, 6, 2])
+    first, second = Adam([[small]], [0.1]), Adam([[large]], [0.1])
+    gradients = torch.randn((6, 4, 2), generator=generator, dtype=torch.float64).numpy()
+
+    def step(optimizer, table, rows, gradient):
+        optimizer.zero_grad()
+        give(table.collecting, rows, gradient)
+        optimizer.step()
+
+    for gradient in gradients[:3]:
+        step(first, small, np.arange(4), gradient)
+    second.load_state_dict(first.renumber(first.state_dict(), [place]))
+    with torch.no_grad():
+        large[place] = small.detach()
+    for gradient in gradients[3:]:
+        step(first, small, np.arange(4), gradient)
+        step(second, large, place, gradient)
+    assert torch.equal(large.detach()[place], small.detach())
+    rest = np.setdiff1d(np.arange(7), place)
+    assert not large.detach()[rest].any()
+    same = first.renumber(first.state_dict(), [None])
+    assert all(torch.equal(same["tables"][0][k], v) for k, v in first.state_dict()["tables"][0].items())

@@ -9,7 +9,7 @@ import torch
 from tests.estimators.categorical import CategoricalProblem
 from vbpi_mix.errors import CheckpointError, ConfigError, NumericalError
 from vbpi_mix.estimators import Objective
-from vbpi_mix.train import TrainSettings, fit, load_checkpoint, read_metrics
+from vbpi_mix.train import Change, TrainSettings, fit, load_checkpoint, read_metrics
 
 
 class Trainable(CategoricalProblem):
@@ -160,3 +160,44 @@ def test_schedules():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):
         TrainSettings(**{"n_iterations": 5, **wrong})
+
+
+def test_a_problem_that_takes_over_goes_on_with_the_moments_of_the_other(tmp_path):
+    """An equal copy in the middle of training changes nothing; it is asked for when settings say, once each."""
+    (tmp_path / "plain").mkdir()
+    whole, _, _ = run(tmp_path / "plain", 100)
+    asked = []
+
+    def copy(iteration, problem):
+        asked.append(iteration)
+        if iteration == 50:
+            return None
+        other = Trainable(3, 5, seed=1)
+        with torch.no_grad():
+            other.logits.copy_(problem.logits)
+        return Change(problem=other, rows={}, extra={"copies": iteration})
+
+    chosen = settings(100, change_every=25)
+    _, _, result = run(tmp_path, 100, settings=chosen, change=copy)
+    assert asked == [25, 50, 75]  # and not at the end
+    assert torch.equal(result.problem.logits, whole.logits)
+    saved = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert (saved["changed_at"], saved["extra"]) == (75, {"copies": 75})
+
+    asked.clear()
+    longer = settings(101, change_every=25)
+    run(tmp_path, 101, settings=longer, change=copy, resume=True)
+    assert asked == [100]
+
+
+def test_checkpoints_of_the_format_before_can_be_resumed(tmp_path):
+    run(tmp_path, 10)
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert content["format_version"] == 3
+    old = {key: value for key, value in content.items() if key not in ("changed_at", "extra")}
+    torch.save({**old, "format_version": 2}, tmp_path / "checkpoint.pt")
+    _, _, result = run(tmp_path, 20, resume=True)
+    assert result.iteration == 20
+    torch.save({**old, "format_version": 1}, tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 and 3"):
+        run(tmp_path, 30, resume=True)
