@@ -109,7 +109,7 @@ def fit_folder(
             raise ConfigError(
                 f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
             )
-        warm_up(config.model, reporter)
+        warm_up(config.model, config.flow, reporter)
         problem = make_problem(config, current_inputs(inputs, saved.get("extra", {})))
         del saved
         _write_config(folder, config)
@@ -153,7 +153,7 @@ def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, repo
     """
     for source in make_sources(config):
         source.check()
-    warm_up(config.model, reporter)
+    warm_up(config.model, config.flow, reporter)
     if config.trees:
         candidates = load_candidates(config, alignment, reporter)
         _make_folder(folder, config)

@@ -17,7 +17,7 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 _NOTICEABLE_SECONDS = 5.0
 
 
-def warm_up(substitution_model: str, reporter: Reporter) -> None:
+def warm_up(substitution_model: str, flow: str, reporter: Reporter) -> None:
     """Take every step of a fit once, on five taxa and two sites.
 
     Compiled kernels are cached on disk: the first start on a machine takes a minute or so, later ones a second.
@@ -29,7 +29,7 @@ def warm_up(substitution_model: str, reporter: Reporter) -> None:
     model = PhyloModel(patterns, 5, substitution_model=substitution_model)
     topologies = all_topologies(5)
     weighted = weigh_topologies(model, collect([str(i) for i in range(5)], topologies))
-    problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2))
+    problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2, flow=flow))
     generator = torch.Generator().manual_seed(0)
     start_fitted(problem.mixture, weighted, n_sites=2.0, generator=generator)
     objective = Objective(estimator="a2a", n_components=2, n_sampled=2, n_particles=2)
