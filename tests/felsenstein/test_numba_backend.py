@@ -139,3 +139,14 @@ def test_categories_whose_messages_do_not_fit_are_done_again(monkeypatch, n_taxa
         results.append([*general, *by_lengths])
     for ours, alone in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, alone)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 20, 4000])
+@pytest.mark.parametrize("n_threads", [1, 2, 16])
+def test_ranges_of_trees_fall_in_size_and_leave_none_out(count, n_threads):
+    ranges = numba_backend._falling_ranges(count, n_threads)
+    assert [i for first, last in ranges for i in range(first, last)] == list(range(count))
+    sizes = [last - first for first, last in ranges]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] <= -(-count // (2 * n_threads))
+    assert sizes[-1] == 1
