@@ -34,12 +34,12 @@ def report(
     verdicts, model and priors, how to make it again, what to cite.
     """
     from vbpi_mix.errors import InputError
-    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment import Run, RunFolder
     from vbpi_mix.experiment.report import write_report
 
     use_threads(threads)
     loaded = Run.load(run)
-    page = run / "report.html" if output is None else output
+    page = RunFolder(run).report if output is None else output
     if not page.parent.is_dir():
         raise InputError(f"{page.parent}: no such folder to write {page.name} into")
     if outgroup is not None and outgroup not in loaded.inputs.taxa:
@@ -51,7 +51,7 @@ def report(
         draws,
         log_weights,
         page,
-        figures=run / "figures" if figures is None else figures,
+        figures=RunFolder(run).figures if figures is None else figures,
         outgroup=outgroup,
         neighbours=True,
     )

@@ -66,6 +66,15 @@ class RunFolder:
     def posterior(self) -> Path:
         return self.path / "posterior"
 
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The figures of the report."""
+        return self.path / "figures"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:

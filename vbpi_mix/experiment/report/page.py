@@ -15,6 +15,7 @@ from vbpi_mix.posterior.chart_svg import probability_bar
 from vbpi_mix.posterior.svg import Drawing, clean
 
 _RAREST_SPLIT = 0.05
+_FEWEST_FOR_CLOUD = 3  # effective draws for each tree of the cloud, below which repetitions are worth a word
 _MOST_SPLITS = 120
 _CERTAIN = 0.995
 _MOST_TOPOLOGIES = 10
@@ -150,6 +151,8 @@ def _cloud(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
         "consensus tree and rooted at the same place. Where lines run together the trees agree; crossing lines are "
         "splits that contradict each other, blurred ends are uncertain branch lengths."
     )
+    if content.diagnosis.evaluation.ess < _FEWEST_FOR_CLOUD * len(content.cloud.lines):
+        caption += " The effective sample size is small, so some trees are there more than once."
     return _figure(_both(figures, "cloud"), caption)
 
 
