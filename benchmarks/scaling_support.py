@@ -48,14 +48,17 @@ def walks(n_taxa: int, n_trees: int, generator: np.random.Generator) -> Topology
     start = random_topologies(1, n_taxa, generator)
     found: dict[bytes, None] = {}
     walkers = max(8, min(_WALKERS, 20_000 // n_taxa))
+    n_picked = max(2 * _WALKERS // walkers, 20)  # neighbours that count; the first is where the walk goes on
     while len(found) < n_trees:
         now = np.repeat(start.children, walkers, axis=0)
         for _ in range(_STEPS):
             near = nni_neighbours(TopologyBatch(now)).children.reshape(walkers, -1, *now.shape[1:])
-            now = near[np.arange(walkers), generator.integers(near.shape[1], size=walkers)]
-            found.update((row.tobytes(), None) for row in now.astype(np.uint16))
-    rows = b"".join(list(found)[:n_trees])
-    return TopologyBatch(np.frombuffer(rows, dtype=np.uint16).reshape(n_trees, n_taxa - 2, 2).astype(np.int32))
+            picked = near[np.arange(walkers)[:, None], generator.integers(near.shape[1], size=(walkers, n_picked))]
+            now = picked[:, 0]
+            rows = picked.reshape(-1, *now.shape[1:]).astype(np.uint16)
+            found.update((row.tobytes(), None) for row in rows)
+    data = b"".join(list(found)[:n_trees])
+    return TopologyBatch(np.frombuffer(data, dtype=np.uint16).reshape(n_trees, n_taxa - 2, 2).astype(np.int32))
 
 
 def write(case: str, path: Path) -> None:
