@@ -129,7 +129,7 @@ def run_mrbayes(
                 break
     finally:
         for process, log in running:
-            process.terminate()
+            process.kill()  # it does not heed SIGTERM
             process.wait()
             log.close()
     seconds = time.perf_counter() - begin

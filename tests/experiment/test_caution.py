@@ -37,6 +37,8 @@ def test_what_is_wrong_is_said_in_one_line(run):
     assert "about 8% of the posterior was still new" in both
     assert "\n" not in both
     assert caution(run, weights(heavy=False)).startswith("about 8%")
+    run.folder.growth.write_text(json.dumps({"missing_mass": 0.4, "standard_error": 0.004}))
+    assert caution(run, weights(heavy=False)) is None  # flat, and well sampled
     run.folder.growth.write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):
         caution(run, weights(heavy=False))

@@ -1,11 +1,12 @@
 """What a user should know before believing a run's numbers, in one line."""
 
 import json
+import math
 from typing import Any
 
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.evaluate import Evaluation
-from vbpi_mix.experiment.build import MISSING_LIMIT
+from vbpi_mix.experiment.build import ERROR_LIMIT, MISSING_LIMIT
 from vbpi_mix.experiment.run import Run
 
 
@@ -18,7 +19,8 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
 
     Returns:
         One line, or None if there is nothing to say: Pareto k is at most its threshold, and the last round of growth
-        found at most `MISSING_LIMIT` of the posterior outside the list.
+        found at most `MISSING_LIMIT` of the posterior outside the list, or left standard errors of frequencies below
+        `ERROR_LIMIT`.
     """
     reasons = []
     if evaluation.tail.verdict == "unreliable":
@@ -26,8 +28,11 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
             f"a few draws dominate (Pareto k {evaluation.pareto_k:.2f}, above {evaluation.tail.threshold:.2f}; "
             f"{evaluation.ess:,.0f} effective of {evaluation.n_samples:,} draws)"
         )
-    missing = growth_of(run).get("missing_mass", 0.0)
-    if missing > MISSING_LIMIT and not run.config.refresh_every:
+    growth = growth_of(run)
+    missing = growth.get("missing_mass", 0.0)
+    # of a flat posterior the list is a sample, never complete; what counts then is how well it tells frequencies
+    uncertain = growth.get("standard_error", math.inf) >= ERROR_LIMIT
+    if missing > MISSING_LIMIT and uncertain and not run.config.refresh_every:
         reasons.append(f"about {missing:.0%} of the posterior was still new when the search for topologies ended")
     if not reasons:
         return None
