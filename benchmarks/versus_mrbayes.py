@@ -214,7 +214,7 @@ def measure(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         alignment=name, seed=options.seed, components=options.components, iterations=options.iterations
     )
     with ConsoleReporter(quiet=options.quiet) as reporter:
-        warm_up(config.model, reporter)
+        warm_up(config.model, config.flow, reporter)
         for row in ours(alignment, config, reference, train=not options.no_fit, reporter=reporter):
             load_now = [load_before, os.getloadavg()[0]]
             rows.append(common | row | {"threads": get_threads(), "load_before_and_after": load_now})
