@@ -1,6 +1,5 @@
 """The report as one HTML page that fetches nothing: style and figures stand inside."""
 
-import re
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -21,7 +20,6 @@ _CERTAIN = 0.995
 _MOST_TOPOLOGIES = 10
 _RAREST_TOPOLOGY = 0.001
 _NAMES_SHOWN = 12
-_SIGN = re.compile(r"(?<![^\s(])-(?=\d)")
 _SIGNS = {"good": "✓ good", "fair": "◐ fair", "poor": "✗ poor", "info": "note"}
 _OVERALL = {
     "good": "✓ every diagnostic is good",
@@ -90,8 +88,8 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
 
 
 def text(value: str) -> str:
-    """Text for a page, whatever it holds; hyphens that are signs of numbers become minus signs."""
-    return escape(_SIGN.sub("−", clean(value)), quote=True)
+    """Text for a page, whatever it holds."""
+    return escape(clean(value), quote=True)
 
 
 def _section(key: str, body: str) -> str:
@@ -109,9 +107,8 @@ def _when(content: ReportContent) -> str:
 def _summary(content: ReportContent) -> str:
     evaluation, probability = content.diagnosis.evaluation, content.topologies.probability
     credible = int((probability.cumsum() < 0.95 * probability.sum()).sum()) + 1
-    estimate = evaluation.log_ml_pooled
     tiles = [
-        (f"{estimate.value:,.3f} ± {estimate.standard_error:.3f}", "marginal log-likelihood"),
+        (prose.evidence(content), "marginal log-likelihood"),
         (f"{credible:,}", f"{'topology holds' if credible == 1 else 'topologies hold'} 95% of the posterior"),
         (f"{evaluation.ess:,.0f}", f"effective sample size of {evaluation.n_samples:,} draws"),
         (f"{evaluation.tail.k:.2f}", f"Pareto k: {evaluation.tail.verdict}"),

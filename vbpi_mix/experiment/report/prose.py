@@ -43,6 +43,12 @@ def verdict(diagnostics: Sequence[Diagnostic]) -> str:
     return "Every diagnostic is good."
 
 
+def evidence(content: ReportContent) -> str:
+    """The marginal log-likelihood with its standard error."""
+    estimate = content.diagnosis.evaluation.log_ml_pooled
+    return f"{estimate.value:,.3f} ± {estimate.standard_error:.3f}".replace("-", "−")
+
+
 def model_text(text: str) -> str:
     """A substitution model in words, with its parameters as given."""
     given = parse_model(text)
@@ -104,9 +110,8 @@ def _topology(content: ReportContent) -> str:
 
 def _trust(content: ReportContent) -> str:
     evaluation = content.diagnosis.evaluation
-    estimate = evaluation.log_ml_pooled
     return (
-        f"The marginal log-likelihood (natural logarithm) is {estimate.value:,.3f} ± {estimate.standard_error:.3f}. "
+        f"The marginal log-likelihood (natural logarithm) is {evidence(content)}. "
         f"The weighted trees are worth {evaluation.ess:,.0f} independent ones, and the Pareto k of their weights is "
         f"{evaluation.tail.k:.2f} ({evaluation.tail.verdict}). {verdict(content.diagnosis.diagnostics)}"
     )
