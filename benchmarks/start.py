@@ -62,6 +62,15 @@ def compare(found: TreeSample, reference: TreeSample) -> dict[str, float]:
     }
 
 
+def others(data: Path, number: int, support: SubsplitSupport, found: TreeSample) -> dict[str, float]:
+    """The same against the other sample of DS6 to DS8, as `wmb_...`."""
+    if REFERENCE[number] != "short":
+        return {}
+    reference = read_trees([data / f"reference_posteriors/DS{number}.wmb.topologies.tsv.gz"], found.taxa)
+    result = compare(found, reference) | {"mass_represented": coverage(support, reference).mass_represented}
+    return {f"wmb_{name}": value for name, value in result.items()}
+
+
 def divergences(support: SubsplitSupport, found: TreeSample, reference: TreeSample, seed: int) -> dict[str, float]:
     """KL(reference to q) over the trees that q can draw, for A = 1, 2, 4."""
     ours, theirs = encode(support, found.topologies), encode(support, reference.topologies)
@@ -80,20 +89,26 @@ def divergences(support: SubsplitSupport, found: TreeSample, reference: TreeSamp
     return result
 
 
+def cpu_seconds() -> float:
+    """Of this process and of those it waited for, so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def measure(data: Path, number: int, candidates: str, seed: int) -> dict[str, Any]:
     alignment = read_alignment(data / f"alignments/DS{number}.fasta")
     reference = read_trees(
         [data / f"reference_posteriors/DS{number}.{REFERENCE[number]}.topologies.tsv.gz"], alignment.taxa
     )
     model = PhyloModel(site_patterns(alignment), alignment.n_taxa)
-    load, begin = os.getloadavg()[0], time.perf_counter()
+    load, begin, cpu = os.getloadavg()[0], time.perf_counter(), cpu_seconds()
     if candidates == "merged":
         given = read_trees([data / f"support_trees/DS{number}.ufboot.topologies.tsv.gz"], alignment.taxa)
     else:
         given = veryfasttree_bootstrap(alignment, REPLICATES, seed=seed, n_threads=get_threads())
-    ready = time.perf_counter()
+    ready, cpu_ready = time.perf_counter(), cpu_seconds()
     growth = grow_topologies(model, given, generator=torch.Generator().manual_seed(seed))
-    grown = time.perf_counter()
+    grown, cpu_grown = time.perf_counter(), cpu_seconds()
     sample = growth.weighted.sample
     support = build_support(sample.topologies)
     return {
@@ -102,12 +117,14 @@ def measure(data: Path, number: int, candidates: str, seed: int) -> dict[str, An
         "n_candidates": given.n_trees,
         "seconds_candidates": ready - begin,
         "seconds_growth": grown - ready,
+        "cpu_seconds_candidates": cpu_ready - cpu,
+        "cpu_seconds_growth": cpu_grown - cpu_ready,
         "load_before_and_after": [load, os.getloadavg()[0]],
         "threads": get_threads(),
         "n_topologies": sample.n_trees,
         "n_weighed": growth.n_weighed,
         "n_evaluations": growth.n_evaluations,
-        "rounds": [(r.n_topologies, r.n_new, r.missing) for r in growth.rounds],
+        "rounds": [(r.n_topologies, r.n_new, r.missing, r.unsupported) for r in growth.rounds],
         "missing": growth.missing,
         "drawn_share": growth.drawn_share,
         "effective_draws": growth.effective_draws,
@@ -115,15 +132,17 @@ def measure(data: Path, number: int, candidates: str, seed: int) -> dict[str, An
         "log_evidence_laplace": growth.log_evidence,
         **coverage(support, reference).to_dict(),
         **compare(sample, reference),
+        **others(data, number, support, sample),
         **divergences(support, sample, reference, seed),
     }
 
 
 def show(row: dict[str, Any], number: int) -> None:
     print(
-        f"DS{number} ({row['candidates']}): candidates {row['seconds_candidates']:.1f} s, growth "
-        f"{row['seconds_growth']:.1f} s, load {row['load_before_and_after']}, {row['n_topologies']:,} topologies kept "
-        f"of {row['n_weighed']:,}, missing {row['missing']:.4f}, effective draws {row['effective_draws']:.0f}"
+        f"DS{number} ({row['candidates']}): candidates {row['seconds_candidates']:.1f} s (CPU "
+        f"{row['cpu_seconds_candidates']:.1f}), growth {row['seconds_growth']:.1f} s (CPU "
+        f"{row['cpu_seconds_growth']:.1f}), load {row['load_before_and_after']}, {row['n_topologies']:,} topologies "
+        f"kept of {row['n_weighed']:,}, missing {row['missing']:.4f}, effective draws {row['effective_draws']:.0f}"
     )
     for name, targets in TARGETS.items():
         if number in targets:

@@ -10,7 +10,8 @@ is the list's own sum where the list is (nearly) complete, and importance sampli
 out where the posterior is flat. The missing mass of a round is the share of its new topologies in such an estimate
 that counts everything known before it as certain. Rounds choose their proposal, and neighbourhoods are chosen, by what
 was found before, so the estimate is not exactly unbiased (as in any adaptive importance sampling), and it says
-nothing on topologies that the networks cannot draw.
+nothing on topologies that the networks cannot draw. For these the surroundings of draws are searched (`explore`), and
+what is found there enters for certain, and the next proposal with the share of the posterior that it seems to have.
 
 References:
     Horvitz and Thompson, A generalization of sampling without replacement from a finite universe, JASA 1952.
@@ -27,9 +28,11 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
 from vbpi_mix.start.climb import climb, neighbours
+from vbpi_mix.start.explore import explore
 from vbpi_mix.start.pool import TopologyPool
-from vbpi_mix.start.proposal import Proposal, fit_proposal, log_inclusion
+from vbpi_mix.start.proposal import Inclusion, fit_proposal, log_inclusion
 from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
+from vbpi_mix.support import build_support
 
 Report = Callable[[str], None]
 _INTEGRATED_WITHIN = 8.0  # nats; topologies further below get an approximate correction
@@ -49,6 +52,10 @@ class GrowthSettings:
         n_components: networks of a proposal.
         n_draws: topologies drawn in a round.
         max_rounds: at most so many rounds.
+        n_explored: draws whose surroundings are searched before the first round, and between rounds.
+        explored_within: nats below a draw that its neighbours must reach to enter.
+        unsupported: the search goes on between rounds while it finds more than this share of the posterior, see
+            `explore.Found.share`, and rounds while it does.
         missing: rounds end when the estimate of the missing mass is below, ...
         standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
             flat posterior is a weighted sample then, not a list.
@@ -64,6 +71,9 @@ class GrowthSettings:
     radius: int = 3
     covered: float = 0.98
     max_neighbourhoods: int = 600
+    n_explored: int = 200
+    explored_within: float = 8.0
+    unsupported: float = 0.002
     n_components: int = 2
     n_draws: int = 10_000
     max_rounds: int = 10
@@ -73,12 +83,12 @@ class GrowthSettings:
     negligible: float = 1e-10
 
     def __post_init__(self) -> None:
-        whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds)
+        whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds, self.n_explored)
         if min(whole) < 0 or min(self.radius, self.n_components, self.n_draws) < 1:
             raise ConfigError(f"growth: a count is out of range in {self}")
         if not (
             0 <= self.covered <= 1
-            and min(self.missing, self.standard_error, self.pseudo_count) > 0
+            and min(self.missing, self.standard_error, self.pseudo_count, self.unsupported, self.explored_within) > 0
             and 0 <= self.negligible < 1
         ):
             raise ConfigError(f"growth: a share is out of range in {self}")
@@ -92,6 +102,8 @@ class Round:
         n_topologies: in the list after it.
         n_new: drawn ones that were not in the list.
         missing: estimated share of the posterior that was not in the list before it.
+        unsupported: share of the posterior that the last search before it found outside the support then; an upper
+            estimate of what is still outside, since most of what is found is in the support from then on.
         standard_error: upper bound of that of a frequency after it, d / (2 sqrt(m)) with d the share of the weight
             that rests on draws and m their effective number; growth that adapts to its draws is not in it.
     """
@@ -99,6 +111,7 @@ class Round:
     n_topologies: int
     n_new: int
     missing: float
+    unsupported: float
     standard_error: float
 
 
@@ -156,12 +169,14 @@ def grow_topologies(
     state = _Growing(model, settings or GrowthSettings(), report or (lambda _: None))
     state.begin(candidates.topologies)
     state.look_around(state.settings.max_neighbourhoods // 2)
+    state.explore(generator)
     for number in range(state.settings.max_rounds):
         state.draw(generator)
         if state.finished:
             break
         if number + 1 < state.settings.max_rounds:
             state.look_around(state.settings.max_neighbourhoods // (2 * state.settings.max_rounds))
+            state.explore(generator)
     return state.result(candidates.taxa)
 
 
@@ -171,9 +186,12 @@ class _Growing:
         self.settings = settings
         self.report = report
         self.certain = np.empty(0, dtype=bool)
-        self.proposals: list[Proposal] = []
+        self.inclusion = Inclusion()
         self.rounds: list[Round] = []
         self._looked: set[int] = set()
+        self._explored: set[int] = set()
+        self._hints = np.empty(0)  # shares that searches found at topologies
+        self._unsupported = float("nan")  # before any search
 
     def begin(self, topologies: TopologyBatch) -> None:
         settings, pool = self.settings, self.pool
@@ -202,15 +220,38 @@ class _Growing:
             self._enter_for_certain(self.pool.add(neighbours(self.pool.topologies[ahead], 1)))
         self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
 
+    def explore(self, generator: torch.Generator) -> None:
+        """Search the surroundings of draws for what the support cannot represent, unless little was found before."""
+        settings, pool = self.settings, self.pool
+        if not settings.n_explored or self._unsupported < settings.unsupported:
+            return
+        share = np.exp(self.log_share())
+        places = (np.arange(settings.n_explored) + torch.rand(1, generator=generator).item()) / settings.n_explored
+        draws, times = np.unique(np.searchsorted(np.cumsum(share), places * share.sum()), return_counts=True)
+        new = np.array([p not in self._explored for p in draws.tolist()])
+        draws, shares = draws[new], times[new] / settings.n_explored
+        self._explored.update(draws.tolist())
+        support = build_support(pool.topologies[self._kept(share)])
+        found = explore(pool, support, draws, shares, radius=settings.radius, within=settings.explored_within)
+        self._enter_for_certain(found.positions)
+        self._hints[found.positions] += found.shares
+        self._unsupported = found.share
+        self.report(
+            f"search: {found.n_screened:,} neighbours of {len(draws):,} draws are outside the support, "
+            f"{len(found.positions):,} of them enter, with {found.share:.2%} of the posterior at most"
+        )
+
     def draw(self, generator: torch.Generator) -> None:
         """One round: fit, draw, weigh the new ones, estimate what was missing."""
         settings, pool = self.settings, self.pool
-        share = np.exp(self.log_share())
-        keep = np.argsort(-share, kind="stable")[:_MOST_FITTED]
-        keep = keep[share[keep] >= settings.negligible]
+        share = np.maximum(np.exp(self.log_share()), self._hints)
+        keep = np.flatnonzero(self._kept(share))
+        fitted = share[keep]
+        # the others give the proposal its support only
+        fitted[np.argsort(-fitted, kind="stable")[_MOST_FITTED:]] = 0.0
         proposal = fit_proposal(
             pool.topologies[keep],
-            share[keep],
+            fitted,
             n_components=settings.n_components,
             n_draws=settings.n_draws,
             pseudo_count=settings.pseudo_count,
@@ -220,23 +261,33 @@ class _Growing:
         found = np.unique(pool.add(proposal.draw(generator)))
         new = found[found >= before]
         self._integrate()
-        self.certain = np.concatenate([self.certain, np.zeros(len(pool) - before, dtype=bool)])
-        self.proposals.append(proposal)
+        self._lengthen(False)
+        self.inclusion.add(proposal)
         log_weight = pool.log_weight()
         known = _log_sum(log_weight[:before])
         outside = _log_sum(log_weight[new] - log_inclusion([proposal], pool.topologies[new]))
         missing = float(np.exp(outside - np.logaddexp(known, outside)))
         share, effective = self.drawn()
         error = share / (2.0 * np.sqrt(effective)) if effective else 0.0
-        self.rounds.append(Round(n_topologies=len(pool), n_new=len(new), missing=missing, standard_error=float(error)))
+        self.rounds.append(
+            Round(
+                n_topologies=len(pool),
+                n_new=len(new),
+                missing=missing,
+                unsupported=self._unsupported,
+                standard_error=float(error),
+            )
+        )
         self.report(
             f"round {len(self.rounds)}: {len(new):,} of {len(found):,} drawn are new, {missing:.2%} was missing"
         )
 
     @property
     def finished(self) -> bool:
-        last = self.rounds[-1]
-        return last.missing < self.settings.missing or last.standard_error < self.settings.standard_error
+        last, settings = self.rounds[-1], self.settings
+        if last.unsupported >= settings.unsupported:
+            return False
+        return last.missing < settings.missing or last.standard_error < settings.standard_error
 
     def drawn(self) -> tuple[float, float]:
         """Share of the weight that rests on draws, and their effective number."""
@@ -248,14 +299,14 @@ class _Growing:
         weight = self.pool.log_weight()
         drawn = np.flatnonzero(~self.certain)
         if len(drawn):
-            weight[drawn] -= log_inclusion(self.proposals, self.pool.topologies[drawn])
+            weight[drawn] -= self.inclusion.log_probability(self.pool.topologies, drawn)
         return weight - _log_sum(weight)
 
     def result(self, taxa: tuple[str, ...]) -> Growth:
         pool = self.pool
         log_share = self.log_share()
         share = np.exp(log_share)
-        keep = np.flatnonzero(share >= min(self.settings.negligible, share.max()))
+        keep = np.flatnonzero(self._kept(share))
         drawn_share, effective_draws = self.drawn()
         evidence = pool.log_weight()[0] - (log_share[0] if self.certain[0] else 0.0)
         weighted = weighted_topologies(
@@ -271,11 +322,18 @@ class _Growing:
             n_evaluations=pool.n_evaluations,
         )
 
+    def _kept(self, share: np.ndarray) -> np.ndarray:
+        return (share >= min(self.settings.negligible, share.max())) | (self._hints > 0)
+
     def _enter_for_certain(self, positions: np.ndarray) -> None:
-        more = len(self.pool) - len(self.certain)
-        self.certain = np.concatenate([self.certain, np.ones(more, dtype=bool)])
+        self._lengthen(True)
         self.certain[positions] = True
         self._integrate()
+
+    def _lengthen(self, certain: bool) -> None:
+        more = len(self.pool) - len(self.certain)
+        self.certain = np.concatenate([self.certain, np.full(more, certain)])
+        self._hints = np.concatenate([self._hints, np.zeros(more)])
 
     def _integrate(self) -> None:
         self.pool.integrate(within=_INTEGRATED_WITHIN, at_most=_MOST_FITTED)

@@ -58,6 +58,14 @@ def log_density(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> 
     return _by_autograd(model, topologies, x)
 
 
+@torch.no_grad()
+def log_density_value(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
+    """(T,) the value of `log_density` without its gradient."""
+    lengths = torch.from_numpy(np.exp(x))
+    value = model.log_likelihood(lengths, topologies) + model.branch_prior.log_prob(lengths)
+    return value.numpy() + x.sum(axis=1)
+
+
 def _by_autograd(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
     lengths = at.exp()

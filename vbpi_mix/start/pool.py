@@ -43,17 +43,29 @@ class TopologyPool:
         """(T,) position of each topology in the pool, -1 for those it does not hold."""
         return np.array([self._position.get(row.tobytes(), -1) for row in topologies.children], dtype=np.int64)
 
-    def add(self, topologies: TopologyBatch, *, on_progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    def add(
+        self,
+        topologies: TopologyBatch,
+        *,
+        start: np.ndarray | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
         """Enter topologies, optimising the new ones; (T,) the position of each in the pool.
 
         Arguments:
             topologies: any, also equal ones and known ones.
+            start: (T, E) log lengths to start from; without, what the pool remembers of the splits.
             on_progress: called with (topologies optimised, their number).
         """
         distinct, position = topologies.unique()
-        new = distinct[self.find(distinct) < 0]
+        unknown = self.find(distinct) < 0
+        new = distinct[unknown]
         if new.n_trees:
-            start = None if self._memory is None else self._memory.lengths(new)
+            if start is not None:
+                first = np.unique(position, return_index=True)[1]
+                start = start[first][unknown]
+            elif self._memory is not None:
+                start = self._memory.lengths(new)
             best = self.log_density.max(initial=-np.inf)
             modes = optimise_lengths(self.model, new, start=start, give_up=GIVE_UP, best=best, on_progress=on_progress)
             self._append(new, modes)

@@ -1,5 +1,6 @@
 """Drawing topologies from networks fitted to weighted topologies, and what the draws say about the rest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,14 +69,49 @@ def fit_proposal(
     )
 
 
-def log_inclusion(proposals: list[Proposal], topologies: TopologyBatch) -> np.ndarray:
-    """(T,) log probability that a topology is among the draws of at least one of the proposals.
+class Inclusion:
+    """Probabilities that topologies of a growing list are among the draws of at least one of several proposals.
 
-    1 - prod_r (1 - q_r)^(n_r), computed without cancellation.
+    What is known of a topology is kept, so that each proposal evaluates each of them once.
     """
-    log_missed = np.zeros(topologies.n_trees)
+
+    def __init__(self) -> None:
+        self.proposals: list[Proposal] = []
+        self._log_missed = np.empty(0)  # log probability that the first `_n_seen` proposals all miss it
+        self._n_seen = np.empty(0, dtype=np.int64)
+
+    def add(self, proposal: Proposal) -> None:
+        """One more proposal was drawn from."""
+        self.proposals.append(proposal)
+
+    def log_probability(self, topologies: TopologyBatch, rows: np.ndarray) -> np.ndarray:
+        """(len(rows),) log(1 - prod_r (1 - q_r)^(n_r)) without cancellation; -inf if none can draw it.
+
+        Arguments:
+            topologies: the list; what was in it before stands where it stood.
+            rows: those wanted.
+        """
+        more = topologies.n_trees - len(self._n_seen)
+        self._log_missed = np.concatenate([self._log_missed, np.zeros(more)])
+        self._n_seen = np.concatenate([self._n_seen, np.zeros(more, dtype=np.int64)])
+        for number, proposal in enumerate(self.proposals):
+            todo = rows[self._n_seen[rows] <= number]
+            if len(todo):
+                self._log_missed[todo] += log_missed(proposal, topologies[todo])
+                self._n_seen[todo] = number + 1
+        with np.errstate(divide="ignore"):  # never drawn: -inf
+            return np.log(-np.expm1(self._log_missed[rows]))
+
+
+def log_missed(proposal: Proposal, topologies: TopologyBatch) -> np.ndarray:
+    """(T,) log probability n log(1 - q) that a topology is not among the proposal's draws."""
+    q = np.minimum(np.exp(proposal.log_prob(topologies)), 1.0 - 1e-15)
+    return proposal.n_draws * np.log1p(-q)
+
+
+def log_inclusion(proposals: Sequence[Proposal], topologies: TopologyBatch) -> np.ndarray:
+    """(T,) log probability that a topology is among the draws of at least one of the proposals."""
+    inclusion = Inclusion()
     for proposal in proposals:
-        q = np.minimum(np.exp(proposal.log_prob(topologies)), 1.0 - 1e-15)
-        log_missed += proposal.n_draws * np.log1p(-q)
-    with np.errstate(divide="ignore"):  # never drawn: -inf
-        return np.log(-np.expm1(log_missed))
+        inclusion.add(proposal)
+    return inclusion.log_probability(topologies, np.arange(topologies.n_trees))
