@@ -71,7 +71,7 @@ def _ranked(stream: TreeStream, ranking: TopologyRanking) -> Iterator[str]:
         columns = (ranking.probability[rows].tolist(), cumulative[rows].tolist())
         for i, (p, P, topology) in enumerate(zip(*columns, chunk.topologies, strict=True), start=begin + 1):
             newick = topology.newick(numbers)
-            yield f"tree_{i} [p = {p:.3f}, P = {min(P, 1.0):.3f}] = [&W {decimal(p)}] [&U] {newick}"
+            yield f"tree_{i} [p = {p:.3f}, P = {min(P, 1.0):.3f}] = [&W {decimal(p)}] {newick}"
 
 
 def _identity(stream: TreeStream) -> str:
