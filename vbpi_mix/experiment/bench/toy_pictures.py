@@ -28,8 +28,10 @@ _STYLES = (
 )
 _DOTS_PER_INCH = 150
 _GRID = 301  # nodes per axis of the posterior's picture
-_REACH = 4.5  # of the picture of the latent space, in posterior standard deviations
+_REACH = 3.2  # of the picture of the latent space, in posterior standard deviations
 _DEPTH = 10.0  # nats below the mode down to which the posterior is drawn
+# from the mode outwards; light enough for the components to stand out everywhere
+_SHADES = ("#7fb0dc", "#93bce2", "#a8c9e8", "#bad4ed", "#cbdff2", "#dae8f6", "#e7f0f9", "#f2f7fc")
 
 
 def write_pictures(tables: ToyTables, model: FunnelModel, folder: Path) -> list[Path]:
@@ -159,7 +161,7 @@ def latent_figure(
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.12, 0.15, 0.85, 0.78))
     levels = [0, 0.5, 1, 2, 3, 4.5, 6, 8, _DEPTH]
-    axes.contourf(z1, z2, depth, levels=levels, cmap="Blues_r")
+    axes.contourf(z1, z2, depth, levels=levels, colors=_SHADES)
     axes.contour(z1, z2, depth, levels=levels[1:], colors="#8a9bb0", linewidths=0.5)
     if means is not None and sds is not None:
         for mean, sd in zip(means, sds, strict=True):
