@@ -53,9 +53,10 @@ class GrowthSettings:
         n_draws: topologies drawn in a round.
         max_rounds: at most so many rounds.
         n_explored: draws whose surroundings are searched before the first round, and between rounds.
+        explored_radius: how far clades are regrafted there.
         explored_within: nats below a draw that its neighbours must reach to enter.
-        unsupported: the search goes on between rounds while it finds more than this share of the posterior, see
-            `explore.Found.share`, and rounds while it does.
+        unsupported: rounds go on while the searches find more than this share of the posterior, see
+            `explore.Found.share`.
         missing: rounds end when the estimate of the missing mass is below, ...
         standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
             flat posterior is a weighted sample then, not a list.
@@ -71,11 +72,12 @@ class GrowthSettings:
     radius: int = 3
     covered: float = 0.98
     max_neighbourhoods: int = 600
-    n_explored: int = 200
+    n_explored: int = 400
+    explored_radius: int = 5
     explored_within: float = 8.0
     unsupported: float = 0.002
     n_components: int = 2
-    n_draws: int = 10_000
+    n_draws: int = 20_000
     max_rounds: int = 10
     missing: float = 0.01
     standard_error: float = 0.005
@@ -84,7 +86,7 @@ class GrowthSettings:
 
     def __post_init__(self) -> None:
         whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds, self.n_explored)
-        if min(whole) < 0 or min(self.radius, self.n_components, self.n_draws) < 1:
+        if min(whole) < 0 or min(self.radius, self.explored_radius, self.n_components, self.n_draws) < 1:
             raise ConfigError(f"growth: a count is out of range in {self}")
         if not (
             0 <= self.covered <= 1
@@ -221,9 +223,9 @@ class _Growing:
         self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
 
     def explore(self, generator: torch.Generator) -> None:
-        """Search the surroundings of draws for what the support cannot represent, unless little was found before."""
+        """Search the surroundings of draws for what the support cannot represent."""
         settings, pool = self.settings, self.pool
-        if not settings.n_explored or self._unsupported < settings.unsupported:
+        if not settings.n_explored:
             return
         share = np.exp(self.log_share())
         places = (np.arange(settings.n_explored) + torch.rand(1, generator=generator).item()) / settings.n_explored
@@ -232,7 +234,7 @@ class _Growing:
         draws, shares = draws[new], times[new] / settings.n_explored
         self._explored.update(draws.tolist())
         support = build_support(pool.topologies[self._kept(share)])
-        found = explore(pool, support, draws, shares, radius=settings.radius, within=settings.explored_within)
+        found = explore(pool, support, draws, shares, radius=settings.explored_radius, within=settings.explored_within)
         self._enter_for_certain(found.positions)
         self._hints[found.positions] += found.shares
         self._unsupported = found.share
