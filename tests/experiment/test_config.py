@@ -87,7 +87,7 @@ def test_sizes_of_a_flow_are_the_published_ones_unless_given(given, sizes, tmp_p
     ("given", "message"),
     [
         ({"flow": "glow"}, "unknown flow 'glow': choose one of identity, skew, planar, realnvp"),
-        ({"flow_layers": 3}, "flow_layers is 3, but the flow 'identity' has no such number: leave flow_layers out"),
+        ({"flow_layers": 3}, "flow_layers is 3, but the flow 'skew' has no such number: leave flow_layers out"),
         ({"flow": "planar", "flow_hidden": 8}, "flow_hidden is 8, but the flow 'planar'"),
         ({"flow": "realnvp", "flow_layers": 0}, "flow_layers must be at least 1, not 0"),
         ({"flow": "realnvp", "flow_hidden": 1.5}, "'flow_hidden' must be int"),

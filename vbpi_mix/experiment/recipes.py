@@ -18,6 +18,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps
     "default": {
+        "flow": "skew",
         "iterations": 20_000,
         "annealing_iterations": 0,
         "rate_topology": 0.001,
