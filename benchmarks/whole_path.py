@@ -3,9 +3,9 @@
     python benchmarks/whole_path.py DS1 --golden DS1.golden.topologies.tsv.gz
 
 For A = 1, A = 2 with A2A, S2A (S = 1) and S2S (S = 1), A = 4 with A2A and S2A: marginal log-likelihood, ELBO(1),
-ten-sample bound, iterations per second, and the distance of the topology posterior to a long MCMC run. Before anything is printed, the
-likelihood of the kernels is compared with the plain definition on trees of the data set. One JSON per model goes to
-`--results`; a model that has one already is not trained again.
+ten-sample bound, iterations per second, and the distance of the topology posterior to a long MCMC run. Before anything
+is printed, the likelihood of the kernels is compared with the plain definition on trees of the data set. One JSON per
+model goes to `--results`; a model that has one already is not trained again.
 """
 
 import argparse
