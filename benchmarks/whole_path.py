@@ -87,7 +87,7 @@ def topology_distances(run: Run, golden_path: Path) -> dict[str, float]:
 
 def train(name: str, data: str, arguments: argparse.Namespace) -> dict[str, object]:
     components, sampled, estimator = MODELS[name]
-    folder = arguments.runs / f"{data}_{name}"
+    folder = arguments.runs / f"{Path(data).stem}_{name}"
     config = make_config(
         alignment=str(resolve(data)),
         trees=() if arguments.trees is None else (str(arguments.trees),),
