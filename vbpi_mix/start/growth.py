@@ -37,6 +37,7 @@ from vbpi_mix.support import build_support
 Report = Callable[[str], None]
 _INTEGRATED_WITHIN = 8.0  # nats; topologies further below get an approximate correction
 _MOST_FITTED = 20_000  # topologies that a proposal is fitted to
+_SEARCHED_AT_ONCE = 100  # draws, between looks at what was found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,11 @@ class GrowthSettings:
         n_components: networks of a proposal.
         n_draws: topologies drawn in a round.
         max_rounds: at most so many rounds.
-        n_explored: draws whose surroundings are searched before the first round, and between rounds.
+        n_explored: draws whose surroundings are searched before the first round, and between rounds, ...
         explored_radius: how far clades are regrafted there.
         explored_within: nats below a draw that its neighbours must reach to enter.
-        unsupported: rounds go on while the searches find more than this share of the posterior, see
-            `explore.Found.share`.
+        unsupported: ... until the last hundred found less than this share of the posterior, see
+            `explore.Found.share`; rounds go on until then.
         missing: rounds end when the estimate of the missing mass is below, ...
         standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
             flat posterior is a weighted sample then, not a list.
@@ -75,7 +76,7 @@ class GrowthSettings:
     n_explored: int = 400
     explored_radius: int = 5
     explored_within: float = 8.0
-    unsupported: float = 0.002
+    unsupported: float = 0.001
     n_components: int = 2
     n_draws: int = 20_000
     max_rounds: int = 10
@@ -104,8 +105,8 @@ class Round:
         n_topologies: in the list after it.
         n_new: drawn ones that were not in the list.
         missing: estimated share of the posterior that was not in the list before it.
-        unsupported: share of the posterior that the last search before it found outside the support then; an upper
-            estimate of what is still outside, since most of what is found is in the support from then on.
+        unsupported: share of the posterior that the last draws searched before it found outside the support; an
+            upper estimate of what is still outside and near, since what is found is in the support from then on.
         standard_error: upper bound of that of a frequency after it, d / (2 sqrt(m)) with d the share of the weight
             that rests on draws and m their effective number; growth that adapts to its draws is not in it.
     """
@@ -223,24 +224,36 @@ class _Growing:
         self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
 
     def explore(self, generator: torch.Generator) -> None:
-        """Search the surroundings of draws for what the support cannot represent."""
+        """Search the surroundings of draws for what the support cannot represent, until little is found."""
         settings, pool = self.settings, self.pool
         if not settings.n_explored:
             return
-        share = np.exp(self.log_share())
-        places = (np.arange(settings.n_explored) + torch.rand(1, generator=generator).item()) / settings.n_explored
-        draws, times = np.unique(np.searchsorted(np.cumsum(share), places * share.sum()), return_counts=True)
-        new = np.array([p not in self._explored for p in draws.tolist()])
-        draws, shares = draws[new], times[new] / settings.n_explored
-        self._explored.update(draws.tolist())
-        support = build_support(pool.topologies[self._kept(share)])
-        found = explore(pool, support, draws, shares, radius=settings.explored_radius, within=settings.explored_within)
-        self._enter_for_certain(found.positions)
-        self._hints[found.positions] += found.shares
-        self._unsupported = found.share
+        n_draws = n_screened = n_found = 0
+        for first in range(0, settings.n_explored, _SEARCHED_AT_ONCE):
+            share = np.exp(self.log_share())
+            n = min(_SEARCHED_AT_ONCE, settings.n_explored - first)
+            places = (np.arange(n) + torch.rand(1, generator=generator).item()) / n
+            parents, times = np.unique(np.searchsorted(np.cumsum(share), places * share.sum()), return_counts=True)
+            new = np.array([p not in self._explored for p in parents.tolist()])
+            self._explored.update(parents.tolist())
+            found = explore(
+                pool,
+                build_support(pool.topologies[self._kept(share)]),
+                parents[new],
+                times[new] / n,
+                radius=settings.explored_radius,
+                within=settings.explored_within,
+            )
+            self._enter_for_certain(found.positions)
+            self._hints[found.positions] += found.shares
+            self._unsupported = found.share
+            n_draws, n_screened = n_draws + int(new.sum()), n_screened + found.n_screened
+            n_found += len(found.positions)
+            if found.share < settings.unsupported:
+                break
         self.report(
-            f"search: {found.n_screened:,} neighbours of {len(draws):,} draws are outside the support, "
-            f"{len(found.positions):,} of them enter, with {found.share:.2%} of the posterior at most"
+            f"search: {n_screened:,} neighbours of {n_draws:,} draws were outside the support, {n_found:,} of them "
+            f"enter; the last draws found {self._unsupported:.2%} of the posterior at most"
         )
 
     def draw(self, generator: torch.Generator) -> None:
