@@ -102,6 +102,26 @@ def test_many_trees_under_another_model(monkeypatch, problem):
     torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("text", ["JC69", "HKY{2}", "GTR{1,2,3,4,5}+I{0.1}+G4{0.5}"])
+def test_hessian(monkeypatch, problem, text):
+    """A change of gradients along a direction, for trees in parts."""
+    monkeypatch.setattr("vbpi_mix.model.phylo_model._TREES_AT_ONCE", 4)
+    topologies, lengths, patterns = problem
+    lengths = lengths + 0.01
+    model = PhyloModel(patterns, 5, substitution_model=text)
+    direction = torch.from_numpy(np.random.default_rng(3).normal(size=lengths.shape))
+
+    def gradient(at):
+        leaf = at.clone().requires_grad_()
+        return torch.autograd.grad(model.log_likelihood(leaf, topologies).sum(), leaf)[0]
+
+    differences = (gradient(lengths + 1e-6 * direction) - gradient(lengths - 1e-6 * direction)) / 2e-6
+    product = (model.hessian(lengths, topologies) @ direction[:, :, None])[..., 0]
+    torch.testing.assert_close(product, differences, rtol=1e-5, atol=1e-6 * float(differences.abs().max()))
+    with pytest.raises(NumericalError, match="edge 0 of tree 0 is -"):
+        model.hessian(-lengths, topologies)
+
+
 def test_joint_density_and_its_gradient(problem):
     topologies, lengths, patterns = problem
     model = PhyloModel(patterns, 5, branch_prior_rate=4.0)

@@ -11,6 +11,8 @@ from vbpi_mix.felsenstein.second_derivatives import (
     jc69_hessian,
     jc69_hessian_vector,
     jc69_second_derivatives,
+    tree_hessian,
+    tree_hessian_vector,
     tree_second_derivatives,
 )
 from vbpi_mix.threads import get_threads, set_threads
@@ -25,6 +27,8 @@ __all__ = [
     "length_log_likelihood",
     "set_threads",
     "spectral_log_likelihood",
+    "tree_hessian",
+    "tree_hessian_vector",
     "tree_log_likelihood",
     "tree_second_derivatives",
 ]

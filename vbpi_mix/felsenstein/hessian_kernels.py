@@ -109,7 +109,7 @@ def _dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.
     r0, r1, r2, r3 = buffer[0], buffer[1], buffer[2], buffer[3]
     first, second = tangents[j], tangents[k]
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
-    for p in range(SIZE):
+    for p in range(len(first)):
         x, y = first[p], second[p]
         a0 += r0[p] * x
         a1 += r1[p] * x
@@ -129,7 +129,7 @@ def _dots_1x4(buffer: np.ndarray, row: int, tangents: np.ndarray, j: int, last: 
     r = buffer[row]
     t0, t1, t2, t3 = tangents[j], tangents[min(j + 1, last)], tangents[min(j + 2, last)], tangents[min(j + 3, last)]
     a = b = c = d = 0.0
-    for p in range(SIZE):
+    for p in range(len(t0)):
         x = r[p]
         a += x * t0[p]
         b += x * t1[p]

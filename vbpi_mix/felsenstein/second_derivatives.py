@@ -9,7 +9,9 @@ from torch import Tensor
 
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import (
+    general_hessian_kernels,
     general_kernels,
+    general_tangent_kernels,
     hessian_kernels,
     second_general_kernels,
     second_kernels,
@@ -22,6 +24,7 @@ from vbpi_mix.felsenstein.threads import get_threads, run_tasks
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 Work = TypeVar("Work")
+_Model = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def jc69_second_derivatives(
@@ -166,17 +169,14 @@ def tree_second_derivatives(
     Raises:
         BackendError, InputError, NumericalError: as `tree_log_likelihood`.
     """
-    check_inputs(topologies, patterns)
-    check_model(transition_matrices, root_frequencies, category_weights, topologies)
-    shape = tuple(transition_matrices.shape)
-    matrices = _by_category(_array(transition_matrices))
-    slopes = _by_category(_finite_array("first_derivatives", first_derivatives, shape))
-    bends = _by_category(_finite_array("second_derivatives", second_derivatives, shape))
-    frequencies, of_categories = _array(root_frequencies), _array(category_weights)
+    model = _checked_model(
+        transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
+        patterns,
+    )  # fmt: skip
     block, size = general_kernels.BLOCK, general_kernels.SIZE
     states, weights = _CACHE.get(patterns, block)
     children = _children(topologies)
-    n_trees, n_categories, n_edges = matrices.shape[:3]
+    n_trees, n_categories, n_edges = model[0].shape[:3]
     trees, blocks = _shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
@@ -187,7 +187,7 @@ def tree_second_derivatives(
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
         second_general_kernels.general_diagonal_kernel(
-            matrices, slopes, bends, frequencies, of_categories, children, states, weights, tree_range, blocks[i],
+            *model, children, states, weights, tree_range, blocks[i],
             *[*work, values[i], gradient[i], diagonal[i]],
         )  # fmt: skip
 
@@ -196,10 +196,144 @@ def tree_second_derivatives(
     return value, first, second
 
 
+def tree_hessian(
+    transition_matrices: Tensor,
+    first_derivatives: Tensor,
+    second_derivatives: Tensor,
+    root_frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+) -> Tensor:
+    """(T, E, E) Hessians of the log-likelihoods under any model of four states in the branch lengths.
+
+    Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `general_hessian_kernels`).
+
+    Arguments:
+        transition_matrices: as all the following, see `tree_second_derivatives`.
+        first_derivatives: (T, E, C, 4, 4).
+        second_derivatives: (T, E, C, 4, 4).
+        root_frequencies: (4,).
+        category_weights: (C,).
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa.
+
+    Returns:
+        Symmetric matrices; 0 where the log-likelihood is -inf.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+    """
+    model = _checked_model(
+        transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
+        patterns,
+    )  # fmt: skip
+    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    states, weights = _CACHE.get(patterns, block)
+    children = _children(topologies)
+    n_trees, n_categories, n_edges = model[0].shape[:3]
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
+
+    def workspace() -> list[np.ndarray]:
+        shapes = ((patterns.n_taxa, size), (n_categories, n_edges + 1, size), (4, size), (3 * n_categories + 1, block))
+        of_nodes, of_edges = ((n_edges + 1, size), (n_edges + 1, size)), ((n_edges, size), (n_edges + 1, block))
+        return [_workspace(*shape) for shape in (*shapes, *of_nodes, *of_edges, (n_edges, block))]
+
+    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
+        general_hessian_kernels.general_hessian_kernel(
+            *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], hessian[i]]
+        )
+
+    _run(run, trees, len(blocks), workspace)
+    return _collect(values, hessian)[1]
+
+
+def tree_hessian_vector(
+    transition_matrices: Tensor,
+    first_derivatives: Tensor,
+    second_derivatives: Tensor,
+    root_frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    vectors: Tensor,
+) -> Tensor:
+    """(T, E) products of the Hessians of `tree_hessian` with one vector per tree.
+
+    Exact; the cost is that of a few gradients, whatever the number of edges.
+
+    Arguments:
+        transition_matrices: as all but the last, see `tree_second_derivatives`.
+        first_derivatives: (T, E, C, 4, 4).
+        second_derivatives: (T, E, C, 4, 4).
+        root_frequencies: (4,).
+        category_weights: (C,).
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa.
+        vectors: (T, E) float64, finite.
+
+    Returns:
+        The products; 0 where the log-likelihood is -inf.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `tree_log_likelihood`; vectors that do not fit.
+    """
+    matrices, first, second, frequencies, of_categories = _checked_model(
+        transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
+        patterns,
+    )  # fmt: skip
+    directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
+    along = directions[:, None, :, None, None]
+    model = (matrices, first, along * first, along * second, frequencies, of_categories)
+    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    states, weights = _CACHE.get(patterns, block)
+    children = _children(topologies)
+    n_trees, n_categories, n_edges = matrices.shape[:3]
+    trees, blocks = _shares(n_trees, len(states))
+    values = np.zeros((len(blocks), n_trees))
+    products = np.zeros((len(blocks), n_trees, n_edges))
+
+    def workspace() -> list[np.ndarray]:
+        by_category = (n_categories, n_edges + 1, size)
+        shapes = ((patterns.n_taxa, size), by_category, (4, size), (3 * n_categories + 1, block), by_category)
+        return [_workspace(*shape) for shape in (*shapes, *[(n_edges + 1, size)] * 2, (3, block))]
+
+    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
+        general_tangent_kernels.general_hessian_vector_kernel(
+            *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], products[i]]
+        )
+
+    _run(run, trees, len(blocks), workspace)
+    return _collect(values, products)[1]
+
+
 def _checked(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
     return _array(branch_lengths)
+
+
+def _checked_model(
+    matrices: Tensor,
+    first: Tensor,
+    second: Tensor,
+    frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+) -> _Model:
+    """The model as the kernels take it: matrices and derivatives (T, C, E, 4, 4), frequencies, category weights."""
+    check_inputs(topologies, patterns)
+    check_model(matrices, frequencies, category_weights, topologies)
+    shape = tuple(matrices.shape)
+    slopes = _finite_array("first_derivatives", first, shape)
+    bends = _finite_array("second_derivatives", second, shape)
+    return (
+        _by_category(_array(matrices)), _by_category(slopes), _by_category(bends), _array(frequencies),
+        _array(category_weights),
+    )  # fmt: skip
 
 
 def _finite_array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.felsenstein import jc69_log_likelihood, spectral_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein import (
+    jc69_hessian,
+    jc69_log_likelihood,
+    spectral_log_likelihood,
+    tree_hessian,
+    tree_log_likelihood,
+)
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
 from vbpi_mix.model.build import substitution_model as model_from_string
 from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
@@ -72,6 +78,27 @@ class PhyloModel:
             matrices = model.transition_matrices(branch_lengths)
             return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
         return spectral_log_likelihood(branch_lengths, *spectrum, *rest, backend=self.backend, dtype=self.dtype)
+
+    @torch.no_grad()
+    def hessian(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        """(T, E, E) Hessians of the log-likelihoods in the branch lengths (T, E), 0 where these are -inf.
+
+        Exact, in float64 on the CPU whatever the backend; constants for autograd. Errors as in
+        `felsenstein.jc69_hessian`.
+        """
+        if isinstance(self.substitution_model, JC69):
+            return jc69_hessian(branch_lengths, topologies, self.patterns)
+        check_inputs(topologies, self.patterns)
+        check_lengths(branch_lengths, topologies)
+        model = self.substitution_model
+        rest = (model.root_frequencies(), model.category_weights())
+        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        return torch.cat(
+            [
+                tree_hessian(*model.transition_derivatives(branch_lengths[s]), *rest, topologies[s], self.patterns)
+                for s in slices
+            ]
+        )
 
     def log_prior(self, branch_lengths: Tensor) -> Tensor:
         """(T,) log density of the branch lengths (T, E) plus the log probability of their topology."""

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vbpi_mix.felsenstein.second_derivatives import jc69_hessian
-from vbpi_mix.model import JC69, PhyloModel
+from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.lengths import OptimisedLengths, log_density
 
-_STEP = 1e-4
 _SMALLEST_EIGENVALUE = 1e-3
 # a pivot of Cholesky's decomposition below this makes an eigenvalue below the floor thinkable
 _FLAT_PIVOT = 0.1
@@ -115,25 +113,12 @@ def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
 
 
 def negative_hessian(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
-    """(T, E, E) negative Hessian of `log_density` in x: exact under JC69, else by differences of the gradient."""
-    if not isinstance(model.substitution_model, JC69):
-        return _by_differences(model, topologies, x)
+    """(T, E, E) negative Hessian of `log_density` in x, exact."""
     lengths = np.exp(x)
     _, gradient = log_density(model, topologies, x)
-    hessian = -jc69_hessian(torch.from_numpy(lengths), topologies, model.patterns).numpy()
+    hessian = -model.hessian(torch.from_numpy(lengths), topologies).numpy()
     hessian *= lengths[:, :, None] * lengths[:, None, :]
     # d2/dx2 f(e^x) = b^2 f'' + b f', and the Jacobian's derivative of 1 is not of that kind
     diagonal = np.arange(x.shape[1])
     hessian[:, diagonal, diagonal] -= gradient - 1.0
     return hessian
-
-
-def _by_differences(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
-    n_trees, n_edges = x.shape
-    shift = np.concatenate([np.zeros((1, n_edges)), _STEP * np.eye(n_edges)])
-    points = (x[:, None] + shift).reshape(-1, n_edges)
-    repeated = topologies[np.repeat(np.arange(n_trees), n_edges + 1)]
-    _, gradient = log_density(model, repeated, points)
-    gradient = gradient.reshape(n_trees, n_edges + 1, n_edges)
-    hessian = (gradient[:, :1] - gradient[:, 1:]) / _STEP
-    return 0.5 * (hessian + hessian.transpose(0, 2, 1))
