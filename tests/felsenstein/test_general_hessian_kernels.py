@@ -16,7 +16,8 @@ from vbpi_mix.felsenstein import (
     tree_hessian_vector,
     tree_second_derivatives,
 )
-from vbpi_mix.model import substitution_model
+from vbpi_mix.model import PhyloModel, substitution_model
+from vbpi_mix.model.site_scores import site_log_likelihoods
 from vbpi_mix.phylo import SitePatterns, all_topologies, stack
 
 GTR = "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}"
@@ -73,14 +74,14 @@ def assert_all_follow(model, lengths, topologies, patterns, expected, *, toleran
 
 
 @pytest.mark.parametrize("rates", ["", "+I{0.2}", "+G4{0.4}", "+I{0.2}+G4{0.4}"])
-@pytest.mark.parametrize("n_taxa", [3, 5, 9])
+@pytest.mark.parametrize("n_taxa", [3, 7])
 def test_by_autograd_twice(n_taxa, rates):
     """Ambiguity codes; then branches of length zero, tiny and very long ones."""
     generator = np.random.default_rng(n_taxa)
     model = model_of(GTR + rates)
-    topologies = examples.shapes(3, n_taxa, generator)
+    topologies = examples.shapes(2, n_taxa, generator)
     patterns = examples.patterns(n_taxa, 67, generator)
-    usual = torch.from_numpy(generator.exponential(0.1, size=(3, topologies.n_edges)) + 1e-3)
+    usual = torch.from_numpy(generator.exponential(0.1, size=(2, topologies.n_edges)) + 1e-3)
     zeros = usual.clone()
     zeros[:, ::4] = 0.0
     for lengths in (usual, zeros, examples.lengths(topologies, generator)):
@@ -99,9 +100,9 @@ def test_jc69_as_a_general_model(n_taxa):
     assert_all_follow(model, lengths, topologies, patterns, jc69_hessian(lengths, topologies, patterns))
 
 
-def test_large_trees_by_differences_of_the_gradient():
-    """200 taxa: site likelihoods of very different size in the categories, most of them below 1e-100."""
-    n_taxa = 200
+@pytest.mark.parametrize("n_taxa", [200, 500])
+def test_large_trees_by_differences_of_the_gradient(n_taxa):
+    """Site likelihoods below 1e-110 and, with 500 taxa, below 1e-250: rescaled, by other factors in each category."""
     generator = np.random.default_rng(n_taxa)
     topologies = stack([examples.caterpillar(n_taxa, generator), examples.balanced(n_taxa, generator)])
     patterns = examples.patterns(n_taxa, 66, generator, codes="plain")
@@ -126,13 +127,15 @@ def test_large_trees_by_differences_of_the_gradient():
 def test_categories_that_are_impossible_for_rescaled_patterns():
     """Rates near 1e-200 make some categories' partial likelihoods zero; the others' derivatives stay finite."""
     generator = np.random.default_rng(1)
-    topologies = examples.shapes(2, 300, generator)
-    patterns = examples.patterns(300, 20, generator, codes="plain")
+    topologies = examples.shapes(2, 600, generator)
+    patterns = examples.patterns(600, 20, generator, codes="plain")
     lengths = torch.from_numpy(generator.exponential(0.1, size=(2, topologies.n_edges)) + 0.01)
     model = model_of(GTR + "+G4{0.002}")
     hessian, product, diagonal = everything(model, lengths, topologies, patterns, directions(lengths))
     scale = float(hessian.abs().max())
     assert np.isfinite(scale)
+    likelihoods = site_log_likelihoods(PhyloModel(patterns, 600, substitution_model=model), lengths.numpy(), topologies)
+    assert (likelihoods[:, :-1] < -250 * np.log(10)).all()
     expected = (hessian @ directions(lengths)[:, :, None])[..., 0]
     torch.testing.assert_close(product, expected, rtol=1e-9, atol=1e-11 * scale)
     torch.testing.assert_close(diagonal, hessian.diagonal(dim1=1, dim2=2), rtol=1e-9, atol=1e-11 * scale)
