@@ -107,7 +107,7 @@ def train(name: str, data: str, arguments: argparse.Namespace) -> dict[str, obje
         gate(run)
         evaluation = run.evaluate(reporter=reporter)
     record: dict[str, object] = {
-        "data": data,
+        "data": Path(data).stem,
         "model": name,
         "components": components,
         "sampled": sampled,
