@@ -1,6 +1,6 @@
 """Variational inference of trees: the mixture family and the problem that the estimators train."""
 
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
-from vbpi_mix.variational.problem import PhyloProblem
+from vbpi_mix.variational.problem import Gradient, PhyloProblem, check_gradient
 
-__all__ = ["PhyloMixture", "PhyloProblem", "TreeDraws", "Tying"]
+__all__ = ["Gradient", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying", "check_gradient"]

@@ -86,8 +86,17 @@ class PhyloMixture(nn.Module):
         )
         self.branches = BranchModel(base, made, per_component=flow_per_component)
 
-    def draw(self, plan: ComponentPlan, n_particles: int, generator: torch.Generator) -> TreeDraws:
-        """Draw K trees from each sampled component; evaluate all of them under every evaluated one."""
+    def draw(
+        self, plan: ComponentPlan, n_particles: int, generator: torch.Generator, *, path: bool = False
+    ) -> TreeDraws:
+        """Draw K trees from each sampled component; evaluate all of them under every evaluated one.
+
+        Arguments:
+            plan: the components of the step.
+            n_particles: K.
+            generator: source of the draws.
+            path: see `BranchModel.draw`.
+        """
         component = plan.sampled.repeat_interleave(n_particles)
         encoded = self.networks.sample(self._topology_row(component), generator)
         log_q_topology = self._log_q_topology(encoded, plan.evaluated)
@@ -96,6 +105,7 @@ class PhyloMixture(nn.Module):
             self._branch_row(component),
             self._branch_row(plan.evaluated),
             generator,
+            path=path,
         )
         own = plan.sampled_positions().repeat_interleave(n_particles)
         return TreeDraws(
