@@ -16,7 +16,7 @@ from vbpi_mix.experiment.bench.table3_columns import bracketed
 from vbpi_mix.experiment.bench.table3_cost_picture import cost_figure
 from vbpi_mix.experiment.bench.table3_results import Variant
 from vbpi_mix.experiment.bench.table3_rows import TABLE3_ROWS, Table3Row
-from vbpi_mix.experiment.bench.table3_style import INK, OURS, QUIET, RULE, THEIRS, heading, plain, short
+from vbpi_mix.experiment.bench.table3_style import INK, NARROWEST, OURS, QUIET, RULE, THEIRS, heading, plain, short
 from vbpi_mix.io.files import atomic_write
 
 _LINES = {
@@ -63,10 +63,11 @@ def evidence_figure(variant: Variant, published: Published) -> Figure:
     data = variant.data
     n_columns = min(_COLUMNS, len(data))
     n_lines = -(-len(data) // n_columns)
-    figure = Figure(figsize=(1.3 + 3.1 * n_columns, 1.25 + 3.9 * n_lines))
+    places = _places(variant, published)
+    height = 1.25 + n_lines * (0.9 + 0.19 * max(places.values(), default=0.0))
+    figure = Figure(figsize=(max(NARROWEST, 1.3 + 3.1 * n_columns), height))
     FigureCanvasAgg(figure)
     panels = figure.subplots(n_lines, n_columns, sharey=True, squeeze=False).ravel()
-    places = _places()
     for axes, name in zip(panels, data, strict=False):
         _draw_evidence(axes, variant, published, name, places)
     for axes in panels[len(data) :]:
@@ -74,11 +75,12 @@ def evidence_figure(variant: Variant, published: Published) -> Figure:
     for axes in panels[::n_columns]:
         axes.set_yticks(list(places.values()), [f"{row.estimator.upper()} {short(row)}" for row in places])
     panels[0].set_ylim(max(places.values()) + 0.7, -0.7)
-    handles = [
-        Line2D([], [], color=OURS, marker="o", linewidth=1.6, label="ours, ± sd of an estimate"),
-        Line2D([], [], color=THEIRS, marker="s", markerfacecolor="white", linewidth=0.9, label="published, ± sd"),
-        Line2D([], [], color=QUIET, linestyle="--", linewidth=1, label="MrBayes, stepping stone"),
-    ]
+    handles = [Line2D([], [], color=OURS, marker="o", linewidth=1.6, label="ours, ± sd of an estimate")]
+    if any(name in published.mrbayes for name in data):
+        handles += [
+            Line2D([], [], color=THEIRS, marker="s", markerfacecolor="white", linewidth=0.9, label="published, ± sd"),
+            Line2D([], [], color=QUIET, linestyle="--", linewidth=1, label="MrBayes, stepping stone"),
+        ]
     heading(figure, f"-log ML by row: estimator, A,S ({variant.title})", handles)
     return figure
 
@@ -125,7 +127,7 @@ def curves_figure(variant: Variant, published: Published) -> Figure:
     """
     data = variant.data
     estimators = [e for e in ("a2a", "s2a", "s2s") if any(row.estimator == e for _, row in variant.cells)]
-    figure = Figure(figsize=(1.0 + 3.9 * len(estimators), 1.25 + 2.9 * len(data)))
+    figure = Figure(figsize=(max(NARROWEST, 1.0 + 3.9 * len(estimators)), 1.25 + 2.9 * len(data)))
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(data), len(estimators), sharey="row", squeeze=False)
     for line, name in zip(panels, data, strict=True):
@@ -139,9 +141,10 @@ def curves_figure(variant: Variant, published: Published) -> Figure:
                     continue
                 iterations, bound = curve[0], curve[1] - reference
                 colour, style, marker = _LINES[row.n_components, row.n_sampled]
+                first = min(len(_LINES) - row.n_components - row.n_sampled, len(bound) - 1)
                 axes.plot(
                     iterations, bound, color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.3,
-                    markevery=(len(_LINES) - row.n_components - row.n_sampled, 9), label=short(row),
+                    markevery=(first, 9), label=short(row),
                 )  # fmt: skip
                 late = bound[len(bound) // 4 :]
                 lowest, highest = min(lowest, float(late.min())), max(highest, float(late.max()))
@@ -188,12 +191,14 @@ def _reference(variant: Variant, published: Published, data: str) -> tuple[float
     return -min(ours, default=0.0), "highest log ML of ours"
 
 
-def _places() -> dict[Table3Row, float]:
-    """Heights of the rows, with a gap between estimators."""
+def _places(variant: Variant, published: Published) -> dict[Table3Row, float]:
+    """Heights of the rows of which there is anything to show, with a gap between estimators."""
     places: dict[Table3Row, float] = {}
-    height, last = 0.0, TABLE3_ROWS[0].estimator
+    height, last = 0.0, None
     for row in TABLE3_ROWS:
-        height += 0.6 if row.estimator != last else 0.0
+        if not any((data, row) in values for data in variant.data for values in (variant.cells, published.models)):
+            continue
+        height += 0.6 if last is not None and row.estimator != last else 0.0
         places[row] = height
         height, last = height + 1.0, row.estimator
     return places

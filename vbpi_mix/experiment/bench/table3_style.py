@@ -12,6 +12,7 @@ INK, QUIET, RULE = "#1a1a1a", "#4d4d4d", "#c8c8c8"
 # dark on white; what differs in colour differs in marker or line too
 OURS, THEIRS = "#0b4a8f", "#b5400a"
 ESTIMATORS = {"a2a": ("#1a1a1a", "o"), "s2a": ("#0b4a8f", "s"), "s2s": ("#b5400a", "^")}
+NARROWEST = 8.6  # inches, that title and legend fit into
 _TITLE, _LEGEND, _FOOT = 0.45, 0.3, 0.2  # inches above and below the panels
 
 
