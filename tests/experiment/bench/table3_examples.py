@@ -20,8 +20,9 @@ def made_up_record(data, row, seed=1, *, nll, sd=0.1, seconds=None, reference="g
         "ess": [4.0 + 2 * i / points for i in range(points)],
     }
     evaluation = {
-        "elbo": -nll - 1.6, "elbo_se": 0.004, "lb10": -nll - 0.25, "lb10_se": 0.005, "log_ml": -nll, "log_ml_se": sd / 10,
-        "log_ml_std": sd, "log_ml_pooled": -nll + 0.002, "log_ml_pooled_se": 0.01, "ess": 2.0e4, "relative_ess": 0.2,
+        "elbo": -nll - 1.6, "elbo_se": 0.004, "lb10": -nll - 0.25, "lb10_se": 0.005, "log_ml": -nll,
+        "log_ml_se": sd / 10, "log_ml_std": sd, "log_ml_pooled": -nll + 0.002, "log_ml_pooled_se": 0.01,
+        "ess": 2.0e4, "relative_ess": 0.2,
         "pareto_k": 0.4, "pareto_k_threshold": 0.7, "pareto_verdict": "good", "equal_total_log_ml": -nll - 0.01,
         "equal_total_log_ml_se": 0.01, "equal_total_log_ml_std": 0.15, "equal_total_log_ml_pooled": -nll + 0.001,
         "equal_total_log_ml_pooled_se": 0.012, "equal_total_n_samples": 1000,
@@ -42,7 +43,8 @@ def made_up_record(data, row, seed=1, *, nll, sd=0.1, seconds=None, reference="g
             "evaluation": evaluation,
             "topologies": {**distances, "tv": 0.01, "tv_weighted": 0.009} if reference == "golden" else None,
             "splits": {**splits, "weighted": agreement, "q": {**agreement, "mean": 0.003}} if reference else None,
-            "operations": {"n_p": n_p, "n_q": n_q, "p_ms": 0.09, "p_ms_fastest": 0.08, "q_ms": 0.15, "q_ms_fastest": 0.14},
+            "operations": {"n_p": n_p, "n_q": n_q, "p_ms": 0.09, "p_ms_fastest": 0.08, "q_ms": 0.15,
+                           "q_ms_fastest": 0.14},
             "curve": curve, "command": "vbpi-mix bench table3",
         },
         "provenance": {"commit": "abcdef0123", "processor": "a processor", "packages": {"torch": "2.13.0"}},
@@ -57,13 +59,13 @@ def write_records(folder, records):
 
 
 def made_up_table(data=("DS1", "DS5"), rows=TABLE3_ROWS, seeds=(1, 2), **config):
-    """A whole table near the published one: +0.02 nats and 0.01 more from seed to seed; DS5 has no golden run."""
+    """A whole table 0.026 nats above the published one at seed 1, 0.01 more with each other; DS5 has no golden run."""
     return [
         made_up_record(
             name,
             row,
             seed,
-            nll=PUBLISHED.models[name, row].nll + 0.02 + 0.01 * seed,
+            nll=PUBLISHED.models[name, row].nll + 0.016 + 0.01 * seed,
             sd=PUBLISHED.models[name, row].sd,
             reference="golden" if name in ("DS1", "DS2", "DS3", "DS4") else "wmb",
             **config,

@@ -62,7 +62,7 @@ def read_record(
         _ = record["result"], record["provenance"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not the record of a benchmark ({error!r}): delete it to make it anew") from error
-    for key in sorted(found.keys() | config.keys()):
+    for key in dict.fromkeys((*config, *found)):  # in the order of the settings, derived ones later
         then, now = (values[key] if key in values else otherwise(key) for values in (found, config))
         if then != now:
             raise InputError(
