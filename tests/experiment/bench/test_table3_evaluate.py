@@ -8,7 +8,7 @@ import pytest
 from tests.experiment.simulated import fitted_example
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.evaluate.equal_total import log_ml_equal_total
-from vbpi_mix.evaluate.splits import split_table
+from vbpi_mix.evaluate.splits import split_agreement, split_table
 from vbpi_mix.evaluate.topologies import density_distance, sample_distance
 from vbpi_mix.experiment import Silent
 from vbpi_mix.experiment.bench.table3_config import Table3Data
@@ -75,6 +75,23 @@ def test_splits(run, sample, measured, drawn):
         assert found["worst"] == pytest.approx(max(abs(a - b) for a, b in pairs), rel=1e-9)
         assert found["n_compared"] == len(above)
         assert found["asdsf"] == pytest.approx(found["mean"] / 2**0.5, rel=1e-9)
+
+
+def test_component_weights_count_in_every_number(run, sample, measured, drawn):
+    reference = Reference(kind="golden", name="six.golden", sample=sample)
+    given = {"n_repeats": REPEATS, "n_samples": SAMPLES, "reference": reference, "reporter": Silent()}
+    assert evaluate_model(run, component_weights=np.array([0.5, 0.5]), **given) == measured
+    weights = np.array([0.9, 0.1])
+    found = evaluate_model(run, component_weights=weights, **given)
+    assert found["evaluation"]["log_ml_pooled"] == evaluate_log_weights(drawn[1], weights).log_ml_pooled.value
+    assert found["evaluation"]["equal_total_log_ml"] == log_ml_equal_total(drawn[1], weights).per_repeat.value
+    draws = drawn[0]
+    theirs = split_table(run.inputs.taxa, sample.topologies, sample.weights)
+    for name, each in (("q", np.ones(draws.n_trees)), ("weighted", draws.weights())):
+        ours = split_table(run.inputs.taxa, draws.topologies, each * weights[draws.components])
+        assert found["splits"][name]["asdsf"] == pytest.approx(split_agreement([theirs, ours]).asdsf, rel=1e-9)
+    weighted = collect(run.inputs.taxa, draws.topologies, draws.weights() * weights[draws.components])
+    assert found["topologies"]["tv_weighted"] == pytest.approx(sample_distance(sample, weighted).total_variation)
 
 
 def test_what_a_reference_is_good_for(run, sample):

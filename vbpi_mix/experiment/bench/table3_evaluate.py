@@ -8,6 +8,7 @@ import numpy as np
 
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.evaluate.equal_total import log_ml_equal_total
+from vbpi_mix.evaluate.estimates import as_component_weights
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
 from vbpi_mix.evaluate.splits import SplitTable, pooled_splits, split_agreement, split_table
 from vbpi_mix.evaluate.topologies import LOWEST_PROBABILITY, density_distance, sample_distance
@@ -48,17 +49,32 @@ def read_reference(data: Table3Data, taxa: tuple[str, ...]) -> Reference | None:
 
 
 def evaluate_model(
-    run: Run, *, n_repeats: int, n_samples: int, reference: Reference | None, reporter: Reporter
+    run: Run,
+    *,
+    n_repeats: int,
+    n_samples: int,
+    reference: Reference | None,
+    component_weights: np.ndarray | None = None,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Bounds, evidence, diagnostics, and distances to an MCMC run, ready for JSON.
 
     The draws are those of `vbpi-mix evaluate` with the run's own seed: `n_repeats` times `n_samples` of each component.
 
+    Arguments:
+        run: the model.
+        n_repeats: R.
+        n_samples: K, draws of each component and repeat.
+        reference: to compare with, if there is one.
+        component_weights: (A,) of the mixture, those that its densities are computed with; uniform if not given.
+        reporter: told about progress.
+
     Returns:
         "evaluation": as `evaluate.Evaluation.to_dict`, with `equal_total_*` of `evaluate.equal_total`; "topologies":
         distances to a golden reference, else None; "splits": to any reference, else None.
     """
-    tally = _Tally(run.inputs.taxa, with_splits=reference is not None, with_topologies=_is_golden(reference))
+    weights = as_component_weights(component_weights, run.problem.n_components)
+    tally = _Tally(run.inputs.taxa, weights, with_splits=reference is not None, with_topologies=_is_golden(reference))
     with torch_threads(1):
         log_weights = draw_batches(
             run.problem,
@@ -68,8 +84,8 @@ def evaluate_model(
             use=tally.add,
             on_progress=stage(reporter, "evaluation"),
         )
-    equal = log_ml_equal_total(log_weights, n_total=n_samples)
-    evaluation: dict[str, Any] = evaluate_log_weights(log_weights).to_dict()
+    equal = log_ml_equal_total(log_weights, component_weights, n_total=n_samples)
+    evaluation: dict[str, Any] = evaluate_log_weights(log_weights, component_weights).to_dict()
     evaluation |= {
         "equal_total_log_ml": equal.per_repeat.value,
         "equal_total_log_ml_se": equal.per_repeat.standard_error,
@@ -135,11 +151,14 @@ def _splits(reference: Reference, tally: "_Tally") -> dict[str, Any]:
 class _Tally:
     """Counts splits and topologies of draws batch by batch, so that memory does not grow with the trees."""
 
-    def __init__(self, taxa: tuple[str, ...], *, with_splits: bool, with_topologies: bool) -> None:
+    def __init__(
+        self, taxa: tuple[str, ...], component_weights: np.ndarray, *, with_splits: bool, with_topologies: bool
+    ) -> None:
         self._taxa = taxa
+        self._strata = component_weights * len(component_weights)  # what a draw of each component counts for
         self._with_splits, self._with_topologies = with_splits, with_topologies
         self._log_totals: list[float] = []
-        self._n_trees: list[int] = []
+        self._totals: list[float] = []
         self._weighted: list[SplitTable] = []
         self._q: list[SplitTable] = []
         self._samples: list[TreeSample] = []
@@ -149,20 +168,20 @@ class _Tally:
             return
         log_w = batch.log_weights.reshape(-1).numpy()
         distinct, position = batch.trees.encoded.topologies.unique()
-        counts = np.bincount(position, minlength=distinct.n_trees).astype(np.float64)
-        self._q.append(split_table(self._taxa, distinct, counts))
-        self._n_trees.append(len(log_w))
+        strata = self._strata[batch.trees.component_of_tree.numpy()]
+        self._q.append(split_table(self._taxa, distinct, np.bincount(position, strata, distinct.n_trees)))
+        self._totals.append(float(strata.sum()))
         shift = log_w.max()
         if not np.isfinite(shift):  # no draw of the batch has weight
             return
-        weights = np.bincount(position, weights=np.exp(log_w - shift), minlength=distinct.n_trees)
+        weights = np.bincount(position, strata * np.exp(log_w - shift), distinct.n_trees)
         self._log_totals.append(float(shift + np.log(weights.sum())))
         self._weighted.append(split_table(self._taxa, distinct, weights))
         if self._with_topologies:
             self._samples.append(collect(self._taxa, distinct, weights))
 
     def q_splits(self) -> SplitTable:
-        return pooled_splits(self._q, self._n_trees)
+        return pooled_splits(self._q, self._totals)
 
     def weighted_splits(self) -> SplitTable:
         return pooled_splits(self._weighted, self._shares().tolist())
