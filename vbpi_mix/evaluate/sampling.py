@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.estimators import all_components, mixture_log_prob, normalised_log_weights
+from vbpi_mix.estimators import all_components
 from vbpi_mix.variational import PhyloProblem, TreeDraws
 
 _LARGEST_BATCH = 1000
@@ -15,7 +15,11 @@ _LARGEST_BATCH = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedTrees:
-    """A * K trees, the K of each component next to each other, and log w = log p(x, z) - log q_mix(z) as (A, K)."""
+    """A * K trees, the K of each component next to each other, and log w = log p(x, z) - log q_mix(z) as (A, K).
+
+    q_mix has the mixture's component weights, the draws have not: what they count for as one sample of q_mix differs
+    from w by the factors of `PhyloMixture.log_strata`.
+    """
 
     trees: TreeDraws
     log_weights: Tensor
@@ -27,8 +31,7 @@ def draw_weighted(problem: PhyloProblem, n_particles: int, generator: torch.Gene
     plan = all_components(problem.n_components)
     trees = problem.mixture.draw(plan, n_particles, generator)
     log_likelihood, log_prior = problem.log_densities(trees)
-    log_q = mixture_log_prob(trees.log_q.T, normalised_log_weights(plan, None))
-    log_w = (log_likelihood + log_prior - log_q).reshape(problem.n_components, n_particles)
+    log_w = (log_likelihood + log_prior - problem.mixture.mixed(trees.log_q)).reshape(problem.n_components, n_particles)
     return WeightedTrees(trees=trees, log_weights=log_w)
 
 

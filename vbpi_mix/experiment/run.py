@@ -1,14 +1,14 @@
 """A run: a trained mixture with its configuration, in memory or in a folder."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vbpi_mix.errors import CheckpointError, ConfigError
-from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.evaluate import Evaluation, LearnedWeights, evaluate_log_weights
 from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
@@ -87,6 +87,8 @@ class Run:
         iteration: optimiser steps done.
         seconds: training time.
         folder: where it is kept, or None.
+        learned: the component weights found after training, if they were looked for; the mixture has them if they
+            were kept.
     """
 
     config: FitConfig
@@ -95,6 +97,7 @@ class Run:
     iteration: int
     seconds: float
     folder: RunFolder | None = None
+    learned: LearnedWeights | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> "Run":
@@ -114,7 +117,7 @@ class Run:
         inputs = current_inputs(inputs, saved.get("extra", {}))
         problem = make_problem(config, inputs)
         problem.load_state_dict(saved["model"])
-        return cls(
+        run = cls(
             config=config,
             inputs=inputs,
             problem=problem,
@@ -122,6 +125,13 @@ class Run:
             seconds=saved["seconds"],
             folder=folder,
         )
+        weights = saved.get("after", {}).get("weights")
+        return run if weights is None else run.with_weights(LearnedWeights.from_dict(weights))
+
+    def with_weights(self, learned: LearnedWeights) -> "Run":
+        """The run with component weights found after training, which its mixture gets if they are kept."""
+        self.problem.mixture.set_component_weights(learned.weights if learned.kept else None)
+        return replace(self, learned=learned)
 
     def weighted_draws(
         self,
@@ -151,7 +161,7 @@ class Run:
     ) -> Evaluation:
         """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component."""
         _, log_weights = self.weighted_draws(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
-        return evaluate_log_weights(log_weights)
+        return evaluate_log_weights(log_weights, self.problem.mixture.component_weights)
 
     def sample(self, n_trees: int, *, oversampling: int = 20, seed: int | None = None) -> PosteriorDraws:
         """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.

@@ -23,6 +23,8 @@ def draw_posterior(
 ) -> tuple[PosteriorDraws, np.ndarray]:
     """Draw R * A * K weighted trees, the same number from every component.
 
+    Where the components weigh differently, the draws count for more or less accordingly.
+
     Arguments:
         problem: target and mixture.
         taxa: names of its taxa.
@@ -32,15 +34,16 @@ def draw_posterior(
         on_progress: called with (repeats done, R).
 
     Returns:
-        The draws, and their log importance weights as (R, A, K) for `evaluate.evaluate_log_weights`.
+        The draws, and log p(x, tree) - log q_mix(tree) as (R, A, K) for `evaluate.evaluate_log_weights`.
     """
     children, lengths, components, weights = [], [], [], []
+    log_strata = problem.mixture.log_strata[:, None]
 
     def keep(batch: WeightedTrees) -> None:
         children.append(batch.trees.encoded.topologies.children)
         lengths.append(batch.trees.log_lengths.exp().numpy())
         components.append(batch.trees.component_of_tree.numpy())
-        weights.append(batch.log_weights.reshape(-1).numpy())
+        weights.append((batch.log_weights + log_strata).reshape(-1).numpy())
 
     with torch_threads(1):
         by_repeat = draw_batches(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.errors import InputError, NumericalError
-from vbpi_mix.estimators import all_components, mixture_log_prob, normalised_log_weights
+from vbpi_mix.estimators import all_components
 from vbpi_mix.posterior.spool import Spool, TreeSpool
 from vbpi_mix.posterior.tree_stream import TreeStream
 from vbpi_mix.seeding import numpy_generator, torch_generator
@@ -175,12 +175,12 @@ def _draws(
 
 
 def _scores(problem: PhyloProblem, trees: TreeDraws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(T,) log-likelihoods, log priors and log importance weights."""
+    """(T,) log-likelihoods, log priors and log importance weights as draws of the mixture."""
     with torch.no_grad(), torch_threads(1):
         log_likelihood, log_prior = problem.log_densities(trees)
-        plan = all_components(problem.n_components)
-        log_q = mixture_log_prob(trees.log_q.T, normalised_log_weights(plan, None))
-        return log_likelihood.numpy(), log_prior.numpy(), (log_likelihood + log_prior - log_q).numpy()
+        log_strata = problem.mixture.log_strata[trees.component_of_tree]
+        log_weights = log_likelihood + log_prior - problem.mixture.mixed(trees.log_q) + log_strata
+        return log_likelihood.numpy(), log_prior.numpy(), log_weights.numpy()
 
 
 def _in_pieces(copies: np.ndarray) -> Iterator[np.ndarray]:
