@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.statistics import assert_mean
 from tests.variational.test_problem import make_problem
+from vbpi_mix.evaluate.estimates import pooled_log_weights
 from vbpi_mix.evaluate.sampling import draw_batches, draw_weighted
 from vbpi_mix.posterior.sampling import draw_posterior
+from vbpi_mix.support import encode
 
 
 def test_weights_are_joint_over_mixture():
@@ -51,3 +54,43 @@ def test_posterior_draws_hold_the_weighted_trees(n_particles):
     lengths = torch.from_numpy(draws.branch_lengths)
     log_joint = problem.model.log_joint(lengths, draws.topologies).numpy()
     assert (log_joint - draws.log_weights < 60).all()  # log q_mix of the same trees, a finite density
+
+
+def test_draws_of_a_weighted_mixture_count_by_its_weights():
+    problem, weights = make_problem(n_components=3), np.array([0.6, 0.1, 0.3])
+    problem.mixture.set_component_weights(weights)
+    names = [f"t{i}" for i in range(5)]
+    draws, log_w = draw_posterior(
+        problem, names, n_particles=8, n_repeats=2, generator=torch.Generator().manual_seed(3)
+    )
+    problem.mixture.set_component_weights(None)
+    plain, equal = draw_posterior(
+        problem, names, n_particles=8, n_repeats=2, generator=torch.Generator().manual_seed(3)
+    )
+    assert np.array_equal(draws.branch_lengths, plain.branch_lengths)
+    lengths, encoded = torch.from_numpy(draws.branch_lengths), encode(problem.mixture.support, draws.topologies)
+    with torch.no_grad():
+        log_q = problem.mixture.log_prob(encoded, lengths.log()).numpy()
+        log_joint = problem.model.log_joint(lengths, draws.topologies).numpy()
+    expected = log_joint - np.log(weights @ np.exp(log_q))
+    np.testing.assert_allclose(log_w.reshape(-1), expected, rtol=1e-10)
+    np.testing.assert_allclose(draws.log_weights, expected + np.log(3 * weights[draws.components]), rtol=1e-10)
+    np.testing.assert_allclose(draws.log_weights, pooled_log_weights(log_w, weights), rtol=1e-12)
+    assert np.array_equal(plain.log_weights, equal.reshape(-1))
+
+
+def test_weighted_or_not_the_draws_follow_the_same_posterior():
+    """Sums of importance weights estimate the evidence, by topology too, whatever the component weights."""
+    problem = make_problem(n_components=2)
+    names, found = [f"t{i}" for i in range(5)], []
+    for weights in (None, np.array([0.85, 0.15])):
+        problem.mixture.set_component_weights(weights)
+        generator = torch.Generator().manual_seed(4)
+        sums = []
+        for _ in range(200):
+            draws, _ = draw_posterior(problem, names, n_particles=300, n_repeats=1, generator=generator)
+            first = draws.branch_lengths[:, 0] > 0.1
+            w = np.exp(draws.log_weights + 100)
+            sums.append([w.mean(), (w * first).mean()])
+        found.append(np.array(sums))
+    assert_mean(found[0] - found[1], 0.0)

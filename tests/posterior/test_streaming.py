@@ -79,6 +79,23 @@ def test_weighted_trees_are_the_draws_with_their_weights(run, tmp_path):
     assert weights.sum() == pytest.approx(1)
 
 
+def test_streams_of_a_weighted_mixture_are_its_draws_with_their_weights(run, tmp_path):
+    mixture = run.problem.mixture
+    mixture.set_component_weights(np.array([0.8, 0.2]))
+    try:
+        weighted, drawn = draw(stream_weighted, run, 2000, tmp_path), all_draws(run, 2000)
+        resampled = gathered(draw(stream_resampled, run, 500, tmp_path, oversampling=4))
+    finally:
+        mixture.set_component_weights(None)
+    columns = gathered(weighted)
+    order, theirs = np.argsort(columns["branch_lengths"][:, 0]), np.argsort(drawn.branch_lengths[:, 0])
+    np.testing.assert_allclose((columns["weights"] / weighted.total_weight)[order], drawn.weights()[theirs])
+    row = {lengths.tobytes(): i for i, lengths in enumerate(drawn.branch_lengths)}
+    copies = np.bincount([row[x.tobytes()] for x in resampled["branch_lengths"]], minlength=2000)
+    assert (np.abs(copies - 500 * drawn.weights()) < 1 + 1e-9).all()
+    assert not np.allclose(drawn.log_weights, all_draws(run, 2000).log_weights)
+
+
 def test_equal_seeds_give_equal_trees_and_others_do_not(run, tmp_path):
     for make in (stream_resampled, stream_weighted):
         first, again = (gathered(draw(make, run, 500, tmp_path)) for _ in range(2))
