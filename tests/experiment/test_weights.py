@@ -26,7 +26,7 @@ from vbpi_mix.train import load_checkpoint
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    monkeypatch.setattr(module, "_DRAWS", 6000)
+    monkeypatch.setattr(module, "_DRAWS", 12_000)
     monkeypatch.setattr(module, "_PARTICLES", 500)
 
 
@@ -43,10 +43,10 @@ def config(folder, **options):
 def trained(tmp_path_factory):
     """A badly trained run: its components are not equally good."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_DRAWS", 6000)
+        patch.setattr(module, "_DRAWS", 12_000)
         patch.setattr(module, "_PARTICLES", 500)
         folder = tmp_path_factory.mktemp("weights")
-        return fit_folder(config(folder, seed=7), folder / "run")[0]
+        return fit_folder(config(folder, seed=5), folder / "run")[0]
 
 
 def test_weights_are_found_kept_and_saved(trained):
@@ -66,6 +66,8 @@ def test_everything_downstream_uses_them(trained):
     """The densities of q, its topology probabilities, estimates, shares and summaries, against formulas."""
     draws, log_weights = trained.weighted_draws(n_particles=300, n_repeats=10)
     mixture, weights = trained.problem.mixture, trained.learned.weights
+    made = np.bincount(draws.components, minlength=3)
+    assert np.array_equal(made, np.ceil(9000 * weights))
     encoded = encode(mixture.support, draws.topologies)
     lengths = torch.from_numpy(draws.branch_lengths)
     with torch.no_grad():
@@ -73,21 +75,22 @@ def test_everything_downstream_uses_them(trained):
         each = mixture.networks.log_prob(encoded).numpy()
         log_joint = trained.problem.model.log_joint(lengths, draws.topologies).numpy()
     log_mix = np.log(weights @ np.exp(log_q))
-    np.testing.assert_allclose(log_weights.reshape(-1), log_joint - log_mix, rtol=1e-9)
+    strata = (9000 * weights / made)[draws.components]
+    np.testing.assert_allclose(draws.log_weights, log_joint - log_mix + np.log(strata), rtol=1e-9)
     np.testing.assert_allclose(log_q_topologies(trained, draws.topologies), np.log(weights @ np.exp(each)), rtol=1e-9)
     everything = log_q_topologies(trained, all_topologies(6))
     assert np.exp(everything).sum() == pytest.approx(1)
 
-    evaluation = evaluate_log_weights(log_weights, weights)
+    evaluation = evaluate_log_weights(log_weights, mixture.component_weights)
     assert trained.evaluate(n_particles=300, n_repeats=10) == evaluation
     diagnosis = diagnose(trained, draws, log_weights, name="x", neighbours=False)
     assert diagnosis.evaluation == evaluation
-    w = np.exp(log_joint - log_mix) * weights[draws.components]
+    w = np.exp(log_joint - log_mix) * strata
     shares = np.bincount(draws.components, weights=w, minlength=3) / w.sum()
     np.testing.assert_allclose(diagnosis.shares, shares, rtol=1e-9)
     posterior = posterior_of_draws(trained, draws, log_weights, name="x")
     assert posterior.log_ml == (evaluation.log_ml_pooled.value, evaluation.log_ml_pooled.standard_error)
-    assert posterior.effective_size == pytest.approx(evaluation.ess)
+    assert posterior.effective_size == pytest.approx(evaluation.ess, rel=0.2)  # other draws
     reference = posterior_of_draws(trained, draws, log_weights, name="y")
     of_q = compare(posterior, reference).topologies_of_q
     listed = reference.topologies
@@ -103,9 +106,10 @@ def test_weights_change_no_estimate_beyond_its_error(trained):
 
 
 def test_the_bound_rises_by_what_was_said(trained):
-    both = compare_weights(trained, n_particles=500, n_repeats=40, seed=77, reporter=Silent())
-    rise = both.weighted.elbo.value - both.uniform.elbo.value
-    error = np.hypot(both.weighted.elbo.standard_error, both.uniform.elbo.standard_error)
+    ten = replace(trained, config=replace(trained.config, particles=10))
+    both = compare_weights(ten, n_particles=500, n_repeats=40, seed=77, reporter=Silent())
+    rise = both.weighted.lb10.value - both.uniform.lb10.value
+    error = np.hypot(both.weighted.lb10.standard_error, both.uniform.lb10.standard_error)
     assert rise == pytest.approx(both.learned.gain.value, abs=4.7 * np.hypot(error, both.learned.gain.standard_error))
     assert both.learned.gain.value > 0
 
@@ -193,9 +197,9 @@ def test_memory_equals_folder(tmp_path):
 
 def test_weights_without_gain_are_told_and_left_out(tmp_path, monkeypatch):
     nothing = LearnedWeights(
-        weights=np.array([0.5, 0.3, 0.2]), gain=Estimate(value=0.001, standard_error=0.002), kept=False
+        weights=np.array([0.5, 0.3, 0.2]), n_particles=4, gain=Estimate(value=0.001, standard_error=0.002), kept=False
     )
-    monkeypatch.setattr(module, "choose_weights", lambda *_: nothing)
+    monkeypatch.setattr(module, "choose_weights", lambda *_, **__: nothing)
     run, _ = fit_folder(config(tmp_path, iterations=20), tmp_path / "run")
     assert run.learned == nothing
     assert run.problem.mixture.component_weights is None
@@ -262,8 +266,8 @@ def test_reports_and_commands_name_them(trained):
 
 
 def test_equal_seeds_give_equal_weights_and_others_nearly(trained):
-    first, again = (find_weights(trained.problem, seed=4, reporter=Silent()) for _ in range(2))
-    other = find_weights(trained.problem, seed=5, reporter=Silent())
+    first, again = (find_weights(trained.problem, n_particles=4, seed=4, reporter=Silent()) for _ in range(2))
+    other = find_weights(trained.problem, n_particles=4, seed=5, reporter=Silent())
     assert first.to_dict() == again.to_dict()
     assert first.to_dict() != other.to_dict()
     np.testing.assert_allclose(first.weights, other.weights, atol=0.1)

@@ -6,9 +6,8 @@ import torch
 
 from tests.statistics import assert_mean
 from tests.variational.test_problem import make_problem
-from vbpi_mix.evaluate.estimates import pooled_log_weights
 from vbpi_mix.evaluate.sampling import draw_batches, draw_weighted
-from vbpi_mix.posterior.sampling import draw_posterior
+from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.support import encode
 
 
@@ -56,27 +55,57 @@ def test_posterior_draws_hold_the_weighted_trees(n_particles):
     assert (log_joint - draws.log_weights < 60).all()  # log q_mix of the same trees, a finite density
 
 
-def test_draws_of_a_weighted_mixture_count_by_its_weights():
-    problem, weights = make_problem(n_components=3), np.array([0.6, 0.1, 0.3])
+@pytest.mark.parametrize("n_particles", [1, 8, 30])
+def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch):
+    monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 20)
+    problem, weights = make_problem(n_components=3), np.array([0.62, 0.005, 0.375])
     problem.mixture.set_component_weights(weights)
     names = [f"t{i}" for i in range(5)]
+    told = []
     draws, log_w = draw_posterior(
-        problem, names, n_particles=8, n_repeats=2, generator=torch.Generator().manual_seed(3)
+        problem,
+        names,
+        n_particles=n_particles,
+        n_repeats=2,
+        generator=torch.Generator().manual_seed(3),
+        on_progress=lambda done, total: told.append((done, total)),
     )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    expected = 6 * n_particles * weights
+    made = np.bincount(draws.components, minlength=3)
+    assert (made >= 1).all()
+    assert ((made >= expected - 1e-9) & (made < expected + 1 + 1e-9)).all()
+
+    def log_weights(lengths, topologies):
+        encoded = encode(problem.mixture.support, topologies)
+        with torch.no_grad():
+            log_q = problem.mixture.log_prob(encoded, torch.from_numpy(lengths).log()).numpy()
+            log_joint = problem.model.log_joint(torch.from_numpy(lengths), topologies).numpy()
+        return log_joint - np.log(weights @ np.exp(log_q))
+
+    strata = np.log(expected / made)[draws.components]
+    np.testing.assert_allclose(
+        draws.log_weights, log_weights(draws.branch_lengths, draws.topologies) + strata, rtol=1e-10
+    )
+    # what bounds are estimated from: as many draws of each component, the same as without weights
     problem.mixture.set_component_weights(None)
-    plain, equal = draw_posterior(
-        problem, names, n_particles=8, n_repeats=2, generator=torch.Generator().manual_seed(3)
-    )
-    assert np.array_equal(draws.branch_lengths, plain.branch_lengths)
-    lengths, encoded = torch.from_numpy(draws.branch_lengths), encode(problem.mixture.support, draws.topologies)
-    with torch.no_grad():
-        log_q = problem.mixture.log_prob(encoded, lengths.log()).numpy()
-        log_joint = problem.model.log_joint(lengths, draws.topologies).numpy()
-    expected = log_joint - np.log(weights @ np.exp(log_q))
-    np.testing.assert_allclose(log_w.reshape(-1), expected, rtol=1e-10)
-    np.testing.assert_allclose(draws.log_weights, expected + np.log(3 * weights[draws.components]), rtol=1e-10)
-    np.testing.assert_allclose(draws.log_weights, pooled_log_weights(log_w, weights), rtol=1e-12)
-    assert np.array_equal(plain.log_weights, equal.reshape(-1))
+    again = torch.Generator().manual_seed(3)
+    plain, _ = draw_posterior(problem, names, n_particles=n_particles, n_repeats=2, generator=again)
+    problem.mixture.set_component_weights(weights)
+    order = np.argsort(plain.components, kind="stable")
+    by_component = np.moveaxis(log_w, 1, 0).reshape(-1)
+    np.testing.assert_allclose(by_component, log_weights(plain.branch_lengths, plain.topologies)[order], rtol=1e-10)
+
+
+@pytest.mark.parametrize("n_particles", [3, 50])
+def test_draws_with_and_without_their_estimates_are_the_same(n_particles, monkeypatch):
+    monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 20)
+    problem, names = make_problem(n_components=2), [f"t{i}" for i in range(5)]
+    how = {"n_particles": n_particles, "n_repeats": 2}
+    both, _ = draw_posterior(problem, names, **how, generator=torch.Generator().manual_seed(3))
+    alone = draw_trees(problem, names, **how, generator=torch.Generator().manual_seed(3))
+    for name in ("branch_lengths", "log_weights", "components"):
+        assert np.array_equal(getattr(both, name), getattr(alone, name))
 
 
 def test_weighted_or_not_the_draws_follow_the_same_posterior():

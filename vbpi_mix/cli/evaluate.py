@@ -37,9 +37,8 @@ def evaluate(
     it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold says that the standard
     errors cannot be trusted; a warning says so, and if the search for topologies left much of the posterior out.
 
-    --learn-weights finds component weights on draws of their own and prints two columns, of equal weights and of
-    those, from the same draws. Draws stay equally many from every component, so the effective sample size is smaller
-    where weights differ much.
+    --learn-weights finds component weights on draws of their own, which raise the bound with as many samples as the
+    training had particles, and prints two columns, of equal weights and of those, from the same draws.
     """
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.caution import caution

@@ -165,6 +165,18 @@ def effective_sample_size(log_weights: np.ndarray) -> float:
     return float(relative.sum() ** 2 / (relative**2).sum())
 
 
+def weighted_size(log_weights: torch.Tensor | np.ndarray, component_weights: np.ndarray) -> float:
+    """Effective sample size of R * A * K draws of the weighted mixture, from equally many draws of each component.
+
+    n (sum_a pi_a m_a)^2 / sum_a pi_a s_a with m_a and s_a the means of w and w^2 over the draws of component a:
+    Kish's, if the draws followed the weights.
+    """
+    log_w = as_log_weights(log_weights)
+    weights = as_component_weights(component_weights, log_w.shape[1])
+    relative = np.exp(log_w - log_w.max())
+    return float(log_w.size * (weights @ relative.mean(axis=(0, 2))) ** 2 / (weights @ (relative**2).mean(axis=(0, 2))))
+
+
 def log_mean_exp(values: np.ndarray) -> np.ndarray:
     """The logarithm of the mean of exp(values) over the last axis; -inf where all values are."""
     largest = values.max(axis=-1)

@@ -17,7 +17,7 @@ from vbpi_mix.train import FitResult, add_to_checkpoint, torch_threads
 from vbpi_mix.variational import PhyloProblem
 
 WEIGHTS_STREAM = 30
-_DRAWS = 80_000  # of all components together, half to learn from and half to judge by
+_DRAWS = 200_000  # of all components together, half to learn from and half to judge by
 _PARTICLES = 1000  # of a component in a repeat
 
 
@@ -40,17 +40,20 @@ class WeightComparison:
         return {"uniform": self.uniform.to_dict(), "learned": self.weighted.to_dict()}
 
 
-def find_weights(problem: PhyloProblem, *, seed: int, reporter: Reporter) -> LearnedWeights:
+def find_weights(problem: PhyloProblem, *, n_particles: int, seed: int, reporter: Reporter) -> LearnedWeights:
     """Learn weights from draws of the mixture as it is; the same for equal seeds.
 
     Arguments:
         problem: target and mixture; nothing of it is changed, and the weights it has do not matter.
+        n_particles: of the bound that they are to raise.
         seed: of the draws.
         reporter: told about progress.
     """
     n_components = problem.n_components
     if n_components == 1:
-        return LearnedWeights(weights=np.ones(1), gain=Estimate(value=0.0, standard_error=0.0), kept=False)
+        return LearnedWeights(
+            weights=np.ones(1), n_particles=n_particles, gain=Estimate(value=0.0, standard_error=0.0), kept=False
+        )
     n_repeats = 2 * max(1, _DRAWS // (2 * _PARTICLES * n_components))
     generator, plan = torch_generator(seed, stream=WEIGHTS_STREAM), all_components(n_components)
     shape = (n_repeats, n_components, _PARTICLES)
@@ -63,17 +66,18 @@ def find_weights(problem: PhyloProblem, *, seed: int, reporter: Reporter) -> Lea
             log_joint[repeat] = (log_likelihood + log_prior).numpy().reshape(shape[1:])
             log_q[repeat] = trees.log_q.T.numpy().reshape(log_q.shape[1:])
             tell(repeat + 1, n_repeats)
-    return choose_weights(log_joint, log_q)
+    return choose_weights(log_joint, log_q, n_particles=n_particles)
 
 
 def finish_weights(run: Run, result: FitResult, reporter: Reporter) -> Run:
     """The run with learned weights, saved with it, if its settings ask for them and no signal ended the training.
 
+    The weights raise the bound that training raised, of as many particles (`evaluate.weights`).
     Training does not know of them, so a run goes on as if they had not been learned, and learns them anew at its end.
     """
     if not run.config.learn_weights or result.ending == "signal":
         return run
-    learned = find_weights(run.problem, seed=run.config.seed, reporter=reporter)
+    learned = find_weights(run.problem, n_particles=run.config.particles, seed=run.config.seed, reporter=reporter)
     reporter.message(f"component weights {learned.describe()}")
     if run.folder is not None:
         add_to_checkpoint(run.folder.checkpoint, {"weights": learned.to_dict()})
@@ -93,14 +97,14 @@ def compare_weights(
         reporter: told about progress.
     """
     seed = run.config.seed if seed is None else seed
-    learned = find_weights(run.problem, seed=seed, reporter=reporter)
+    learned = find_weights(run.problem, n_particles=run.config.particles, seed=seed, reporter=reporter)
     mixture, pieces = run.problem.mixture, []
     log_weights = [mixture.log_weights_of(weights) for weights in (None, learned.weights)]
 
     def keep(batch: WeightedTrees) -> None:
         log_q = batch.trees.log_q
         more = [mixture.mixed(log_q) - mixture_log_prob(log_q.T, log_w) for log_w in log_weights]
-        pieces.append(batch.log_weights + torch.stack(more).reshape(2, *batch.log_weights.shape))
+        pieces.append((batch.log_weights + torch.stack(more)).reshape(2, mixture.n_components, -1))
 
     with torch_threads(1):
         draw_batches(

@@ -19,7 +19,7 @@ Tying = Literal["none", "topology", "branch"]
 
 @dataclass(frozen=True, kw_only=True)
 class TreeDraws:
-    """T = S * K trees with branch lengths, the K trees of each sampled component next to each other.
+    """T trees with branch lengths, those of each sampled component next to each other: S * K, if there are K of each.
 
     Arguments:
         encoded: the topologies and their ids.
@@ -135,8 +135,14 @@ class PhyloMixture(nn.Module):
             return each[0]
         return torch.logsumexp(each + self.log_strata[:, None], dim=0) - math.log(self.n_components)
 
-    def draw(self, plan: ComponentPlan, n_particles: int, generator: torch.Generator) -> TreeDraws:
-        """Draw K trees from each sampled component; evaluate all of them under every evaluated one."""
+    def draw(self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator) -> TreeDraws:
+        """Draw trees from the sampled components; evaluate all of them under every evaluated one.
+
+        Arguments:
+            plan: the components.
+            n_particles: K of each, or (S,) how many of each.
+            generator: source of the draws.
+        """
         component = plan.sampled.repeat_interleave(n_particles)
         encoded = self.networks.sample(self._topology_row(component), generator)
         log_q_topology = self._log_q_topology(encoded, plan.evaluated)
