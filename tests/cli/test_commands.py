@@ -100,6 +100,11 @@ def test_learned_weights(program, example, tmp_path, monkeypatch):
     assert both["uniform"]["elbo"] == one["elbo"]
     assert both["component_weights"] == values["component_weights"]  # equal seeds, the same training
     assert {"learned", "warning", "iteration"} <= set(both)
+    one = json.loads(program("evaluate", plain, "--json", "--learn-weights", "--weight-particles", 1, *few)[1])
+    assert one["component_weights"]["n_particles"] == 1 != both["component_weights"]["n_particles"] == 4
+    status, _, err = program("evaluate", plain, "--weight-particles", 1, *few)
+    assert status == 2
+    assert "--learn-weights" in err
     status, out, _ = program("evaluate", plain, "--learn-weights", *few)
     assert status == 0
     assert out.splitlines()[1].split() == ["equal", "weights", "these", "weights"]

@@ -27,6 +27,10 @@ def evaluate(
             "--learn-weights", help="Also with weights of the components that raise the bound; the run stays as it is."
         ),
     ] = False,
+    weight_particles: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples of the bound that the weights raise; as in training if not given."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -37,18 +41,21 @@ def evaluate(
     it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold says that the standard
     errors cannot be trusted; a warning says so, and if the search for topologies left much of the posterior out.
 
-    --learn-weights finds component weights on draws of their own, which raise the bound with as many samples as the
-    training had particles, and prints two columns, of equal weights and of those, from the same draws.
+    --learn-weights finds component weights, on draws of their own, that raise the bound which training raised, and
+    prints two columns, of equal weights and of those, from the same draws.
     """
+    from vbpi_mix.errors import ConfigError
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.caution import caution
     from vbpi_mix.experiment.weights import compare_weights
 
     use_threads(threads)
+    if weight_particles is not None and not learn_weights:
+        raise ConfigError("--weight-particles needs --learn-weights: it says what the weights are learned for")
     loaded = Run.load(run)
     with ConsoleReporter(quiet=quiet) as reporter:
         how: dict[str, Any] = {"n_particles": samples, "n_repeats": repeats, "seed": seed, "reporter": reporter}
-        both = compare_weights(loaded, **how) if learn_weights else None
+        both = compare_weights(loaded, **how, weight_particles=weight_particles) if learn_weights else None
         result = loaded.evaluate(**how) if both is None else both.uniform
         warning = caution(loaded, result)
         if warning is not None:

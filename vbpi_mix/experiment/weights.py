@@ -10,7 +10,7 @@ from vbpi_mix.estimators import all_components, mixture_log_prob
 from vbpi_mix.evaluate import Estimate, Evaluation, LearnedWeights, choose_weights, evaluate_log_weights
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
 from vbpi_mix.experiment.build import EVALUATE_STREAM
-from vbpi_mix.experiment.reporter import Reporter, stage
+from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.train import FitResult, add_to_checkpoint, torch_threads
@@ -85,7 +85,13 @@ def finish_weights(run: Run, result: FitResult, reporter: Reporter) -> Run:
 
 
 def compare_weights(
-    run: Run, *, n_particles: int, n_repeats: int, seed: int | None, reporter: Reporter
+    run: Run,
+    *,
+    n_particles: int,
+    n_repeats: int,
+    seed: int | None = None,
+    weight_particles: int | None = None,
+    reporter: Reporter | None = None,
 ) -> WeightComparison:
     """Learn weights for a run and evaluate it with equal and with learned ones; neither run nor folder changes.
 
@@ -94,10 +100,14 @@ def compare_weights(
         n_particles: K draws per component and repeat.
         n_repeats: R.
         seed: of all draws; the run's own if None.
+        weight_particles: of the bound that the weights raise; those of the training if None.
         reporter: told about progress.
     """
+    reporter = reporter or Silent()
     seed = run.config.seed if seed is None else seed
-    learned = find_weights(run.problem, n_particles=run.config.particles, seed=seed, reporter=reporter)
+    learned = find_weights(
+        run.problem, n_particles=weight_particles or run.config.particles, seed=seed, reporter=reporter
+    )
     mixture, pieces = run.problem.mixture, []
     log_weights = [mixture.log_weights_of(weights) for weights in (None, learned.weights)]
 
