@@ -29,7 +29,7 @@ def evaluate(
     ] = False,
     weight_particles: Annotated[
         int | None,
-        typer.Option(min=1, help="Samples of the bound that the weights raise; as in training if not given."),
+        typer.Option(min=1, help="Samples of the bound that the weights raise; the training's if not given."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
