@@ -233,6 +233,21 @@ def test_the_published_start_is_no_identity_and_depends_on_the_generator_alone(w
 
 
 @torch.no_grad()
+def test_the_published_start_of_realnvp_is_that_of_linear_layers():
+    """Uniform within 1/sqrt(inputs): F of them in the first layer, H in the last, whose bias goes with its weights."""
+    n_features, n_hidden = 400, 50
+    flow = RealNVP(n_features=n_features, n_taxa=10, n_layers=4, n_hidden=n_hidden)
+    flow.start_published(torch.Generator().manual_seed(1))
+    first, last = flow.rows[:, : 2 * n_hidden], flow.rows[:, 2 * n_hidden :]
+    for part, bound in ((first, n_features**-0.5), (flow.hidden_bias, n_features**-0.5), (last, n_hidden**-0.5)):
+        assert float(part.abs().max()) == pytest.approx(bound, rel=0.05)
+        assert float(part.abs().max()) <= bound
+    lengths = torch.full((1, 17), 2.0, dtype=torch.float64)
+    ids = np.arange(17 * 3, dtype=np.int32).reshape(1, 17, 3)
+    assert float(flow(lengths, ids)[0].abs().max()) < 20  # nothing explodes on the way through the layers
+
+
+@torch.no_grad()
 def test_rows_in_single_precision_lose_nothing_but_their_own_digits():
     single = RealNVP(n_features=N_FEATURES, n_taxa=N_TAXA, n_layers=4, n_hidden=30)
     generator = torch.Generator().manual_seed(1)

@@ -1,16 +1,21 @@
 """`vbpi-mix bench` as a user runs it."""
 
+import json
+import os
+import signal
 import sys
 
 import pytest
 
+from tests.experiment.simulated import write_example
 from vbpi_mix.cli.main import main
-from vbpi_mix.experiment.bench import toy_timing
+from vbpi_mix.experiment.bench import table3, table3_timing, toy_timing
 
 
 @pytest.fixture
 def program(monkeypatch, capsys):
     """Run the program; returns (exit status, stdout, stderr)."""
+    monkeypatch.setattr(table3_timing, "_BLOCKS", 3)
     monkeypatch.setattr(toy_timing, "CASES", tuple({**case, "steps": 2} for case in toy_timing.CASES))
 
     def run(*arguments):
@@ -68,5 +73,141 @@ def test_help(program):
     status, out, _ = program("bench", "toy", "--help")
     assert status == 0
     assert "Example: vbpi-mix bench toy" in out
+    for command in ("table3", "render"):
+        _, out, _ = program("bench", command, "--help")
+        assert f"Example: vbpi-mix bench {command}" in out
     _, out, _ = program("bench", "--help")
     assert "toy" in out
+
+
+SMALL = ("--seeds", 1, "--flow", "skew", "--iterations", 60, "--repeats", 2)
+
+
+@pytest.fixture
+def example(tmp_path):
+    return write_example(tmp_path)
+
+
+def test_table3_and_its_tables(program, example, tmp_path):
+    alignment, trees = example
+    folder = tmp_path / "table"
+    command = (
+        "bench",
+        "table3",
+        "--data",
+        alignment,
+        "--trees",
+        trees,
+        "--rows",
+        "1,1,A2A;2,1,S2A",
+        *SMALL,
+        "-o",
+        folder,
+    )
+    status, out, err = program(*command)
+    assert status == 0, err
+    assert out.splitlines() == [
+        "2 of 2 models have their record",
+        f"tables and pictures: vbpi-mix bench render {folder}",
+    ]
+    assert "example_A2_S1_s2a_seed1_default_skew: training: 60 of 60" in err
+    record = json.loads((folder / "models" / "example_A2_S1_s2a_seed1_default_skew.json").read_text())
+    assert "--data example.fasta --trees candidates.nwk --rows '1,1,A2A;2,1,S2A'" in record["result"]["command"]
+    status, out, err = program(*command, "-q")
+    assert (status, err, out.splitlines()[0]) == (0, "", "2 of 2 models have their record")
+
+    status, out, err = program("bench", "render", folder)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1] == f"  {folder / 'table3.md'}"
+    assert "| S2A | 2 | 1 | 1 | 2 | " in (folder / "table3.md").read_text()
+    assert (folder / "evidence.png").is_file()
+    status, out, _ = program("bench", "render", folder / "models", "-o", tmp_path / "elsewhere")
+    assert status == 0
+    assert (tmp_path / "elsewhere" / "table3.tex").is_file()
+
+
+def test_table3_stopped(program, example, tmp_path, monkeypatch):
+    alignment, trees = example
+    command = (
+        "bench",
+        "table3",
+        "--data",
+        alignment,
+        "--trees",
+        trees,
+        "--rows",
+        "1,1,A2A",
+        *SMALL,
+        "-o",
+        tmp_path / "t",
+    )
+
+    def stop(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(table3, "evaluate_model", stop)
+        status, out, err = program(*command, "-q")
+    assert (status, out) == (143, "")
+    assert err == "warning: stopped; 0 models have their record: the same command goes on\n"
+    status, out, _ = program(*command, "-q")
+    assert (status, out.splitlines()[0]) == (0, "1 of 1 models have their record")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--rows", "4,2,A2A"), "Table 3 has no row 4,2,A2A"),
+        (("--rows", "S2A;4,1,S2A"), "row 4,1,S2A is given twice"),
+        (("--data", "DS9"), "did you mean"),
+        (("--seeds", 0), "at least 1"),
+        (("--recipe", "best"), "unknown recipe 'best'"),
+        (("--flow", "spline"), "unknown flow 'spline'"),
+        (("--iterations", 0), "n_iterations"),
+        (("--trees", "{}/none"), "no such file or folder"),
+        (("--trees", "{}/file"), "one file for 8 data sets"),
+        (("--references", "{}/none"), "no such folder"),
+        (("--set", "particels=5"), "unknown setting 'particels'"),
+        (("--set", "seed=5"), "decided by --seeds"),
+        (("--label", "a/b"), "letters, digits"),
+        (("--repeats", 1), "at least 2"),
+        (("--data", "DS1", "-o", "{}/file/x"), "cannot make the folder"),
+    ],
+)
+def test_mistakes_of_table3(program, tmp_path, arguments, expected):
+    (tmp_path / "file").write_text("")
+    status, out, err = program("bench", "table3", "-o", tmp_path / "x", *(str(a).format(tmp_path) for a in arguments))
+    assert status == 2, err
+    assert [line.startswith("error: ") for line in err.splitlines()] == [True], err
+    assert expected in err
+    assert out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_mistakes_of_render(program, tmp_path):
+    toy = (
+        "bench",
+        "toy",
+        "-o",
+        tmp_path / "toy",
+        "--iterations",
+        5,
+        "--rows",
+        "a2a:2:2",
+        "--seeds",
+        1,
+        "--train-only",
+        "-q",
+    )
+    assert program(*toy)[0] == 0
+    (tmp_path / "empty").mkdir()
+    for folder, expected in (
+        ("toy", "vbpi-mix bench toy -o"),
+        ("empty", "holds no records yet"),
+        ("none", "no such folder"),
+    ):
+        status, out, err = program("bench", "render", tmp_path / folder, "-o", tmp_path / "out")
+        assert (status, out) == (2, "")
+        assert [line.startswith("error: ") for line in err.splitlines()] == [True], err
+        assert expected in err
+    assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.evaluate.splits import SplitTable, split_agreement, split_table
+from vbpi_mix.evaluate.splits import SplitTable, pooled_splits, split_agreement, split_table
 from vbpi_mix.phylo import clades, random_topologies
 from vbpi_mix.phylo.distances import split_frequencies
 
@@ -57,3 +57,20 @@ def test_other_taxa_and_too_few():
         split_agreement([table(bc=1.0), other])
     with pytest.raises(InputError, match="two posteriors"):
         split_agreement([table(bc=1.0)])
+
+
+def test_pooled_tables_are_the_table_of_all_trees():
+    generator = np.random.default_rng(4)
+    topologies = random_topologies(60, 8, generator)
+    weights = generator.exponential(size=60)
+    taxa = tuple("abcdefgh")
+    cuts = [slice(0, 10), slice(10, 11), slice(11, 60)]
+    parts = [split_table(taxa, topologies[cut], weights[cut]) for cut in cuts]
+    whole = split_table(taxa, topologies, weights)
+    pooled = pooled_splits(parts, [weights[cut].sum() for cut in cuts])
+    assert np.array_equal(pooled.clades, whole.clades)
+    assert pooled.frequency == pytest.approx(whole.frequency, rel=1e-12)
+    with pytest.raises(InputError, match="same taxa"):
+        pooled_splits([whole, split_table(tuple("ABCDEFGH"), topologies, weights)], [1, 1])
+    with pytest.raises(InputError, match="same taxa"):
+        pooled_splits([], [])

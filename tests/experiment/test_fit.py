@@ -31,7 +31,7 @@ def test_a_run_leaves_all_its_files_and_opens_again(tmp_path, options):
     summary = summarise(run)
     assert result.ending == "iterations"
     names = {p.relative_to(tmp_path / "run").as_posix() for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    grown = set() if options.get("recipe") == "paper" else {"growth.json"}
+    grown = {"start.json"} | (set() if options.get("recipe") == "paper" else {"growth.json"})
     assert names == grown | {
         "config.toml", "inputs.npz", "checkpoint.pt", "metrics.jsonl", "provenance.json", "evaluation.json",
         "posterior/sample.trees", "posterior/consensus.nwk", "posterior/consensus.nex", "posterior/consensus.svg",

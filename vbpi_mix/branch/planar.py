@@ -13,6 +13,7 @@ from vbpi_mix.errors import NumericalError
 from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (0, 1)
+_PUBLISHED_NOISE = 0.01
 
 
 class Planar(nn.Module):
@@ -46,8 +47,8 @@ class Planar(nn.Module):
 
     @torch.no_grad()
     def start_published(self, generator: torch.Generator) -> None:
-        """Random vectors w and u, biases of zero."""
-        self._draw(self.rows, generator)
+        """Rows of w and u normal with standard deviation 0.01, biases of zero."""
+        self.rows.copy_(torch.randn(self.rows.shape, generator=generator, dtype=self.rows.dtype) * _PUBLISHED_NOISE)
 
     def forward(self, x: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
         """(T, E) log branch lengths and (T,) log |det|; differentiable once."""

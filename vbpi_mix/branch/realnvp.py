@@ -69,15 +69,17 @@ class RealNVP(nn.Module):
 
     @torch.no_grad()
     def start_published(self, generator: torch.Generator) -> None:
-        """Xavier-uniform weights in both layers of every network, biases of zero, gain 1."""
-        self.start_as_identity(generator)
+        """Every linear layer as torch makes it, uniform within 1/sqrt(its inputs), biases included; gain 1.
+
+        The first layer of a network has an input for every feature (F), of which a tree uses few, the last one H.
+        """
         self.output_gain.fill_(1.0)
         n_slots, n_hidden = (self.n_layers + 1) // 2, self.n_hidden
-        outputs = self.rows[:, n_slots * n_hidden :].unflatten(1, (n_slots, 2, n_hidden + 1))
-        bound = math.sqrt(6 / (n_hidden + 2 * self.n_taxa))
-        outputs[..., :-1] = torch.empty(outputs[..., :-1].shape, dtype=self.rows.dtype).uniform_(
-            -bound, bound, generator=generator
-        )
+        inputs = self.rows[:, : n_slots * n_hidden]
+        outputs = self.rows[:, n_slots * n_hidden :]
+        for part, n_inputs in ((inputs, self.n_features), (self.hidden_bias, self.n_features), (outputs, n_hidden)):
+            bound = 1 / math.sqrt(n_inputs)
+            part.copy_(torch.empty(part.shape, dtype=part.dtype).uniform_(-bound, bound, generator=generator))
 
     def forward(self, x: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(T, E) images of x (T, E) and (T,) log |det|; differentiable once.

@@ -2,7 +2,9 @@
 
 import typer
 
-from vbpi_mix.cli import bench_toy
+from vbpi_mix.cli import bench_render, bench_table3, bench_toy
 
 app = typer.Typer(help="Benchmarks that regenerate the paper's tables and figures.", no_args_is_help=True)
 app.command(name="toy", epilog=bench_toy.EXAMPLE)(bench_toy.toy)
+app.command(name="table3", epilog=bench_table3.EXAMPLE)(bench_table3.table3)
+app.command(name="render", epilog=bench_render.EXAMPLE)(bench_render.render)

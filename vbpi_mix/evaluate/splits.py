@@ -45,6 +45,21 @@ def split_table(taxa: Sequence[str], topologies: TopologyBatch, weights: np.ndar
     return SplitTable(taxa=tuple(taxa), clades=distinct, frequency=np.minimum(frequency, 1.0))
 
 
+def pooled_splits(tables: Sequence[SplitTable], shares: Sequence[float]) -> SplitTable:
+    """The splits of several sets of trees together; `shares`, not negative, are the sets' parts of the whole.
+
+    Raises:
+        InputError: no table, or other taxa.
+    """
+    if not tables or any(table.taxa != tables[0].taxa for table in tables):
+        raise InputError("split frequencies can only be pooled on the same taxa in the same order")
+    part = np.asarray(shares) / np.sum(shares)
+    distinct, position = bits.unique_rows(np.concatenate([table.clades for table in tables]))
+    share = np.concatenate([table.frequency * p for table, p in zip(tables, part, strict=True)])
+    frequency = np.bincount(position, weights=share, minlength=len(distinct))
+    return SplitTable(taxa=tables[0].taxa, clades=distinct, frequency=np.minimum(frequency, 1.0))
+
+
 @dataclass(frozen=True, kw_only=True)
 class SplitAgreement:
     """Frequencies of the same splits in R posteriors.

@@ -1,5 +1,6 @@
 """The whole path: from an alignment to a trained mixture and a posterior over trees."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -12,7 +13,6 @@ from vbpi_mix.experiment.build import (
     TRAIN_STREAM,
     check,
     grow_candidates,
-    growth_account,
     load_alignment,
     make_inputs,
     make_objective,
@@ -27,6 +27,7 @@ from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.report import write_report
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run, RunFolder, write_json
+from vbpi_mix.experiment.shared_start import check_start, make_start
 from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.experiment.weights import finish_weights
@@ -34,6 +35,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.posterior import PosteriorSummary, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.start import Start
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint, torch_threads
 from vbpi_mix.variational import PhyloProblem
 
@@ -73,6 +75,7 @@ def fit_folder(
     config: FitConfig,
     path: Path,
     *,
+    start: Start | None = None,
     resume: bool = False,
     iterations: int | None = None,
     max_seconds: float | None = None,
@@ -87,13 +90,15 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
+        start: topologies made before (`experiment.shared_start`) in place of candidates and growth; the outcome is
+            bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
         iterations: with `resume`, train to this number of steps in place of the run's own.
         max_seconds: training time allowed to this call.
         reporter: told about progress.
 
     Raises:
-        ConfigError: the folder holds a run already, or none to resume.
+        ConfigError: the folder holds a run already, or none to resume, or `start` was made with other settings.
     """
     reporter = reporter or Silent()
     folder = RunFolder(path)
@@ -117,17 +122,28 @@ def fit_folder(
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
-        candidates = _candidates(config, alignment, folder, reporter)
-        growth = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter)
-        weighted = None if growth is None else growth.weighted
-        inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
+        if start is None:
+            for source in make_sources(config):
+                source.check()
+            warm_up(config.model, config.flow, reporter)
+            start = make_start(
+                config, alignment, reporter, candidates=lambda: _candidates(config, alignment, folder, reporter)
+            )
+        else:
+            check_start(start, config, alignment)
+            warm_up(config.model, config.flow, reporter)
+            _make_folder(folder, config)
+        begun = time.perf_counter()
+        inputs = make_inputs(alignment, start.sample)
         problem = make_problem(config, inputs)
-        if growth is not None:
-            write_json(folder.growth, growth_account(growth))
+        if start.account:
+            write_json(folder.growth, dict(start.account))
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, weighted or candidates, reporter)
+        start_problem(problem, config, start.topologies, reporter)
+        seconds = {**start.seconds, "start": time.perf_counter() - begun}
+        write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
     result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
     return finish_weights(_run(config, inputs, result, folder), result, reporter), result
@@ -152,9 +168,6 @@ def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, repo
     replicates are kept in it: a run that is interrupted meanwhile goes on. If the bootstrap fails, what was written
     goes.
     """
-    for source in make_sources(config):
-        source.check()
-    warm_up(config.model, config.flow, reporter)
     if config.trees:
         candidates = load_candidates(config, alignment, reporter)
         _make_folder(folder, config)

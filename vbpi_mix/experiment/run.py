@@ -48,6 +48,11 @@ class RunFolder:
         return self.path / "growth.json"
 
     @property
+    def start(self) -> Path:
+        """What came before the training, by which program, and how long it took."""
+        return self.path / "start.json"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 
@@ -196,3 +201,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file under a temporary name, then rename it."""
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Raises:
+        CheckpointError: not there, or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}): delete the folder to make the run anew") from error

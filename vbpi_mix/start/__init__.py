@@ -5,6 +5,7 @@ from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
+from vbpi_mix.start.saved import Start, load_start
 from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "LaplaceWeights",
     "OptimisedLengths",
     "Round",
+    "Start",
     "WeightedTopologies",
     "fitted_features",
     "grow_topologies",
     "laplace_weights",
+    "load_start",
     "optimise_lengths",
     "start_fitted",
     "start_published",

@@ -51,11 +51,11 @@ def start_fitted(
 
 @torch.no_grad()
 def start_published(mixture: PhyloMixture, *, generator: torch.Generator) -> None:
-    """The published start: uniform tables, Xavier-normal feature rows, log lengths shifted by -2, Xavier flows."""
+    """The published start: uniform tables, Xavier-uniform feature rows, log lengths shifted by -2, the flow's own."""
     mixture.networks.logits.zero_()
     table = mixture.branches.base.table
     for component in table:
-        torch.nn.init.xavier_normal_(component, generator=generator)
+        torch.nn.init.xavier_uniform_(component, generator=generator)
     table[:, : mixture.support.n_splits, 0] += PAPER_SHIFT
     flow = mixture.branches.flow
     if isinstance(flow, Framed):

@@ -1,7 +1,7 @@
 """One JSON file per trained model: what makes a benchmark resumable, and its figures traceable."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,15 @@ def write_record(path: Path, config: Mapping[str, Any], result: Mapping[str, Any
     return record
 
 
-def read_record(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def read_record(
+    path: Path, config: Mapping[str, Any], *, otherwise: Callable[[str], Any] = lambda _: None
+) -> dict[str, Any] | None:
     """The record of a file, or None where there is no such file.
+
+    Arguments:
+        path: the file.
+        config: the settings that it must have been made with.
+        otherwise: the value, by name, of a setting that did not exist when the record was made.
 
     Raises:
         InputError: the file is not a record, or was made with other settings.
@@ -55,10 +62,10 @@ def read_record(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
         _ = record["result"], record["provenance"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not the record of a benchmark ({error!r}): delete it to make it anew") from error
-    for key in sorted(found.keys() | config.keys()):
-        if found.get(key) != config.get(key):
+    for key in dict.fromkeys((*config, *found)):  # in the order of the settings, derived ones later
+        then, now = (values[key] if key in values else otherwise(key) for values in (found, config))
+        if then != now:
             raise InputError(
-                f"{path} was made with {key} = {found.get(key)}, now it is {config.get(key)}: give another folder with "
-                "-o, or delete the file"
+                f"{path} was made with {key} = {then}, now it is {now}: give another folder with -o, or delete the file"
             )
     return record

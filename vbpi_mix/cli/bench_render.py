@@ -1,0 +1,27 @@
+"""`vbpi-mix bench render`: tables and pictures of a benchmark's records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: vbpi-mix bench render table3"
+
+
+def render(
+    folder: Annotated[Path, typer.Argument(help="Folder that `vbpi-mix bench table3 -o` wrote.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for tables and pictures; the same if not given.")
+    ] = None,
+) -> int:
+    """Write Table 3 beside the published one as Markdown, CSV and LaTeX, with pictures as SVG and PNG.
+
+    Whatever is trained so far is shown, and what falls short is said; recipes, flows and labels have a table each.
+    """
+    from vbpi_mix.experiment.bench.render import render_table3
+
+    paths = render_table3(folder, output)
+    typer.echo("files:")
+    for path in paths:
+        typer.echo(f"  {path}")
+    return 0

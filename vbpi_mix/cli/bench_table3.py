@@ -1,0 +1,87 @@
+"""`vbpi-mix bench table3`: the mixtures of the paper's Table 3."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import use_threads
+
+EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows '1,1,A2A;4,1,S2A' --seeds 1 -o table3"
+
+
+def table3(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if need be.")] = Path(
+        "table3"
+    ),
+    data: Annotated[
+        str | None, typer.Option(help="Data sets or alignment files, separated by commas; DS1 to DS8 if not given.")
+    ] = None,
+    rows: Annotated[
+        str, typer.Option(help="all, A2A, S2A, S2S, or A,S,ESTIMATOR such as 4,1,S2A; several separated by ;.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Seeds 1 to this number; three, as in the paper, if not given.")] = 3,
+    recipe: Annotated[str, typer.Option(help="default, or paper for the published training.")] = "default",
+    flow: Annotated[
+        str | None, typer.Option(help="Flow of the branch lengths; realnvp, as in the paper, if not given.")
+    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
+    trees: Annotated[
+        Path | None,
+        typer.Option(
+            help="Candidate topologies: a file, or a folder with DS1.ufboot.topologies.tsv.gz and so on; a bootstrap "
+            "is made if not given."
+        ),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with DS1.KIND.topologies.tsv.gz of MCMC runs, KIND golden, short or wmb; without it no "
+            "distances to MCMC."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting of a fit as NAME=VALUE; may be repeated.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Word at the end of the models' names, to tell other settings apart.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Repeats of the evaluation with 1,000 draws of each component.")] = 100,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Train the mixtures of Table 3 and keep a record of each: settings, evidence, bounds, distances to MCMC, times.
+
+    The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
+    that are there already are kept. A call that was stopped goes on where it was; several may share a folder.
+    """
+    from vbpi_mix.experiment.bench.table3 import run_table3, without_folders
+    from vbpi_mix.experiment.bench.table3_config import make_table3_config
+
+    use_threads(threads)
+    config = make_table3_config(
+        data=data,
+        rows=rows,
+        n_seeds=seeds,
+        recipe=recipe,
+        flow=flow,
+        iterations=iterations,
+        trees=trees,
+        references=references,
+        settings=settings or (),
+        label=label,
+        n_repeats=repeats,
+    )
+    command = shlex.join(["vbpi-mix", *without_folders(sys.argv[1:])])
+    with ConsoleReporter(quiet=quiet) as reporter:
+        outcome = run_table3(config, output, command=command, reporter=reporter)
+        if outcome.signal_number is not None:
+            reporter.warning(f"stopped; {len(outcome.records)} models have their record: the same command goes on")
+            return 128 + outcome.signal_number
+    taken = f"; {outcome.n_taken} are being trained by other processes" if outcome.n_taken else ""
+    typer.echo(f"{len(outcome.records)} of {len(config.jobs())} models have their record{taken}")
+    typer.echo(f"tables and pictures: vbpi-mix bench render {shlex.quote(str(output))}")
+    return 0

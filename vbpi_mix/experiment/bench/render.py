@@ -1,0 +1,41 @@
+"""Tables and pictures of the records of Table 3."""
+
+from pathlib import Path
+
+from vbpi_mix.experiment.bench.published import load_published
+from vbpi_mix.experiment.bench.records import make_folder
+from vbpi_mix.experiment.bench.table3_columns import csv_text
+from vbpi_mix.experiment.bench.table3_latex import latex
+from vbpi_mix.experiment.bench.table3_markdown import markdown
+from vbpi_mix.experiment.bench.table3_results import load_results
+from vbpi_mix.io.files import atomic_write
+
+
+def render_table3(folder: Path, output: Path | None = None) -> list[Path]:
+    """Write `table3.md`, `table3.csv`, `table3.tex`, and pictures of each way of training as SVG and PNG.
+
+    Arguments:
+        folder: of the results, see `load_results`.
+        output: where to write; the same folder if not given.
+
+    Returns:
+        The files, in the order of their making.
+
+    Raises:
+        InputError: no records there, records of something else, or files that cannot be written.
+    """
+    variants, published = load_results(folder), load_published()
+    made = make_folder(folder if output is None else output)
+    texts = {
+        "table3.md": markdown(variants, published),
+        "table3.csv": csv_text(variants, published),
+        "table3.tex": latex(variants, published),
+    }
+    paths = []
+    for name, text in texts.items():
+        with atomic_write(made / name) as file:
+            file.write(text)
+        paths.append(made / name)
+    from vbpi_mix.experiment.bench.table3_pictures import write_pictures  # matplotlib, once something is to be drawn
+
+    return [*paths, *write_pictures(variants, published, made)]
