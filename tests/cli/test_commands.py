@@ -76,6 +76,43 @@ def test_resume_from_the_command_line(program, example, tmp_path):
     assert "seed = 3, now it is 4" in err
 
 
+def test_learned_weights(program, example, tmp_path, monkeypatch):
+    monkeypatch.setattr("vbpi_mix.experiment.weights._DRAWS", 4000)
+    monkeypatch.setattr("vbpi_mix.experiment.weights._PARTICLES", 500)
+    alignment, trees = example
+    run, plain = tmp_path / "run", tmp_path / "plain"
+    status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *FAST, "--learn-weights")
+    assert status == 0, err
+    line = next(line for line in out.splitlines() if line.startswith("component weights"))
+    assert " nats on held-out draws; " in line
+    assert "component weights: 4 of 4" in err
+    few = ("--samples", 100, "--repeats", 10, "-q")
+    values = json.loads(program("evaluate", run, "--json", *few)[1])
+    assert sum(values["component_weights"]["weights"]) == pytest.approx(1)
+    status, out, _ = program("evaluate", run, *few)
+    assert out.splitlines()[0].startswith("component weights ")
+
+    program("fit", alignment, "-o", plain, "--trees", trees, *FAST, "-q")
+    before = {p: p.read_bytes() for p in plain.rglob("*") if p.is_file()}
+    one = json.loads(program("evaluate", plain, "--json", *few)[1])
+    both = json.loads(program("evaluate", plain, "--json", "--learn-weights", *few)[1])
+    assert "component_weights" not in one
+    assert both["uniform"]["elbo"] == one["elbo"]
+    assert both["component_weights"] == values["component_weights"]  # equal seeds, the same training
+    assert {"learned", "warning", "iteration"} <= set(both)
+    one = json.loads(program("evaluate", plain, "--json", "--learn-weights", "--weight-particles", 1, *few)[1])
+    assert one["component_weights"]["n_particles"] == 1 != both["component_weights"]["n_particles"] == 4
+    status, _, err = program("evaluate", plain, "--weight-particles", 1, *few)
+    assert status == 2
+    assert "--learn-weights" in err
+    status, out, _ = program("evaluate", plain, "--learn-weights", *few)
+    assert status == 0
+    assert out.splitlines()[1].split() == ["equal", "weights", "these", "weights"]
+    row = next(line for line in out.splitlines() if line.startswith("elbo")).split()
+    assert [float(row[1]), float(row[4])] == pytest.approx([both["uniform"]["elbo"], both["learned"]["elbo"]], abs=1e-4)
+    assert {p: p.read_bytes() for p in plain.rglob("*") if p.is_file()} == before
+
+
 def test_likelihood_prints_one_number_to_all_its_digits(program, tmp_path):
     alignment, tree = tmp_path / "a.fasta", tmp_path / "t.nwk"
     alignment.write_text(">a\nACGT\n>b\nACGA\n>c\nACTA\n>d\nACTT\n")

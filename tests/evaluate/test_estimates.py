@@ -16,6 +16,7 @@ from vbpi_mix.evaluate.estimates import (
     log_ml_published,
     lower_bound,
     pooled_log_weights,
+    weighted_size,
 )
 
 EVIDENCE = -7.25
@@ -210,3 +211,14 @@ def test_wrong_component_weights(weights):
 def test_too_few_draws_for_a_bound(n_particles):
     with pytest.raises(InputError, match="cannot be estimated"):
         lower_bound(np.zeros((2, 2, 5)), n_particles)
+
+
+def test_weighted_size_is_that_of_draws_that_follow_the_weights(generator):
+    weights = np.array([0.75, 0.25])
+    log_w = mixture_weights(generator, (50, 2000), weights)
+    following = np.concatenate([log_w[:, 0].reshape(-1)[: 3 * 30_000], log_w[:, 1].reshape(-1)[:30_000]])
+    share = weighted_size(log_w, weights) / log_w.size
+    assert share == pytest.approx(effective_sample_size(following) / len(following), rel=0.01)
+    equal = np.array([0.5, 0.5])
+    log_w = mixture_weights(generator, (50, 2000), equal)
+    assert weighted_size(log_w, equal) == pytest.approx(effective_sample_size(log_w.reshape(-1)), rel=1e-12)

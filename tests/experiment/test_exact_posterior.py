@@ -6,6 +6,7 @@ import pytest
 from tests.oracles.quartet import quartet_alignment, quartet_posterior
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.experiment import fit_alignment, make_config
+from vbpi_mix.experiment.posteriors import log_q_topologies
 from vbpi_mix.phylo import all_topologies, collect
 
 # of a comparison of Monte Carlo estimates with exact values, in standard errors: one in 500,000 tests fails by chance
@@ -13,10 +14,16 @@ Z = 4.7
 
 
 @pytest.mark.parametrize(
-    ("components", "sampled", "estimator", "recipe"),
-    [(1, 1, "a2a", "default"), (2, 2, "a2a", "default"), (3, 1, "s2a", "default"), (3, 2, "s2s", "paper")],
+    ("components", "sampled", "estimator", "recipe", "weights"),
+    [
+        (1, 1, "a2a", "default", None),
+        (2, 2, "a2a", "default", None),
+        (3, 1, "s2a", "default", None),
+        (3, 1, "s2a", "default", [0.7, 0.05, 0.25]),
+        (3, 2, "s2s", "paper", None),
+    ],
 )
-def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, recipe):
+def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, recipe, weights):
     alignment = quartet_alignment()
     exact = quartet_posterior(alignment.state_sets)
     topologies = all_topologies(4)
@@ -33,8 +40,11 @@ def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, 
         **paper,
     )
     run = fit_alignment(alignment, collect(alignment.taxa, topologies), config)
+    if weights is not None:
+        run.problem.mixture.set_component_weights(np.array(weights))
+    given = run.problem.mixture.component_weights
     draws, log_weights = run.weighted_draws(n_particles=1000, n_repeats=20)
-    evaluation = evaluate_log_weights(log_weights)
+    evaluation = evaluate_log_weights(log_weights, given)
 
     # the evidence, and the order of the bounds below it
     pooled = evaluation.log_ml_pooled
@@ -48,11 +58,16 @@ def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, 
     assert exact.log_evidence - 3 * left < evaluation.lb10.value < exact.log_evidence
 
     # q itself: the topologies' probabilities under the mixture
-    weights, position = draws.weights(), np.array([_position(row, topologies) for row in draws.topologies.children])
-    counts = np.bincount(position, minlength=3) / len(position)
+    position = np.array([_position(row, topologies) for row in draws.topologies.children])
+    share = np.ones(components) if given is None else components * given
+    counts = np.bincount(position, weights=share[draws.components], minlength=3) / len(position)
+    of_q = np.exp(log_q_topologies(run, topologies))
+    assert of_q.sum() == pytest.approx(1)
+    assert np.abs(counts - of_q).max() < Z * 0.5 / np.sqrt(len(position)) * np.sqrt(np.mean(share**2))
     assert 0.5 * np.abs(counts - exact.probabilities).sum() < left
 
     # importance-weighted: topologies and mean branch lengths within their standard errors
+    weights = draws.weights()
     for t in range(3):
         here = position == t
         p = weights[here].sum()

@@ -9,7 +9,7 @@ from tests.statistics import assert_frequencies
 from vbpi_mix.errors import InputError, NumericalError
 from vbpi_mix.evaluate.estimates import effective_sample_size
 from vbpi_mix.posterior import streaming
-from vbpi_mix.posterior.sampling import draw_posterior
+from vbpi_mix.posterior.sampling import draw_trees
 from vbpi_mix.posterior.streaming import stream_resampled, stream_weighted
 from vbpi_mix.posterior.topology_table import rank_topologies
 from vbpi_mix.seeding import torch_generator
@@ -34,10 +34,9 @@ def draw(make, run, n_trees, folder, **options):
 
 def all_draws(run, n_draws, seed=5):
     """The draws that the streams are made of, without streaming."""
-    drawn, _ = draw_posterior(
+    return draw_trees(
         run.problem, run.inputs.taxa, n_particles=n_draws // 2, n_repeats=1, generator=torch_generator(seed, stream=3)
     )
-    return drawn
 
 
 @pytest.mark.parametrize("n_trees", [1, 7, 1000, 2500])
@@ -79,6 +78,24 @@ def test_weighted_trees_are_the_draws_with_their_weights(run, tmp_path):
     assert weights.sum() == pytest.approx(1)
 
 
+def test_streams_of_a_weighted_mixture_are_its_draws_with_their_weights(run, tmp_path):
+    mixture = run.problem.mixture
+    mixture.set_component_weights(np.array([0.8, 0.2]))
+    try:
+        weighted, drawn = draw(stream_weighted, run, 2000, tmp_path), all_draws(run, 2000)
+        resampled = gathered(draw(stream_resampled, run, 500, tmp_path, oversampling=4))
+    finally:
+        mixture.set_component_weights(None)
+    columns = gathered(weighted)
+    order, theirs = np.argsort(columns["branch_lengths"][:, 0]), np.argsort(drawn.branch_lengths[:, 0])
+    np.testing.assert_allclose((columns["weights"] / weighted.total_weight)[order], drawn.weights()[theirs])
+    row = {lengths.tobytes(): i for i, lengths in enumerate(drawn.branch_lengths)}
+    copies = np.bincount([row[x.tobytes()] for x in resampled["branch_lengths"]], minlength=2000)
+    assert (np.abs(copies - 500 * drawn.weights()) < 1 + 1e-9).all()
+    assert np.bincount(columns["components"]).tolist() == [1600, 400]
+    assert weighted.effective_sample_size == pytest.approx(drawn.effective_sample_size())
+
+
 def test_equal_seeds_give_equal_trees_and_others_do_not(run, tmp_path):
     for make in (stream_resampled, stream_weighted):
         first, again = (gathered(draw(make, run, 500, tmp_path)) for _ in range(2))
@@ -108,8 +125,8 @@ def test_the_order_is_random(run, tmp_path):
 def test_one_draw_with_all_the_weight_is_written_in_pieces(run, tmp_path, monkeypatch):
     monkeypatch.setattr(streaming, "_SHUFFLED_AT_ONCE", 64)
 
-    def one_heavy(problem, trees):
-        likelihood, prior, weights = original(problem, trees)
+    def one_heavy(problem, trees, allocation):
+        likelihood, prior, weights = original(problem, trees, allocation)
         weights = np.full_like(weights, -np.inf)
         weights[3] = 0.0
         return likelihood, prior, weights
@@ -126,7 +143,7 @@ def test_one_draw_with_all_the_weight_is_written_in_pieces(run, tmp_path, monkey
 
 def test_weights_that_cannot_be_used(run, tmp_path, monkeypatch):
     def scores(value):
-        return lambda _, trees: (None, None, np.full(len(trees.component_of_tree), value))
+        return lambda _, trees, __: (None, None, np.full(len(trees.component_of_tree), value))
 
     for value, message in ((np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "every importance weight is zero")):
         monkeypatch.setattr(streaming, "_scores", scores(value))

@@ -9,7 +9,7 @@ import torch
 from tests.estimators.categorical import CategoricalProblem
 from vbpi_mix.errors import CheckpointError, ConfigError, NumericalError
 from vbpi_mix.estimators import Objective
-from vbpi_mix.train import Change, TrainSettings, fit, load_checkpoint, read_metrics
+from vbpi_mix.train import Change, TrainSettings, add_to_checkpoint, fit, load_checkpoint, read_metrics
 
 
 class Trainable(CategoricalProblem):
@@ -190,14 +190,31 @@ def test_a_problem_that_takes_over_goes_on_with_the_moments_of_the_other(tmp_pat
     assert asked == [100]
 
 
-def test_checkpoints_of_the_format_before_can_be_resumed(tmp_path):
+def test_checkpoints_of_older_formats_can_be_resumed(tmp_path):
     run(tmp_path, 10)
     content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert content["format_version"] == 3
+    assert content["format_version"] == 4
     old = {key: value for key, value in content.items() if key not in ("changed_at", "extra")}
-    torch.save({**old, "format_version": 2}, tmp_path / "checkpoint.pt")
-    _, _, result = run(tmp_path, 20, resume=True)
-    assert result.iteration == 20
+    for version, saved in ((3, content), (2, old)):
+        torch.save({**saved, "format_version": version}, tmp_path / "checkpoint.pt")
+        _, _, result = run(tmp_path, 20, resume=True)
+        assert result.iteration == 20
     torch.save({**old, "format_version": 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 and 3"):
+    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 to 4"):
         run(tmp_path, 30, resume=True)
+
+
+def test_what_is_added_after_training_stays_until_training_goes_on(tmp_path):
+    run(tmp_path, 10)
+    path = tmp_path / "checkpoint.pt"
+    before = load_checkpoint(path)
+    for value in (1, 2):
+        add_to_checkpoint(path, {"found": value})
+    after = load_checkpoint(path)
+    assert after.pop("after") == {"found": 2}
+    assert after.keys() == before.keys()
+    assert torch.equal(after["generator"], before["generator"])
+    run(tmp_path, 20, resume=True)
+    assert "after" not in load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        add_to_checkpoint(tmp_path / "absent.pt", {})

@@ -140,7 +140,7 @@ def test_a_training_ends_at_its_plateau_and_a_resumed_one_is_bit_identical(tmp_p
         again, part = train(tmp_path / "parts", seconds=0.05, resume=True)
     assert (part.ending, part.iteration) == ("plateau", whole.iteration)
     assert torch.equal(problem.logits, again.logits)
-    lines = [[m for m in read_metrics(tmp_path / name / "metrics.jsonl")] for name in ("whole", "parts")]
+    lines = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "parts")]
     assert [m["bound"] for m in lines[0]] == [m["bound"] for m in lines[1]]
     factors = [m["learning_rate_factor"] for m in lines[0]]
     assert factors[0] == 1.0

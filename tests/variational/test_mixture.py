@@ -7,7 +7,13 @@ import torch
 from tests.statistics import assert_frequencies
 from vbpi_mix.branch import reference
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.estimators import all_components, draw_plan, plan_of_subset
+from vbpi_mix.estimators import (
+    all_components,
+    draw_plan,
+    mixture_log_prob,
+    normalised_log_weights,
+    plan_of_subset,
+)
 from vbpi_mix.phylo import all_topologies
 from vbpi_mix.support import build_support, encode
 from vbpi_mix.variational import PhyloMixture
@@ -95,3 +101,47 @@ def test_wrong_words_are_refused():
         PhyloMixture(support, n_components=2, tying="both")
     with pytest.raises(ConfigError, match="at least one"):
         PhyloMixture(support, n_components=0)
+
+
+@pytest.mark.parametrize("tying", ["none", "topology", "branch"])
+def test_component_weights_are_those_of_the_density(tying):
+    model = mixture(5, 3, 12, tying=tying)
+    weights = np.array([0.2, 0.5, 0.3])
+    draws = model.draw(all_components(3), 6, torch.Generator().manual_seed(2))
+    topology = model.networks.log_prob(draws.encoded).expand(3, -1)
+    model.set_component_weights(4 * weights)
+    np.testing.assert_allclose(model.component_weights, weights, rtol=1e-14)
+    w = torch.from_numpy(weights)[:, None]
+    torch.testing.assert_close(model.mixed(draws.log_q), (w * draws.log_q.exp()).sum(0).log())
+    torch.testing.assert_close(model.topology_log_prob(draws.encoded), (w * topology.exp()).sum(0).log())
+    torch.testing.assert_close(model.log_strata.exp(), 3 * w[:, 0])
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 7, 49])
+def test_equal_weights_are_equal_to_the_last_bit(n_components):
+    """Whatever is computed with them is what it would be without weights."""
+    model = mixture(5, n_components, 13)
+    draws = model.draw(all_components(n_components), 3, torch.Generator().manual_seed(2))
+    each = model.networks.log_prob(draws.encoded)
+    for weights in (None, np.full(n_components, 0.3), torch.full((n_components,), 1 / n_components)):
+        model.set_component_weights(weights)
+        assert model.component_weights is None
+        assert torch.equal(model.log_strata, torch.zeros(n_components, dtype=torch.float64))
+        plan = all_components(n_components)
+        assert torch.equal(
+            model.mixed(draws.log_q), mixture_log_prob(draws.log_q.T, normalised_log_weights(plan, None))
+        )
+        old = torch.logsumexp(each, dim=0) - np.log(n_components)
+        assert torch.equal(model.topology_log_prob(draws.encoded), old)
+
+
+def test_components_without_weight_and_the_saved_state():
+    model = mixture(5, 2, 14)
+    names = set(model.state_dict())
+    draws = model.draw(all_components(2), 3, torch.Generator().manual_seed(2))
+    model.set_component_weights(np.array([0.0, 2.0]))
+    torch.testing.assert_close(model.mixed(draws.log_q), draws.log_q[1])
+    assert set(model.state_dict()) == names  # training saves and restores none of it
+    for wrong in ([1.0], [1.0, -0.1], [0.0, 0.0], [1.0, np.nan], [np.inf, 1.0]):
+        with pytest.raises(ConfigError, match="2 non-negative numbers"):
+            model.set_component_weights(np.array(wrong))

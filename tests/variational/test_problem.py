@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from tests.statistics import assert_mean
 from vbpi_mix.errors import ConfigError, SupportError
 from vbpi_mix.estimators import Objective, all_components, draw_plan
+from vbpi_mix.evaluate import elbo
+from vbpi_mix.evaluate.sampling import draw_batches
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled
 from vbpi_mix.support import build_support
+from vbpi_mix.train import TrainSettings, fit
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 
@@ -141,3 +145,37 @@ def test_with_one_particle_what_the_path_derivative_leaves_out_has_mean_zero(est
 def test_an_unknown_gradient_is_refused():
     with pytest.raises(ConfigError, match="path"):
         PhyloProblem(make_problem().model, make_problem().mixture, gradient="full")
+
+
+@pytest.mark.parametrize(("estimator", "n_sampled"), [("a2a", 3), ("s2a", 1), ("s2a", 2)])
+def test_training_with_given_weights_has_the_weighted_bound_in_expectation(estimator, n_sampled):
+    """Eq. 23 with all draws, and Theorem B.1: some of the components give the same on average."""
+    problem, weights = make_problem(), np.array([0.6, 0.1, 0.3])
+    objective = Objective(estimator=estimator, n_components=3, n_sampled=n_sampled, n_particles=1)
+    generator = torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        bounds = [
+            float(objective.step(problem, generator, mixture_weights=torch.from_numpy(weights)).bound)
+            for _ in range(3000)
+        ]
+    problem.mixture.set_component_weights(weights)
+    log_weights = draw_batches(problem, n_particles=1000, n_repeats=40, generator=generator)
+    expected = elbo(log_weights, weights)
+    assert_mean(bounds, expected.value, slack=5 * expected.standard_error)
+
+
+def test_weights_given_to_training_reach_every_component():
+    problem = make_problem()
+    settings = TrainSettings(n_iterations=30, learning_rates={"topology": 0.05, "base": 0.05})
+    before = [p.detach().clone() for p in problem.parameters()]
+    fit(
+        problem,
+        Objective(estimator="s2a", n_components=3, n_sampled=1, n_particles=4),
+        settings,
+        generator=torch.Generator().manual_seed(7),
+        mixture_weights=torch.tensor([0.6, 0.1, 0.3], dtype=torch.float64),
+    )
+    for old, new in zip(before, problem.parameters(), strict=True):
+        assert torch.isfinite(new).all()
+        assert (old != new).flatten(1).any(dim=1).all()
+    assert problem.mixture.component_weights is None  # those of the trained mixture are set by whoever wants them

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import format_estimate, use_threads
 
+if TYPE_CHECKING:
+    from vbpi_mix.evaluate import Evaluation
+
 EXAMPLE = "Example: vbpi-mix evaluate primates_run --json"
+_ROWS = ("elbo", "lb10", "log_ml", "log_ml_pooled", "ess", "pareto_k")
 
 
 def evaluate(
@@ -17,6 +21,16 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     samples: Annotated[int, typer.Option(min=10, help="Draws per component and repeat.")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="Independent repeats.")] = 100,
+    learn_weights: Annotated[
+        bool,
+        typer.Option(
+            "--learn-weights", help="Also with weights of the components that raise the bound; the run stays as it is."
+        ),
+    ] = False,
+    weight_particles: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples of the bound that the weights raise; the training's if not given."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -26,22 +40,45 @@ def evaluate(
     All logarithms are natural. log_ml is the mean over components of the log mean weight, as published tables print
     it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold says that the standard
     errors cannot be trusted; a warning says so, and if the search for topologies left much of the posterior out.
+
+    --learn-weights finds component weights, on draws of their own, that raise the bound which training raised, and
+    prints two columns, of equal weights and of those, from the same draws.
     """
+    from vbpi_mix.errors import ConfigError
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.caution import caution
+    from vbpi_mix.experiment.weights import compare_weights
 
     use_threads(threads)
+    if weight_particles is not None and not learn_weights:
+        raise ConfigError("--weight-particles needs --learn-weights: it says what the weights are learned for")
     loaded = Run.load(run)
     with ConsoleReporter(quiet=quiet) as reporter:
-        result = loaded.evaluate(n_particles=samples, n_repeats=repeats, seed=seed, reporter=reporter)
+        how: dict[str, Any] = {"n_particles": samples, "n_repeats": repeats, "seed": seed, "reporter": reporter}
+        both = compare_weights(loaded, **how, weight_particles=weight_particles) if learn_weights else None
+        result = loaded.evaluate(**how) if both is None else both.uniform
         warning = caution(loaded, result)
         if warning is not None:
             reporter.warning(warning)
-    values = {**result.to_dict(), "warning": warning, "iteration": loaded.iteration}
+    learned = loaded.learned if both is None else both.learned
     if as_json:
-        typer.echo(json.dumps(values))
+        saved = {} if learned is None else {"component_weights": learned.to_dict()}
+        values = result.to_dict() if both is None else both.to_dict()
+        typer.echo(json.dumps({**saved, **values, "warning": warning, "iteration": loaded.iteration}))
         return
-    for name in ("elbo", "lb10", "log_ml", "log_ml_pooled"):
-        typer.echo(f"{name:<15} {format_estimate(getattr(result, name), digits=4)}")
-    typer.echo(f"{'ess':<15} {result.ess:,.1f} of {result.n_samples:,} draws")
-    typer.echo(f"{'pareto_k':<15} {result.pareto_k:.3f} ({result.tail.verdict})")
+    columns = [result] if both is None else [both.uniform, both.weighted]
+    if learned is not None:
+        typer.echo(f"component weights {learned.describe()}")
+    if both is not None:
+        typer.echo(f"{'':<15} {'equal weights':<32}these weights")
+    for name, cells in zip(_ROWS, zip(*map(_cells, columns), strict=True), strict=True):
+        typer.echo(f"{name:<15} " + "".join(f"{cell:<32}" for cell in cells).rstrip())
+
+
+def _cells(result: "Evaluation") -> list[str]:
+    """The values of `_ROWS`."""
+    return [
+        *(format_estimate(getattr(result, name), digits=4) for name in _ROWS[:4]),
+        f"{result.ess:,.1f} of {result.n_samples:,} draws",
+        f"{result.pareto_k:.3f} ({result.tail.verdict})",
+    ]

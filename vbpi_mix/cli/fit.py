@@ -70,6 +70,9 @@ def fit(
     refresh_every: Annotated[
         int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
     ] = None,
+    learn_weights: Annotated[
+        bool, typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training.")
+    ] = False,
     max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
@@ -116,6 +119,7 @@ def fit(
         "rate_base": rate_base,
         "rate_flow": rate_flow,
         "refresh_every": refresh_every,
+        "learn_weights": learn_weights or None,
         "seed": seed,
     }
     path = str(resolve(alignment))
@@ -153,6 +157,7 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
         ("bound with 10 samples", format_estimate(evaluation.lb10)),
         ("effective sample size", f"{evaluation.ess:,.0f} of {evaluation.n_samples:,} draws"),
         ("Pareto k of the weights", f"{evaluation.pareto_k:.2f}: {evaluation.tail.verdict}"),
+        *([] if run.learned is None else [("component weights", run.learned.describe())]),
         ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
     ]
     echo = typer.echo

@@ -10,17 +10,23 @@ from vbpi_mix.evaluate.estimates import (
 )
 from vbpi_mix.evaluate.evaluation import Evaluation, evaluate_log_weights
 from vbpi_mix.evaluate.pareto import ParetoTail, pareto_smooth, pareto_tail
+from vbpi_mix.evaluate.weights import LearnedWeights, WeightFit, choose_weights, learn_weights, weight_gain
 
 __all__ = [
     "Estimate",
     "Evaluation",
+    "LearnedWeights",
     "ParetoTail",
+    "WeightFit",
+    "choose_weights",
     "effective_sample_size",
     "elbo",
     "evaluate_log_weights",
+    "learn_weights",
     "log_ml_pooled",
     "log_ml_published",
     "lower_bound",
     "pareto_smooth",
     "pareto_tail",
+    "weight_gain",
 ]

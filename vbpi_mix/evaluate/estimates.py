@@ -97,7 +97,7 @@ def lower_bound(
     if not np.isfinite(bounds[used]).all():
         return Estimate(value=-np.inf, standard_error=np.nan)
     value = float(weights[used] @ bounds[used].mean(axis=1))
-    return Estimate(value=value, standard_error=_stratified_error(bounds[used], weights[used]))
+    return Estimate(value=value, standard_error=stratified_error(bounds[used], weights[used]))
 
 
 def log_ml_published(
@@ -126,7 +126,7 @@ def log_ml_published(
     else:  # Var[log mean w] = Var[w] / (K E[w]^2) for each component
         draws = np.moveaxis(log_w[:, used], 1, 0).reshape(int(used.sum()), -1)
         relative = np.exp(draws - log_mean_exp(draws)[:, None])
-        error = _stratified_error(relative, weights[used])
+        error = stratified_error(relative, weights[used])
     return Estimate(value=float(per_repeat.mean()), standard_error=float(error)), deviation
 
 
@@ -145,7 +145,7 @@ def log_ml_pooled(log_weights: torch.Tensor | np.ndarray, component_weights: np.
     mean = float(weights @ scaled.mean(axis=1))
     if mean == 0:
         raise NumericalError("every draw of the components with positive weight has importance weight zero")
-    return Estimate(value=float(np.log(mean) + shift), standard_error=_stratified_error(scaled, weights) / mean)
+    return Estimate(value=float(np.log(mean) + shift), standard_error=stratified_error(scaled, weights) / mean)
 
 
 def pooled_log_weights(
@@ -165,6 +165,18 @@ def effective_sample_size(log_weights: np.ndarray) -> float:
     return float(relative.sum() ** 2 / (relative**2).sum())
 
 
+def weighted_size(log_weights: torch.Tensor | np.ndarray, component_weights: np.ndarray) -> float:
+    """Effective sample size of R * A * K draws of the weighted mixture, from equally many draws of each component.
+
+    n (sum_a pi_a m_a)^2 / sum_a pi_a s_a with m_a and s_a the means of w and w^2 over the draws of component a:
+    Kish's, if the draws followed the weights.
+    """
+    log_w = as_log_weights(log_weights)
+    weights = as_component_weights(component_weights, log_w.shape[1])
+    relative = np.exp(log_w - log_w.max())
+    return float(log_w.size * (weights @ relative.mean(axis=(0, 2))) ** 2 / (weights @ (relative**2).mean(axis=(0, 2))))
+
+
 def log_mean_exp(values: np.ndarray) -> np.ndarray:
     """The logarithm of the mean of exp(values) over the last axis; -inf where all values are."""
     largest = values.max(axis=-1)
@@ -173,7 +185,7 @@ def log_mean_exp(values: np.ndarray) -> np.ndarray:
         return np.log(np.exp(values - shift[..., None]).mean(axis=-1)) + shift
 
 
-def _stratified_error(samples: np.ndarray, weights: np.ndarray) -> float:
+def stratified_error(samples: np.ndarray, weights: np.ndarray) -> float:
     """Standard error of sum_a weights[a] * (mean of row a) for independent samples (A, n); NaN for n = 1."""
     n = samples.shape[1]
     if n == 1:

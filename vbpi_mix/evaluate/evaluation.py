@@ -15,6 +15,7 @@ from vbpi_mix.evaluate.estimates import (
     log_ml_published,
     lower_bound,
     pooled_log_weights,
+    weighted_size,
 )
 from vbpi_mix.evaluate.pareto import ParetoTail, pareto_tail
 
@@ -29,7 +30,7 @@ class Evaluation:
         log_ml: marginal log-likelihood in the papers' form (mean over components of log mean weights).
         log_ml_std: its standard deviation over repeats, which published tables print (NaN for one repeat).
         log_ml_pooled: marginal log-likelihood from all draws pooled, consistent.
-        ess: effective sample size of all draws.
+        ess: effective sample size of all draws, for a weighted mixture of as many that follow its weights.
         tail: the tail of the importance weights.
         n_repeats, n_components, n_particles: R, A, K.
     """
@@ -107,7 +108,7 @@ def evaluate_log_weights(
         log_ml=published,
         log_ml_std=deviation,
         log_ml_pooled=log_ml_pooled(log_w, component_weights),
-        ess=effective_sample_size(pooled),
+        ess=effective_sample_size(pooled) if component_weights is None else weighted_size(log_w, component_weights),
         tail=pareto_tail(pooled),
         n_repeats=n_repeats,
         n_components=n_components,

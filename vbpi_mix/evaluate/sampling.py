@@ -1,13 +1,13 @@
 """Trees drawn from a trained mixture together with their importance weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.estimators import all_components, mixture_log_prob, normalised_log_weights
+from vbpi_mix.estimators import all_components
 from vbpi_mix.variational import PhyloProblem, TreeDraws
 
 _LARGEST_BATCH = 1000
@@ -15,21 +15,24 @@ _LARGEST_BATCH = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedTrees:
-    """A * K trees, the K of each component next to each other, and log w = log p(x, z) - log q_mix(z) as (A, K)."""
+    """T trees, those of each component next to each other, and log w = log p(x, z) - log q_mix(z) as (T,)."""
 
     trees: TreeDraws
     log_weights: Tensor
 
 
 @torch.no_grad()
-def draw_weighted(problem: PhyloProblem, n_particles: int, generator: torch.Generator) -> WeightedTrees:
-    """Draw K trees from every component and weigh them against the whole mixture (inverse temperature 1)."""
-    plan = all_components(problem.n_components)
-    trees = problem.mixture.draw(plan, n_particles, generator)
+def draw_weighted(problem: PhyloProblem, n_particles: int | Tensor, generator: torch.Generator) -> WeightedTrees:
+    """Draw K trees, or (A,) different numbers, of the components and weigh them against the whole mixture."""
+    trees = problem.mixture.draw(all_components(problem.n_components), n_particles, generator)
     log_likelihood, log_prior = problem.log_densities(trees)
-    log_q = mixture_log_prob(trees.log_q.T, normalised_log_weights(plan, None))
-    log_w = (log_likelihood + log_prior - log_q).reshape(problem.n_components, n_particles)
-    return WeightedTrees(trees=trees, log_weights=log_w)
+    return WeightedTrees(trees=trees, log_weights=log_likelihood + log_prior - problem.mixture.mixed(trees.log_q))
+
+
+def spans(n_particles: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of batches of particles that fit into memory."""
+    for first in range(0, n_particles, _LARGEST_BATCH):
+        yield first, min(first + _LARGEST_BATCH, n_particles)
 
 
 def draw_batches(
@@ -43,6 +46,9 @@ def draw_batches(
 ) -> np.ndarray:
     """(R, A, K) log importance weights of independent draws, in bounded memory.
 
+    As many of each component, whatever their weights: bounds and evidence are sums over components of means over the
+    draws of each.
+
     Arguments:
         problem: target and mixture.
         n_particles: K draws per component and repeat.
@@ -53,10 +59,9 @@ def draw_batches(
     """
     log_weights = np.empty((n_repeats, problem.n_components, n_particles))
     for repeat in range(n_repeats):
-        for first in range(0, n_particles, _LARGEST_BATCH):
-            last = min(first + _LARGEST_BATCH, n_particles)
+        for first, last in spans(n_particles):
             batch = draw_weighted(problem, last - first, generator)
-            log_weights[repeat, :, first:last] = batch.log_weights.numpy()
+            log_weights[repeat, :, first:last] = batch.log_weights.reshape(problem.n_components, -1).numpy()
             if use is not None:
                 use(batch)
         if on_progress is not None:

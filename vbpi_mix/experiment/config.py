@@ -48,6 +48,7 @@ class FitConfig:
         stop: "iterations", or "plateau": once the bound has stopped rising, see `train.PlateauRule`.
         annealing_iterations: steps over which the inverse temperature rises to 1.
         refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
+        learn_weights: weigh the components, equally in training, by weights found after it (`evaluate.weights`).
         decay_every: steps between multiplications of the learning rates by 0.75; not used with "plateau".
         rate_topology, rate_base, rate_flow: Adam's learning rates.
         seed: of every random number.
@@ -81,6 +82,7 @@ class FitConfig:
     rate_base: float
     rate_flow: float
     refresh_every: int = 0
+    learn_weights: bool = False
     seed: int = 1
 
     def to_toml(self) -> str:

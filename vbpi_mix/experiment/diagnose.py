@@ -72,7 +72,7 @@ def diagnose(
         name: for people.
         neighbours: weigh what lies next to the best topologies outside the support, which takes seconds.
     """
-    evaluation = evaluate_log_weights(log_weights)
+    evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
     weights = draws.weights()
     shares = component_shares(weights, draws.components, run.problem.n_components)
     distinct, position = draws.topologies.unique()

@@ -77,7 +77,7 @@ def export_run(
         run: a trained mixture.
         folder: for the files; made if it is not there, but not its parents.
         formats: see `choose_formats`.
-        n_trees: trees to write; weighted ones are rounded up to a multiple of the number of components.
+        n_trees: trees to write; weighted ones are rounded up to whole numbers from every component.
         weighted: write draws of the mixture with importance weights; if not, equally weighted resampled trees.
         oversampling: draws from the mixture per resampled tree.
         seed: of the draws; the run's own if None.
@@ -134,7 +134,7 @@ def stream_trees(
 
     Arguments:
         run: a trained mixture.
-        n_trees: trees wanted; weighted ones are rounded up to a multiple of the number of components.
+        n_trees: trees wanted; weighted ones are rounded up to whole numbers from every component.
         weighted: draws of the mixture with importance weights; if not, equally weighted resampled trees.
         oversampling: draws from the mixture per resampled tree.
         seed: of the draws; the run's own if None.

@@ -30,6 +30,7 @@ from vbpi_mix.experiment.run import Run, RunFolder, write_json
 from vbpi_mix.experiment.shared_start import check_start, make_start
 from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.experiment.warm_up import warm_up
+from vbpi_mix.experiment.weights import finish_weights
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.posterior import PosteriorSummary, write_posterior
@@ -67,7 +68,7 @@ def fit_alignment(
     problem = make_problem(config, inputs)
     start_problem(problem, config, weighted or candidates, reporter)
     result = _train(problem, config, reporter, inputs)
-    return _run(config, inputs, result)
+    return finish_weights(_run(config, inputs, result), result, reporter)
 
 
 def fit_folder(
@@ -145,7 +146,7 @@ def fit_folder(
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
     result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
-    return _run(config, inputs, result, folder), result
+    return finish_weights(_run(config, inputs, result, folder), result, reporter), result
 
 
 def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFolder | None = None) -> Run:
@@ -198,9 +199,10 @@ def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
     if run.folder is None:
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
     draws, log_weights = run.weighted_draws(n_repeats=SUMMARY_REPEATS, reporter=reporter)
-    evaluation = evaluate_log_weights(log_weights)
+    evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
     warning = caution(run, evaluation)
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), "warning": warning})
+    learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, "warning": warning})
     if warning is not None and reporter is not None:
         reporter.warning(warning)
     posterior = write_posterior(
@@ -216,6 +218,8 @@ def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
 def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
     """The configuration of the run in a folder, after checking that nothing said now contradicts it.
 
+    Weights can be asked for of a run that began without: training is the same with and without them.
+
     Arguments:
         path: the folder.
         given: the configuration as the user says it now.
@@ -225,7 +229,8 @@ def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
         ConfigError: no run there, or a setting that differs.
     """
     saved = load_config(RunFolder(path).config)
-    for name in sorted(said):
+    saved = replace(saved, learn_weights=saved.learn_weights or given.learn_weights)
+    for name in sorted(said - {"learn_weights"}):
         now, then = getattr(given, name), getattr(saved, name)
         if now != then:
             raise ConfigError(

@@ -80,7 +80,7 @@ def posterior_of_draws(
     run: Run, draws: PosteriorDraws, log_weights: np.ndarray, *, name: str, taxa: Sequence[str] | None = None
 ) -> Posterior:
     """The same from what `Run.weighted_draws` gave."""
-    estimate = log_ml_pooled(log_weights)
+    estimate = log_ml_pooled(log_weights, run.problem.mixture.component_weights)
     lengths = _in_order(draws, run.inputs.taxa if taxa is None else tuple(taxa), name)
     return Posterior(
         name=name,
@@ -140,10 +140,8 @@ def taxa_of_files(paths: Sequence[Path]) -> tuple[str, ...]:
 
 def log_q_topologies(run: Run, topologies: TopologyBatch) -> np.ndarray:
     """(T,) exact log-probabilities of topologies (numbered as the run's taxa) under the run's mixture."""
-    networks = run.problem.mixture.networks
     with torch.no_grad():
-        each = networks.log_prob(encode(run.inputs.support, topologies))
-    return (torch.logsumexp(each, dim=0) - np.log(len(each))).numpy()
+        return run.problem.mixture.topology_log_prob(encode(run.inputs.support, topologies)).numpy()
 
 
 def _in_order(draws: PosteriorDraws, taxa: tuple[str, ...], name: str) -> TreesWithLengths:

@@ -1,14 +1,15 @@
 """A run: a trained mixture with its configuration, in memory or in a folder."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vbpi_mix.errors import CheckpointError, ConfigError
-from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.evaluate import Evaluation, LearnedWeights, evaluate_log_weights
+from vbpi_mix.evaluate.sampling import draw_batches
 from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
@@ -16,9 +17,9 @@ from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.posterior import PosteriorDraws
-from vbpi_mix.posterior.sampling import draw_posterior
+from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.seeding import numpy_generator, torch_generator
-from vbpi_mix.train import load_checkpoint
+from vbpi_mix.train import load_checkpoint, torch_threads
 from vbpi_mix.variational import PhyloProblem
 
 
@@ -92,6 +93,8 @@ class Run:
         iteration: optimiser steps done.
         seconds: training time.
         folder: where it is kept, or None.
+        learned: the component weights found after training, if they were looked for; the mixture has them if they
+            were kept.
     """
 
     config: FitConfig
@@ -100,6 +103,7 @@ class Run:
     iteration: int
     seconds: float
     folder: RunFolder | None = None
+    learned: LearnedWeights | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> "Run":
@@ -119,7 +123,7 @@ class Run:
         inputs = current_inputs(inputs, saved.get("extra", {}))
         problem = make_problem(config, inputs)
         problem.load_state_dict(saved["model"])
-        return cls(
+        run = cls(
             config=config,
             inputs=inputs,
             problem=problem,
@@ -127,6 +131,13 @@ class Run:
             seconds=saved["seconds"],
             folder=folder,
         )
+        weights = saved.get("after", {}).get("weights")
+        return run if weights is None else run.with_weights(LearnedWeights.from_dict(weights))
+
+    def with_weights(self, learned: LearnedWeights) -> "Run":
+        """The run with component weights found after training, which its mixture gets if they are kept."""
+        self.problem.mixture.set_component_weights(learned.weights if learned.kept else None)
+        return replace(self, learned=learned)
 
     def weighted_draws(
         self,
@@ -136,7 +147,7 @@ class Run:
         seed: int | None = None,
         reporter: Reporter | None = None,
     ) -> tuple[PosteriorDraws, np.ndarray]:
-        """R * A * K trees with importance weights, and those weights as (R, A, K)."""
+        """R * A * K trees with importance weights, and such weights as (R, A, K); see `draw_posterior`."""
         return draw_posterior(
             self.problem,
             self.inputs.taxa,
@@ -155,8 +166,15 @@ class Run:
         reporter: Reporter | None = None,
     ) -> Evaluation:
         """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component."""
-        _, log_weights = self.weighted_draws(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
-        return evaluate_log_weights(log_weights)
+        with torch_threads(1):
+            log_weights = draw_batches(
+                self.problem,
+                n_particles=n_particles,
+                n_repeats=n_repeats,
+                generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
+                on_progress=stage(reporter or Silent(), "evaluation"),
+            )
+        return evaluate_log_weights(log_weights, self.problem.mixture.component_weights)
 
     def sample(self, n_trees: int, *, oversampling: int = 20, seed: int | None = None) -> PosteriorDraws:
         """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.
@@ -169,7 +187,7 @@ class Run:
         chosen = self.config.seed if seed is None else seed
         per_component = max(1, -(-n_trees * oversampling // self.problem.n_components))
         n_repeats = -(-per_component // 1000)
-        draws, _ = draw_posterior(
+        draws = draw_trees(
             self.problem,
             self.inputs.taxa,
             n_particles=-(-per_component // n_repeats),

@@ -1,15 +1,19 @@
 """Posterior draws from a trained mixture."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
+from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches, draw_weighted, spans
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.train import torch_threads
-from vbpi_mix.variational import PhyloProblem
+from vbpi_mix.variational import Allocation, PhyloProblem
+
+OnProgress = Callable[[int, int], None]
 
 
 def draw_posterior(
@@ -19,43 +23,97 @@ def draw_posterior(
     n_particles: int,
     n_repeats: int,
     generator: torch.Generator,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[PosteriorDraws, np.ndarray]:
-    """Draw R * A * K weighted trees, the same number from every component.
+    """Draw R * A * K weighted trees.
+
+    Posterior draws are made in proportion to the components' weights. Where these are equal, they are also what
+    bounds and evidence are estimated from; where they are not, that takes as many draws again, K of each component.
 
     Arguments:
         problem: target and mixture.
         taxa: names of its taxa.
-        n_particles: K draws per component and repeat.
+        n_particles: K draws per component (on average, where they weigh differently) and repeat.
         n_repeats: R.
         generator: source of the draws.
-        on_progress: called with (repeats done, R).
+        on_progress: called with (repeats done, R), or with twice that.
 
     Returns:
-        The draws, and their log importance weights as (R, A, K) for `evaluate.evaluate_log_weights`.
+        The draws, and log p(x, tree) - log q_mix(tree) as (R, A, K) for `evaluate.evaluate_log_weights`.
     """
-    children, lengths, components, weights = [], [], [], []
-
-    def keep(batch: WeightedTrees) -> None:
-        children.append(batch.trees.encoded.topologies.children)
-        lengths.append(batch.trees.log_lengths.exp().numpy())
-        components.append(batch.trees.component_of_tree.numpy())
-        weights.append(batch.log_weights.reshape(-1).numpy())
-
+    gathered = _Gathered()
+    equal = problem.mixture.component_weights is None
     with torch_threads(1):
         by_repeat = draw_batches(
             problem,
             n_particles=n_particles,
             n_repeats=n_repeats,
             generator=generator,
-            use=keep,
-            on_progress=on_progress,
+            use=gathered.add if equal else None,
+            on_progress=on_progress if equal else half(on_progress, 0),
         )
-    draws = PosteriorDraws(
-        taxa=tuple(taxa),
-        topologies=TopologyBatch(np.concatenate(children)),
-        branch_lengths=np.concatenate(lengths),
-        log_weights=np.concatenate(weights),
-        components=np.concatenate(components),
+    if equal:
+        return gathered.draws(taxa), by_repeat
+    draws = draw_trees(
+        problem,
+        taxa,
+        n_particles=n_particles,
+        n_repeats=n_repeats,
+        generator=generator,
+        on_progress=half(on_progress, 1),
     )
     return draws, by_repeat
+
+
+def draw_trees(
+    problem: PhyloProblem,
+    taxa: Sequence[str],
+    *,
+    n_particles: int,
+    n_repeats: int,
+    generator: torch.Generator,
+    on_progress: OnProgress | None = None,
+) -> PosteriorDraws:
+    """The draws of `draw_posterior` alone: R * K of each component on average, in proportion to its weight."""
+    allocation = Allocation(problem.mixture, n_particles * n_repeats)
+    gathered = _Gathered()
+    with torch_threads(1):
+        for repeat in range(n_repeats):
+            for first, last in spans(n_particles):
+                counts = allocation.counts(repeat * n_particles + first, repeat * n_particles + last)
+                gathered.add(draw_weighted(problem, counts, generator), allocation.log_strata)
+            if on_progress is not None:
+                on_progress(repeat + 1, n_repeats)
+    return gathered.draws(taxa)
+
+
+def half(on_progress: OnProgress | None, number: int) -> OnProgress | None:
+    """Progress of one of two passes as that of both."""
+    return None if on_progress is None else lambda done, total: on_progress(done + number * total, 2 * total)
+
+
+@dataclass
+class _Gathered:
+    """Columns of draws, batch by batch."""
+
+    children: list[np.ndarray] = field(default_factory=list)
+    lengths: list[np.ndarray] = field(default_factory=list)
+    components: list[np.ndarray] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, batch: WeightedTrees, log_strata: Tensor | None = None) -> None:
+        component = batch.trees.component_of_tree
+        log_weights = batch.log_weights if log_strata is None else batch.log_weights + log_strata[component]
+        self.children.append(batch.trees.encoded.topologies.children)
+        self.lengths.append(batch.trees.log_lengths.exp().numpy())
+        self.components.append(component.numpy())
+        self.weights.append(log_weights.numpy())
+
+    def draws(self, taxa: Sequence[str]) -> PosteriorDraws:
+        return PosteriorDraws(
+            taxa=tuple(taxa),
+            topologies=TopologyBatch(np.concatenate(self.children)),
+            branch_lengths=np.concatenate(self.lengths),
+            log_weights=np.concatenate(self.weights),
+            components=np.concatenate(self.components),
+        )

@@ -6,7 +6,7 @@ the same random numbers: the first time only their weights are kept, on disk, th
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,16 @@ import numpy as np
 import torch
 
 from vbpi_mix.errors import InputError, NumericalError
-from vbpi_mix.estimators import all_components, mixture_log_prob, normalised_log_weights
+from vbpi_mix.estimators import all_components
+from vbpi_mix.posterior.sampling import OnProgress, half
 from vbpi_mix.posterior.spool import Spool, TreeSpool
 from vbpi_mix.posterior.tree_stream import TreeStream
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.train import torch_threads
-from vbpi_mix.variational import PhyloProblem, TreeDraws
+from vbpi_mix.variational import Allocation, PhyloProblem, TreeDraws
 
-_DRAWS_AT_ONCE = 1000  # per component
+_DRAWS_AT_ONCE = 1000  # per component, on average
 _SHUFFLED_AT_ONCE = 32_768
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass
@@ -68,12 +67,12 @@ def stream_weighted(
     folder: Path,
     on_progress: OnProgress | None = None,
 ) -> TreeStream:
-    """Draws from the mixture with their importance weights.
+    """Draws from the mixture, in proportion to the components' weights, with their importance weights.
 
     Arguments:
         problem: target and mixture.
         taxa: names of its taxa.
-        n_trees: draws, rounded up to the same number from every component.
+        n_trees: draws, rounded up to whole numbers from every component.
         seed: of the draws; equal seeds give equal trees.
         stream: number of the stream of random numbers, see `seeding`.
         folder: for a temporary file of about 24 N + 30 bytes a tree, gone when the result is.
@@ -86,9 +85,9 @@ def stream_weighted(
     if n_trees < 1:
         raise InputError(f"cannot draw {n_trees} trees: ask for at least one")
     spool, weights = TreeSpool(folder, len(taxa)), _Weights()
-    per_component = -(-n_trees // problem.n_components)
-    for trees in _draws(problem, per_component, seed, stream, on_progress):
-        scores = _scores(problem, trees)
+    allocation = Allocation(problem.mixture, -(-n_trees // problem.n_components))
+    for trees in _draws(problem, allocation, seed, stream, on_progress):
+        scores = _scores(problem, trees, allocation)
         weights.add(scores[2])
         _append(spool, trees, slice(None), *scores)
     size = weights.effective_sample_size()
@@ -127,10 +126,10 @@ def stream_resampled(
     """
     if n_trees < 1 or oversampling < 1:
         raise InputError(f"cannot resample {n_trees} trees from {oversampling} draws each: both must be at least 1")
-    per_component = -(-n_trees * oversampling // problem.n_components)
+    allocation = Allocation(problem.mixture, -(-n_trees * oversampling // problem.n_components))
     kept, weights, marks = Spool(folder, np.dtype(np.float64)), _Weights(), []
-    for trees in _draws(problem, per_component, seed, stream, _half(on_progress, 0)):
-        log_weights = _scores(problem, trees)[2]
+    for trees in _draws(problem, allocation, seed, stream, half(on_progress, 0)):
+        log_weights = _scores(problem, trees, allocation)[2]
         weights.add(log_weights)
         kept.append(log_weights)
         marks.append(_mark(trees))
@@ -139,7 +138,7 @@ def stream_resampled(
     spool, generator = TreeSpool(folder, len(taxa)), numpy_generator(seed, stream=stream)
     offset, rung, first = generator.random(), 0.0, 0
     block: list[dict[str, np.ndarray]] = []
-    second = _draws(problem, per_component, seed, stream, _half(on_progress, 1))
+    second = _draws(problem, allocation, seed, stream, half(on_progress, 1))
     for trees, mark in zip(second, marks, strict=True):
         if _mark(trees) != mark:
             raise NumericalError(
@@ -162,25 +161,27 @@ def stream_resampled(
 
 
 def _draws(
-    problem: PhyloProblem, per_component: int, seed: int, stream: int, on_progress: OnProgress | None
+    problem: PhyloProblem, allocation: Allocation, seed: int, stream: int, on_progress: OnProgress | None
 ) -> Iterator[TreeDraws]:
-    """The same number of draws from every component, a batch at a time; the same ones for the same seed."""
+    """Draws from every component, a batch at a time; the same ones for the same seed."""
     generator, plan = torch_generator(seed, stream=stream), all_components(problem.n_components)
-    for first in range(0, per_component, _DRAWS_AT_ONCE):
-        last = min(first + _DRAWS_AT_ONCE, per_component)
+    for first in range(0, allocation.n, _DRAWS_AT_ONCE):
+        last = min(first + _DRAWS_AT_ONCE, allocation.n)
         with torch.no_grad(), torch_threads(1):
-            yield problem.mixture.draw(plan, last - first, generator)
+            yield problem.mixture.draw(plan, allocation.counts(first, last), generator)
         if on_progress is not None:
-            on_progress(last * problem.n_components, per_component * problem.n_components)
+            on_progress(last * problem.n_components, allocation.n * problem.n_components)
 
 
-def _scores(problem: PhyloProblem, trees: TreeDraws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(T,) log-likelihoods, log priors and log importance weights."""
+def _scores(
+    problem: PhyloProblem, trees: TreeDraws, allocation: Allocation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) log-likelihoods, log priors and log importance weights as draws of the mixture."""
     with torch.no_grad(), torch_threads(1):
         log_likelihood, log_prior = problem.log_densities(trees)
-        plan = all_components(problem.n_components)
-        log_q = mixture_log_prob(trees.log_q.T, normalised_log_weights(plan, None))
-        return log_likelihood.numpy(), log_prior.numpy(), (log_likelihood + log_prior - log_q).numpy()
+        log_strata = allocation.log_strata[trees.component_of_tree]
+        log_weights = log_likelihood + log_prior - problem.mixture.mixed(trees.log_q) + log_strata
+        return log_likelihood.numpy(), log_prior.numpy(), log_weights.numpy()
 
 
 def _in_pieces(copies: np.ndarray) -> Iterator[np.ndarray]:
@@ -256,8 +257,3 @@ def _stream(
 def _mark(trees: TreeDraws) -> int:
     """A checksum of the drawn branch lengths."""
     return zlib.crc32(trees.log_lengths.contiguous().numpy().tobytes())
-
-
-def _half(on_progress: OnProgress | None, number: int) -> OnProgress | None:
-    """Progress of one of two passes as that of both."""
-    return None if on_progress is None else lambda done, total: on_progress(done + number * total, 2 * total)

@@ -79,6 +79,7 @@ def extend_mixture(old: PhyloMixture, new: PhyloMixture, weighted: WeightedTopol
             )
         )
     new.branches.base.table.copy_(table)
+    new.log_component_weights.copy_(old.log_component_weights)
 
     rows = {"networks.logits": entries, "branches.base.table": features}
     flow, before = new.branches.flow, old.branches.flow

@@ -9,9 +9,10 @@ import torch
 
 from vbpi_mix.errors import CheckpointError
 
-# 2: the optimiser's state is that of `train.adam.Adam`; 3: what changed since the run began (`changes`, `extra`)
-FORMAT_VERSION = 3
-_READABLE = (2, 3)
+# 2: the optimiser's state is that of `train.adam.Adam`; 3: what changed since the run began (`changes`, `extra`);
+# 4: what was found after training (`after`), which training itself does not write
+FORMAT_VERSION = 4
+_READABLE = (2, 3, 4)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
@@ -22,6 +23,17 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def add_to_checkpoint(path: Path, after: Mapping[str, Any]) -> None:
+    """Put what was found after training into a checkpoint, under `after`, in place of what may be there.
+
+    Raises:
+        CheckpointError: see `load_checkpoint`.
+    """
+    content = load_checkpoint(path)
+    del content["format_version"]
+    save_checkpoint(path, {**content, "after": dict(after)})
 
 
 def load_checkpoint(path: Path, *, identity: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -42,7 +54,7 @@ def load_checkpoint(path: Path, *, identity: Mapping[str, Any] | None = None) ->
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this program, or damaged ({error})") from error
     if version not in _READABLE:
-        formats = " and ".join(str(x) for x in _READABLE)
+        formats = f"{_READABLE[0]} to {_READABLE[-1]}"
         raise CheckpointError(f"{path}: checkpoint format {version}, this version reads formats {formats}")
     for key, expected in (identity or {}).items():
         found = content.get("identity", {}).get(key)

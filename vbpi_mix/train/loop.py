@@ -89,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """How a fit ended: all iterations done, the stopping rule, time used up, or a signal (its number in `signal_number`).
+    """How a fit ended: all iterations done, a plateau, time used up, or a signal (its number in `signal_number`).
 
     `problem` is the one trained last, which is another than the first if a `Change` took place.
     """

@@ -1,6 +1,7 @@
 """Variational inference of trees: the mixture family and the problem that the estimators train."""
 
+from vbpi_mix.variational.allocation import Allocation
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
 from vbpi_mix.variational.problem import Gradient, PhyloProblem, check_gradient
 
-__all__ = ["Gradient", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying", "check_gradient"]
+__all__ = ["Allocation", "Gradient", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying", "check_gradient"]

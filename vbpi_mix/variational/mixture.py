@@ -1,14 +1,16 @@
 """The variational family: a mixture of subsplit Bayesian networks with branch-length models."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vbpi_mix.branch import BranchModel, LogNormalBase, make_flow
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.estimators import ComponentPlan
+from vbpi_mix.estimators import ComponentPlan, mixture_log_prob
 from vbpi_mix.sbn import SubsplitBayesianNetworks
 from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
 
@@ -17,7 +19,7 @@ Tying = Literal["none", "topology", "branch"]
 
 @dataclass(frozen=True, kw_only=True)
 class TreeDraws:
-    """T = S * K trees with branch lengths, the K trees of each sampled component next to each other.
+    """T trees with branch lengths, those of each sampled component next to each other: S * K, if there are K of each.
 
     Arguments:
         encoded: the topologies and their ids.
@@ -47,9 +49,16 @@ class PhyloMixture(nn.Module):
         flow_per_component: a flow for each component in place of one that they share. A draw is then evaluated
             under another component through the inverse of that component's flow, at the cost of a flow.
 
+    Attributes:
+        log_component_weights: (A,) float64 log w, all -log A until `set_component_weights`. Training takes weights
+            as an argument of its own; these are those of the mixture once it is trained. They are no part of
+            `state_dict`, which is what training saves: what is done after training is saved beside it.
+
     References:
         Molén et al., VBPI-Mixtures, TMLR 2024; Zhang and Matsen, ICLR 2019.
     """
+
+    log_component_weights: Tensor
 
     def __init__(
         self,
@@ -85,15 +94,55 @@ class PhyloMixture(nn.Module):
             n_flows=n_components if flow_per_component else None,
         )
         self.branches = BranchModel(base, made, per_component=flow_per_component)
+        self.register_buffer("log_component_weights", self.log_weights_of(None), persistent=False)
+
+    @property
+    def component_weights(self) -> np.ndarray | None:
+        """(A,) weights w; None if they are equal, as the functions of `evaluate.estimates` take them."""
+        log_w = self.log_component_weights
+        return None if bool((log_w == log_w[0]).all()) else log_w.exp().numpy()
+
+    def set_component_weights(self, weights: Tensor | np.ndarray | None) -> None:
+        """Set w; see `log_weights_of`."""
+        self.log_component_weights.copy_(self.log_weights_of(weights))
+
+    def log_weights_of(self, weights: Tensor | np.ndarray | None) -> Tensor:
+        """(A,) log w for w in proportion to (A,) non-negative numbers; None: equal weights.
+
+        Raises:
+            ConfigError: another number of them, a negative or non-finite one, or only zeros.
+        """
+        n = self.n_components
+        given = torch.ones(n, dtype=torch.float64) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
+        if given.shape != (n,) or not bool((given >= 0).all()) or not 0 < float(given.sum()) < math.inf:
+            raise ConfigError(f"component weights must be {n} non-negative numbers, not all zero, not {given.tolist()}")
+        equal = bool((given == given[0]).all())  # then without rounding
+        return torch.full((n,), -math.log(n), dtype=torch.float64) if equal else (given / given.sum()).log()
+
+    @property
+    def log_strata(self) -> Tensor:
+        """(A,) log(A w): what a draw of each component counts for where all are drawn equally often."""
+        return self.log_component_weights + math.log(self.n_components)
+
+    def mixed(self, log_q: Tensor) -> Tensor:
+        """(T,) log q(tree) = log sum_a w_a q_a(tree) from the log q_a(tree) (A, T)."""
+        return mixture_log_prob(log_q.T, self.log_component_weights)
+
+    def topology_log_prob(self, encoded: EncodedTopologies) -> Tensor:
+        """(T,) log sum_a w_a q_a(topology); -inf out of support."""
+        each = self.networks.log_prob(encoded)
+        if self.tying == "topology":
+            return each[0]
+        return torch.logsumexp(each + self.log_strata[:, None], dim=0) - math.log(self.n_components)
 
     def draw(
-        self, plan: ComponentPlan, n_particles: int, generator: torch.Generator, *, path: bool = False
+        self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator, *, path: bool = False
     ) -> TreeDraws:
-        """Draw K trees from each sampled component; evaluate all of them under every evaluated one.
+        """Draw trees from the sampled components; evaluate all of them under every evaluated one.
 
         Arguments:
-            plan: the components of the step.
-            n_particles: K.
+            plan: the components.
+            n_particles: K of each, or (S,) how many of each.
             generator: source of the draws.
             path: see `BranchModel.draw`.
         """

@@ -10,7 +10,6 @@ from vbpi_mix.estimators import ComponentPlan, ParticleTerms
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws
 
-
 Gradient = Literal["total", "path"]
 
 

@@ -173,6 +173,7 @@ class _Bench:
             n_repeats=self.config.n_repeats,
             n_samples=self.config.n_samples,
             reference=self.references[job.data],
+            component_weights=run.problem.mixture.component_weights,
             reporter=reporter,
         )
         evaluated = time.perf_counter() - begun
@@ -191,6 +192,7 @@ class _Bench:
                 "n_pcsps": run.inputs.support.n_pcsps,
             },
             **measured,
+            "component_weights": None if run.learned is None else run.learned.to_dict(),
             "operations": operation_costs(run, job.row),
             "curve": training_curve(folder.metrics),
         }

@@ -124,7 +124,7 @@ def command_of(config: FitConfig, folder: str) -> str:
         value = getattr(config, field.name)
         against = plain if field.name in ("iterations", "components", "estimator") else usual
         if field.name not in _NOT_OPTIONS and value != getattr(against, field.name):
-            words += [f"--{field.name.replace('_', '-')}", str(value)]
+            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     if "--seed" not in words:
         words += ["--seed", str(config.seed)]
     return shlex.join(words)

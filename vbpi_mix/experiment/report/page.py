@@ -278,6 +278,8 @@ def _model(content: ReportContent) -> str:
             f"recipe {config.recipe}, seed {config.seed}",
         ),
     ]
+    if content.run.learned is not None:
+        rows.append(("Component weights", content.run.learned.describe()))
     return _facts(rows)
 
 
