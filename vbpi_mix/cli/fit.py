@@ -142,11 +142,11 @@ def fit(
                 f"time is up at iteration {result.iteration:,} of {run.config.iterations:,}; --resume goes on"
             )
         summary = summarise(run, reporter=reporter)
-    _print_summary(run, summary)
+    _print_summary(run, summary, plateau=result.ending == "plateau")
     return 0
 
 
-def _print_summary(run: "Run", summary: "Summary") -> None:
+def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
     from vbpi_mix.posterior import draw_consensus
 
     evaluation, topologies = summary.evaluation, summary.posterior.topologies
@@ -161,7 +161,8 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
         ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
     ]
     echo = typer.echo
-    echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}")
+    why = ", until the bound had stopped rising" if plateau else ""
+    echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}{why}")
     for name, value in rows:
         echo(f"{name:<38} {value}")
     if len(run.inputs.taxa) <= _LARGEST_DRAWING:
