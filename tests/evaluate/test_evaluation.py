@@ -53,4 +53,4 @@ def test_component_weights_reach_every_estimate(log_w):
     assert one.elbo.value == pytest.approx(all_.elbo.value)
     assert one.log_ml.value == pytest.approx(all_.log_ml.value)
     assert one.log_ml_pooled.value == pytest.approx(all_.log_ml_pooled.value)
-    assert one.ess == pytest.approx(all_.ess)
+    assert one.relative_ess == pytest.approx(all_.relative_ess)  # of draws that follow the weights

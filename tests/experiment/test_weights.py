@@ -34,7 +34,8 @@ def config(folder, **options):
     alignment, trees = write_example(folder, n_sites=30)
     given = {
         "iterations": 100, "components": 3, "sampled": 1, "particles": 4, "seed": 5, "estimator": "s2s",
-        "rate_topology": 0.05, "rate_base": 0.05, "learn_weights": True, **options,
+        "rate_topology": 0.05, "rate_base": 0.05, "learn_weights": True,
+        "gradient": "total", "stop": "iterations", **options,
     }  # fmt: skip
     return make_config(alignment=str(alignment), trees=(str(trees),), **given)
 
