@@ -73,7 +73,6 @@ def test_the_profile_of_a_cluster_has_the_same_jobs(workflow):
 def test_mistakes_are_found_before_any_job(workflow):
     assert "Table 3 has no row 9,1,S2A" in workflow("local", "--dry-run", rows="9,1,S2A", status=1)
     assert "unknown setting 'colour'" in workflow("local", "--dry-run", colour="red", status=1)
-    assert "no such file" in workflow("local", "--dry-run", trees="absent.nwk", status=1)
 
 
 def test_a_tiny_table(workflow, tmp_path):
