@@ -5,13 +5,14 @@ import time
 import numpy as np
 import torch
 
-from vbpi_mix.estimators import Objective, all_components
+from vbpi_mix.estimators import Objective
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, all_topologies, collect
-from vbpi_mix.start import start_fitted, weigh_topologies
+from vbpi_mix.start import GrowthSettings, grow_topologies, start_fitted
 from vbpi_mix.support import build_support
+from vbpi_mix.train import TrainSettings, fit
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 _NOTICEABLE_SECONDS = 5.0
@@ -28,12 +29,14 @@ def warm_up(substitution_model: str, flow: str, reporter: Reporter) -> None:
     patterns = SitePatterns(state_sets=state_sets, weights=np.ones(2))
     model = PhyloModel(patterns, 5, substitution_model=substitution_model)
     topologies = all_topologies(5)
-    weighted = weigh_topologies(model, collect([str(i) for i in range(5)], topologies))
-    problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2, flow=flow))
     generator = torch.Generator().manual_seed(0)
+    candidates = collect([str(i) for i in range(5)], topologies[:3])
+    weighted = grow_topologies(model, candidates, generator=generator, settings=GrowthSettings(n_draws=10)).weighted
+    problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2, flow=flow))
     start_fitted(problem.mixture, weighted, n_sites=2.0, generator=generator)
     objective = Objective(estimator="a2a", n_components=2, n_sampled=2, n_particles=2)
-    objective.surrogate(problem.draw(all_components(2), 2, generator), all_components(2)).loss.backward()
+    rates = dict.fromkeys(problem.parameter_groups(), 0.001)
+    fit(problem, objective, TrainSettings(n_iterations=1, learning_rates=rates), generator=generator)
     draw_weighted(problem, 2, generator)
     seconds = time.perf_counter() - begun
     if seconds > _NOTICEABLE_SECONDS:
