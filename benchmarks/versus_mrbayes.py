@@ -78,9 +78,9 @@ def distances(found: TreeSample, reference: TreeSample) -> dict[str, float]:
 
 
 def ours(
-    alignment: Alignment, config: FitConfig, reference: TreeSample, *, train: bool, reporter: Reporter
+    alignment: Alignment, config: FitConfig, reference: TreeSample, *, train: bool, n_draws: int, reporter: Reporter
 ) -> Iterator[dict[str, Any]]:
-    """A row per stage; the time that comparisons take is not counted."""
+    """A row per stage; the time that comparisons take is not counted, that of the `n_draws` draws is."""
     spent = 0.0
     begin = time.perf_counter()
 
@@ -123,7 +123,7 @@ def ours(
                     generator=torch_generator(config.seed, stream=TRAIN_STREAM),
                     on_progress=lambda p: reporter.progress("training", p.iteration, p.n_iterations, f"{p.bound:.2f}"),
                 )
-        sample, unweighted, values = _draws(problem, alignment, config)
+        sample, unweighted, values = _draws(problem, alignment, config, n_draws)
         seconds = time.perf_counter() - begin - spent
         before = time.perf_counter()
         if plain:
@@ -133,13 +133,13 @@ def ours(
 
 
 def _draws(
-    problem: PhyloProblem, alignment: Alignment, config: FitConfig
+    problem: PhyloProblem, alignment: Alignment, config: FitConfig, n_draws: int
 ) -> tuple[TreeSample, TreeSample, dict[str, Any]]:
     draws, log_weights = draw_posterior(
         problem,
         alignment.taxa,
         n_particles=1000,
-        n_repeats=max(1, 40 // config.components),
+        n_repeats=max(1, n_draws // (1000 * config.components)),
         generator=torch_generator(config.seed, stream=EVALUATE_STREAM),
     )
     values = evaluate_log_weights(log_weights).to_dict()
@@ -215,7 +215,9 @@ def measure(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     )
     with ConsoleReporter(quiet=options.quiet) as reporter:
         warm_up(config.model, config.flow, reporter)
-        for row in ours(alignment, config, reference, train=not options.no_fit, reporter=reporter):
+        for row in ours(
+            alignment, config, reference, train=not options.no_fit, n_draws=options.draws, reporter=reporter
+        ):
             load_now = [load_before, os.getloadavg()[0]]
             rows.append(common | row | {"threads": get_threads(), "load_before_and_after": load_now})
             show(rows[-1])
@@ -248,6 +250,7 @@ def main() -> None:
     parser.add_argument("--no-fit", action="store_true", help="no training: the weighted topologies only")
     parser.add_argument("--components", type=int, default=4)
     parser.add_argument("--iterations", type=int)
+    parser.add_argument("--draws", type=int, default=40_000, help="from the mixture, to be weighted")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--quiet", action="store_true")

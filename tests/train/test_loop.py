@@ -144,7 +144,7 @@ def test_schedules():
     assert schedule.inverse_temperature(50_000) == pytest.approx(0.501)
     assert schedule.inverse_temperature(99_900) == 1.0
     assert settings(1).inverse_temperature(0) == 1.0
-    assert [schedule.decay(i) for i in (0, 19_999, 20_000, 45_000)] == [1, 1, 0.75, 0.75**2]
+    assert [schedule.schedule().factor(i) for i in (0, 19_999, 20_000, 45_000)] == [1, 1, 0.75, 0.75**2]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.statistics import assert_mean
-from vbpi_mix.errors import SupportError
+from vbpi_mix.errors import ConfigError, SupportError
 from vbpi_mix.estimators import Objective, all_components, draw_plan
 from vbpi_mix.evaluate import elbo
 from vbpi_mix.evaluate.sampling import draw_batches
@@ -79,6 +79,72 @@ def test_alignment_and_support_must_have_the_same_taxa():
     mixture = PhyloMixture(build_support(all_topologies(5)), n_components=1)
     with pytest.raises(SupportError, match="6 taxa, the support 5"):
         PhyloProblem(PhyloModel(patterns, 6), mixture)
+
+
+def left_out(problem, plan, n_particles, seed):
+    """The score of the base's densities that the path derivative leaves out, by autograd on held draws."""
+    draws = problem.mixture.draw(plan, n_particles, torch.Generator().manual_seed(seed))
+    mixture, table = problem.mixture, problem.mixture.branches.base.table
+    held = draws.log_lengths.detach()
+    log_q = mixture.log_prob(draws.encoded, held, plan.evaluated)
+    log_q_mix = torch.logsumexp(log_q, dim=0) - np.log(plan.n_evaluated)
+    log_likelihood, log_prior = problem.log_densities(draws)
+    log_w = (log_likelihood + log_prior - log_q_mix).detach().reshape(plan.n_sampled, n_particles)
+    shares = torch.softmax(log_w, dim=1).reshape(-1) / plan.n_sampled
+    (score,) = torch.autograd.grad((shares * log_q_mix).sum(), table)
+    return score
+
+
+def gradients(problem, plan, n_particles, seed, estimator="s2a"):
+    objective = Objective(
+        estimator=estimator, n_components=problem.n_components, n_sampled=plan.n_sampled, n_particles=n_particles
+    )
+    problem.zero_grad()
+    terms = problem.draw(plan, n_particles, torch.Generator().manual_seed(seed))
+    step = objective.surrogate(terms, plan)
+    step.loss.backward()
+    return step, {name: p.grad.clone() for name, p in problem.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    "flow", [{}, {"flow": "realnvp", "flow_layers": 2, "flow_hidden": 5, "flow_per_component": True}]
+)
+@pytest.mark.parametrize("estimator", ["s2a", "s2s"])
+def test_the_path_derivative_leaves_out_the_score_of_the_base_and_nothing_else(estimator, flow):
+    problem = make_problem(**flow)
+    plan = draw_plan(estimator, n_components=3, n_sampled=2, generator=torch.Generator().manual_seed(1))
+    total, whole = gradients(problem, plan, 4, 5, estimator)
+    problem.gradient = "path"
+    path, partial = gradients(problem, plan, 4, 5, estimator)
+    assert torch.equal(total.bound, path.bound)
+    name = "mixture.branches.base.table"
+    score = left_out(problem, plan, 4, 5)
+    assert float(score.abs().max()) > 0.01
+    torch.testing.assert_close(whole[name] - partial[name], score, rtol=1e-8, atol=1e-10)
+    for other in whole.keys() - {name}:
+        torch.testing.assert_close(whole[other], partial[other], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(("estimator", "n_sampled"), [("a2a", 3), ("s2a", 1), ("s2s", 2)])
+def test_with_one_particle_what_the_path_derivative_leaves_out_has_mean_zero(estimator, n_sampled):
+    problem = make_problem(n_taxa=4)
+    generator = torch.Generator().manual_seed(2)
+    scores = torch.stack(
+        [
+            left_out(problem, draw_plan(estimator, n_components=3, n_sampled=n_sampled, generator=generator), 1, seed)
+            for seed in range(3000)
+        ]
+    ).flatten(1)
+    used = scores.abs().amax(dim=0) > 0
+    mean, error = scores.mean(dim=0)[used], scores.std(dim=0)[used] / len(scores) ** 0.5
+    assert used.sum() > 20
+    # the largest of n independent standard normals, at a failure rate of one in a thousand
+    assert float((mean / error).abs().max()) < float(torch.special.ndtri(torch.tensor(1 - 0.0005 / int(used.sum()))))
+
+
+def test_an_unknown_gradient_is_refused():
+    with pytest.raises(ConfigError, match="path"):
+        PhyloProblem(make_problem().model, make_problem().mixture, gradient="full")
 
 
 @pytest.mark.parametrize(("estimator", "n_sampled"), [("a2a", 3), ("s2a", 1), ("s2a", 2)])

@@ -134,7 +134,7 @@ def test_loss_and_gradients_equal_the_slow_step(flow, options, n_components, n_s
     objective = Objective(estimator=estimator, n_components=n_components, n_sampled=n_sampled, n_particles=3)
     kept = []
     draw = fast.mixture.draw
-    monkeypatch.setattr(fast.mixture, "draw", lambda *a: kept.append((a[0], draw(*a))) or kept[-1][1])
+    monkeypatch.setattr(fast.mixture, "draw", lambda *a, **k: kept.append((a[0], draw(*a, **k))) or kept[-1][1])
     noise = []
     randn = torch.randn
     monkeypatch.setattr(torch, "randn", lambda *a, **k: noise.append(randn(*a, **k)) or noise[-1])

@@ -36,13 +36,25 @@ class LogNormalBase(nn.Module):
         """
         return _Draw.apply(self.table, feature_ids, component_of_tree.numpy(), noise)
 
-    def log_prob(self, feature_ids: np.ndarray, components: Tensor, log_lengths: Tensor) -> Tensor:
-        """(M, T) log-density of log branch lengths (T, E) under each component of (M,)."""
-        return _LogProb.apply(self.table, log_lengths, feature_ids, components.numpy())
+    def log_prob(
+        self, feature_ids: np.ndarray, components: Tensor, log_lengths: Tensor, *, frozen: bool = False
+    ) -> Tensor:
+        """(M, T) log-density of log branch lengths (T, E) under each component of (M,).
 
-    def own_log_prob(self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor) -> Tensor:
-        """(T,) log-density of log branch lengths (T, E), each tree under the one component given for it, (T,)."""
-        return _OwnLogProb.apply(self.table, log_lengths, feature_ids, component_of_tree.numpy())
+        Differentiable in the lengths and, unless `frozen`, in the table.
+        """
+        table = self.table.detach() if frozen else self.table
+        return _LogProb.apply(table, log_lengths, feature_ids, components.numpy())
+
+    def own_log_prob(
+        self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
+    ) -> Tensor:
+        """(T,) log-density of log branch lengths (T, E), each tree under the one component given for it, (T,).
+
+        Differentiable in the lengths and, unless `frozen`, in the table.
+        """
+        table = self.table.detach() if frozen else self.table
+        return _OwnLogProb.apply(table, log_lengths, feature_ids, component_of_tree.numpy())
 
 
 class _Draw(torch.autograd.Function):
@@ -75,11 +87,14 @@ class _LogProb(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        target = RowBackward(ctx.table, _ORDER)
-        gradient = target.begin()
         ids, components, z = ctx.arrays
         in_z = np.empty_like(z)
         upstream = grad_outputs[0].contiguous().numpy()
+        if not ctx.needs_input_grad[0]:
+            kernels.log_prob_slopes(ctx.kept, upstream, in_z)
+            return None, torch.from_numpy(in_z), None, None
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
         n_components = ctx.table.shape[0]
         kernels.log_prob_backward(ids, components, n_components, ctx.kept, upstream, gradient.arrays, in_z)
         return target.finish(gradient), torch.from_numpy(in_z), None, None
@@ -96,11 +111,14 @@ class _OwnLogProb(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        target = RowBackward(ctx.table, _ORDER)
-        gradient = target.begin()
         ids, component, kept = ctx.arrays
         in_z = np.empty(kept.shape[1:])
         upstream = grad_outputs[0].contiguous().numpy()
+        if not ctx.needs_input_grad[0]:
+            kernels.log_prob_slopes(kept[..., None], upstream[None], in_z)
+            return None, torch.from_numpy(in_z), None, None
+        target = RowBackward(ctx.table, _ORDER)
+        gradient = target.begin()
         kernels.own_log_prob_backward(ids, component, ctx.table.shape[0], kept, upstream, gradient.arrays, in_z)
         return target.finish(gradient), torch.from_numpy(in_z), None, None
 

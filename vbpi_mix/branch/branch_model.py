@@ -45,7 +45,13 @@ class BranchModel(nn.Module):
         self.per_component = per_component
 
     def draw(
-        self, feature_ids: np.ndarray, component_of_tree: Tensor, components: Tensor, generator: torch.Generator
+        self,
+        feature_ids: np.ndarray,
+        component_of_tree: Tensor,
+        components: Tensor,
+        generator: torch.Generator,
+        *,
+        path: bool = False,
     ) -> BranchDraws:
         """Draw lengths for each tree from its own component; evaluate them under all of `components`.
 
@@ -54,20 +60,24 @@ class BranchModel(nn.Module):
             component_of_tree: (T,) int64.
             components: (M,) int64, the evaluated components.
             generator: source of the (T, E) normal noise.
+            path: the densities of the base enter the gradient through the lengths alone; their derivative in the
+                base's own table is left out (see `variational.PhyloProblem`).
         """
         noise = torch.randn(feature_ids.shape[:2], generator=generator, dtype=torch.float64)
         base_sample = self.base.draw(feature_ids, component_of_tree, noise)
         if not self.per_component:
             log_lengths, log_abs_det = self.flow(base_sample, feature_ids)
-            log_base = self.base.log_prob(feature_ids, components, base_sample)
+            log_base = self.base.log_prob(feature_ids, components, base_sample, frozen=path)
             return BranchDraws(log_lengths=log_lengths, log_q=log_base - (log_abs_det + log_lengths.sum(dim=1)))
         log_lengths, log_abs_det = self.flow(base_sample, feature_ids, component_of_tree)
-        own = self.base.own_log_prob(feature_ids, component_of_tree, base_sample) - log_abs_det
+        own = self.base.own_log_prob(feature_ids, component_of_tree, base_sample, frozen=path) - log_abs_det
         other = components[:, None] != component_of_tree
         which, tree = other.nonzero(as_tuple=True)
         log_q = own.expand(len(components), -1)
         if len(tree):
-            of_others = self._through_inverse(feature_ids[tree.numpy()], components[which], log_lengths[tree])
+            of_others = self._through_inverse(
+                feature_ids[tree.numpy()], components[which], log_lengths[tree], frozen=path
+            )
             log_q = log_q.masked_scatter(other, of_others)
         return BranchDraws(log_lengths=log_lengths, log_q=log_q - log_lengths.sum(dim=1))
 
@@ -86,8 +96,10 @@ class BranchModel(nn.Module):
         log_base = self.base.log_prob(feature_ids, components, base_sample)
         return log_base - (log_abs_det + jacobian)
 
-    def _through_inverse(self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor) -> Tensor:
+    def _through_inverse(
+        self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
+    ) -> Tensor:
         """(T,) log-density of log lengths (T, E), each tree under one component and its flow."""
         inverse = self.flow.inverse
         base_sample, log_abs_det = inverse(log_lengths, feature_ids, component_of_tree)  # type: ignore[operator]
-        return self.base.own_log_prob(feature_ids, component_of_tree, base_sample) - log_abs_det
+        return self.base.own_log_prob(feature_ids, component_of_tree, base_sample, frozen=frozen) - log_abs_det

@@ -134,6 +134,18 @@ def log_prob_backward(
 
 
 @kernel()
+def log_prob_slopes(kept: np.ndarray, upstream: np.ndarray, of_z: np.ndarray) -> None:
+    """`of_z` (T, E): derivatives of sum(upstream * log_prob) in the lengths alone, upstream (M, T)."""
+    _, n_trees, n_edges, n = kept.shape
+    for t in range(n_trees):
+        for e in range(n_edges):
+            total = 0.0
+            for m in range(n):
+                total -= upstream[m, t] * kept[0, t, e, m] * kept[1, t, e, m]
+            of_z[t, e] = total
+
+
+@kernel()
 def own_log_prob_forward(
     rows: np.ndarray, ids: np.ndarray, component: np.ndarray, z: np.ndarray, out: np.ndarray, kept: np.ndarray
 ) -> None:

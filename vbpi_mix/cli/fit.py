@@ -54,7 +54,15 @@ def fit(
     features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
     tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
     recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Optimiser steps; with --stop plateau, the default, at most.")
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option(help="plateau: end once the bound has stopped rising; iterations: do all of them.")
+    ] = None,
+    gradient: Annotated[
+        str | None, typer.Option(help="Of the branch model: path (less noise), or total as published.")
+    ] = None,
     annealing_iterations: Annotated[int | None, typer.Option(help="Steps of tempering at the beginning.")] = None,
     rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
     rate_base: Annotated[float | None, typer.Option(help="Adam's learning rate of the branch model.")] = None,
@@ -104,6 +112,8 @@ def fit(
         "flow_per_component": flow_per_component or None,
         "features": features,
         "tying": tying,
+        "gradient": gradient,
+        "stop": stop,
         "annealing_iterations": annealing_iterations,
         "rate_topology": rate_topology,
         "rate_base": rate_base,
@@ -132,11 +142,11 @@ def fit(
                 f"time is up at iteration {result.iteration:,} of {run.config.iterations:,}; --resume goes on"
             )
         summary = summarise(run, reporter=reporter)
-    _print_summary(run, summary)
+    _print_summary(run, summary, plateau=result.ending == "plateau")
     return 0
 
 
-def _print_summary(run: "Run", summary: "Summary") -> None:
+def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
     from vbpi_mix.posterior import draw_consensus
 
     evaluation, topologies = summary.evaluation, summary.posterior.topologies
@@ -151,7 +161,8 @@ def _print_summary(run: "Run", summary: "Summary") -> None:
         ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
     ]
     echo = typer.echo
-    echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}")
+    why = ", until the bound had stopped rising" if plateau else ""
+    echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}{why}")
     for name, value in rows:
         echo(f"{name:<38} {value}")
     if len(run.inputs.taxa) <= _LARGEST_DRAWING:

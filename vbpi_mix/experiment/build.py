@@ -25,8 +25,8 @@ from vbpi_mix.start import (
 )
 from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import SubsplitSupport, build_support
-from vbpi_mix.train import TrainSettings
-from vbpi_mix.variational import PhyloMixture, PhyloProblem
+from vbpi_mix.train import PlateauRule, TrainSettings
+from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
 
 # one stream of random numbers per purpose, so that none depends on how many another took
 START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM = range(6)
@@ -110,7 +110,11 @@ def make_model(config: FitConfig, patterns: SitePatterns) -> PhyloModel:
 
 def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     """Target and mixture, the mixture's parameters still at zero."""
-    return PhyloProblem(make_model(config, inputs.patterns), make_mixture(config, inputs.support))
+    return PhyloProblem(
+        make_model(config, inputs.patterns),
+        make_mixture(config, inputs.support),
+        gradient=config.gradient,  # type: ignore[arg-type]  # checked by the problem
+    )
 
 
 def make_mixture(config: FitConfig, support: SubsplitSupport) -> PhyloMixture:
@@ -166,6 +170,7 @@ def make_settings(config: FitConfig) -> TrainSettings:
         decay_every=config.decay_every,
         annealing_iterations=config.annealing_iterations,
         change_every=config.refresh_every,
+        plateau=PlateauRule() if config.stop == "plateau" else None,
     )
 
 
@@ -173,6 +178,7 @@ def check(config: FitConfig) -> None:
     """Raise ConfigError for settings that cannot work, before anything is read or written."""
     make_objective(config)
     make_settings(config)
+    check_gradient(config.gradient)
     parse_model(config.model)
     check_flow(
         config.flow,

@@ -17,6 +17,7 @@ else:
 
 Recipe = Literal["default", "paper"]
 Bootstrap = Literal["veryfasttree", "iqtree"]
+Stop = Literal["iterations", "plateau"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,13 @@ class FitConfig:
         flow_layers, flow_hidden: its layers, and hidden units of each; 0 where a flow has no such number.
         flow_per_component: a flow for each component in place of one that they share.
         recipe: "default" or "paper", see `experiment.recipes`.
-        iterations: optimiser steps.
+        gradient: "total" or "path", see `variational.PhyloProblem`.
+        iterations: optimiser steps; with `stop` "plateau" at most.
+        stop: "iterations", or "plateau": once the bound has stopped rising, see `train.PlateauRule`.
         annealing_iterations: steps over which the inverse temperature rises to 1.
         refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
         learn_weights: weigh the components, equally in training, by weights found after it (`evaluate.weights`).
-        decay_every: steps between multiplications of the learning rates by 0.75.
+        decay_every: steps between multiplications of the learning rates by 0.75; not used with "plateau".
         rate_topology, rate_base, rate_flow: Adam's learning rates.
         seed: of every random number.
     """
@@ -70,6 +73,8 @@ class FitConfig:
     flow_hidden: int = 0
     flow_per_component: bool = False
     recipe: Recipe = "default"
+    gradient: str = "total"
+    stop: Stop = "iterations"
     iterations: int
     annealing_iterations: int
     decay_every: int
@@ -120,7 +125,7 @@ def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             raise ConfigError(f"{source}: '{name}' must be {kind.__name__}, is {value!r}")
-        for word, choices in (("recipe", Recipe), ("bootstrap", Bootstrap)):
+        for word, choices in (("recipe", Recipe), ("bootstrap", Bootstrap), ("stop", Stop)):
             if name == word and value not in get_args(choices):
                 raise ConfigError(f"{source}: unknown {word} '{value}': choose one of {', '.join(get_args(choices))}")
         checked[name] = value

@@ -254,7 +254,7 @@ def _train(
         detail = (
             f"{progress.iterations_per_second:.0f} it/s, bound {progress.bound:.2f}, "
             f"ESS {progress.ess:.1f} of {config.particles}"
-        )
+        ) + (f"; {progress.words}" if progress.words else "")
         reporter.progress("training", progress.iteration, progress.n_iterations, detail)
 
     with torch_threads(1):

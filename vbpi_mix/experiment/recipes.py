@@ -16,12 +16,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "rate_base": 0.001,
         "rate_flow": 0.001,
     },
-    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, fewer steps
+    # From Laplace-weighted candidates, EM-fitted tables and fitted lengths (`start`): no tempering, as many steps as
+    # pay. Tables are right from the start, and steps of 0.001 would only shake them
     "default": {
         "flow": "skew",
+        "gradient": "path",
+        "stop": "plateau",
         "iterations": 20_000,
         "annealing_iterations": 0,
-        "rate_topology": 0.001,
+        "rate_topology": 0.0001,
         "rate_base": 0.002,
         "rate_flow": 0.001,
     },

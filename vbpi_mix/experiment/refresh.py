@@ -95,7 +95,7 @@ def make_refresh(
         mixture = make_mixture(config, missing.support)
         extension = extend_mixture(problem.mixture, mixture, missing.weighted, n_sites=problem.model.patterns.n_sites)
         return Change(
-            problem=PhyloProblem(problem.model, mixture),
+            problem=PhyloProblem(problem.model, mixture, gradient=problem.gradient),
             rows={f"mixture.{name}": rows for name, rows in extension.rows.items()},
             extra={"support": _as_tensors(missing.support)},
         )

@@ -6,12 +6,14 @@ from vbpi_mix.train.loop import Change, FitResult, Progress, TrainableProblem, f
 from vbpi_mix.train.metrics import read_metrics
 from vbpi_mix.train.row_table import RowGradient, RowTable
 from vbpi_mix.train.settings import TrainSettings
+from vbpi_mix.train.stopping import PlateauRule
 from vbpi_mix.train.threads import torch_threads
 
 __all__ = [
     "Adam",
     "Change",
     "FitResult",
+    "PlateauRule",
     "Progress",
     "RowGradient",
     "RowTable",

@@ -19,7 +19,7 @@ from vbpi_mix.train.metrics import MetricsFile
 from vbpi_mix.train.row_table import RowTable
 from vbpi_mix.train.settings import TrainSettings
 
-Ending = Literal["iterations", "time", "signal"]
+Ending = Literal["iterations", "plateau", "time", "signal"]
 
 
 class TrainableProblem(Protocol):
@@ -47,11 +47,13 @@ class Progress:
     """Where a fit stands: averages over the last `metrics_every` iterations.
 
     Arguments:
-        iteration: steps done, of `n_iterations`.
+        iteration: steps done, of `n_iterations` (as far as is known, with a stopping rule).
         seconds: training time of the whole run, earlier parts of a resumed run included.
         iterations_per_second: over the last window.
         bound: the multi-sample bound at inverse temperature 1, in nats.
         ess: effective number of the K particles.
+        learning_rate_factor: on all rates, in the last iteration.
+        words: what the stopping rule found last (`stopping.Schedule`); empty without one.
     """
 
     iteration: int
@@ -61,6 +63,8 @@ class Progress:
     bound: float
     ess: float
     inverse_temperature: float
+    learning_rate_factor: float = 1.0
+    words: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -85,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """How a fit ended: all iterations done, time used up, or a signal (its number in `signal_number`).
+    """How a fit ended: all iterations done, a plateau, time used up, or a signal (its number in `signal_number`).
 
     `problem` is the one trained last, which is another than the first if a `Change` took place.
     """
@@ -162,7 +166,7 @@ def _train(
     already = run.seconds
     with StopRequest() as stop:
         ending: Ending = "iterations"
-        while run.iteration < settings.n_iterations:
+        while run.iteration < run.schedule.end:
             if change is not None and settings.changes_at(run.iteration) and run.changed_at < run.iteration:
                 run.change(change)
                 run.seconds = already + time.perf_counter() - started
@@ -176,7 +180,7 @@ def _train(
             )
             run.update(step)
             run.seconds = already + time.perf_counter() - started
-            if run.iteration % settings.metrics_every == 0 or run.iteration == settings.n_iterations:
+            if run.iteration % settings.metrics_every == 0 or run.iteration == run.schedule.end:
                 progress = run.close_window(temperature)
                 if on_progress is not None:
                     on_progress(progress)
@@ -184,11 +188,15 @@ def _train(
                 ending = "signal"
                 break
             if max_seconds is not None and run.seconds - already >= max_seconds:
-                ending = "time" if run.iteration < settings.n_iterations else "iterations"
+                ending = "time"
                 break
             if time.perf_counter() - run.last_save > settings.checkpoint_seconds:
                 run.save()
         run.save()
+    if ending == "time" and run.iteration >= run.schedule.end:
+        ending = "iterations"
+    if ending == "iterations" and run.schedule.reached_plateau:
+        ending = "plateau"
     return FitResult(
         problem=run.problem,
         iteration=run.iteration,
@@ -220,6 +228,7 @@ class _Run:
         self.window_start = (0, 0.0)  # iteration, seconds
         self.changed_at = 0
         self.extra: dict[str, Any] = {}
+        self.schedule = settings.schedule()
         self.optimizer = _optimizer(problem, settings)
 
     def begin(self, *, resume: bool) -> None:
@@ -233,6 +242,8 @@ class _Run:
             self.iteration, self.seconds = saved["iteration"], saved["seconds"]
             self.window = saved["window"]
             self.window_start = tuple(saved["window_start"])
+            if "schedule" in saved:
+                self.schedule.load(saved["schedule"], self.iteration)
             self.changed_at, self.extra = saved.get("changed_at", 0), saved.get("extra", {})
         if self.metrics is not None:
             self.metrics.begin(last_iteration=self.iteration)
@@ -242,7 +253,7 @@ class _Run:
         if not bool(torch.isfinite(step.loss)):
             self.save()
             raise NumericalError(_cause(self.problem, step, self.iteration))
-        self.optimizer.set_factor(self.settings.decay(self.iteration))
+        self.optimizer.set_factor(self.schedule.factor(self.iteration))
         self.optimizer.zero_grad()
         step.loss.backward()
         self.optimizer.step()
@@ -272,14 +283,18 @@ class _Run:
     def close_window(self, temperature: float) -> Progress:
         n = self.iteration - self.window_start[0]
         bound, ess = (self.window / n).tolist()
+        factor = self.schedule.factor(self.iteration - 1)
+        self.schedule.observe(self.iteration, bound)
         progress = Progress(
             iteration=self.iteration,
-            n_iterations=self.settings.n_iterations,
+            n_iterations=self.schedule.end,
             seconds=self.seconds,
             iterations_per_second=n / max(self.seconds - self.window_start[1], 1e-9),
             bound=bound,
             ess=ess,
             inverse_temperature=temperature,
+            learning_rate_factor=factor,
+            words=self.schedule.words,
         )
         if self.metrics is not None:
             self.metrics.append(
@@ -289,7 +304,7 @@ class _Run:
                     "bound": bound,
                     "ess": ess,
                     "inverse_temperature": temperature,
-                    "learning_rate_factor": self.settings.decay(self.iteration - 1),
+                    "learning_rate_factor": factor,
                 }
             )
         self.window = torch.zeros_like(self.window)
@@ -313,6 +328,7 @@ class _Run:
                 "window_start": list(self.window_start),
                 "changed_at": self.changed_at,
                 "extra": self.extra,
+                "schedule": self.schedule.state(),
             },
         )
 

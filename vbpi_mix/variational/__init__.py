@@ -2,6 +2,6 @@
 
 from vbpi_mix.variational.allocation import Allocation
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
-from vbpi_mix.variational.problem import PhyloProblem
+from vbpi_mix.variational.problem import Gradient, PhyloProblem, check_gradient
 
-__all__ = ["Allocation", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying"]
+__all__ = ["Allocation", "Gradient", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying", "check_gradient"]

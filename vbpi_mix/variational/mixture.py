@@ -135,13 +135,16 @@ class PhyloMixture(nn.Module):
             return each[0]
         return torch.logsumexp(each + self.log_strata[:, None], dim=0) - math.log(self.n_components)
 
-    def draw(self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator) -> TreeDraws:
+    def draw(
+        self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator, *, path: bool = False
+    ) -> TreeDraws:
         """Draw trees from the sampled components; evaluate all of them under every evaluated one.
 
         Arguments:
             plan: the components.
             n_particles: K of each, or (S,) how many of each.
             generator: source of the draws.
+            path: see `BranchModel.draw`.
         """
         component = plan.sampled.repeat_interleave(n_particles)
         encoded = self.networks.sample(self._topology_row(component), generator)
@@ -151,6 +154,7 @@ class PhyloMixture(nn.Module):
             self._branch_row(component),
             self._branch_row(plan.evaluated),
             generator,
+            path=path,
         )
         own = plan.sampled_positions().repeat_interleave(n_particles)
         return TreeDraws(
