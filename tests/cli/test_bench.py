@@ -104,6 +104,10 @@ def test_table3_and_its_tables(program, example, tmp_path):
         "-o",
         folder,
     )
+    status, out, err = program(*command, "--starts-only", "--first-seed", 2)
+    assert status == 0, err
+    assert out.splitlines() == [str(folder / "starts" / "example_seed2.npz")]
+    assert not (folder / "models").exists()
     status, out, err = program(*command)
     assert status == 0, err
     assert out.splitlines() == [

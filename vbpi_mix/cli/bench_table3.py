@@ -23,7 +23,8 @@ def table3(
     rows: Annotated[
         str, typer.Option(help="all, A2A, S2A, S2S, or A,S,ESTIMATOR such as 4,1,S2A; several separated by ;.")
     ] = "all",
-    seeds: Annotated[int, typer.Option(help="Seeds 1 to this number; three, as in the paper, if not given.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds; three, as in the paper, if not given.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 1,
     recipe: Annotated[str, typer.Option(help="default, or paper for the published training.")] = "default",
     flow: Annotated[
         str | None, typer.Option(help="Flow of the branch lengths; realnvp, as in the paper, if not given.")
@@ -49,6 +50,9 @@ def table3(
     label: Annotated[
         str | None, typer.Option(help="Word at the end of the models' names, to tell other settings apart.")
     ] = None,
+    starts_only: Annotated[
+        bool, typer.Option("--starts-only", help="Only search the topologies that the rows start from; train nothing.")
+    ] = False,
     repeats: Annotated[int, typer.Option(help="Repeats of the evaluation with 1,000 draws of each component.")] = 100,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -58,7 +62,7 @@ def table3(
     The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
     that are there already are kept. A call that was stopped goes on where it was; several may share a folder.
     """
-    from vbpi_mix.experiment.bench.table3 import run_table3, without_folders
+    from vbpi_mix.experiment.bench.table3 import make_starts, run_table3, without_folders
     from vbpi_mix.experiment.bench.table3_config import make_table3_config
 
     use_threads(threads)
@@ -66,6 +70,7 @@ def table3(
         data=data,
         rows=rows,
         n_seeds=seeds,
+        first_seed=first_seed,
         recipe=recipe,
         flow=flow,
         iterations=iterations,
@@ -75,6 +80,15 @@ def table3(
         label=label,
         n_repeats=repeats,
     )
+    if starts_only:
+        with ConsoleReporter(quiet=quiet) as reporter:
+            paths, signal_number = make_starts(config, output, reporter=reporter)
+            if signal_number is not None:
+                reporter.warning("stopped: the same command goes on")
+                return 128 + signal_number
+        for path in paths:
+            typer.echo(str(path))
+        return 0
     command = shlex.join(["vbpi-mix", *without_folders(sys.argv[1:])])
     with ConsoleReporter(quiet=quiet) as reporter:
         outcome = run_table3(config, output, command=command, reporter=reporter)

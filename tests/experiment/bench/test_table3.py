@@ -14,7 +14,7 @@ from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.experiment import Run
 from vbpi_mix.experiment.bench import table3, table3_timing
 from vbpi_mix.experiment.bench.claims import claim
-from vbpi_mix.experiment.bench.table3 import run_table3, without_folders
+from vbpi_mix.experiment.bench.table3 import make_starts, run_table3, without_folders
 from vbpi_mix.experiment.bench.table3_config import make_table3_config
 
 ROWS = "1,1,A2A;2,1,S2S"
@@ -209,3 +209,39 @@ def test_command_lines_lose_their_folders():
     assert without_folders(words) == [
         "bench", "--data", "b.fasta,DS1", "--trees=y", "--rows", "4,1,S2A;A2A", "-o", "out", "--set", "a=2",
     ]  # fmt: skip
+
+
+def test_starts_made_before_are_those_that_the_models_use(config, tmp_path):
+    listening = Signal()
+    said = []
+    listening.message = said.append
+    paths, signal_number = make_starts(config(n_seeds=2), tmp_path / "t", reporter=listening)
+    assert [path.name for path in paths] == ["example_seed1.npz", "example_seed2.npz"]
+    assert signal_number is None
+    assert not list((tmp_path / "t").glob("models/*"))
+    before = [path.read_bytes() for path in paths]
+    assert make_starts(config(n_seeds=1), tmp_path / "t")[0] == paths[:1]
+    run_table3(config(), tmp_path / "t", reporter=listening)
+    assert any("read from example_seed1.npz" in line for line in said)
+    assert [path.read_bytes() for path in paths] == before
+    run_table3(config(), tmp_path / "alone")
+    one, other = (read(tmp_path / folder, NAMES[1]) for folder in ("t", "alone"))
+    assert without_times(one) == without_times(other)
+
+
+def test_a_signal_ends_the_making_of_starts(config, tmp_path):
+    reporter = Signal("topologies weighted")
+    paths, signal_number = make_starts(config(n_seeds=2), tmp_path / "t", reporter=reporter)
+    assert signal_number == signal.SIGTERM
+    assert len(paths) < 2
+
+
+def test_component_weights_are_counted_and_recorded(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("vbpi_mix.experiment.weights._DRAWS", 4000)
+    run_table3(config(rows="2,1,S2S", settings=["learn_weights=true"], label="w"), tmp_path / "t")
+    record = read(tmp_path / "t", NAMES[1] + "_w")
+    found = record["result"]["component_weights"]
+    assert sum(found["weights"]) == pytest.approx(1)
+    run = Run.load(tmp_path / "t" / "runs" / (NAMES[1] + "_w"))
+    assert run.learned.to_dict() == found
+    assert record["result"]["evaluation"]["elbo"] == run.evaluate(n_particles=1000, n_repeats=3).elbo.value

@@ -109,6 +109,7 @@ def test_mistakes_are_found_before_anything_is_computed(tmp_path):
         ({"data": f"{alignment},{again}"}, ConfigError, "data set example is given twice"),
         ({"data": str(tmp_path)}, InputError, "is a folder"),
         ({"data": "DS1", "n_seeds": 0}, ConfigError, "at least 1"),
+        ({"data": "DS1", "first_seed": -1}, ConfigError, "first seed must not be negative"),
         ({"data": "DS1", "n_repeats": 1}, ConfigError, "at least 2"),
         ({"data": "DS1", "flow": "spline"}, ConfigError, "unknown flow"),
         ({"data": "DS1", "recipe": "best"}, ConfigError, "unknown recipe"),
@@ -122,3 +123,8 @@ def test_mistakes_are_found_before_anything_is_computed(tmp_path):
     ):
         with pytest.raises(error, match=expected):
             make_table3_config(**given)
+
+
+def test_seeds_count_from_the_first():
+    assert make_table3_config(data="DS1", rows="A2A").seeds == (1, 2, 3)
+    assert make_table3_config(data="DS1", rows="A2A", n_seeds=2, first_seed=5).seeds == (5, 6)

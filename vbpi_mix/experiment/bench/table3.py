@@ -109,6 +109,37 @@ def run_table3(
     return outcome()
 
 
+def make_starts(
+    config: Table3Config, folder: Path, *, reporter: Reporter | None = None
+) -> tuple[tuple[Path, ...], int | None]:
+    """Make what the rows of each data set and seed start from, where it is not there yet, and train nothing.
+
+    Arguments:
+        config: see `make_table3_config`.
+        folder: of the results, made if need be.
+        reporter: told about progress.
+
+    Returns:
+        The files in `starts/` that are there now, and the number of the signal that ended the call, if one did.
+
+    Raises:
+        InputError: a file there was made with other settings, or the folder cannot be written.
+    """
+    starts = make_folder(folder / "starts")
+    make_folder(folder / "locks")
+    bench = _Bench(config, folder, "", {}, reporter or Silent())
+    first = {config.start_name(job): job for job in reversed(config.jobs())}
+    signal_number = None
+    try:
+        with stoppable():
+            for name in reversed(first):
+                bench.start(first[name], config.fit_config(first[name]), _Named(bench.reporter, name))
+    except Stopped as stopped:
+        signal_number = stopped.signal_number
+    paths = (starts / f"{name}.npz" for name in reversed(first))
+    return tuple(path for path in paths if path.is_file()), signal_number
+
+
 class _Bench:
     """What models share while a process goes through them."""
 

@@ -156,6 +156,7 @@ def make_table3_config(
     data: str | None = None,
     rows: str = "all",
     n_seeds: int = 3,
+    first_seed: int = 1,
     recipe: str = "default",
     flow: str | None = None,
     iterations: int | None = None,
@@ -170,7 +171,8 @@ def make_table3_config(
     Arguments:
         data: data sets of the catalogue or alignment files, separated by commas; None: DS1 to DS8.
         rows: see `parse_rows`.
-        n_seeds: seeds 1 to this number.
+        n_seeds: how many seeds.
+        first_seed: the first of them; the others follow.
         recipe: see `experiment.recipes`.
         flow: of the branch lengths; None: the published RealNVP.
         iterations: in place of the recipe's.
@@ -185,6 +187,8 @@ def make_table3_config(
     """
     if n_seeds < 1:
         raise ConfigError(f"the number of seeds must be at least 1, not {n_seeds}")
+    if first_seed < 0:
+        raise ConfigError(f"the first seed must not be negative, is {first_seed}")
     if n_repeats < 2:
         raise ConfigError(f"the number of repeats must be at least 2, for a standard deviation, not {n_repeats}")
     if label is not None and not re.fullmatch(r"[A-Za-z0-9.-]+", label):
@@ -196,7 +200,7 @@ def make_table3_config(
     config = Table3Config(
         data=_data(DATA_SETS if data is None else data.split(","), trees, references),
         rows=parse_rows(rows),
-        seeds=tuple(range(1, n_seeds + 1)),
+        seeds=tuple(range(first_seed, first_seed + n_seeds)),
         recipe=recipe,
         flow=PUBLISHED_FLOW if flow is None else flow,
         iterations=iterations,
