@@ -99,10 +99,10 @@ def shared_start(config: FitConfig, path: Path, *, reporter: Reporter | None = N
 
 def check_start(start: Start, config: FitConfig, alignment: Alignment) -> None:
     """Raise ConfigError unless a start was made for this configuration and this alignment."""
-    wanted = start_settings(config, alignment)
-    for key in dict.fromkeys((*wanted, *start.settings)):
-        if start.settings.get(key) != wanted.get(key):
-            raise ConfigError(f"the start was made with {key} = {start.settings.get(key)}, not {wanted.get(key)}")
+    other = start.other_setting(start_settings(config, alignment))
+    if other is not None:
+        key, then, now = other
+        raise ConfigError(f"the start was made with {key} = {then}, not {now}")
 
 
 def _file_hash(path: Path) -> str:

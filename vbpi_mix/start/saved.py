@@ -44,6 +44,13 @@ class Start:
         found = self.topologies
         return found.sample if isinstance(found, WeightedTopologies) else found
 
+    def other_setting(self, wanted: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+        """Name, value and wanted value of the first setting that the topologies were made with otherwise, if any."""
+        for key in dict.fromkeys((*wanted, *self.settings)):
+            if self.settings.get(key) != wanted.get(key):
+                return key, self.settings.get(key), wanted.get(key)
+        return None
+
     def save(self, path: Path | str) -> None:
         """Write the file, compressed; atomic.
 
@@ -102,12 +109,12 @@ def load_start(path: Path | str, settings: Mapping[str, Any]) -> Start | None:
         raise InputError(f"{path}: damaged, or not the start of a fit ({error}): delete it to make it anew") from error
     if written != _hash(arrays):
         raise InputError(f"{path}: the content does not match its hash: the file is damaged; delete it")
-    for key in dict.fromkeys((*settings, *start.settings)):
-        if start.settings.get(key) != settings.get(key):
-            raise InputError(
-                f"{path} was made with {key} = {start.settings.get(key)}, now it is {settings.get(key)}: give another "
-                "folder, or delete the file"
-            )
+    other = start.other_setting(settings)
+    if other is not None:
+        key, then, now = other
+        raise InputError(
+            f"{path} was made with {key} = {then}, now it is {now}: give another folder, or delete the file"
+        )
     return start
 
 

@@ -51,12 +51,8 @@ class Schedule:
     """
 
     def __init__(self, n_iterations: int, decay_factor: float, decay_every: int, rule: PlateauRule | None) -> None:
-        self.n_iterations, self.decay_factor, self.decay_every, self.rule = (
-            n_iterations,
-            decay_factor,
-            decay_every,
-            rule,
-        )
+        self.n_iterations, self.rule = n_iterations, rule
+        self.decay_factor, self.decay_every = decay_factor, decay_every
         self._first = 0  # iteration before the first window that counts
         self._windows: list[tuple[int, float]] = []  # last iteration, mean bound
         self._cooling_from: int | None = None

@@ -1,14 +1,13 @@
 """What one p and one q cost: the units in which the paper counts the work of its estimators."""
 
 import statistics
-import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from vbpi_mix.errors import NumericalError
 from vbpi_mix.estimators import all_components
+from vbpi_mix.experiment.bench.alternating import alternating_times
 from vbpi_mix.experiment.bench.table3_rows import Table3Row
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.model import PhyloModel
@@ -45,11 +44,13 @@ def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
         topologies = first.topologies
         _gate(run, log_lengths.exp(), topologies)
         component = torch.zeros(1, dtype=torch.int64)
-        seconds = _in_turns(
+        seconds = alternating_times(
             {
                 "p": lambda: problem.model.log_joint(log_lengths.exp(), topologies),
                 "q": lambda: problem.mixture.log_prob(first, log_lengths, component),
-            }
+            },
+            n_blocks=_BLOCKS,
+            block_seconds=_BLOCK_SECONDS,
         )
     n_p, n_q = row.n_evaluations
     costs: dict[str, float | int] = {"n_p": n_p, "n_q": n_q}
@@ -67,21 +68,3 @@ def _gate(run: Run, lengths: Tensor, topologies: TopologyBatch) -> None:
     worst = float((model.log_likelihood(lengths, topologies) - plain).abs().max())
     if not worst <= _LARGEST_ERROR:
         raise NumericalError(f"the compiled likelihood differs from its definition by {worst}: nothing is timed")
-
-
-def _in_turns(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Seconds per call in each block."""
-    times: dict[str, int] = {}
-    for name, call in calls.items():
-        call()
-        begun = time.perf_counter()
-        call()
-        times[name] = max(1, round(_BLOCK_SECONDS / max(time.perf_counter() - begun, 1e-9)))
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(_BLOCKS):
-        for name, call in calls.items():
-            begun = time.perf_counter()
-            for _ in range(times[name]):
-                call()
-            seconds[name].append((time.perf_counter() - begun) / times[name])
-    return seconds
