@@ -137,15 +137,22 @@ def test_a_model_that_another_process_has_is_left_to_it(config, tmp_path):
 
 
 def test_two_processes_share_the_work(config, tmp_path):
-    # first, so that the kernels are compiled by one process: those that two compile at once can round differently
-    run_table3(config(), tmp_path / "alone")
+    # so that all kernels are compiled before: in the process that compiles them they can round differently
+    run_table3(config(), tmp_path / "compiled")
     alignment, trees = tmp_path / "example.fasta", tmp_path / "candidates.nwk"
-    command = [
-        sys.executable, "-c", "from vbpi_mix.cli.main import main; main()", "bench", "table3", "--data", str(alignment),
-        "--trees", str(trees), "--rows", ROWS, "--seeds", "1", "--flow", "skew", "--iterations", "200",
-        "--repeats", "3", "-o", str(tmp_path / "shared"), "--threads", "1",
-    ]  # fmt: skip
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+
+    def begin(folder):
+        command = [
+            sys.executable, "-c", "from vbpi_mix.cli.main import main; main()", "bench", "table3", "--data", str(alignment),
+            "--trees", str(trees), "--rows", ROWS, "--seeds", "1", "--flow", "skew", "--iterations", "200",
+            "--repeats", "3", "-o", str(tmp_path / folder), "--threads", "1",
+        ]  # fmt: skip
+        return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    only = begin("alone")
+    answer = only.communicate(timeout=300)
+    assert only.returncode == 0, answer
+    processes = [begin("shared") for _ in range(2)]
     answers = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], answers
     begun = b"".join(err for _, err in answers).count(b": begins")
