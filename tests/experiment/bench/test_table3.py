@@ -143,9 +143,9 @@ def test_two_processes_share_the_work(config, tmp_path):
 
     def begin(folder):
         command = [
-            sys.executable, "-c", "from vbpi_mix.cli.main import main; main()", "bench", "table3", "--data", str(alignment),
-            "--trees", str(trees), "--rows", ROWS, "--seeds", "1", "--flow", "skew", "--iterations", "200",
-            "--repeats", "3", "-o", str(tmp_path / folder), "--threads", "1",
+            sys.executable, "-c", "from vbpi_mix.cli.main import main; main()", "bench", "table3",
+            "--data", str(alignment), "--trees", str(trees), "--rows", ROWS, "--seeds", "1", "--flow", "skew",
+            "--iterations", "200", "--repeats", "3", "-o", str(tmp_path / folder), "--threads", "1",
         ]  # fmt: skip
         return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
 
