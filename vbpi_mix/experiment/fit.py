@@ -16,6 +16,7 @@ from vbpi_mix.experiment.build import (
     load_alignment,
     make_inputs,
     make_objective,
+    make_parts,
     make_problem,
     make_settings,
     start_problem,
@@ -64,7 +65,8 @@ def fit_alignment(
     check(config)
     reporter = reporter or Silent()
     weighted = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
-    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
+    parts = make_parts(config, alignment)
+    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
     problem = make_problem(config, inputs)
     start_problem(problem, config, weighted or candidates, reporter)
     result = _train(problem, config, reporter, inputs)
@@ -122,6 +124,7 @@ def fit_folder(
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
+        parts = make_parts(config, alignment)
         if start is None:
             for source in make_sources(config):
                 source.check()
@@ -134,7 +137,7 @@ def fit_folder(
             warm_up(config.model, config.flow, reporter)
             _make_folder(folder, config)
         begun = time.perf_counter()
-        inputs = make_inputs(alignment, start.sample)
+        inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
         if start.account:
             write_json(folder.growth, dict(start.account))
