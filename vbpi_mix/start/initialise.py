@@ -41,7 +41,8 @@ def start_fitted(
     if mixture.parameter_posterior is not None:
         if parameters is None:
             raise ConfigError("the mixture has parameters of the model: give where they start")
-        mixture.parameter_posterior.start_fitted(parameters.centre, parameters.scale, parameters.response)
+        scale = parameters.scale
+        mixture.parameter_posterior.start_fitted(parameters.centre, scale, parameters.response @ scale)
     encoded = encode(mixture.support, weighted.sample.topologies)
     networks, base = mixture.networks, mixture.branches.base
     probabilities = weighted.sample.probabilities()
