@@ -166,7 +166,7 @@ def general(
 
     Frequencies (4,) and weights (C,) are those of all trees.
     """
-    n_trees, _, n_categories = matrices.shape[:3]
+    n_trees = len(matrices)
     of_trees = _for_each_tree(frequencies, n_trees), _for_each_tree(category_weights, n_trees)
     results = from_categories(
         _by_category(matrices, dtype), None, *of_trees, topologies, patterns, with_gradient=with_gradient

@@ -1,4 +1,4 @@
-"""Substitution models whose parameters are random: unconstrained coordinates, their prior, the models they stand for."""
+"""Substitution models whose parameters are random: unconstrained coordinates, their prior, their models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

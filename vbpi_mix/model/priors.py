@@ -118,7 +118,7 @@ class GammaDirichletBranchPrior:
 
 
 def parse_branch_prior(text: str, rate: float) -> BranchPrior:
-    """"exponential" (with this rate), exponential(RATE), or gammadir(shape,rate,concentration,inner) as in MrBayes.
+    """Read exponential (with this rate), exponential(RATE), or gammadir(shape,rate,concentration,inner) as in MrBayes.
 
     Raises:
         ConfigError: anything else.
@@ -138,8 +138,8 @@ def parse_branch_prior(text: str, rate: float) -> BranchPrior:
     if match is not None and match[1] == "gammadir" and len(numbers) == 4:
         return GammaDirichletBranchPrior(*numbers)
     raise ConfigError(
-        f"unknown branch-length prior '{text}': expected exponential(10), or gammadir(1,0.1,1,1) with shape and rate of "
-        "the tree length, the concentration of its shares, and the inner branches' relative to the others"
+        f"unknown branch-length prior '{text}': expected exponential(10), or gammadir(1,0.1,1,1) with shape and rate "
+        "of the tree length, the concentration of its shares, and the inner branches' relative to the others"
     )
 
 
