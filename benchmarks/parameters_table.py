@@ -32,10 +32,9 @@ def comparison_table(title: str, rows: Sequence[Row]) -> str:
     for row in rows:
         if row["what"] == "splits":
             against = f"{row['largest']:.4f} to ours, " if "largest" in row else ""
-            lines.append(
-                f"Largest difference of a split frequency: {against}{row['largest_between_runs']:.4f} between MrBayes's two "
-                f"runs (average standard deviation {row['deviation_of_split_frequencies']:.4f})."
-            )
+            between = f"{row['largest_between_runs']:.4f} between MrBayes's two runs"
+            deviation = f"average standard deviation {row['deviation_of_split_frequencies']:.4f}"
+            lines.append(f"Largest difference of a split frequency: {against}{between} ({deviation}).")
         if row["what"] == "evidence":
             lines.append(_evidence(row))
     return "\n".join(lines) + "\n"
