@@ -44,7 +44,11 @@ def ours(data: str, model: str, options: argparse.Namespace) -> Path:
     if options.reuse and (folder / "evaluation.json").is_file():
         return folder
     config = make_config(
-        alignment=data, model=model, seed=options.seed, components=options.components, iterations=options.iterations
+        alignment=str(resolve(data)),
+        model=model,
+        seed=options.seed,
+        components=options.components,
+        iterations=options.iterations,
     )
     begin = time.perf_counter()
     with ConsoleReporter(quiet=options.quiet) as reporter:
@@ -55,8 +59,11 @@ def ours(data: str, model: str, options: argparse.Namespace) -> Path:
 
 
 def our_parameters(folder: Path) -> dict[str, dict[str, float]]:
-    """`posterior/parameters.tsv` by name; its columns in lower case, ends of the interval as low and high."""
-    with (folder / "posterior" / "parameters.tsv").open(encoding="utf-8", newline="") as file:
+    """`posterior/parameters.tsv` by name, ends of the interval as low and high; none where nothing is inferred."""
+    path = folder / "posterior" / "parameters.tsv"
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
         rows = [{key.lower(): value for key, value in row.items()} for row in csv.DictReader(file, delimiter="\t")]
     found = {}
     for row in rows:
