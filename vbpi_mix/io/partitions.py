@@ -8,6 +8,7 @@ errors name neither line nor site.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,13 @@ _DEFINITION = re.compile(rf"\s*(\*?)\s*({_WORD})\s*(?:\([^)]*\))?\s*=(.*)\Z", re
 _CHOSEN = re.compile(rf"\bpartition\s*=\s*({_WORD})", re.IGNORECASE)
 _OTHER_TYPES = ("AA", "BIN", "CODON", "MORPH", "MULTI", "NT2AA", "PROTEIN")
 _DATA_TYPE = re.compile(rf"\s*(DNA|{'|'.join(_OTHER_TYPES)})\s*,", re.IGNORECASE)
-_LABEL = re.compile(r"\s*('[^']*(?:''[^']*)*'|(?:[^:'{}]|\{[^{}]*\})*?)\s*:(.*)\Z", re.DOTALL)
+_SIGN = re.compile(r"'[^']*(?:''[^']*)*'|\{[^{}]*\}|[:,]")
 _TREE_LENGTH = re.compile(r"\{[^{}]*\}")
-_COMMA = re.compile(r",(?![^{}]*\})")
 _MODEL = re.compile(
     r"(?:JC|JC69|F81|K80|K2P|HKY|HKY85|TN|TRN|TN93|TNE|TRNE|K81|K3P|K81U|TPM[123]?U?|TIM[123]?E?|TVME?|SYM|GTR)"
     r"|.*[+{].*",
     re.IGNORECASE | re.DOTALL,
 )
-_RAXML = re.compile(r"(.*?)\s*,(?![^{}]*\})\s*([^,=]*?)\s*=(.*)")
 _LISTED = 3
 
 
@@ -168,12 +167,11 @@ def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source:
     """The parts of a partition statement of any form."""
     _, title, text = _definition(command, source)
     where = f"{source}, line {command.line}, partition {title!r}"
-    divisions = _COMMA.split(text)
+    divisions = _split(text)
     labels: list[str | None] = []
     for i, division in enumerate(divisions):
-        match = _LABEL.match(division)
-        labels.append(match[1] or None if match is not None else None)
-        divisions[i] = division if match is None else match[2]
+        label, divisions[i] = _label(division)
+        labels.append(label)
     first, others = labels[0], labels[1:]
     counted = first is not None and first.isdecimal() and all(label is None for label in others)
     if counted and (others or first == "1"):
@@ -189,7 +187,7 @@ def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source:
     left = np.ones(n_sites, dtype=bool)
     for number, (label, division) in enumerate(zip(labels, divisions, strict=True), start=1):
         inside = _TREE_LENGTH.sub(" ", division)
-        sites = parse_sites(inside, n_sites, f"{where}, part {number}", sets, rest=np.flatnonzero(left))
+        sites = parse_sites(inside, n_sites, f"{where}, part {number}", sets, rest=left)
         left[sites] = False
         only = unquote(inside.strip())
         name, model = (only if only.lower() in sets else f"part{number}"), None
@@ -201,21 +199,41 @@ def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source:
     return parts
 
 
+def _signs(text: str, sign: str) -> list[int]:
+    """Where a colon or comma stands outside quotes and braces."""
+    return [match.start() for match in _SIGN.finditer(text) if match[0] == sign]
+
+
+def _split(text: str) -> list[str]:
+    """The text between such commas."""
+    ends = [-1, *_signs(text, ","), len(text)]
+    return [text[before + 1 : after] for before, after in pairwise(ends)]
+
+
+def _label(division: str) -> tuple[str | None, str]:
+    """What stands before the first such colon, if there is one, and the rest."""
+    colons = _signs(division, ":")
+    if not colons:
+        return None, division
+    return division[: colons[0]].strip() or None, division[colons[0] + 1 :]
+
+
 def _raxml(text: str, n_sites: int, source: str) -> list[_Part]:
     parts = []
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.split("#", 1)[0].strip()
         if not line:
             continue
-        match = _RAXML.fullmatch(line)
-        if match is None or not match[1] or not match[2]:
+        before, *_ = _split(line)
+        name, equals, inside = line[len(before) + 1 :].partition("=")
+        word, name = before.strip(), name.strip()
+        if not (word and name and equals) or "," in name:
             raise InputError(
                 f"{source}, line {number}: neither NEXUS (#NEXUS) nor a part such as 'DNA, first = 1-300\\3, 400-500'"
             )
-        word, name = match[1], match[2]
         where = f"{source}, line {number}, part {name!r}"
         _check_type(word, where)
-        sites = parse_sites(match[3], n_sites, where, {})
+        sites = parse_sites(inside, n_sites, where, {})
         model = None if word.upper() == "DNA" else "".join(word.split())
         parts.append(_Part(name=name, sites=sites, model=model, line=number))
     if not parts:

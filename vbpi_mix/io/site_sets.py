@@ -32,7 +32,7 @@ def parse_sites(
         n_sites: L of the alignment.
         where: file and line for messages.
         known: sets defined before, by their names in lower case.
-        rest: (n,) what `remainder` means; None: the word has no meaning here.
+        rest: (L,) bool, what `remainder` means; None: the word has no meaning here.
 
     Returns:
         (n,) int64 columns from 0, ascending and distinct; a site named twice is there once.
@@ -41,7 +41,6 @@ def parse_sites(
         InputError: no site, a malformed or backward range, a site that the alignment does not have, an unknown set.
     """
     chosen = np.zeros(n_sites, dtype=bool)
-    special = {"all": np.arange(n_sites)} | ({} if rest is None else {"remainder": rest})
     at = _skip(text, 0)
     while at < len(text):
         item = _ITEM.match(text, at)
@@ -50,10 +49,14 @@ def parse_sites(
             chosen[_range(item, n_sites, where)] = True
         else:
             name = unquote(item["word"]).lower()
-            found = known.get(name, special.get(name))
-            if found is None:
+            if name in known:
+                chosen[known[name]] = True
+            elif name == "all":
+                chosen[:] = True
+            elif name == "remainder" and rest is not None:
+                chosen |= rest
+            else:
                 raise InputError(_unknown(item["word"], where, known))
-            chosen[found] = True
         at = _skip(text, item.end())
     sites = np.flatnonzero(chosen).astype(np.int64)
     if not len(sites):
