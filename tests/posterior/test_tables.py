@@ -6,8 +6,8 @@ import pytest
 from tests.posterior.examples import made_up_draws
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.newick import parse_newick
-from vbpi_mix.posterior.summaries import summarise_splits, summarise_topologies
 from vbpi_mix.posterior.parameter_summary import summarise_parameters
+from vbpi_mix.posterior.summaries import summarise_splits, summarise_topologies
 from vbpi_mix.posterior.tables import write_parameters, write_splits, write_topologies
 
 
