@@ -190,7 +190,7 @@ def _topologies(content: ReportContent) -> str:
     first = {words.tobytes() for words in ranked.topologies[:1].clades()[0]}
     rows = []
     for i in range(n):
-        p, e = float(ranked.probability[i]), float(table.standard_error[i])
+        p, e = float(ranked.probability[i]), float(ranked.standard_error[i])
         apart = sum(words.tobytes() not in first for words in ranked.topologies[i : i + 1].clades()[0])
         what = "the most probable" if i == 0 else f"{apart} split{'s' if apart > 1 else ''} other than the first"
         rows.append(
