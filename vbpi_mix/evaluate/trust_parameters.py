@@ -30,7 +30,7 @@ def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
             "poor": f"a mean is uncertain by {error:.2f} posterior standard deviations: train longer or draw more",
         }[level],
         definition="number of independent draws whose mean of the parameter would be as uncertain as that of the "
-        "weighted draws, for the parameter where it is smallest. Good from 1,000, fair from 200",
+        "weighted draws, for the parameter (or the tree length) where it is smallest. Good from 1,000, fair from 200",
     )
 
 

@@ -126,7 +126,7 @@ def _draw(drawing: Drawing, curve: DensityCurve, left: float, top: float, width:
     drawing.add("polygon", points=filled, fill=BLUE, fill_opacity=0.16)
     drawing.add("polyline", points=points(curve.x, curve.y), fill="none", stroke=BLUE, stroke_width=1.5)
     drawing.line(x(curve.mean), bottom, x(curve.mean), top + _TITLE, stroke=ORANGE, stroke_width=1.4)
-    for tick in ticks(begin, end, 3):
+    for tick in ticks(begin, end, 4):
         drawing.line(x(tick), bottom, x(tick), bottom + 3, stroke=QUIET)
         anchor = "start" if x(tick) < left + 12 else "end" if x(tick) > left + width - 12 else "middle"
         label = f"{tick:.6g}".replace("-", "−")
