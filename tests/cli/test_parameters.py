@@ -59,7 +59,7 @@ def test_every_command_knows_the_parameters(program, runs, tmp_path):  # noqa: F
     assert list(compared["parameters"]) == NAMES
     assert compared["max_parameter_difference"] < 1
     status, out, _ = program("compare", run, files / "posterior.t", "-q")
-    assert "difference in sd" in out
+    assert "sd apart" in out
     assert "largest difference of a parameter" in out
 
 

@@ -177,7 +177,7 @@ def _print(result: "Comparison") -> None:
 
 def _parameters(agreement: "ParameterAgreement") -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("parameter", "mean and 95% interval", "reference", "difference in sd"):
+    for heading in ("parameter", "mean and 95% interval", "reference", "sd apart"):
         table.add_column(heading, justify="left" if heading == "parameter" else "right", no_wrap=True)
     for name, (i, j), apart in zip(agreement.names, agreement.rows, agreement.difference.tolist(), strict=True):
         cells = [
