@@ -76,3 +76,23 @@ def test_a_fixed_model_has_none_to_speak_of(program, example, tmp_path):  # noqa
     assert "parameters" not in json.loads(out)["runs"][0]["diagnostics"]
     status, out, _ = program("evaluate", tmp_path / "run", "--samples", 100, "--repeats", 2, "-q")
     assert "95% interval" not in out
+
+
+def test_parts_of_an_alignment_have_numbered_parameters(program, example, tmp_path):  # noqa: F811
+    alignment, trees = example
+    parts, run = tmp_path / "parts.txt", tmp_path / "run"
+    parts.write_text("HKY, first = 1-100\nJC, second = 101-200\n")
+    options = ("--partitions", parts, "--prior", "ratio=beta(2,2)", *FAST, "-q")
+    status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *options)
+    assert status == 0, err
+    rows = (run / "posterior" / "parameters.tsv").read_text().splitlines()
+    names = ["TL", "kappa{1}", *(f"pi({x}){{1}}" for x in "ACGT"), "m{1}", "m{2}"]
+    assert [row.split("\t")[0] for row in rows[1:]] == names
+    assert all(name in out for name in names)
+    page = (run / "report.html").read_text()
+    for words in ("Model of first", "Model of second", "models of 2 parts", "beta(2,2)", "Prior of rates of parts"):
+        assert words in page
+    status, _, err = program("export", run, "-o", tmp_path / "files", "-n", 50, "--format", "log", "-q")
+    assert status == 0, err
+    heading = next(x for x in (tmp_path / "files" / "posterior.log").read_text().splitlines() if x[0] != "#")
+    assert heading.split("\t")[4:] == ["tree_length", *names[1:], "component"]

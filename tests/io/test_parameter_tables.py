@@ -22,7 +22,7 @@ def test_columns_without_scores_and_burn_in(tmp_path):
 
 def test_files_are_pooled_by_the_columns_that_all_have(tmp_path):
     (tmp_path / "a.p").write_text(TABLE)
-    (tmp_path / "b.p").write_text("Gen\tLnL\tkappa\talpha\tTL\n0\t-1\t9.0\t0.5\t7.0\n")
+    (tmp_path / "b.p").write_text("Gen\tLnL\tkappa\talpha\tTL{all}\n0\t-1\t9.0\t0.5\t7.0\n")
     names, values = read_parameters([tmp_path / "a.p", tmp_path / "b.p"])
     assert names == ("TL", "kappa")
     assert values.shape == (5, 2)

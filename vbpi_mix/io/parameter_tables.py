@@ -19,6 +19,8 @@ def parameter_files(trees: Sequence[Path]) -> list[Path]:
 def read_parameters(paths: Sequence[Path], *, burn_in: float = 0.0) -> tuple[tuple[str, ...], np.ndarray]:
     """Names and (T, n) values of the columns that are in all files, without generation, likelihood and prior.
 
+    The tree length is called TL in partitioned analyses too, where MrBayes says TL{all}.
+
     Arguments:
         paths: at least one file.
         burn_in: share of each file's rows left out from its beginning.
@@ -41,7 +43,7 @@ def _read(path: Path, burn_in: float) -> tuple[list[str], np.ndarray]:
     rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip() and line[0] != "["]
     if len(rows) < 2 or rows[0][1][0] != "Gen":
         raise InputError(f"{path}: expected a heading that begins with Gen and rows, as MrBayes writes them")
-    heading = rows[0][1]
+    heading = ["TL" if name == "TL{all}" else name for name in rows[0][1]]
     values = np.empty((len(rows) - 1, len(heading)))
     for i, (number, row) in enumerate(rows[1:]):
         try:

@@ -101,7 +101,7 @@ def _section(key: str, body: str) -> str:
 def _when(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     made = str(content.provenance.get("time", ""))[:10]
-    parts = [f"{patterns.n_taxa} taxa", f"{patterns.n_sites:,.0f} sites", f"model {content.run.config.model}"]
+    parts = [f"{patterns.n_taxa} taxa", f"{patterns.n_sites:,.0f} sites", prose.model_label(content)]
     return ", ".join(parts) + (f"; fitted on {made}" if made else "")
 
 

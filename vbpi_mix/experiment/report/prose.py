@@ -85,6 +85,12 @@ def models(content: ReportContent) -> list[tuple[str, str]]:
     ]
 
 
+def model_label(content: ReportContent) -> str:
+    """The model in a few words."""
+    parts = content.run.inputs.parts
+    return f"models of {len(parts)} parts" if parts else f"model {content.run.config.model}"
+
+
 def length_prior(model: PhyloModel) -> str:
     """The prior of branch lengths in words."""
     prior = model.branch_prior
