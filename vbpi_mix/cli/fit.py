@@ -7,6 +7,7 @@ import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, use_threads
+from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment import Run, Summary
@@ -197,6 +198,9 @@ def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
     echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}{why}")
     for name, value in rows:
         echo(f"{name:<38} {value}")
+    lines = parameter_lines(summary.posterior.parameters)
+    if lines:
+        echo("\n" + "\n".join(lines))
     if len(run.inputs.taxa) <= _LARGEST_DRAWING:
         echo("\nmajority-rule consensus, split supports at the inner nodes (drawn from the midpoint; not to scale):\n")
         echo(draw_consensus(summary.posterior.consensus))

@@ -34,7 +34,7 @@ from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.experiment.weights import finish_weights
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
-from vbpi_mix.posterior import PosteriorSummary, write_posterior
+from vbpi_mix.posterior import PosteriorSummary, summarise_parameters, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.start import Start
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint, torch_threads
@@ -205,7 +205,8 @@ def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
     evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
     warning = caution(run, evaluation)
     learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, "warning": warning})
+    parameters = {"parameters": summarise_parameters(draws).to_dict()} if draws.parameter_names else {}
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
     if warning is not None and reporter is not None:
         reporter.warning(warning)
     posterior = write_posterior(
