@@ -166,3 +166,7 @@ def test_words():
     ):
         assert part in text
     assert "kappa 2" in model_text("HKY{2.0}")
+    text = model_text("GTR+I+G4")
+    for part in ("rates inferred", "base frequencies inferred", "proportion (inferred)", "shape (inferred) in 4"):
+        assert part in text
+    assert "kappa inferred" in model_text("K80")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vbpi_mix.evaluate.verdicts import Diagnostic, worst
 from vbpi_mix.experiment.report.content import ReportContent, small_side
-from vbpi_mix.model.model_string import FrequencyWord, ModelSpecification, parse_model
+from vbpi_mix.model.model_string import INFERRED, FrequencyWord, Inferred, ModelSpecification, parse_model
 
 HIGH = 0.95
 _MODELS = {
@@ -50,10 +50,12 @@ def evidence(content: ReportContent) -> str:
 
 
 def model_text(text: str) -> str:
-    """A substitution model in words, with its parameters as given."""
-    given = parse_model(text)
+    """A substitution model in words, with its parameters as given, or that they are inferred."""
+    given = parse_model(text, infer=True)
     parts = [_MODELS[given.name]]
-    if given.rates:
+    if given.rates == INFERRED:
+        parts.append("kappa inferred" if given.name in ("K80", "HKY85") else "rates inferred")
+    elif given.rates:
         names = "rates " if len(given.rates) > 1 else "kappa "
         parts.append(names + ", ".join(f"{rate:g}" for rate in given.rates))
     if given.name in ("F81", "HKY85", "TN93", "GTR"):
@@ -75,7 +77,7 @@ def _data(content: ReportContent) -> str:
         f"The alignment {content.name} has {patterns.n_taxa} taxa and {patterns.n_sites:,.0f} sites "
         f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
         f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
-        f"Bayesian networks under {parse_model(content.run.config.model).name}, and every number below comes from "
+        f"Bayesian networks under {parse_model(content.run.config.model, infer=True).name}, and every number below comes from "
         f"{content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they "
         "follow the posterior."
     )
@@ -120,6 +122,8 @@ def _trust(content: ReportContent) -> str:
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
     if frequencies == "equal":
         return "equal base frequencies"
+    if frequencies == INFERRED:
+        return "base frequencies inferred"
     if frequencies == "empirical":
         return "base frequencies counted in the alignment"
     return "base frequencies A, C, G, T " + ", ".join(f"{float(x):g}" for x in frequencies)
@@ -128,11 +132,15 @@ def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
 def _sites(given: ModelSpecification) -> str:
     parts = []
     if given.proportion_invariant is not None:
-        parts.append(f"a proportion {given.proportion_invariant:g} of invariant sites")
+        parts.append(f"a proportion {_number(given.proportion_invariant)} of invariant sites")
     if given.gamma is not None:
-        parts.append(f"a gamma distribution of site rates with shape {given.gamma.shape:g} in "
+        parts.append(f"a gamma distribution of site rates with shape {_number(given.gamma.shape)} in "
                      f"{given.gamma.n_categories} categories")  # fmt: skip
     return " and ".join(parts) if parts else "one rate for all sites"
+
+
+def _number(value: float | Inferred) -> str:
+    return "(inferred)" if isinstance(value, str) else f"{value:g}"
 
 
 def _listed(words: Sequence[str]) -> str:
