@@ -50,7 +50,7 @@ def models(n_trees, n_categories, generator, special=False):
 
 
 def results(arguments, topologies, patterns, backend="numba", **options):
-    """Values, and gradients in lengths, rate matrices, frequencies, rates, weights under unequal factors of the trees."""
+    """Values, and gradients in lengths, rate matrices, frequencies, rates, weights, the trees weighing unequally."""
     leaves = [a.detach().clone().requires_grad_() for a in arguments]
     values = parametric_log_likelihood(*leaves, topologies, patterns, backend=backend, **options)
     factors = torch.linspace(0.5, 2.0, len(values), dtype=torch.float64)

@@ -3,7 +3,7 @@
 Tree t has the rate matrix Q = left diag(values) right, and rates r_c of C categories: P = exp(Q r_c b) for an edge of
 length b. With G = dL/dP of an edge and category, and H = left^T G right^T,
 
-    dL/d(r_c b) = sum_k v_k exp(v_k r_c b) H[k, k],    dL/dQ = right^T (sum over edges and categories of phi * H) left^T,
+    dL/d(r_c b) = sum_k v_k exp(v_k r_c b) H[k, k],   dL/dQ = right^T (sum over edges and categories of phi * H) left^T,
 
 where phi[k, l] = (exp(v_k s) - exp(v_l s)) / (v_k - v_l), s = r_c b, and s exp(v_k s) where v_k = v_l (Daleckii and
 Krein 1965).

@@ -211,7 +211,9 @@ class _Reader:
             return "equal"
         if word == "FO":
             if name in _WITH_FREQUENCIES:
-                raise self._error(f"{name} has equal frequencies: to infer them use {_WITH_FREQUENCIES[name]}", at=start)
+                raise self._error(
+                    f"{name} has equal frequencies: to infer them use {_WITH_FREQUENCIES[name]}", at=start
+                )
             return INFERRED
         if name in _WITH_FREQUENCIES:
             raise self._error(f"{name} has equal frequencies: for others use {_WITH_FREQUENCIES[name]}", at=start)

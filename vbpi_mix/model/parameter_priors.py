@@ -34,9 +34,7 @@ class Dirichlet:
     def check(self, n: int, what: str) -> None:
         """Raise ConfigError unless there is a number for each of n shares."""
         if len(self.concentration) not in (1, n):
-            raise ConfigError(
-                f"the prior dirichlet of the {what} takes 1 number or {n}, not {len(self.concentration)}"
-            )
+            raise ConfigError(f"the prior dirichlet of the {what} takes 1 number or {n}, not {len(self.concentration)}")
 
     def _of(self, n: int) -> tuple[float, ...]:
         return self.concentration * n if len(self.concentration) == 1 else self.concentration
@@ -208,4 +206,4 @@ def _numbers(text: str, listed: str) -> tuple[float, ...]:
 
 
 def _text(name: str, *numbers: float) -> str:
-    return f"{name}({','.join(f'{x:g}' for x in numbers)})"
+    return f"{name}({','.join(repr(float(x)).removesuffix('.0') for x in numbers)})"
