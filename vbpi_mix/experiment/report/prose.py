@@ -78,8 +78,8 @@ def _data(content: ReportContent) -> str:
         f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
         f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
         f"Bayesian networks under {parse_model(content.run.config.model, infer=True).name}, and every number below "
-        f"comes from {content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so that "
-        "they follow the posterior."
+        f"comes from {content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so "
+        "that they follow the posterior."
     )
 
 
