@@ -116,11 +116,15 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
     """The parts of the alignment by the configuration's file, each with its own model or that of all."""
     if not config.partitions:
         return ()
-    found = read_partitions(Path(config.partitions), alignment.n_sites)
-    return tuple(
-        RunPart(name=part.name, model=part.model or config.model, patterns=site_patterns(alignment, part.sites))
-        for part in found
-    )
+    found = []
+    for part in read_partitions(Path(config.partitions), alignment.n_sites):
+        model = part.model or config.model
+        try:
+            parse_model(model, infer=True)
+        except ConfigError as error:
+            raise ConfigError(f"{config.partitions}, part '{part.name}': {error}") from None
+        found.append(RunPart(name=part.name, model=model, patterns=site_patterns(alignment, part.sites)))
+    return tuple(found)
 
 
 def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPart, ...] = ()) -> RunInputs:

@@ -15,6 +15,7 @@ from vbpi_mix.experiment.build import (
     grow_candidates,
     load_alignment,
     make_inputs,
+    make_model,
     make_objective,
     make_parts,
     make_problem,
@@ -33,7 +34,7 @@ from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.experiment.weights import finish_weights
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.phylo import Alignment, TreeSample
+from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
 from vbpi_mix.posterior import PosteriorSummary, summarise_parameters, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.start import Start
@@ -125,6 +126,7 @@ def fit_folder(
         resume = False
         alignment = load_alignment(config.alignment, reporter)
         parts = make_parts(config, alignment)
+        make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
         if start is None:
             for source in make_sources(config):
                 source.check()

@@ -66,7 +66,7 @@ def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: 
 def check_models(
     rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor, n_trees: int
 ) -> None:
-    """Raise unless every tree has a rate matrix, frequencies, category rates and weights: float64 and finite."""
+    """Raise unless every tree has a rate matrix, frequencies > 0, category rates and weights >= 0: float64, finite."""
     n_categories = _count(category_weights)
     shapes = {
         "rate_matrices": (rate_matrices, (n_trees, 4, 4)),
@@ -84,6 +84,11 @@ def check_models(
     if not (smallest > 0).all():
         tree = int((smallest <= 0).nonzero()[0])
         raise NumericalError(f"root_frequencies of tree {tree} must be positive, not {frequencies[tree].tolist()}")
+    for name, tensor in (("category_rates", rates), ("category_weights", category_weights)):
+        negative = (tensor.detach() < 0).any(dim=1)
+        if negative.any():
+            tree = int(negative.nonzero()[0])
+            raise NumericalError(f"{name} of tree {tree} must not be negative: {tensor[tree].tolist()}")
 
 
 def check_generators(generators: Tensor, n_categories: int) -> None:

@@ -228,7 +228,8 @@ def by_rates(
         )
     results = total, of_lengths, of_generators, of_rates, of_frequencies, of_weights
     for lost in _lost(total, dtype):
-        model = (tuple(x[lost] for x in spectra), rates[lost], frequencies[lost], category_weights[lost])
+        spectra_of_lost = values[lost], left[lost], right[lost]
+        model = (spectra_of_lost, rates[lost], frequencies[lost], category_weights[lost])
         again = by_rates(lengths[lost], *model, topologies[lost], patterns, with_gradient=with_gradient)
         _replace(results, lost, again)
     return results

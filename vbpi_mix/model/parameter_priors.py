@@ -206,4 +206,4 @@ def _numbers(text: str, listed: str) -> tuple[float, ...]:
 
 
 def _text(name: str, *numbers: float) -> str:
-    return f"{name}({','.join(f'{x:g}' for x in numbers)})"
+    return f"{name}({','.join(repr(float(x)).removesuffix('.0') for x in numbers)})"

@@ -302,7 +302,7 @@ def _blocks(said: ModelSpecification, priors: ParameterPriors) -> list[_Block]:
 
     def add(kind: str, n_shares: int, names: tuple[str, ...], prior: Dirichlet | Beta | PositivePrior) -> None:
         if isinstance(prior, Dirichlet):
-            prior.check(n_shares, kind)
+            prior.check(n_shares, "exchangeabilities" if kind == "rates" else kind)
         first = found[-1].columns.stop if found else 0
         columns = slice(first, first + max(1, n_shares - 1))
         found.append(_Block(kind=kind, columns=columns, n_shares=n_shares, names=names, prior=prior))

@@ -65,7 +65,9 @@ class PhyloModel:
         self.n_taxa = n_taxa
         self.priors = ParameterPriors() if priors is None else priors
         self.branch_prior = ExponentialBranchPrior(branch_prior_rate) if branch_prior is None else branch_prior
-        self.parts = tuple(_part(p, model, self.priors, backend, dtype) for p, model in zip(every, models, strict=True))
+        self.parts: tuple[Part, ...] = tuple(
+            _part(p, model, self.priors, backend, dtype) for p, model in zip(every, models, strict=True)
+        )
         self.parameters = ParameterSpace([p.family for p in self.parts], [p.n_sites for p in every], self.priors)
 
     @property

@@ -53,7 +53,7 @@ class ExponentialBranchPrior:
         return self.rate
 
     def __str__(self) -> str:
-        return f"exponential({self.rate:g})"
+        return f"exponential({_plain(self.rate)})"
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class GammaDirichletBranchPrior:
         constant = self.shape * math.log(self.rate) - math.lgamma(self.shape)
         constant += float(torch.lgamma(a.sum()) - torch.lgamma(a).sum())
         of_total = (self.shape - float(a.sum())) * total.log() - self.rate * total
-        # no power of a length, so that lengths of zero do no harm
-        of_shares = 0.0 if bool((a == 1).all()) else branch_lengths.log() @ (a - 1)
+        shaped = a != 1  # no power of the others, so that lengths of zero do no harm there
+        of_shares = branch_lengths[..., shaped].log() @ (a[shaped] - 1)
         return constant + of_total + of_shares
 
     def hessian(self, branch_lengths: Tensor) -> Tensor:
@@ -114,7 +114,8 @@ class GammaDirichletBranchPrior:
         return a
 
     def __str__(self) -> str:
-        return f"gammadir({self.shape:g},{self.rate:g},{self.concentration:g},{self.inner:g})"
+        numbers = (self.shape, self.rate, self.concentration, self.inner)
+        return f"gammadir({','.join(map(_plain, numbers))})"
 
 
 def parse_branch_prior(text: str, rate: float) -> BranchPrior:
@@ -146,3 +147,7 @@ def parse_branch_prior(text: str, rate: float) -> BranchPrior:
 def log_topology_prior(n_taxa: int) -> float:
     """-log (2N-5)!!, the uniform prior over unrooted binary topologies."""
     return -log_n_topologies(n_taxa)
+
+
+def _plain(x: float) -> str:
+    return repr(float(x)).removesuffix(".0")

@@ -197,3 +197,4 @@ def test_words():
     ):
         assert part in text
     assert "counted in the alignment" in model_text("HKY+F")
+    assert "kappa inferred" in model_text("K80")

@@ -175,10 +175,10 @@ def _model_name(content: ReportContent) -> str:
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
     if frequencies == "equal":
         return "equal base frequencies"
-    if frequencies == "empirical":
-        return "base frequencies counted in the alignment"
     if frequencies == INFERRED:
         return "base frequencies inferred"
+    if frequencies == "empirical":
+        return "base frequencies counted in the alignment"
     return "base frequencies A, C, G, T " + ", ".join(f"{float(x):g}" for x in frequencies)
 
 
@@ -192,6 +192,10 @@ def _sites(given: ModelSpecification) -> str:
         shape = "inferred shape" if isinstance(gamma.shape, str) else f"shape {gamma.shape:g}"
         parts.append(f"a gamma distribution of site rates with {shape} in {gamma.n_categories} categories")
     return " and ".join(parts) if parts else "one rate for all sites"
+
+
+def _number(value: float | Inferred) -> str:
+    return "(inferred)" if isinstance(value, str) else f"{value:g}"
 
 
 def _listed(words: Sequence[str]) -> str:
