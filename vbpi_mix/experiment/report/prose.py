@@ -194,10 +194,6 @@ def _sites(given: ModelSpecification) -> str:
     return " and ".join(parts) if parts else "one rate for all sites"
 
 
-def _number(value: float | Inferred) -> str:
-    return "(inferred)" if isinstance(value, str) else f"{value:g}"
-
-
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
