@@ -82,9 +82,10 @@ class PhyloModel:
 
     @property
     def _only_part(self) -> Part:
-        if len(self.parts) > 1:
+        only, *others = self.parts
+        if others:
             raise ConfigError(f"the alignment has {len(self.parts)} parts, each with patterns and a model: see `parts`")
-        return self.parts[0]
+        return only
 
     @property
     def pattern_weights(self) -> np.ndarray:
