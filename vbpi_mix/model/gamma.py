@@ -1,6 +1,5 @@
 """Discrete gamma distributions of site rates (Yang, J. Mol. Evol. 39, 1994), differentiable in the shape."""
 
-import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import NumericalError
+from vbpi_mix.model.gamma_kernels import shape_derivatives
 
 Discretisation: TypeAlias = Literal["mean", "median"]
 SMALLEST_SHAPE, LARGEST_SHAPE = 1e-3, 1e6
@@ -82,20 +82,18 @@ def _median_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.
 def shape_derivative(shape: np.ndarray | float, x: np.ndarray) -> np.ndarray:
     """dF(a, x)/da of the regularised lower incomplete gamma function at a = shape, elementwise.
 
-    Term by term from F(a, x) = sum_n t_n, t_n = x^(a+n) exp(-x) / Gamma(a+n+1): dF/da = sum_n t_n (log x -
-    digamma(a+n+1)). The t_n are Poisson probabilities, so that their number is known beforehand.
+    Arguments:
+        shape: a > 0, of the shape of x or broadcast to it.
+        x: >= 0.
     """
-    out = np.zeros_like(x)
-    positive = x > 0
-    if not positive.any():
-        return out
-    points = x[positive, None]
-    first = np.broadcast_to(shape, x.shape)[positive, None]
-    n_terms = math.ceil(float((np.maximum(0.0, points - first) + 12 * np.sqrt(points)).max()) + 60)
-    # digamma and log gamma of a + n + 1 from those of a + 1, term by term
-    order = first + np.arange(n_terms)
-    digammas = digamma(first + 1) + np.cumsum(1 / order, axis=1) - 1 / first
-    log_gammas = gammaln(first + 1) + np.cumsum(np.log(order), axis=1) - np.log(first)
-    logs = np.log(points)
-    out[positive] = (np.exp(order * logs - points - log_gammas) * (logs - digammas)).sum(axis=1)
+    points = np.ascontiguousarray(x, dtype=np.float64)
+    first = np.ascontiguousarray(np.broadcast_to(shape, points.shape), dtype=np.float64)
+    out = np.empty_like(points)
+    shape_derivatives(
+        first.reshape(-1),
+        points.reshape(-1),
+        gammaln(first + 1).reshape(-1),
+        digamma(first + 1).reshape(-1),
+        out.reshape(-1),
+    )
     return out
