@@ -66,7 +66,7 @@ def kappa_posterior(state_sets: np.ndarray, rate: float = 10.0) -> KappaPosterio
 
 
 def _log_density(z: np.ndarray, columns: np.ndarray, counts: np.ndarray, rate: float) -> np.ndarray:
-    """(n,) log density of z (n, 6): log lengths of the tips a, b, c, d of ((a,b),(c,d)), of the inner edge, log kappa."""
+    """(n,) log density of z (n, 6): log lengths of a, b, c, d in ((a,b),(c,d)) and of the inner edge, log kappa."""
     out = []
     for first in range(0, len(z), _CHUNK):
         part = z[first : first + _CHUNK]
