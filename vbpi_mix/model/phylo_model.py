@@ -82,7 +82,7 @@ class PhyloModel:
 
     @property
     def _only_part(self) -> Part:
-        if len(self.parts) > 1:
+        if len(self.parts) != 1:
             raise ConfigError(f"the alignment has {len(self.parts)} parts, each with patterns and a model: see `parts`")
         return self.parts[0]
 
