@@ -208,6 +208,38 @@ def test_a_mixture_starts_at_the_approximation(fitted):
     assert not q.response.any()
 
 
+def test_new_topologies_have_fitting_lengths_at_the_parameters_that_training_found(fitted):
+    """These two standard deviations from the centre, and random responses that the tables make up for."""
+    model, weighted, coordinates = fitted
+    names, d = weighted.sample.taxa, model.parameters.n_coordinates
+    few = weigh_topologies(model.at(torch.from_numpy(coordinates)), collect(names, weighted.sample.topologies[:2]))
+    old = PhyloMixture(build_support(few.sample.topologies), n_components=2, n_parameters=d)
+    found = fit_parameters(model, few, old.support, coordinates)
+    generator = torch.Generator().manual_seed(1)
+    start_fitted(old, few, n_sites=model.n_sites, generator=generator, parameters=found)
+    q = old.parameter_posterior
+    assert q is not None
+    with torch.no_grad():
+        q.location.fill_(2.0)
+        q.response.copy_(0.4 * torch.randn(q.response.shape, generator=generator, dtype=torch.float64))
+        ids = encode(old.support, few.sample.topologies).split_ids
+        # trained: old trees have their lengths at the mean, so the tables make up for the shift
+        shift = q.shift(ids, torch.full((len(ids), d), 2.0, dtype=torch.float64))
+        first = torch.from_numpy(ids)
+        old.branches.base.table[:, first, 0] -= shift
+    new = PhyloMixture(union(old.support, build_support(EVERYTHING)), n_components=2, n_parameters=d)
+    extend_mixture(old, new, weighted, n_sites=model.n_sites)
+    after = new.parameter_posterior
+    assert after is not None
+    encoded = encode(new.support, weighted.sample.topologies)
+    features = new.indexer.feature_ids(encoded)
+    table = new.branches.base.table.detach()[0].numpy()
+    location = np.where(features >= 0, table[np.maximum(features, 0), 0], 0.0).sum(axis=2)
+    mean = torch.full((len(features), d), 2.0, dtype=torch.float64)
+    error = np.abs(location + after.shift(encoded.split_ids, mean).detach().numpy() - weighted.modes.log_lengths)
+    assert np.median(error) < 0.15
+
+
 def test_a_larger_support_keeps_the_distribution(fitted):
     model, weighted, coordinates = fitted
     d = model.parameters.n_coordinates

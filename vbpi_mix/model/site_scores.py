@@ -72,8 +72,8 @@ def _fill(
 ) -> None:
     fill(
         model.transition_matrices(lengths[trees]).contiguous().numpy(),
-        model.root_frequencies().numpy(),
-        model.category_weights().numpy(),
+        np.ascontiguousarray(model.root_frequencies().numpy()),
+        np.ascontiguousarray(model.category_weights().numpy()),
         np.ascontiguousarray(topologies.children[trees]),
         part.patterns.state_sets,
         out[trees],

@@ -68,6 +68,7 @@ def log_density_value(model: PhyloModel, topologies: TopologyBatch, x: np.ndarra
     return value.numpy() + x.sum(axis=1)
 
 
+@torch.enable_grad()
 def _by_autograd(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
     lengths = at.exp()

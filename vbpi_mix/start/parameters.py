@@ -78,6 +78,7 @@ def optimise_parameters(
     return best[:n_edges], best[n_edges:]
 
 
+@torch.enable_grad()
 def joint_density(
     model: PhyloModel, topologies: TopologyBatch, log_lengths: np.ndarray, coordinates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
