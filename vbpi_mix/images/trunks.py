@@ -18,7 +18,7 @@ class GatedTrunk(nn.Module):
     """The published MNIST trunk: five gated convolutions, two of which halve the image.
 
     Arguments:
-        side: pixels per side, a multiple of 4.
+        side: pixels per side.
         channels: outputs of the five layers; 6 in the last give 6 x 7 x 7 = 294 features of a 28 x 28 image.
 
     Raises:
@@ -27,15 +27,15 @@ class GatedTrunk(nn.Module):
 
     def __init__(self, side: int = 28, channels: Sequence[int] = PUBLISHED_CHANNELS) -> None:
         super().__init__()
-        if side < 4 or side % 4:
-            raise ConfigError(f"the side of an image must be a multiple of 4, not {side}")
+        if side < 1:
+            raise ConfigError(f"an image has at least one pixel per side, not {side}")
         if len(channels) != len(_KERNELS):
             raise ConfigError(f"the encoder trunk has {len(_KERNELS)} layers, not {len(channels)}")
         n_in = (1, *channels[:-1])
         self.layers = nn.Sequential(
             *(GatedConv2d(i, o, k, stride=s) for i, o, (k, s) in zip(n_in, channels, _KERNELS, strict=True))
         )
-        self.n_features = channels[-1] * (side // 4) ** 2
+        self.n_features = channels[-1] * ((side + 3) // 4) ** 2
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F) from (B, 1, side, side)."""
