@@ -113,7 +113,14 @@ def _bench(
     from vbpi_mix.experiment.bench.images_config import make_images_config
 
     config = make_images_config(
-        name, scale=scale, rows=rows or (), epochs=epochs, n_seeds=seeds, first_seed=first_seed, n_train=train, n_test=test
+        name,
+        scale=scale,
+        rows=rows or (),
+        epochs=epochs,
+        n_seeds=seeds,
+        first_seed=first_seed,
+        n_train=train,
+        n_test=test,
     )
     with ConsoleReporter(quiet=quiet) as reporter:
         outcome = run_images(config, output, source=data, n_threads=threads, reporter=reporter)

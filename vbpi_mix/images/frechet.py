@@ -49,7 +49,7 @@ def principal_components(images: Tensor, n_features: int = 32) -> PrincipalCompo
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """Squared Frechet distance of two Gaussians with the moments of features (n, D'), (m, D'), in units of variance.
 
-        |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^(1/2) C_b C_a^(1/2))^(1/2))      (Dowson and Landau 1982; Heusel et al. 2017)
+    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^(1/2) C_b C_a^(1/2))^(1/2))      (Dowson and Landau 1982; Heusel et al. 2017)
     """
     (mean_a, cov_a), (mean_b, cov_b) = ((x.mean(dim=0), torch.cov(x.T).reshape(x.shape[1], -1)) for x in (a, b))
     root = _square_root(cov_a)

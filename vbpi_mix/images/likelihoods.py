@@ -38,7 +38,9 @@ def logistic_mixture_log_prob(x: Tensor, outputs: Tensor) -> Tensor:
     lower = (scaled - _HALF_BIN - means) * inverse
     between = logsigmoid(upper) + logsigmoid(-lower) + torch.log(-torch.expm1(-2 * _HALF_BIN * inverse))
     pixel = x.unsqueeze(2)
-    log_p = torch.where(pixel < 0.5 / 255, logsigmoid(upper), torch.where(pixel > 254.5 / 255, logsigmoid(-lower), between))
+    log_p = torch.where(
+        pixel < 0.5 / 255, logsigmoid(upper), torch.where(pixel > 254.5 / 255, logsigmoid(-lower), between)
+    )
     return torch.logsumexp(log_weights + log_p.sum(dim=1), dim=1).flatten(1).sum(dim=1)
 
 

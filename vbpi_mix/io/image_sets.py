@@ -55,7 +55,9 @@ def _found(name: ImageSet) -> Path:
 
 
 def _idx_pair(folder: Path, part: str, name: ImageSet) -> LabelledImages:
-    return read_idx_pair(_idx_file(folder, f"{part}-images-idx3-ubyte", name), _idx_file(folder, f"{part}-labels-idx1-ubyte", name))
+    return read_idx_pair(
+        _idx_file(folder, f"{part}-images-idx3-ubyte", name), _idx_file(folder, f"{part}-labels-idx1-ubyte", name)
+    )
 
 
 def _idx_file(folder: Path, stem: str, name: ImageSet) -> Path:

@@ -200,6 +200,8 @@ def _averaged(images: np.ndarray, side: int) -> Tensor:
     """(n, C, side, side) means over blocks, rounded to bytes."""
     block, rest = divmod(images.shape[-1], side)
     if rest or images.shape[-2] != images.shape[-1]:
-        raise InputError(f"images of {images.shape[-2]} x {images.shape[-1]} pixels cannot become {side} x {side} blocks")
+        raise InputError(
+            f"images of {images.shape[-2]} x {images.shape[-1]} pixels cannot become {side} x {side} blocks"
+        )
     blocks = images.reshape(*images.shape[:2], side, block, side, block)
     return torch.from_numpy(np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8))
