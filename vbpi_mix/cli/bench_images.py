@@ -17,8 +17,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the resu
 Rows = Annotated[
     list[str] | None,
     typer.Option(
-        help="ESTIMATOR:S:A, such as s2a:1:20; :published for the decoder with batch normalisation, :semvae for separate "
-        "encoders (not cifar10). May be repeated; a choice for the scale if not given."
+        help="ESTIMATOR:S:A, such as s2a:1:20; :published for the decoder with batch normalisation, :semvae for "
+        "separate encoders (not cifar10). May be repeated; a choice for the scale if not given."
     ),
 ]
 ScaleWord = Annotated[

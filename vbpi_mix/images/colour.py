@@ -16,7 +16,7 @@ class ColourPixelCNN(nn.Module):
 
     z -> channels x (side/8) x (side/8) -> three transposed convolutions -> a map m of the image's size; then layers
     tanh(norm(h(x) + m)) * sigmoid(norm(g(x) + m)) with masked h and g, and a 1 x 1 convolution to the 100 outputs of
-    `likelihoods.logistic_mixture_log_prob`. The first projection is an ordinary trained layer, which in the published code
+    `likelihoods.logistic_mixture_log_prob`. The first projection is an ordinary trained layer; in the published code it
     is a tensor that is never trained.
 
     Arguments:
@@ -52,12 +52,16 @@ class ColourPixelCNN(nn.Module):
 
     def outputs(self, x: Tensor, z: Tensor) -> Tensor:
         """(N, 100, H, W) parameters of the pixels of images (N, 3, H, W) under latents (N, D)."""
+        return self._masked(x, self._conditions(z))
+
+    def _conditions(self, z: Tensor) -> Tensor:
         side = self.side // 8
-        conditions = self.upsampling(self.projection(z).view(-1, self.channels, side, side))
-        h = x
+        return self.upsampling(self.projection(z).view(-1, self.channels, side, side))
+
+    def _masked(self, x: Tensor, conditions: Tensor) -> Tensor:
         for layer in self.layers:
-            h = layer(h, conditions)
-        return self.last(h)
+            x = layer(x, conditions)
+        return self.last(x)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         images, latents = paired(x, z)
@@ -65,11 +69,14 @@ class ColourPixelCNN(nn.Module):
 
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Pixel after pixel; a pass through the network for each."""
+        """Pixel after pixel; a pass for each, through the rows that it depends on: one above it per masked layer."""
+        conditions = self._conditions(z)
         x = torch.zeros((len(z), 3, self.side, self.side), device=z.device)
         for row in range(self.side):
+            top = max(0, row - len(self.layers))
             for column in range(self.side):
-                here = self.outputs(x, z)[:, :, row : row + 1, column : column + 1]
+                outputs = self._masked(x[:, :, top : row + 1], conditions[:, :, top : row + 1])
+                here = outputs[:, :, row - top :, column : column + 1]
                 x[:, :, row : row + 1, column : column + 1] = sample_logistic_mixture(here, generator)
         return x
 

@@ -31,9 +31,9 @@ def paired(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
 class PixelCNN(nn.Module):
     """The published MNIST decoder: z becomes a plane beside the image, masked convolutions do the rest.
 
-    Pixel i is Bernoulli with a logit that depends on z and on pixels before i: with `pixel` normalisation the conditionals
-    multiply to a probability of the image. With `batch` normalisation that holds in evaluation mode only; in training mode
-    each conditional sees all pixels of all images beside it.
+    Pixel i is Bernoulli with a logit that depends on z and on pixels before i: with `pixel` normalisation the
+    conditionals multiply to a probability of the image. With `batch` normalisation that holds in evaluation mode only;
+    in training mode each conditional sees all pixels of all images beside it.
 
     Arguments:
         side: pixels per side.
@@ -55,7 +55,7 @@ class PixelCNN(nn.Module):
         super().__init__()
         if channels < 1 or n_layers < 1:
             raise ConfigError(f"a PixelCNN needs layers and channels, not {n_layers} and {channels}")
-        self.side = side
+        self.side, self.n_layers = side, n_layers
         self.plane = GatedDense(n_latent, side * side)
         norm = NORMALISATIONS[normalisation]
         layers: list[nn.Module] = []
@@ -66,8 +66,10 @@ class PixelCNN(nn.Module):
 
     def logits(self, x: Tensor, z: Tensor) -> Tensor:
         """(N, 1, H, W) logits of images (N, 1, H, W) under latents (N, D)."""
-        plane = self.plane(z).view(-1, 1, self.side, self.side)
-        return self.layers(torch.cat([plane, x], dim=1))
+        return self.layers(torch.cat([self._plane(z), x], dim=1))
+
+    def _plane(self, z: Tensor) -> Tensor:
+        return self.plane(z).view(-1, 1, self.side, self.side)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         images, latents = paired(x, z)
@@ -75,10 +77,13 @@ class PixelCNN(nn.Module):
 
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Pixel after pixel; a pass through the network for each."""
+        """Pixel after pixel; a pass for each, through the rows that it depends on: one above it per masked layer."""
         x = torch.zeros((len(z), 1, self.side, self.side), device=z.device)
+        inputs = torch.cat([self._plane(z), x], dim=1)
         for row in range(self.side):
+            top = max(0, row - self.n_layers)
             for column in range(self.side):
-                p = torch.sigmoid(self.logits(x, z)[:, 0, row, column])
-                x[:, 0, row, column] = (torch.rand(len(z), generator=generator).to(p) < p).to(x)
-        return x
+                logits = self.layers(inputs[:, :, top : row + 1])[:, 0, row - top, column]
+                drawn = torch.rand(len(z), generator=generator).to(logits) < torch.sigmoid(logits)
+                inputs[:, 1, row, column] = drawn.to(inputs)
+        return inputs[:, 1:].contiguous()

@@ -138,7 +138,7 @@ class SEMVAE(MixtureVAE):
 
 
 class ColourMISVAE(MixtureVAE):
-    """The paper's model of CIFAR-10, its encoder trained from scratch; the sizes of the defaults are the published ones.
+    """The paper's model of CIFAR-10, its encoder trained from scratch; the default sizes are the published ones.
 
     Arguments:
         n_components: A.

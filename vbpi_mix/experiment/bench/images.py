@@ -52,7 +52,8 @@ def run_images(
         reporter: told about progress.
 
     Raises:
-        InputError: images that are missing or too few; a folder with results of other settings, or that cannot be written.
+        InputError: images that are missing or too few; a folder with results of other settings, or one that cannot be
+            written.
         NumericalError: a training failed.
     """
     reporter = reporter or Silent()

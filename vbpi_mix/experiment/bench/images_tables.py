@@ -1,4 +1,4 @@
-"""The tables of the image benchmark: a CSV line per model, Markdown with Tables 1, 2 and 4 beside the published ones."""
+"""The tables of the image benchmark: a CSV line per model, Markdown with Tables 1, 2 and 4 beside published values."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ from vbpi_mix.experiment.bench.images_results import (
 
 _NOTES = """\
 NLL in nats per image, the mean over test images; ± is its standard error (images, and seeds where there are several).
-**pooled** is -log of the mean of all weights, consistent in the number of draws; **published form** has the logarithm inside
-the average over components. Both are from the same draws, of equal number in total for mixtures of every size.
-The `published` decoder has batch normalisation: its **valid** columns are in evaluation mode, its **batch statistics** column
-is how the paper's figures were computed and is not a likelihood: each pixel's conditional then sees later pixels and other
-images. The `valid` decoder has no such normalisation. No epoch is chosen by a validation set."""
+**pooled** is -log of the mean of all weights, consistent in the number of draws; **published form** has the logarithm
+inside the average over components. Both are from the same draws, of equal number in total for mixtures of every size.
+The `published` decoder has batch normalisation: its **valid** columns are in evaluation mode, its **batch statistics**
+column is how the paper's figures were computed and is not a likelihood: each pixel's conditional then sees later pixels
+and other images. The `valid` decoder has no such normalisation. No epoch is chosen by a validation set."""
 
 
 def csv_text(groups: Sequence[ImageGroup]) -> str:
@@ -115,8 +115,8 @@ def _likelihood_table(groups: Sequence[ImageGroup], data: str) -> list[str]:
 
 def _frechet_table(groups: Sequence[ImageGroup]) -> list[str]:
     lines = [
-        "Frechet distance of generated images to training images **in 32 principal components** of the training images, "
-        "each scaled to variance 1. It is no FID (no Inception network is used) and must not be compared with one; the "
+        "Frechet distance of generated images to training images **in 32 principal components** of the training "
+        "images, each scaled to variance 1. It is no FID (no Inception network is used) and must not be compared with one; the "
         "paper's Table 2 has FIDs.",
         "",
         _row("model", "decoder", "Frechet distance, principal components", "published FID (Table 2)"),

@@ -1,5 +1,6 @@
 """Training one image model, and what is written down of it."""
 
+import itertools
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ def prepare_data(config: ImagesConfig, train: LabelledImages, test: LabelledImag
     held_out = pool[scale.n_train :] if test is None else test.images
     if len(pool) < scale.n_train or len(held_out) < scale.n_test:
         raise InputError(
-            f"{names} and {0 if test is None else len(test.images):,} test images are too few for {scale.n_train:,} and "
-            f"{scale.n_test:,}: give more images, or smaller numbers with --train and --test"
+            f"{names} and {0 if test is None else len(test.images):,} test images are too few for {scale.n_train:,} "
+            f"and {scale.n_test:,}: give more images, or smaller numbers with --train and --test"
         )
     hashes = [train.sha256(), *([] if test is None else [test.sha256()])]
     return ImageData(
@@ -149,7 +150,7 @@ def train_image_model(
     return model, {
         "n_parameters": model.n_parameters(),
         "seconds": ending.seconds,
-        "seconds_per_epoch": statistics.median(b - a for a, b in zip(clock, clock[1:], strict=False)),
+        "seconds_per_epoch": statistics.median(b - a for a, b in itertools.pairwise(clock)),
         "curve": [line["bound"] for line in lines],
     }
 
