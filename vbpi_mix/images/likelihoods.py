@@ -23,9 +23,10 @@ def logistic_mixture_log_prob(x: Tensor, outputs: Tensor) -> Tensor:
 
         p(x_c = k / 255) = sum_i pi_i [s((k' + 1/255 - m_ic) / b_ic) - s((k' - 1/255 - m_ic) / b_ic)]
 
-    with k' = 2 k / 255 - 1 and the logistic function s, the first term 1 at k = 255 and the second 0 at k = 0. The means
-    of green and blue move with the colours before them. The difference is computed as s(u) s(-l) (1 - e^(l - u)), which
-    loses no digits, so that no threshold and no approximation by a density is needed (the published code has both).
+    with k' = 2 k / 255 - 1 and the logistic function s, the first term 1 at k = 255 and the second 0 at k = 0. The
+    means of green and blue move with the colours before them. The difference is computed as s(u) s(-l) (1 - e^(l - u)),
+    which loses no digits, so that no threshold and no approximation by a density is needed (the published code has
+    both).
 
     Arguments:
         x: (N, 3, H, W) multiples of 1/255 in [0, 1].
