@@ -116,8 +116,8 @@ def _likelihood_table(groups: Sequence[ImageGroup], data: str) -> list[str]:
 def _frechet_table(groups: Sequence[ImageGroup]) -> list[str]:
     lines = [
         "Frechet distance of generated images to training images **in 32 principal components** of the training "
-        "images, each scaled to variance 1. It is no FID (no Inception network is used) and must not be compared with one; the "
-        "paper's Table 2 has FIDs.",
+        "images, each scaled to variance 1. It is no FID (no Inception network is used) and must not be compared with "
+        "one; the paper's Table 2 has FIDs.",
         "",
         _row("model", "decoder", "Frechet distance, principal components", "published FID (Table 2)"),
         _row(*["---"] * 4),
