@@ -50,8 +50,8 @@ class MaskedConv2d(nn.Conv2d):
         mask[: kernel * kernel // 2 + (kind == "B")] = 1
         self.register_buffer("mask", mask.view(1, 1, kernel, kernel), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.weight * self.mask, padding=self.padding)
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        return conv2d(input, self.weight * self.mask, padding=self.padding)
 
 
 class PixelNorm(nn.Module):
