@@ -3,10 +3,10 @@
     python -m benchmarks.images [--scale small|published] [--batch 100] [--rounds 5] [--components 200] [--output FILE]
 
 First the gate: heads at once and a plain loop over components, with the one-hot input concatenated to the features as
-in the published code, must agree in values and gradients. Then steps of S2A with S = 1 at A = 200 and of others are timed
-in turns, on random binary images (times do not depend on what images show), and given as seconds per epoch of 50,000
-images. Times are of the processor, with one thread: what other programs do on the machine moves them little. The loops
-are kept here alone: the package has no slow version. One JSON line per row goes to benchmarks/results/images/.
+in the published code, must agree in values and gradients. Then steps of S2A with S = 1 at A = 200, and of others, are
+timed in turns, on random binary images (times do not depend on what images show), and given as seconds per epoch of
+50,000 images. Times are of the processor, with one thread: what other programs do on the machine moves them little. The
+loops are kept here alone: the package has no slow version. One JSON line per row goes to benchmarks/results/images/.
 """
 
 import argparse
@@ -157,9 +157,7 @@ def main() -> None:
         }
         for (name, a), seconds in times.items()
     ]
-    print(
-        f"processor seconds per epoch of {EPOCH:,} images, {options.scale} networks, one thread, batches of {options.batch}"
-    )
+    print(f"processor seconds per epoch of {EPOCH:,} images, {options.scale} networks, one thread")
     print_table(rows, ["what", "A", "seconds_per_epoch", "fastest", "ratio_to_s2a_at_once", "ratio_of_fastest"])
     for row in rows:
         if row["what"].startswith("loop"):

@@ -35,49 +35,29 @@ def test_bernoulli_sums_to_one():
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
-def test_the_last_colour_sums_to_one_and_so_do_all(scale):
-    outputs = outputs_of(2, scale=scale)
-    # sums over blue, then over green, then over red: the marginals of a distribution that sums to 1
-    expanded = outputs.expand(256, -1, -1, -1)
-
-    def blue(given):
-        return torch.logsumexp(logistic_mixture_log_prob(all_values_of(2, given), expanded), dim=0)
-
-    # blue given red and green sums to the density of (red, green), so ratios of two blues are conditionals: check by
-    # summing all of blue and green for all reds on a coarse set, where the total over green must agree with the total
-    # that a mixture without green's and blue's coefficients gives
-    green = torch.stack([blue([100, g, 0]) for g in range(256)])
-    independent = outputs.clone()
-    independent[:, [*range(30, 40), *range(60, 70), *range(90, 100)]] = 0  # no colour moves another's mean
-    independent_expanded = independent.expand(256, -1, -1, -1)
-    flat = torch.stack(
-        [
-            torch.logsumexp(logistic_mixture_log_prob(all_values_of(2, [100, g, 0]), independent_expanded), dim=0)
-            for g in range(256)
-        ]
-    )
-    assert float(torch.logsumexp(green, 0)) == pytest.approx(float(torch.logsumexp(flat, 0)), abs=1e-9)
+def test_blue_sums_out(scale):
+    """The sum over the 256 blues is the density of red and green: it does not depend on blue's parameters."""
+    sums = []
+    for seed in (3, 4):
+        outputs, other = outputs_of(2, scale=scale), outputs_of(seed, scale=scale)
+        outputs[:, [*range(70, 100)]] = other[:, [*range(70, 100)]]
+        x = all_values_of(2, [7, 250, 0])
+        sums.append(float(torch.logsumexp(logistic_mixture_log_prob(x, outputs.expand(256, -1, -1, -1)), dim=0)))
+    assert sums[0] == pytest.approx(sums[1], abs=1e-9)
 
 
-def test_one_colour_sums_to_one():
-    """Mixtures of one logistic with constant other colours: the three factors each sum to 1."""
-    outputs = outputs_of(3)
-    outputs[:, 1:10] = -1e4  # all weight on the first logistic
-    expanded = outputs.expand(256, -1, -1, -1)
-    for colour in (2,):
-        total = torch.logsumexp(logistic_mixture_log_prob(all_values_of(colour, [7, 250, 0]), expanded), dim=0)
-        parts = [outputs.clone(), outputs.clone()]
-        # blue sums out, whatever its mean and scale
-        for part, value in zip(parts, (-0.3, 0.9), strict=True):
-            part[:, 70:80], part[:, 80:90] = value, -2.0
-        others = [
-            torch.logsumexp(
-                logistic_mixture_log_prob(all_values_of(colour, [7, 250, 0]), p.expand(256, -1, -1, -1)), dim=0
-            )
-            for p in parts
-        ]
-        for other in others:
-            assert float(total) == pytest.approx(float(other), abs=1e-9)
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+def test_green_and_blue_sum_out(scale):
+    """The sum over both does not depend on their parameters either, the coefficients of red and green included."""
+    sums = []
+    for seed in (5, 6):
+        outputs, other = outputs_of(2, scale=scale), outputs_of(seed, scale=scale)
+        outputs[:, 30:] = other[:, 30:]
+        outputs[:, 80:90] = -1.0
+        outputs[:, 70:80], outputs[:, 90:100] = 200.0, 0.0  # blue is always 255
+        x = all_values_of(1, [100, 0, 255])
+        sums.append(float(torch.logsumexp(logistic_mixture_log_prob(x, outputs.expand(256, -1, -1, -1)), dim=0)))
+    assert sums[0] == pytest.approx(sums[1], abs=1e-9)
 
 
 def test_red_alone_sums_to_one():
