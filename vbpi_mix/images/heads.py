@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
-from vbpi_mix.images.layers import SelfInitialised
 
-
-class ComponentLinear(SelfInitialised):
+class ComponentLinear(nn.Module):
     """A linear layer on the concatenation of features (F), a one-hot component (A), and hidden units (H).
 
     The one-hot input selects a column of the weights: a bias per component. So the features are multiplied once per

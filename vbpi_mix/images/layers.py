@@ -1,7 +1,7 @@
 """Layers of the image networks: gates, masked convolutions, normalisation that sees one pixel only."""
 
 import math
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,15 @@ class PixelNorm(nn.Module):
         return layer_norm(channels_last, self.weight.shape, self.weight, self.bias).permute(0, 3, 1, 2)
 
 
+@runtime_checkable
+class SelfInitialised(Protocol):
+    """A layer with parameters that no linear or convolution layer holds, which it draws itself."""
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the layer's own parameters."""
+        ...
+
+
 # a word of the settings -> the layer, from its number of channels
 NORMALISATIONS = {"pixel": PixelNorm, "batch": nn.BatchNorm2d}
 
@@ -89,11 +98,3 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 module.bias.uniform_(-bound, bound, generator=generator)
         elif isinstance(module, SelfInitialised):
             module.initialise(generator)
-
-
-class SelfInitialised(nn.Module):
-    """A layer with parameters of its own kind, which it draws itself."""
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw the parameters that no linear or convolution layer holds."""
-        raise NotImplementedError

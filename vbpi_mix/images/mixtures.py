@@ -64,6 +64,9 @@ class AmortisedMixture(nn.Module):
         trunk: from images to features.
         n_components: A.
         n_latent: D.
+
+    Raises:
+        ConfigError: no component, or a trunk that does not say how many features it gives.
     """
 
     def __init__(self, trunk: nn.Module, n_components: int, n_latent: int = 40) -> None:
@@ -72,7 +75,7 @@ class AmortisedMixture(nn.Module):
             raise ConfigError(f"a mixture needs at least one component, not {n_components}")
         self.n_components, self.n_latent = n_components, n_latent
         self.trunk = trunk
-        n_features = trunk.n_features
+        n_features = getattr(trunk, "n_features", None)
         if not isinstance(n_features, int):
             raise ConfigError("the trunk of a mixture must say how many features it gives, as n_features")
         self.mean = ComponentHead(n_features, n_components, n_latent)
