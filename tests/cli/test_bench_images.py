@@ -27,7 +27,7 @@ def test_train_and_render(program, tmp_path):
     arguments = ("--data", source, "-o", tmp_path / "out", "--epochs", 1, "--train", 100, "--test", 2)
     status, out, err = program("bench", "fashion", *arguments, "--rows", "s2a:1:2", "--rows", "a2a:1:1")
     assert status == 0, err
-    assert out.startswith("2 models have their record: small: 14 x 14 pixels, 100 training images, 1 epochs\n")
+    assert out.startswith("2 models have their record: small: 14 x 14 pixels, 100 training images, 1 epoch\n")
     assert "fashion-mnist s2a:1:2, seed 1: 1 of 1" in err
     status, out, err = program("bench", "render", tmp_path / "out")
     assert status == 0, err

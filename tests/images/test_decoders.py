@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 
-from tests.images.examples import binary, colour, tiny
+from tests.images.examples import binary, tiny
 from tests.statistics import assert_frequencies
-from vbpi_mix.images import ColourMISVAE, PixelCNN
+from vbpi_mix.images import PixelCNN
 from vbpi_mix.images.layers import initialise
 
 
@@ -57,19 +57,6 @@ def test_logits_do_not_change_with_later_pixels(decoder):
         assert float((network.logits(changed, z).flatten() - before).abs().max()) > 1e-6
 
 
-@pytest.mark.parametrize("decoder", ["valid", "published"])
-def test_colour_outputs_do_not_change_with_this_or_later_pixels(decoder):
-    network = tiny(model=ColourMISVAE, decoder=decoder).decoder
-    x, z = colour(1), torch.randn((1, 3), generator=torch.Generator().manual_seed(3)).double()
-    with torch.no_grad():
-        before = network.outputs(x, z).flatten(2)
-        for pixel in (0, 9, 30, 63):
-            changed = x.clone()
-            changed.flatten(2)[..., pixel:] = 1 - changed.flatten(2)[..., pixel:]
-            after = network.outputs(changed, z).flatten(2)
-            torch.testing.assert_close(after[..., : pixel + 1], before[..., : pixel + 1], rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("normalisation", ["pixel", "batch"])
 def test_draws_have_their_probabilities(normalisation):
     decoder, images = small_decoder(normalisation), all_images(2)
@@ -93,9 +80,3 @@ def test_the_rows_that_a_draw_passes_through_are_enough(n_layers):
             p = torch.sigmoid(decoder.logits(x, z)[:, 0, row, column])
             x[:, 0, row, column] = (torch.rand(3, generator=generator).double() < p).double()
     assert torch.equal(decoder.sample(z, torch.Generator().manual_seed(7)), x)
-
-
-def test_colour_draws_are_bytes():
-    drawn = tiny(model=ColourMISVAE).float().sample(2, torch.Generator().manual_seed(8))
-    assert drawn.shape == (2, 3, 8, 8)
-    torch.testing.assert_close(torch.round(drawn * 255), drawn * 255, rtol=0, atol=1e-4)

@@ -71,7 +71,7 @@ class ColourPixelCNN(nn.Module):
     def sample(self, z: Tensor, generator: torch.Generator) -> Tensor:
         """Pixel after pixel; a pass for each, through the rows that it depends on: one above it per masked layer."""
         conditions = self._conditions(z)
-        x = torch.zeros((len(z), 3, self.side, self.side), device=z.device)
+        x = torch.zeros((len(z), 3, self.side, self.side)).to(z)
         for row in range(self.side):
             top = max(0, row - len(self.layers))
             for column in range(self.side):

@@ -78,7 +78,7 @@ class PixelCNN(nn.Module):
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator) -> Tensor:
         """Pixel after pixel; a pass for each, through the rows that it depends on: one above it per masked layer."""
-        x = torch.zeros((len(z), 1, self.side, self.side), device=z.device)
+        x = torch.zeros((len(z), 1, self.side, self.side)).to(z)
         inputs = torch.cat([self._plane(z), x], dim=1)
         for row in range(self.side):
             top = max(0, row - self.n_layers)

@@ -51,12 +51,12 @@ def sample_logistic_mixture(outputs: Tensor, generator: torch.Generator) -> Tens
     device = outputs.device
     weights = torch.softmax(outputs[:, :N_LOGISTICS], dim=1).permute(0, 2, 3, 1).reshape(-1, N_LOGISTICS)
     chosen = torch.multinomial(weights.cpu(), 1, generator=generator).view(n, 1, 1, height, width).to(device)
-    x = torch.zeros((n, 3, height, width), device=device)
+    x = torch.zeros((n, 3, height, width)).to(outputs)
     for colour in range(3):
         _, means, log_scales = _colour_parameters(x, outputs)
         index = chosen.expand(n, 3, 1, height, width)
         mean, log_scale = (t.gather(2, index)[:, colour, 0] for t in (means, log_scales))
-        u = torch.rand(mean.shape, generator=generator).to(device).clamp(1e-7, 1 - 1e-7)
+        u = torch.rand(mean.shape, generator=generator).to(outputs).clamp(1e-7, 1 - 1e-7)
         value = mean + torch.exp(log_scale) * torch.logit(u)
         x[:, colour] = torch.round(255 * (value.clamp(-1, 1) + 1) / 2) / 255
     return x

@@ -63,7 +63,8 @@ class MixtureVAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, C, H, W) images drawn from the prior and the decoder."""
-        return self.decoder.sample(self.prior.sample(n, generator), generator)
+        z = self.prior.sample(n, generator).to(next(self.parameters()))
+        return self.decoder.sample(z, generator)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {GROUP: list(self.parameters())}

@@ -134,7 +134,7 @@ def test_tables_and_pictures(finished, tmp_path):
     text = (tmp_path / "images.md").read_text()
     assert text.startswith("# mnist, small: ")
     assert "published NLL (Table 1)" in text
-    assert "MISVAE S2A (A=800, S=1) 74.07" in text
+    assert "MISVAE S2A (A=800, S=1) 74.07. They are of whole images: no number above" in text
     assert "| does NLL fall with A at S = 1? | valid | MISVAE S2A S=1 A=3 | MISVAE A2A S=1 A=1 |" in text
     assert "| does S2S trail S2A? | valid | MISVAE S2S S=2 A=3 | MISVAE S2A S=2 A=3 |" in text
     assert "It is no FID" in text

@@ -197,7 +197,8 @@ def make_images_config(
     if epochs is not None:
         sizes = replace(sizes, epochs=epochs, warm_up=round(epochs * sizes.warm_up / sizes.epochs))
     sizes = replace(sizes, n_train=n_train or sizes.n_train, n_test=n_test or sizes.n_test)
-    length = f"{sizes.side} x {sizes.side} pixels, {sizes.n_train:,} training images, {sizes.epochs:,} epochs"
+    epochs_word = f"{sizes.epochs:,} epoch{'' if sizes.epochs == 1 else 's'}"
+    length = f"{sizes.side} x {sizes.side} pixels, {sizes.n_train:,} training images, {epochs_word}"
     published = sizes == SCALES[key] and scale == "published"
     return ImagesConfig(
         data=data,

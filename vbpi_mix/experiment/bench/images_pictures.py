@@ -113,6 +113,9 @@ def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
         (sizes, "parameters"),
     ):
         axes.set_xscale("log")
+        counts = sorted({group.row.n_components for _, groups in lines for group in groups})
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
         axes.set_xlabel("components A", color=_INK)
         axes.set_ylabel(name, color=_INK)
         _plain(axes)

@@ -53,9 +53,13 @@ class ImageGroup:
         seeds = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
         return math.hypot(images, seeds)
 
+    def side(self) -> int:
+        """Pixels per side."""
+        return next(iter(self.records.values()))["config"]["side"]
+
     def dimensions(self) -> int:
-        side = next(iter(self.records.values()))["config"]["side"]
-        return side * side * (3 if self.data == "cifar10" else 1)
+        """Numbers in an image."""
+        return self.side() ** 2 * (3 if self.data == "cifar10" else 1)
 
     def bits(self, nats: float) -> float:
         """Bits per dimension."""

@@ -110,6 +110,8 @@ def _likelihood_table(groups: Sequence[ImageGroup], data: str) -> list[str]:
         table = "table4_cifar10" if data == "cifar10" else "table1_mnist"
         others = [f"{line['model']} {line['nll' if 'nll' in line else 'bpd']}" for line in published_rows(table)]
         lines += ["", f"Published ({SOURCE}, Table {number}): " + "; ".join(others) + "."]
+        if groups[0].side() != (32 if data == "cifar10" else 28):
+            lines[-1] += " They are of whole images: no number above can be compared with them."
     return lines
 
 
