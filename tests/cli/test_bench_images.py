@@ -1,11 +1,13 @@
 """`vbpi-mix bench mnist`, `fashion`, `cifar10` as a user runs them."""
 
+import dataclasses
 import sys
 
 import pytest
 
 from tests.experiment.bench.image_examples import write_colour, write_grey
 from vbpi_mix.cli.main import main
+from vbpi_mix.experiment.bench.images_config import SCALES
 
 
 @pytest.fixture
@@ -22,7 +24,9 @@ def program(monkeypatch, capsys):
     return run
 
 
-def test_train_and_render(program, tmp_path):
+def test_train_and_render(program, tmp_path, monkeypatch):
+    key = ("grey", "small")
+    monkeypatch.setitem(SCALES, key, dataclasses.replace(SCALES[key], n_generated=40, n_draws=4))
     source = write_grey(tmp_path / "source", n=110)
     arguments = ("--data", source, "-o", tmp_path / "out", "--epochs", 1, "--train", 100, "--test", 2)
     status, out, err = program("bench", "fashion", *arguments, "--rows", "s2a:1:2", "--rows", "a2a:1:1")
