@@ -154,14 +154,14 @@ def compare(data: str, model: str, options: argparse.Namespace) -> list[Row]:
         seed=options.seed,
         reuse=options.reuse,
     )
-    stone = _stone(alignment, data, model, options)
+    stone = None if options.no_stone else _stone(alignment, data, model, options)
     folder = None if options.mrbayes_only else ours(data, model, options)
     settings = {"what": "mrbayes", "data": data, "model": model, "seconds": chains.seconds, **chains.settings}
     return [
         settings,
         *parameter_rows(chains, folder),
         split_row(chains, alignment, folder),
-        evidence_row(model, stone, folder),
+        *([] if stone is None else [evidence_row(model, stone, folder)]),
     ]
 
 
@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument(
         "--stone-generations", type=int, default=1_020_000, help="of a stepping stone, all steps together"
     )
+    parser.add_argument("--no-stone", action="store_true", help="compare without stepping stone and evidence")
     parser.add_argument("--mrbayes-only", action="store_true")
     parser.add_argument("--reuse", action="store_true", help="take what an earlier call left in --work")
     parser.add_argument("--components", type=int)
