@@ -19,17 +19,16 @@ from typing import Any
 
 import numpy as np
 from _common import print_table
+from ranks import MASSES, judge
 from simulate import simulate
 
 import vbpi_mix as vm
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior import PosteriorDraws
-from vbpi_mix.posterior.intervals import highest_density_interval
 from vbpi_mix.provenance import describe
 
 RESULTS = Path(__file__).resolve().parent / "results" / "coverage" / "coverage.jsonl"
-MASSES = (0.5, 0.95)
 BINS = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 RANKS = 20
 
@@ -132,18 +131,6 @@ def compare(
         "topology_above": above,
         "mean_size": float(bits.sizes(clades[n:]).mean()),
     }
-
-
-def judge(values: np.ndarray, truth: float, generator: np.random.Generator) -> dict[str, Any]:
-    """The rank of the truth among the values as a share, and for each mass whether either kind of interval holds it."""
-    below = int((values < truth).sum())
-    rank = (below + generator.random()) / (len(values) + 1)
-    held: dict[str, Any] = {"rank": rank, "n": len(values)}
-    for mass in MASSES:
-        low, high = highest_density_interval(values, mass=mass)
-        held[f"shortest_{mass}"] = bool(low <= truth <= high)
-        held[f"central_{mass}"] = bool(abs(rank - 0.5) <= mass / 2)
-    return held
 
 
 def show(path: Path) -> None:

@@ -39,7 +39,7 @@ class MrBayesRuns:
     def sample(self, alignment: Alignment, runs: Sequence[int] | None = None) -> TreeSample:
         """Trees of the runs (all if not given), the first quarter of each left out."""
         files = [self.tree_files[i] for i in (runs if runs is not None else range(len(self.tree_files)))]
-        return _read(files, alignment)
+        return read_sample(files, alignment)
 
     def sample_at(self, alignment: Alignment, seconds: float, folder: Path) -> TreeSample | None:
         """The same as it would have been after so many seconds; None if a run had fewer than ten samples then."""
@@ -50,7 +50,7 @@ class MrBayesRuns:
             if count < 10:
                 return None
             files.append(_beginning(path, count, folder / f"beginning{number}.t"))
-        return _read(files, alignment)
+        return read_sample(files, alignment)
 
     def save(self, folder: Path) -> None:
         """Remember the runs in their folder, for `load_runs`."""
@@ -99,7 +99,7 @@ def run_mrbayes(
     program = find_mrbayes()
     assert program is not None
     folder.mkdir(parents=True, exist_ok=True)
-    _write_data(alignment, folder / "data.nex")
+    write_data(alignment, folder / "data.nex")
     prefixes = [f"chain{i}" for i in range(n_processes)]
     running = []
     begin = time.perf_counter()
@@ -180,12 +180,12 @@ def _beginning(path: Path, count: int, target: Path) -> Path:
     return target
 
 
-def _read(files: Sequence[Path], alignment: Alignment) -> TreeSample:
+def read_sample(files: Sequence[Path], alignment: Alignment) -> TreeSample:
     names = [f"t{i}" for i in range(alignment.n_taxa)]
     return replace(read_trees(files, names, burn_in=BURN_IN), taxa=alignment.taxa)
 
 
-def _write_data(alignment: Alignment, path: Path) -> None:
+def write_data(alignment: Alignment, path: Path) -> None:
     symbols = np.full(16, ord("?"), dtype=np.uint8)
     for letter in "ACGTMRWSYKVHDB":
         symbols[IUPAC[letter]] = ord(letter)

@@ -140,7 +140,7 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
         (("fit", alignment, "-o", run, "--trees", other), "t9"),
         (("fit", alignment, "-o", run, "--trees", trees, "--components", 2, "--sampled", 3), "cannot sample 3 of 2"),
         (("fit", alignment, "-o", run, "--trees", trees, "--flow", "glow"), "identity"),
-        (("fit", alignment, "-o", run, "--trees", trees, "--model", "GTR"), "GTR{1.2,"),
+        (("fit", alignment, "-o", run, "--trees", trees, "--model", "GTR{1,2}"), "GTR{1.2,"),
         (("fit", alignment, "-o", run, "--device", "cuda"), "cpu"),
         (("fit", alignment, "-o", run, "--max-time", "soon"), "not a time"),
         (("fit", alignment), "--output"),

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -59,3 +60,28 @@ def test_a_wrong_name_fetches_nothing(tmp_path, monkeypatch, cache):
     with pytest.raises(InputError, match="no data set is named"):
         CliRunner().invoke(app, ["fetch", "DS2.golden", "nothing"], catch_exceptions=False)
     assert not cache.exists()
+
+
+def test_a_set_of_images_is_fetched_by_one_name(tmp_path, cache, monkeypatch):
+    """From a mirror whose files are not the right ones: each is named, none is kept."""
+    entries = datasets.members("mnist")
+    assert len(entries) == 4
+    assert all(entry.url.startswith("https://") for entry in [*entries, *datasets.members("cifar10")])
+    mirror = tmp_path / "mirror"
+    contents = {}
+    for entry in entries:
+        (mirror / entry.file).parent.mkdir(parents=True, exist_ok=True)
+        contents[entry.name] = entry.name.encode()
+        (mirror / entry.file).write_bytes(contents[entry.name])
+    monkeypatch.setenv(datasets.MIRROR_VARIABLE, str(mirror))
+    with pytest.raises(InputError, match=r"mnist\.train-images.*SHA-256 differs"):
+        CliRunner().invoke(app, ["fetch", "mnist"], catch_exceptions=False)
+    assert not list(cache.glob("*.gz"))
+
+    real = datasets.catalogue()
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    changed = {n: dataclasses.replace(e, sha256=digests.get(n, e.sha256)) for n, e in real.items()}
+    monkeypatch.setattr(datasets, "catalogue", lambda: changed)
+    paths = run("fetch", "mnist").stdout.splitlines()
+    stems = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    assert paths == [str(cache / f"mnist-{stem}") for stem in stems]

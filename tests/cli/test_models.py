@@ -66,8 +66,6 @@ def test_a_whole_fit(program, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("GTR", "character 4, at the ^ in GTR^ : GTR needs the rates A-C, A-G, A-T, C-G, C-T in braces"),
-        ("HKY{2.0}+G4", "character 12, at the ^ in HKY{2.0}+G4^ : +G4 needs the shape"),
         ("HKY{2,x}", "character 7, at the ^ in HKY{2,^x} : expected a number"),
         ("LG", "character 1, at the ^ in ^LG : unknown substitution model 'LG'"),
     ],
@@ -83,3 +81,21 @@ def test_mistakes_are_one_line(model, message, program, tmp_path):
         assert out == ""
         assert [line for line in err.splitlines() if line.startswith("error: ") and message in line], err
     assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("GTR", "character 4, at the ^ in GTR^ : GTR needs the rates A-C, A-G, A-T, C-G, C-T in braces"),
+        ("HKY{2.0}+G4", "character 12, at the ^ in HKY{2.0}+G4^ : +G4 needs the shape"),
+    ],
+)
+def test_the_likelihood_of_a_tree_infers_nothing(model, message, program, tmp_path):
+    alignment, _ = write_example(tmp_path)
+    tree = tmp_path / "t.nwk"
+    tree.write_text("((t0:1,t1:1):1,'taxon 2':1,(t3:1,(t4:1,t5:1):1):1);")
+    status, out, err = program("likelihood", alignment, tree, "--model", model)
+    assert (status, out) == (2, "")
+    assert [line for line in err.splitlines() if line.startswith("error: ") and message in line], err
+    values = [program("likelihood", alignment, tree, "--model", text)[1] for text in ("HKY{2.0}", "HKY{2.0}+F")]
+    assert values[0] == values[1]

@@ -46,11 +46,11 @@ def write_example(folder, n_taxa=6, n_sites=200, seed=1):
 
 
 @cache
-def fitted_example(n_taxa=6, n_components=2):
+def fitted_example(n_taxa=6, n_components=2, *, model="JC69"):
     """A hardly trained mixture on a small alignment, so that its importance weights matter."""
     with tempfile.TemporaryDirectory() as folder:
         alignment_path, trees = write_example(Path(folder), n_taxa)
         alignment = read_alignment(alignment_path)
         candidates = read_trees([trees], alignment.taxa)
-    config = make_config(alignment="example", components=n_components, iterations=60, particles=4, seed=3)
+    config = make_config(alignment="example", components=n_components, iterations=60, particles=4, seed=3, model=model)
     return fit_alignment(alignment, candidates, config)

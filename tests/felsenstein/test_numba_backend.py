@@ -115,10 +115,24 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
     monkeypatch.setattr(numba_backend, "_blocks", lambda *a: made.append(a) or make(*a))
     first, second = (examples.patterns(6, 20, generator) for _ in range(2))
     values = [numba_backend.jc69(lengths, topologies, p, with_gradient=False)[0] for p in (first, first, second, first)]
-    assert len(made) == 3
+    assert len(made) == 2
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[3])
     assert (values[0] != values[2]).all()
+
+
+def test_blocks_of_patterns_that_are_gone_go_too():
+    """The next patterns make room; new ones in the old place in memory get blocks of their own."""
+    generator = np.random.default_rng(4)
+    cache = numba_backend._BlockCache()
+    for _ in range(20):
+        patterns = examples.patterns(6, 20, generator)
+        states, weights = cache.get(patterns, 64)
+        assert np.array_equal(states[0, :, :20], patterns.state_sets)
+        assert np.array_equal(weights[0, :20], patterns.weights)
+        assert cache.get(patterns, 64)[0] is states
+        del patterns
+        assert len(cache._entries) <= 2
 
 
 @pytest.mark.parametrize("n_taxa", [6, 150])

@@ -100,3 +100,27 @@ def test_extreme_shapes(discretisation):
 def test_impossible_shapes(shape):
     with pytest.raises(NumericalError, match=r"between 0\.001 and 1e\+06"):
         rates(shape, 4, "mean")
+
+
+@every_kind
+def test_many_shapes_at_once(discretisation):
+    """(..., C) rates and derivatives are those of each shape by itself, small and large ones side by side."""
+    shapes = torch.tensor([[1e-3, 0.05, 0.5], [1.0, 40.0, 1e6]], dtype=torch.float64, requires_grad=True)
+    found = discrete_gamma_rates(shapes, 4, discretisation=discretisation)
+    assert found.shape == (2, 3, 4)
+    upstream = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 3, 4)))
+    (gradient,) = torch.autograd.grad((upstream * found).sum(), shapes)
+    for i, j in np.ndindex(2, 3):
+        one = shapes.detach()[i, j].clone().requires_grad_()
+        alone = discrete_gamma_rates(one, 4, discretisation=discretisation)
+        torch.testing.assert_close(found[i, j], alone, rtol=1e-13, atol=1e-300)
+        (slope,) = torch.autograd.grad((upstream[i, j] * alone).sum(), one)
+        torch.testing.assert_close(gradient[i, j], slope, rtol=1e-11, atol=1e-14)
+
+
+def test_one_impossible_shape_among_others():
+    shapes = torch.tensor([0.5, 2e6, 1.0], dtype=torch.float64)
+    with pytest.raises(NumericalError, match=r"rates is 2000000\.0: it must lie between 0\.001"):
+        discrete_gamma_rates(shapes, 4)
+    with pytest.raises(NumericalError, match="rates is nan"):
+        discrete_gamma_rates(shapes * torch.nan, 4)

@@ -153,6 +153,82 @@ def test_round_trip(specification):
     assert again == specification
 
 
+INFERRED = {
+    "JC": ModelSpecification(name="JC69", frequencies="equal"),
+    "K80": ModelSpecification(name="K80", rates="inferred", frequencies="equal"),
+    "f81": ModelSpecification(name="F81", frequencies="inferred"),
+    "HKY+F": ModelSpecification(name="HKY85", rates="inferred", frequencies="empirical"),
+    "HKY{2}": ModelSpecification(name="HKY85", rates=(2.0,), frequencies="inferred"),
+    "TN+FQ+I": ModelSpecification(
+        name="TN93", rates="inferred", frequencies="equal", proportion_invariant="inferred"
+    ),
+    "GTR+I+G": ModelSpecification(
+        name="GTR", rates="inferred", frequencies="inferred", proportion_invariant="inferred",
+        gamma=GammaSpecification(shape="inferred"),
+    ),
+    "GTR{1,2,3,4,5}+FO+GA6+I{0.1}": ModelSpecification(
+        name="GTR", rates=(1.0, 2.0, 3.0, 4.0, 5.0), frequencies="inferred", proportion_invariant=0.1,
+        gamma=GammaSpecification(shape="inferred", n_categories=6, discretisation="median"),
+    ),
+    "F81+F{0.1,0.2,0.3,0.4}+G{0.5}": ModelSpecification(
+        name="F81", frequencies=(0.1, 0.2, 0.3, 0.4), gamma=GammaSpecification(shape=0.5)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", INFERRED)
+def test_what_has_no_value_is_inferred_where_that_is_wanted(text):
+    specification = parse_model(text, infer=True)
+    assert specification == INFERRED[text]
+    assert parse_model(str(specification), infer=True) == specification
+    assert specification.is_fixed == (text in ("JC", "F81+F{0.1,0.2,0.3,0.4}+G{0.5}"))
+    assert specification.is_jc69 == (text == "JC")
+
+
+@pytest.mark.parametrize(
+    "text", sorted(set(MISTAKES) - {"HKY", "HKY+G4{0.5}", "TN+F", "GTR", "JC+G", "JC+G4", "JC+I", "HKY{2}+FO"})
+)
+def test_what_is_a_mistake_remains_one(text):
+    with pytest.raises(ConfigError, match=re.escape(MISTAKES[text][1])) as error:
+        parse_model(text, infer=True)
+    assert f"character {MISTAKES[text][0]}," in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("JC+FO", "character 3, at the ^ in JC^+FO : JC69 has equal frequencies: to infer them use F81"),
+        ("K80+FO", "to infer them use HKY85"),
+        ("HKY+FO+F", "the frequencies is given twice"),
+        ("HKY+I+I{0.1}", "given twice"),
+        ("HKY+FO{0.1,0.2,0.3,0.4}", "expected '+'"),
+    ],
+)
+def test_mistakes_about_what_is_inferred(text, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse_model(text, infer=True)
+
+
+inferred = st.just("inferred")
+
+
+@st.composite
+def specifications_with_unknowns(draw):
+    fixed = draw(specifications())
+    return ModelSpecification(
+        name=fixed.name,
+        rates=draw(inferred | st.just(fixed.rates)) if fixed.rates else (),
+        frequencies="equal" if fixed.name in ("JC69", "K80") else draw(inferred | frequency_words),
+        proportion_invariant=draw(inferred | st.just(fixed.proportion_invariant)),
+        gamma=fixed.gamma and draw(st.just(fixed.gamma) | st.just(GammaSpecification(shape="inferred"))),
+    )
+
+
+@given(specifications_with_unknowns())
+def test_round_trip_of_what_is_inferred(specification):
+    assert parse_model(str(specification), infer=True) == specification
+
+
 pieces = st.sampled_from(
     [
         "JC",
@@ -180,17 +256,17 @@ pieces = st.sampled_from(
 )
 
 
-def message_about(text):
+def message_about(text, infer):
     try:
-        parse_model(text)
+        parse_model(text, infer=infer)
     except ConfigError as error:
         return str(error)
     return None
 
 
-@given(st.text() | st.lists(pieces).map("".join))
-def test_nonsense_is_met_with_one_kind_of_error(text):
-    message = message_about(text)
+@given(st.text() | st.lists(pieces).map("".join), st.booleans())
+def test_nonsense_is_met_with_one_kind_of_error(text, infer):
+    message = message_about(text, infer)
     if message is not None:
         assert re.match(r"model string, character \d+, at the \^ in ", message)
         assert message.isprintable()

@@ -78,7 +78,7 @@ def test_gradients_of_constant_parameters_and_of_others(problem):
     torch.testing.assert_close(*results, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("substitution_model", ["JC69", "HKY{2}"])
+@pytest.mark.parametrize("substitution_model", ["JC69", "HKY{2}+F"])
 def test_float32(problem, substitution_model):
     topologies, lengths, patterns = problem
     exact, ours = (
@@ -92,20 +92,20 @@ def test_float32(problem, substitution_model):
 def test_many_trees_under_another_model(monkeypatch, problem):
     """Their transition matrices are made in parts, with the same values and gradients."""
     topologies, lengths, patterns = problem
-    model = PhyloModel(patterns, 5, substitution_model="GTR{1,2,3,4,5}+I{0.1}+G4{0.5}")
+    model = PhyloModel(patterns, 5, substitution_model="GTR{1,2,3,4,5}+F+I{0.1}+G4{0.5}")
     results = []
     for at_once in (256, 4):
-        monkeypatch.setattr("vbpi_mix.model.phylo_model._TREES_AT_ONCE", at_once)
+        monkeypatch.setattr("vbpi_mix.model.part._TREES_AT_ONCE", at_once)
         leaf = lengths.clone().requires_grad_()
         values = model.log_likelihood(leaf, topologies)
         results.append((values.detach(), torch.autograd.grad(values.sum(), leaf)[0]))
     torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize("text", ["JC69", "HKY{2}", "GTR{1,2,3,4,5}+I{0.1}+G4{0.5}"])
+@pytest.mark.parametrize("text", ["JC69", "HKY{2}+F", "GTR{1,2,3,4,5}+F+I{0.1}+G4{0.5}"])
 def test_hessian(monkeypatch, problem, text):
     """A change of gradients along a direction, for trees in parts."""
-    monkeypatch.setattr("vbpi_mix.model.phylo_model._TREES_AT_ONCE", 4)
+    monkeypatch.setattr("vbpi_mix.model.part._TREES_AT_ONCE", 4)
     topologies, lengths, patterns = problem
     lengths = lengths + 0.01
     model = PhyloModel(patterns, 5, substitution_model=text)
@@ -140,7 +140,7 @@ def test_errors(problem):
         PhyloModel(patterns, 5, substitution_model="K3000")
     with pytest.raises(BackendError, match="unknown likelihood backend"):
         PhyloModel(patterns, 5, backend="abacus").log_likelihood(lengths, topologies)
-    for text in ("JC69", "F81"):
+    for text in ("JC69", "F81+F"):
         model = PhyloModel(patterns, 5, substitution_model=text)
         with pytest.raises(InputError, match=r"branch_lengths has shape \(15, 6\)"):
             model.log_likelihood(lengths[:, :6], topologies)

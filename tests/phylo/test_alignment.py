@@ -3,6 +3,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
+from vbpi_mix.errors import InputError
 from vbpi_mix.phylo.alignment import IUPAC, MISSING, STATES, Alignment, SitePatterns, merge_relabelled, site_patterns
 
 
@@ -79,3 +80,33 @@ def test_duplicates_name_the_first_of_each():
 def test_sizes():
     a = alignment("ACG", "AC-")
     assert (a.n_taxa, a.n_sites) == (2, 3)
+
+
+def test_patterns_of_a_part_are_those_of_an_alignment_of_its_sites():
+    generator = np.random.default_rng(3)
+    sets = generator.integers(1, 16, (4, 40)).astype(np.uint8) % 3 + 1
+    alignment = Alignment(taxa=tuple("abcd"), state_sets=sets)
+    sites = np.flatnonzero(generator.random(40) < 0.4)
+    part = site_patterns(alignment, sites)
+    alone = site_patterns(Alignment(taxa=alignment.taxa, state_sets=sets[:, sites]))
+    assert (part.state_sets == alone.state_sets).all()
+    assert (part.weights == alone.weights).all()
+    rest = site_patterns(alignment, np.setdiff1d(np.arange(40), sites))
+    assert part.n_sites + rest.n_sites == 40
+    assert site_patterns(alignment, np.array([5, 5])).weights.tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ([], "at least one column"),
+        ([0.5], "whole numbers"),
+        ([[1, 2]], "a list of"),
+        ([3, 40], "no column 41; the alignment has 40 sites"),
+        ([-1], "no column 0"),
+    ],
+)
+def test_sites_that_are_not_there(sites, message):
+    alignment = Alignment(taxa=tuple("abcd"), state_sets=np.ones((4, 40), dtype=np.uint8))
+    with pytest.raises(InputError, match=message):
+        site_patterns(alignment, np.array(sites))

@@ -12,7 +12,7 @@ PRIMATES = (
 )  # fmt: skip
 
 
-def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, equal=False, taxa=None):
+def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, equal=False, taxa=None, parameters=()):
     """Draws over random topologies, each `ratio` as frequent as the one before, with log-normal weights."""
     generator = np.random.default_rng(seed)
     pool = random_topologies(n_topologies, n_taxa, generator)
@@ -26,6 +26,8 @@ def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, 
         branch_lengths=generator.gamma(2.0, 0.05, (n_trees, 2 * n_taxa - 3)),
         log_weights=np.zeros(n_trees) if equal else generator.normal(-7000, 0.8, n_trees),
         components=generator.integers(0, 2, n_trees),
+        parameters=generator.gamma(2.0, 0.5, (n_trees, len(parameters))),
+        parameter_names=tuple(parameters),
     )
 
 

@@ -100,3 +100,24 @@ def test_all_weights_zero():
 def test_nothing_to_resample_into():
     with pytest.raises(InputError, match="at least one"):
         made_up_draws(10).resample(0, np.random.default_rng())
+
+
+def test_without_parameters_there_are_none():
+    draws = made_up_draws(10)
+    assert draws.parameter_names == ()
+    assert draws.parameters.shape == (10, 0)
+    assert draws.resample(7, np.random.default_rng(1)).parameters.shape == (7, 0)
+
+
+def test_parameters_stay_with_their_trees():
+    draws = replace(made_up_draws(30, parameters=("kappa", "alpha")), components=np.arange(30))
+    picked = draws.resample(100, np.random.default_rng(3))
+    assert picked.parameter_names == draws.smoothed().parameter_names == ("kappa", "alpha")
+    np.testing.assert_array_equal(picked.parameters, draws.parameters[picked.components])
+    np.testing.assert_array_equal(draws.smoothed().parameters, draws.parameters)
+
+
+@pytest.mark.parametrize("wrong", [{"parameters": np.zeros((9, 2))}, {"parameter_names": ("kappa",)}])
+def test_parameters_have_a_row_for_each_tree_and_a_name_for_each_column(wrong):
+    with pytest.raises(InputError, match="parameters"):
+        replace(made_up_draws(10, parameters=("kappa", "alpha")), **wrong)

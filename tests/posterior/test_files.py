@@ -17,6 +17,7 @@ from vbpi_mix.posterior.summaries import summarise_splits
 
 NAMES = {
     "sample.trees", "consensus.nwk", "consensus.nex", "consensus.svg", "consensus.png", "splits.tsv", "topologies.tsv",
+    "parameters.tsv",
 }  # fmt: skip
 
 

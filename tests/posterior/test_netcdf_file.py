@@ -5,7 +5,7 @@ import pytest
 
 from tests.experiment.simulated import fitted_example
 from vbpi_mix.errors import BackendError, InputError
-from vbpi_mix.posterior import netcdf_file, rank_topologies, summarise_stream
+from vbpi_mix.posterior import PosteriorDraws, netcdf_file, rank_topologies, stream_draws, summarise_stream
 from vbpi_mix.posterior.netcdf_file import write_netcdf
 from vbpi_mix.posterior.streaming import stream_resampled, stream_weighted
 
@@ -48,6 +48,55 @@ def test_what_is_in_it(written):
         total = file["log_likelihood"]["alignment"][0] @ file["constant_data"]["pattern_count"][:]
         np.testing.assert_allclose(total, chunk.log_likelihood, rtol=1e-12)
         assert file.attrs["effective_sample_size"] == pytest.approx(stream.effective_sample_size)
+
+
+@pytest.fixture(scope="module")
+def inferred(tmp_path_factory):
+    folder, run = tmp_path_factory.mktemp("nc_hky"), fitted_example(model="HKY+G4")
+    stream = stream_resampled(run.problem, run.inputs.taxa, 300, seed=1, stream=3, folder=folder)
+    write_netcdf(stream, summarise_stream(stream), rank_topologies(stream), run.problem.model, folder / "x.nc")
+    return run, stream, folder / "x.nc"
+
+
+def test_parameters_are_variables_with_coordinates(inferred):
+    _, stream, path = inferred
+    chunk = stream.take(np.arange(300))
+    with h5netcdf.File(path) as file:
+        posterior = file["posterior"]
+        np.testing.assert_array_equal(posterior["kappa"][0], chunk.parameters[:, 0])
+        assert posterior["pi"].dimensions == ("chain", "draw", "state")
+        assert [x.decode() for x in posterior["state"][:]] == ["A", "C", "G", "T"]
+        np.testing.assert_array_equal(posterior["pi"][0], chunk.parameters[:, 1:5])
+        np.testing.assert_array_equal(posterior["alpha"][0], chunk.parameters[:, 5])
+        total = file["log_likelihood"]["alignment"][0] @ file["constant_data"]["pattern_count"][:]
+        np.testing.assert_allclose(total, chunk.log_likelihood, rtol=1e-10)
+
+
+def test_arviz_summarises_parameters(inferred):
+    arviz = pytest.importorskip("arviz", reason="ArviZ is not installed")
+    _, stream, path = inferred
+    summary = arviz.summary(arviz.from_netcdf(str(path)), var_names=["kappa", "pi"], round_to=8)
+    means = stream.take(np.arange(300)).parameters[:, :5].mean(axis=0)
+    assert list(summary.index) == ["kappa", "pi[A]", "pi[C]", "pi[G]", "pi[T]"]
+    assert summary["mean"].astype(float).to_numpy() == pytest.approx(means, rel=1e-5)
+
+
+def test_draws_without_coordinates_have_no_site_likelihoods(inferred, tmp_path):
+    run, stream, _ = inferred
+    chunk = stream.take(np.arange(5))
+    draws = PosteriorDraws(
+        taxa=run.inputs.taxa,
+        topologies=chunk.topologies,
+        branch_lengths=chunk.branch_lengths,
+        log_weights=np.zeros(5),
+        components=chunk.components,
+        parameters=chunk.parameters,
+        parameter_names=stream.parameter_names,
+    )
+    again = stream_draws(draws, chunk.log_likelihood, chunk.log_prior)
+    with pytest.raises(InputError, match="coordinates"):
+        write_netcdf(again, summarise_stream(again), rank_topologies(again), run.problem.model, tmp_path / "x.nc")
+    assert not list(tmp_path.iterdir())
 
 
 def test_equal_streams_write_equal_files(written, tmp_path):

@@ -27,13 +27,14 @@ with warnings.catch_warnings():
 HARD_NAMES = (
     "a b", "it's", "x-y", "Åse", "(p)[q]", "7", "2", "t=e,s;t", '"dq"', "z|y", "q:r", "<b>x</b> & y", "日本 語", "A/B",
 )  # fmt: skip
+PARAMETERS = ("kappa", "pi(A)", "pi(C)", "alpha{1}")
 PLAIN_NAMES = ("Homo_sapiens", "Pan", "t.3", "Åse", "7", "z|y", "A/B", "x1")
 NEEDS_MRBAYES = pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
 
 
-def write_all(folder: Path, names, n_trees=150, *, equal=True):
+def write_all(folder: Path, names, n_trees=150, *, equal=True, parameters=()):
     """All text formats of one stream."""
-    stream = made_up_stream(n_trees, len(names), taxa=tuple(names), equal=equal, n_topologies=5)
+    stream = made_up_stream(n_trees, len(names), taxa=tuple(names), equal=equal, n_topologies=5, parameters=parameters)
     write_nexus_stream(stream, folder / "x.trees")
     if equal:
         write_newick_stream(stream, folder / "x.nwk")
@@ -244,20 +245,22 @@ def test_annotations_as_figtree_and_treeio_read_them(tmp_path):
 
 def test_the_log_in_the_form_of_tracer(tmp_path):
     for equal in (True, False):
-        stream, *_ = write_all(tmp_path, PLAIN_NAMES, equal=equal)
+        stream, *_ = write_all(tmp_path, PLAIN_NAMES, equal=equal, parameters=PARAMETERS)
         lines = (tmp_path / "x.log").read_text().splitlines()
         comments = [line for line in lines if line.startswith("#")]
         assert "effective sample size" in " ".join(comments)
         assert not any("  " in line for line in lines)  # Tracer stumbles over double spaces
         rows = list(csv.DictReader(lines[len(comments) :], delimiter="\t"))
         chunk = whole(stream)
-        assert next(iter(rows[0])) == "state"
+        heading = ["state", "log_posterior", "log_likelihood", "log_prior", "tree_length", *PARAMETERS, "component"]
+        assert list(rows[0]) == heading + ([] if equal else ["log_weight"])
         for name, values in (
             ("log_likelihood", chunk.log_likelihood),
             ("log_prior", chunk.log_prior),
             ("log_posterior", chunk.log_likelihood + chunk.log_prior),
             ("tree_length", chunk.branch_lengths.sum(axis=1)),
             ("component", chunk.components + 1),
+            *zip(PARAMETERS, chunk.parameters.T, strict=True),
         ):
             np.testing.assert_allclose([float(row[name]) for row in rows], values, atol=2e-6, err_msg=name)
         if equal:
@@ -266,10 +269,20 @@ def test_the_log_in_the_form_of_tracer(tmp_path):
             assert np.exp([float(row["log_weight"]) for row in rows]).sum() == pytest.approx(1)
 
 
+def test_the_table_of_mrbayes_has_the_parameters_after_the_tree_length(tmp_path):
+    stream, *_ = write_all(tmp_path, PLAIN_NAMES, parameters=PARAMETERS)
+    identity, *lines = (tmp_path / "x.p").read_text().splitlines()
+    assert identity.startswith("[ID: ")
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    assert list(rows[0]) == ["Gen", "LnL", "LnPr", "TL", *PARAMETERS]
+    found = np.array([[float(row[name]) for name in PARAMETERS] for row in rows])
+    np.testing.assert_allclose(found, whole(stream).parameters, rtol=1e-8)
+
+
 @NEEDS_MRBAYES
 def test_mrbayes_sumt_and_sump_agree(tmp_path):
     names = ("Homo_sapiens", "Pan", "M-mulatta", "t.4", "t5", "t6", "t7")
-    stream, ranking, splits, consensus, _ = write_all(tmp_path, names, n_trees=200)
+    stream, ranking, splits, consensus, _ = write_all(tmp_path, names, n_trees=200, parameters=PARAMETERS)
     chunk = whole(stream)
     rows = simulate(next(iter(chunk.topologies)), chunk.branch_lengths[0], 20, seed=1)
     matrix = "\n".join(f"{name} {''.join(row)}" for name, row in zip(names, rows, strict=True))
@@ -300,6 +313,8 @@ def test_mrbayes_sumt_and_sump_agree(tmp_path):
     parameters = [line.split("\t") for line in (tmp_path / "mb.pstat").read_text().splitlines()[1:]]
     means = {row[0]: float(row[1]) for row in parameters}
     assert means["TL"] == pytest.approx(chunk.branch_lengths.sum(axis=1).mean(), rel=1e-6)
+    for name, values in zip(PARAMETERS, chunk.parameters.T, strict=True):
+        assert means[name] == pytest.approx(values.mean(), rel=1e-6)
 
 
 def mrbayes_splits(folder, names):

@@ -35,3 +35,25 @@ def test_columns_of_rows(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="temporary file"):
         TreeSpool(tmp_path / "absent", 5)
+
+
+@pytest.mark.parametrize(("n_parameters", "n_coordinates"), [(0, 0), (10, 8)])
+def test_trees_come_back_with_their_parameters(tmp_path, n_parameters, n_coordinates):
+    generator = np.random.default_rng(1)
+    columns = {
+        "children": generator.integers(0, 9, (20, 3, 2)),
+        "branch_lengths": generator.random((20, 7)),
+        "log_likelihood": generator.random(20),
+        "log_prior": generator.random(20),
+        "log_weight": generator.random(20),
+        "component": generator.integers(0, 3, 20),
+        "parameters": generator.random((20, n_parameters)),
+        "coordinates": generator.random((20, n_coordinates)),
+    }
+    spool = TreeSpool(tmp_path, 5, n_parameters=n_parameters, n_coordinates=n_coordinates)
+    spool.append(**columns)
+    (chunk,) = spool.chunks(0.0)
+    np.testing.assert_array_equal(chunk.parameters, columns["parameters"])
+    np.testing.assert_array_equal(chunk.coordinates, columns["coordinates"])
+    np.testing.assert_array_equal(chunk.branch_lengths, columns["branch_lengths"])
+    np.testing.assert_array_equal(spool.take(np.array([4]), 0.0).parameters, columns["parameters"][[4]])

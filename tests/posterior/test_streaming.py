@@ -169,3 +169,39 @@ def test_no_trees(run, tmp_path):
     for make in (stream_resampled, stream_weighted):
         with pytest.raises(InputError, match="0 trees"):
             draw(make, run, 0, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def inferring():
+    """A run whose model has parameters."""
+    return fitted_example(model="HKY+G4")
+
+
+@pytest.mark.parametrize("make", [stream_resampled, stream_weighted])
+def test_scores_are_those_of_the_model_under_each_tree_s_parameters(inferring, tmp_path, make):
+    model = inferring.problem.model
+    stream = draw(make, inferring, 200, tmp_path)
+    assert stream.parameter_names == model.parameters.names == ("kappa", "pi(A)", "pi(C)", "pi(G)", "pi(T)", "alpha")
+    for chunk in stream.read():
+        lengths, at = (torch.from_numpy(np.array(x)) for x in (chunk.branch_lengths, chunk.coordinates))
+        np.testing.assert_allclose(chunk.parameters, model.parameters.values(at).numpy(), rtol=1e-12)
+        np.testing.assert_allclose(chunk.log_likelihood, model.log_likelihood(lengths, chunk.topologies, at).numpy())
+        np.testing.assert_allclose(chunk.log_prior, model.log_prior(lengths, at).numpy())
+        assert np.ptp(chunk.parameters, axis=0).min() > 0
+
+
+def test_parameters_of_streams_are_those_drawn_with_their_trees(inferring, tmp_path):
+    drawn = all_draws(inferring, 2000)
+    assert drawn.parameters.shape == (2000, 6)
+    row = {lengths.tobytes(): i for i, lengths in enumerate(drawn.branch_lengths)}
+    for make, options in ((stream_weighted, {}), (stream_resampled, {"oversampling": 4})):
+        stream = draw(make, inferring, 2000 if not options else 500, tmp_path, **options)
+        chunk = stream.take(np.arange(stream.n_trees))
+        position = [row[x.tobytes()] for x in chunk.branch_lengths]
+        np.testing.assert_array_equal(chunk.parameters, drawn.parameters[position])
+
+
+def test_models_without_parameters_have_none(run, tmp_path):
+    stream = draw(stream_resampled, run, 10, tmp_path)
+    assert stream.parameter_names == ()
+    assert stream.take(np.arange(10)).parameters.shape == (10, 0)

@@ -6,8 +6,9 @@ import pytest
 from tests.posterior.examples import made_up_draws
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.newick import parse_newick
+from vbpi_mix.posterior.parameter_summary import summarise_parameters
 from vbpi_mix.posterior.summaries import summarise_splits, summarise_topologies
-from vbpi_mix.posterior.tables import write_splits, write_topologies
+from vbpi_mix.posterior.tables import write_parameters, write_splits, write_topologies
 
 
 def rows(path):
@@ -44,6 +45,16 @@ def test_topologies(tmp_path):
         np.testing.assert_array_equal(topology.children, topologies.topologies.children[i])
         np.testing.assert_allclose(lengths, topologies.mean_lengths[i], rtol=1e-5)
         assert float(row["probability"]) == pytest.approx(topologies.probability[i], rel=1e-5)
+
+
+def test_parameters(tmp_path):
+    parameters = summarise_parameters(made_up_draws(parameters=("r(A<->C)", "alpha{2}")))
+    write_parameters(parameters, tmp_path / "parameters.tsv")
+    table = rows(tmp_path / "parameters.tsv")
+    assert [row["name"] for row in table] == ["TL", "r(A<->C)", "alpha{2}"]
+    for i, row in enumerate(table):
+        numbers = {name: float(x) for name, x in row.items() if name != "name"}
+        assert numbers == pytest.approx(parameters.row(i), rel=1e-5)
 
 
 def test_no_such_folder(tmp_path):

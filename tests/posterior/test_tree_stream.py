@@ -30,3 +30,12 @@ def test_how_the_trees_came_about():
 def test_scores_of_other_trees():
     with pytest.raises(InputError, match="400 trees"):
         stream_draws(made_up_draws(400), np.zeros(3), np.zeros(3))
+
+
+def test_parameters_go_along(monkeypatch):
+    monkeypatch.setattr(tree_stream, "CHUNK", 150)
+    draws = made_up_draws(400, parameters=("kappa", "alpha"))
+    stream = stream_draws(draws, np.zeros(400), np.zeros(400))
+    assert stream.parameter_names == ("kappa", "alpha")
+    np.testing.assert_array_equal(np.concatenate([c.parameters for c in stream.read()]), draws.parameters)
+    np.testing.assert_array_equal(stream.take(np.array([7, 3])).parameters, draws.parameters[[7, 3]])

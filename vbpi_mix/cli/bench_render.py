@@ -9,18 +9,22 @@ EXAMPLE = "Example: vbpi-mix bench render table3"
 
 
 def render(
-    folder: Annotated[Path, typer.Argument(help="Folder that `vbpi-mix bench table3 -o` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that `vbpi-mix bench table3`, `mnist`, `fashion` or `cifar10` wrote.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for tables and pictures; the same if not given.")
     ] = None,
 ) -> int:
     """Write Table 3 beside the published one as Markdown, CSV and LaTeX, with pictures as SVG and PNG.
 
+    For image models: Tables 1, 2 and 4 as Markdown and CSV, Figures 1, 4, 5, 6, 13 and 14 as PNG.
+
     Whatever is trained so far is shown, and what falls short is said; recipes, flows and labels have a table each.
     """
-    from vbpi_mix.experiment.bench.render import render_table3
+    from vbpi_mix.experiment.bench.render import render as render_records
 
-    paths = render_table3(folder, output)
+    paths = render_records(folder, output)
     typer.echo("files:")
     for path in paths:
         typer.echo(f"  {path}")

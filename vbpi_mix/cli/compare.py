@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import use_threads
@@ -16,6 +17,7 @@ from vbpi_mix.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment.compare import Comparison
+    from vbpi_mix.experiment.parameter_agreement import ParameterAgreement
     from vbpi_mix.experiment.posteriors import Posterior
 
 EXAMPLE = "Example: vbpi-mix compare primates_run mcmc.run1.t mcmc.run2.t --burnin 25%"
@@ -31,6 +33,7 @@ _LABELS = {
     "length_distance": "branch-length distance",
     "length_distance_relative": "the same, in posterior sd",
     "max_length_distance_relative": "largest of a branch, in posterior sd",
+    "max_parameter_difference": "largest difference of a parameter, in posterior sd",
     "log_ml_difference": "log evidence minus the reference's",
 }
 _PICTURES = (".svg", ".png", ".pdf")
@@ -56,10 +59,11 @@ def compare(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Compare two posteriors on the same taxa: splits, topologies, branch lengths, evidence.
+    """Compare two posteriors on the same taxa: splits, topologies, branch lengths, parameters, evidence.
 
     The second side is the reference. Tree files are whatever `fit --trees` reads, MrBayes' .t and .trprobs among them;
-    a table of topologies has a column `newick`, one of splits a column `taxa`.
+    a table of topologies has a column `newick`, one of splits a column `taxa`. Parameters of the substitution model and
+    tree length are compared where both sides have them: runs, and .t files of MrBayes with their .p beside them.
     """
     from vbpi_mix.experiment.compare import compare as compare_posteriors
 
@@ -154,6 +158,9 @@ def _print(result: "Comparison") -> None:
         if name in numbers:
             rows.add_row(label, f"{numbers[name]:.4f}")
     Console().print(rows)
+    if result.parameters is not None:
+        typer.echo("")
+        Console().print(_parameters(result.parameters))
     if result.evidence is not None:
         typer.echo(f"\n{_evidence(*result.evidence)}")
     worst = result.splits.worst()
@@ -166,6 +173,19 @@ def _print(result: "Comparison") -> None:
     for name, label in _LABELS.items():
         if name in numbers:
             typer.echo(f"  {label}: {DEFINITIONS[name]}")
+
+
+def _parameters(agreement: "ParameterAgreement") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "mean and 95% interval", "reference", "sd apart"):
+        table.add_column(heading, justify="left" if heading == "parameter" else "right", no_wrap=True)
+    for name, (i, j), apart in zip(agreement.names, agreement.rows, agreement.difference.tolist(), strict=True):
+        cells = [
+            f"{side.mean[k]:.4f} ({side.low[k]:.4f} to {side.high[k]:.4f})"
+            for side, k in ((agreement.first, i), (agreement.reference, j))
+        ]
+        table.add_row(Text(name), *cells, f"{apart:+.3f}")
+    return table
 
 
 def _evidence(ours: float, error: float, theirs: float, their_error: float) -> str:

@@ -25,6 +25,7 @@ class ConsoleReporter:
         self._tasks: dict[str, TaskID] = {}
         self._begun: dict[str, float] = {}
         self._printed: dict[str, float] = {}
+        self._done: dict[str, int] = {}
 
     def __enter__(self) -> "ConsoleReporter":
         if self._live:
@@ -55,6 +56,10 @@ class ConsoleReporter:
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if self._quiet:
             return
+        if done <= self._done.get(stage, 0):  # the stage of another fit begins
+            for known in (self._begun, self._printed):
+                known.pop(stage, None)
+        self._done[stage] = done
         if self._bars is not None:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)

@@ -8,6 +8,7 @@ import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import format_estimate, use_threads
+from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
     from vbpi_mix.evaluate import Evaluation
@@ -43,10 +44,14 @@ def evaluate(
 
     --learn-weights finds component weights, on draws of their own, that raise the bound which training raised, and
     prints two columns, of equal weights and of those, from the same draws.
+
+    Without --learn-weights also the parameters of the substitution model, where they are inferred: posterior means and
+    95% intervals.
     """
     from vbpi_mix.errors import ConfigError
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.caution import caution
+    from vbpi_mix.experiment.parameters import ParameterCollector
     from vbpi_mix.experiment.weights import compare_weights
 
     use_threads(threads)
@@ -56,15 +61,19 @@ def evaluate(
     with ConsoleReporter(quiet=quiet) as reporter:
         how: dict[str, Any] = {"n_particles": samples, "n_repeats": repeats, "seed": seed, "reporter": reporter}
         both = compare_weights(loaded, **how, weight_particles=weight_particles) if learn_weights else None
-        result = loaded.evaluate(**how) if both is None else both.uniform
+        collector = ParameterCollector(loaded.problem) if loaded.problem.model.parameters.names else None
+        use = None if collector is None else collector.add
+        result = loaded.evaluate(**how, use=use) if both is None else both.uniform
         warning = caution(loaded, result)
         if warning is not None:
             reporter.warning(warning)
+    parameters = None if collector is None or both is not None else collector.summary()
     learned = loaded.learned if both is None else both.learned
     if as_json:
         saved = {} if learned is None else {"component_weights": learned.to_dict()}
         values = result.to_dict() if both is None else both.to_dict()
-        typer.echo(json.dumps({**saved, **values, "warning": warning, "iteration": loaded.iteration}))
+        found = {} if parameters is None else {"parameters": parameters.to_dict()}
+        typer.echo(json.dumps({**saved, **values, **found, "warning": warning, "iteration": loaded.iteration}))
         return
     columns = [result] if both is None else [both.uniform, both.weighted]
     if learned is not None:
@@ -73,6 +82,8 @@ def evaluate(
         typer.echo(f"{'':<15} {'equal weights':<32}these weights")
     for name, cells in zip(_ROWS, zip(*map(_cells, columns), strict=True), strict=True):
         typer.echo(f"{name:<15} " + "".join(f"{cell:<32}" for cell in cells).rstrip())
+    if parameters is not None:
+        typer.echo("\n" + "\n".join(parameter_lines(parameters)))
 
 
 def _cells(result: "Evaluation") -> list[str]:

@@ -7,6 +7,7 @@ import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, use_threads
+from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment import Run, Summary
@@ -37,8 +38,32 @@ def fit(
         typer.Option(help="Keep candidates of negligible weight in the support; if not said, those of --trees."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Substitution model, JC69 if not given; values in braces: 'HKY{2.0}+F+G4{0.5}'.")
+        str | None,
+        typer.Option(
+            help="Substitution model, JC69 if not given: GTR+I+G4, HKY+F+G4; what has no value in braces, as in "
+            "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
+        ),
     ] = None,
+    partitions: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that divides the sites (NEXUS charsets, also the alignment itself, or RAxML's format): a model "
+            "and a rate multiplier for each part, one tree."
+        ),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Prior of a parameter: exchangeabilities=dirichlet(1), ratio=beta(1,1), frequencies=dirichlet(1), "
+            "shape=exponential(1), invariant=uniform(0,1), multipliers=dirichlet(1) if not given; may be repeated."
+        ),
+    ] = None,
+    branch_prior: Annotated[
+        str | None, typer.Option(help="Of the branch lengths: exponential(10), or gammadir(1,0.1,1,1) as in MrBayes.")
+    ] = None,
+    tie_parameters: Annotated[
+        bool, typer.Option("--tie-parameters", help="One distribution of the model's parameters for all components.")
+    ] = False,
     components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
@@ -67,6 +92,9 @@ def fit(
     rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
     rate_base: Annotated[float | None, typer.Option(help="Adam's learning rate of the branch model.")] = None,
     rate_flow: Annotated[float | None, typer.Option(help="Adam's learning rate of the flow.")] = None,
+    rate_parameters: Annotated[
+        float | None, typer.Option(help="Adam's learning rate of the distribution of the model's parameters.")
+    ] = None,
     refresh_every: Annotated[
         int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
     ] = None,
@@ -92,7 +120,7 @@ def fit(
 
     check_device(device)
     if model is not None:
-        parse_model(model)  # so that a mistake is met before anything is computed
+        parse_model(model, infer=True)  # so that a mistake is met before anything is computed
     use_threads(threads)
     seconds = None if max_time is None else parse_duration(max_time)
     said: dict[str, Any] = {
@@ -102,6 +130,10 @@ def fit(
         "bootstrap_replicates": bootstrap_replicates,
         "keep_candidates": keep_candidates,
         "model": model,
+        "partitions": None if partitions is None else str(partitions),
+        "priors": None if not prior else tuple(prior),
+        "branch_prior": branch_prior,
+        "tie_parameters": tie_parameters or None,
         "components": components,
         "sampled": sampled,
         "estimator": estimator,
@@ -118,6 +150,7 @@ def fit(
         "rate_topology": rate_topology,
         "rate_base": rate_base,
         "rate_flow": rate_flow,
+        "rate_parameters": rate_parameters,
         "refresh_every": refresh_every,
         "learn_weights": learn_weights or None,
         "seed": seed,
@@ -165,6 +198,9 @@ def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
     echo(f"\n{run.iteration:,} iterations of training in {duration(run.seconds)}{why}")
     for name, value in rows:
         echo(f"{name:<38} {value}")
+    lines = parameter_lines(summary.posterior.parameters)
+    if lines:
+        echo("\n" + "\n".join(lines))
     if len(run.inputs.taxa) <= _LARGEST_DRAWING:
         echo("\nmajority-rule consensus, split supports at the inner nodes (drawn from the midpoint; not to scale):\n")
         echo(draw_consensus(summary.posterior.consensus))

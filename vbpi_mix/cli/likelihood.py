@@ -21,7 +21,7 @@ def likelihood(
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.io.files import read_text
     from vbpi_mix.io.newick import parse_newick
-    from vbpi_mix.model import PhyloModel
+    from vbpi_mix.model import PhyloModel, substitution_model
     from vbpi_mix.phylo import site_patterns
 
     data = read_alignment(resolve(alignment))
@@ -31,6 +31,7 @@ def likelihood(
         raise InputError(str(error) if str(tree) in str(error) else f"{tree}: {error}") from None
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
-    target = PhyloModel(site_patterns(data), data.n_taxa, substitution_model=model)
+    patterns = site_patterns(data)
+    target = PhyloModel(patterns, data.n_taxa, substitution_model=substitution_model(model, patterns))
     value = target.log_likelihood(torch.from_numpy(lengths)[None], topology.batch())
     typer.echo(repr(float(value[0])))

@@ -6,7 +6,20 @@ from typing import NoReturn, cast
 import typer
 
 from vbpi_mix._version import __version__
-from vbpi_mix.cli import bench, compare, data, diagnose, evaluate, export, fit, likelihood, report, sample, support
+from vbpi_mix.cli import (
+    bench,
+    compare,
+    data,
+    diagnose,
+    evaluate,
+    export,
+    fit,
+    likelihood,
+    models,
+    report,
+    sample,
+    support,
+)
 from vbpi_mix.errors import VBPIError
 
 # Typer ships its own copy of click, whose exceptions it exports in part
@@ -46,6 +59,7 @@ app.command(name="diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)
 app.command(name="report", epilog=report.EXAMPLE)(report.report)
 app.command(name="likelihood", epilog=likelihood.EXAMPLE)(likelihood.likelihood)
+app.command(name="models", epilog=models.EXAMPLE)(models.models)
 app.command(name="support", epilog=support.EXAMPLE)(support.support)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

@@ -4,21 +4,27 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from vbpi_mix.branch import check_flow
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
-from vbpi_mix.experiment.inputs import RunInputs
+from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.io.alignments import read_alignment
-from vbpi_mix.model import PhyloModel
-from vbpi_mix.model.model_string import parse_model
+from vbpi_mix.io.partitions import read_partitions
+from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
     Growth,
     WeightedTopologies,
+    find_parameters,
+    fit_parameters,
     grow_topologies,
+    settle,
     start_fitted,
     start_published,
     weigh_topologies,
@@ -46,20 +52,32 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
 
 
 def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSample, reporter: Reporter) -> Growth:
-    """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay."""
-    model = make_model(config, site_patterns(alignment))
+    """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
+
+    Parameters of the model are at their optimum meanwhile, the same for all topologies.
+    """
+    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    coordinates = None
+    fixed = model
+    if model.parameters.n_coordinates:
+        coordinates = find_parameters(model, candidates.topologies)
+        fixed = model.at(torch.from_numpy(coordinates))
+        reporter.message(f"parameters at their optimum: {_described(model, coordinates)}")
     growth = grow_topologies(
-        model,
+        fixed,
         candidates,
         generator=torch_generator(config.seed, stream=GROWTH_STREAM),
         report=reporter.message,
     )
     if config.keep_candidates:
-        growth = replace(growth, weighted=with_candidates(model, growth.weighted, candidates))
+        growth = replace(growth, weighted=with_candidates(fixed, growth.weighted, candidates))
+    if coordinates is not None:
+        growth = replace(growth, weighted=settle(model, growth.weighted, coordinates))
     weighted = growth.weighted
     reporter.message(
         f"{weighted.sample.n_trees:,} topologies weighted by Laplace's method: {weighted.effective_number:.1f} "
         f"effective ones, the best has {weighted.sample.weights[0]:.3f}; log evidence {growth.log_evidence:.2f}"
+        + (" under these parameters" if coordinates is not None else "")
     )
     if growth.missing > MISSING_LIMIT:
         reporter.warning(
@@ -68,6 +86,11 @@ def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSam
             + ("" if growth.standard_error < ERROR_LIMIT else "; more candidate trees may help")
         )
     return growth
+
+
+def _described(model: PhyloModel, coordinates: np.ndarray) -> str:
+    values = model.parameters.values(torch.from_numpy(coordinates)[None])[0].tolist()
+    return ", ".join(f"{name} {value:.3g}" for name, value in zip(model.parameters.names, values, strict=True))
 
 
 def growth_account(growth: Growth) -> dict[str, float | int]:
@@ -89,35 +112,55 @@ def growth_account(growth: Growth) -> dict[str, float | int]:
     return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 
 
-def make_inputs(alignment: Alignment, candidates: TreeSample) -> RunInputs:
+def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
+    """The parts of the alignment by the configuration's file, each with its own model or that of all."""
+    if not config.partitions:
+        return ()
+    found = []
+    for part in read_partitions(Path(config.partitions), alignment.n_sites):
+        model = part.model or config.model
+        try:
+            parse_model(model, infer=True)
+        except ConfigError as error:
+            raise ConfigError(f"{config.partitions}, part '{part.name}': {error}") from None
+        found.append(RunPart(name=part.name, model=model, patterns=site_patterns(alignment, part.sites)))
+    return tuple(found)
+
+
+def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPart, ...] = ()) -> RunInputs:
     """Patterns and support of a run."""
     if candidates.taxa != alignment.taxa:
         raise InputError("the candidate trees must be on the taxa of the alignment, in its order")
     return RunInputs(
-        taxa=alignment.taxa, patterns=site_patterns(alignment), support=build_support(candidates.topologies)
+        taxa=alignment.taxa,
+        patterns=site_patterns(alignment),
+        support=build_support(candidates.topologies),
+        parts=parts,
     )
 
 
-def make_model(config: FitConfig, patterns: SitePatterns) -> PhyloModel:
+def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...] = ()) -> PhyloModel:
     """Likelihood and priors."""
     return PhyloModel(
-        patterns,
+        [part.patterns for part in parts] if parts else patterns,
         patterns.n_taxa,
-        substitution_model=config.model,
-        branch_prior_rate=config.branch_prior_rate,
+        substitution_model=[part.model for part in parts] if parts else config.model,
+        branch_prior=parse_branch_prior(config.branch_prior, config.branch_prior_rate),
+        priors=parse_priors(config.priors),
     )
 
 
 def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     """Target and mixture, the mixture's parameters still at zero."""
+    model = make_model(config, inputs.patterns, inputs.parts)
     return PhyloProblem(
-        make_model(config, inputs.patterns),
-        make_mixture(config, inputs.support),
+        model,
+        make_mixture(config, inputs.support, model.parameters.n_coordinates),
         gradient=config.gradient,  # type: ignore[arg-type]  # checked by the problem
     )
 
 
-def make_mixture(config: FitConfig, support: SubsplitSupport) -> PhyloMixture:
+def make_mixture(config: FitConfig, support: SubsplitSupport, n_parameters: int = 0) -> PhyloMixture:
     """The mixture on a support, its parameters still at zero."""
     return PhyloMixture(
         support,
@@ -128,6 +171,8 @@ def make_mixture(config: FitConfig, support: SubsplitSupport) -> PhyloMixture:
         flow_layers=config.flow_layers,
         flow_hidden=config.flow_hidden,
         flow_per_component=config.flow_per_component,
+        n_parameters=n_parameters,
+        tie_parameters=config.tie_parameters,
     )
 
 
@@ -136,16 +181,29 @@ def start_problem(
 ) -> None:
     """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here."""
     generator = torch_generator(config.seed, stream=START_STREAM)
+    model = problem.model
     if config.recipe == "paper":
-        start_published(problem.mixture, generator=generator)
+        start_published(problem.mixture, generator=generator, parameter_start=model.parameters.start().numpy())
         return
     if isinstance(candidates, TreeSample):
-        candidates = weigh_topologies(problem.model, candidates, on_progress=stage(reporter, "branch lengths"))
-        reporter.message(
-            f"candidates weighted by Laplace's method: {candidates.effective_number:.1f} effective topologies, "
-            f"the best has {candidates.sample.weights[0]:.3f}"
-        )
-    start_fitted(problem.mixture, candidates, n_sites=problem.model.patterns.n_sites, generator=generator)
+        candidates = _weighed(model, candidates, reporter)
+    parameters = None
+    if candidates.coordinates is not None:
+        parameters = fit_parameters(model, candidates, problem.mixture.support, candidates.coordinates)
+    start_fitted(problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters)
+
+
+def _weighed(model: PhyloModel, candidates: TreeSample, reporter: Reporter) -> WeightedTopologies:
+    coordinates = None
+    if model.parameters.n_coordinates:
+        coordinates = find_parameters(model, candidates.topologies)
+        model = model.at(torch.from_numpy(coordinates))
+    found = weigh_topologies(model, candidates, on_progress=stage(reporter, "branch lengths"))
+    reporter.message(
+        f"candidates weighted by Laplace's method: {found.effective_number:.1f} effective topologies, "
+        f"the best has {found.sample.weights[0]:.3f}"
+    )
+    return replace(found, coordinates=coordinates)
 
 
 def make_objective(config: FitConfig) -> Objective:
@@ -166,6 +224,7 @@ def make_settings(config: FitConfig) -> TrainSettings:
             "topology": config.rate_topology,
             "base": config.rate_base,
             "flow": config.rate_flow,
+            "parameters": config.rate_parameters,
         },
         decay_every=config.decay_every,
         annealing_iterations=config.annealing_iterations,
@@ -179,7 +238,9 @@ def check(config: FitConfig) -> None:
     make_objective(config)
     make_settings(config)
     check_gradient(config.gradient)
-    parse_model(config.model)
+    parse_model(config.model, infer=True)
+    parse_priors(config.priors)
+    parse_branch_prior(config.branch_prior, config.branch_prior_rate)
     check_flow(
         config.flow,
         n_layers=config.flow_layers,

@@ -1,4 +1,4 @@
-"""Two posteriors side by side: split frequencies, topologies, branch lengths, evidence."""
+"""Two posteriors side by side: split frequencies, topologies, branch lengths, parameters, evidence."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.evaluate.lengths import LengthAgreement, length_agreement
 from vbpi_mix.evaluate.splits import MIN_FREQUENCY, SplitAgreement, split_agreement
 from vbpi_mix.evaluate.topologies import LOWEST_PROBABILITY, TopologyDistance, density_distance, sample_distance
+from vbpi_mix.experiment.parameter_agreement import ParameterAgreement, parameter_agreement
 from vbpi_mix.experiment.posteriors import Posterior, log_q_topologies
 
 DEFINITIONS = {
@@ -30,6 +31,8 @@ DEFINITIONS = {
     "expected substitutions per site",
     "length_distance_relative": "the same in posterior standard deviations of each length",
     "max_length_distance_relative": "the largest of these",
+    "max_parameter_difference": "largest difference between the means of the tree length or of a parameter of the "
+    "substitution model, in posterior standard deviations of the reference",
     "log_ml_difference": "marginal log-likelihood of the first minus that of the reference, natural log",
 }
 
@@ -44,6 +47,7 @@ class Comparison:
         topologies: distance of the weighted topologies of the first side from those of the reference.
         topologies_of_q: the same for the exact probabilities of a run's mixture.
         lengths: branch-length distributions.
+        parameters: of the substitution model, and the tree length.
         reference_splits: agreement of the reference's own files.
         evidence: (marginal log-likelihood of the first, its error, the reference's, its error or NaN).
     """
@@ -54,6 +58,7 @@ class Comparison:
     topologies: TopologyDistance | None
     topologies_of_q: TopologyDistance | None
     lengths: LengthAgreement | None
+    parameters: ParameterAgreement | None
     reference_splits: SplitAgreement | None
     evidence: tuple[float, float, float, float] | None
 
@@ -73,6 +78,8 @@ class Comparison:
             values["length_distance"] = self.lengths.mean_distance
             values["length_distance_relative"] = self.lengths.mean_relative
             values["max_length_distance_relative"] = float(relative.max()) if len(relative) else math.nan
+        if self.parameters is not None:
+            values["max_parameter_difference"] = float(np.abs(self.parameters.difference).max())
         if self.evidence is not None:
             values["log_ml_difference"] = self.evidence[0] - self.evidence[2]
         return values
@@ -96,6 +103,8 @@ class Comparison:
         if self.evidence is not None:
             names = ("log_ml_first", "log_ml_first_se", "log_ml_reference", "log_ml_reference_se")
             content |= {name: None if math.isnan(x) else x for name, x in zip(names, self.evidence, strict=True)}
+        if self.parameters is not None:
+            content["parameters"] = self.parameters.to_dict()
         content["definitions"] = {name: DEFINITIONS[name] for name in self.numbers()}
         return content
 
@@ -128,6 +137,7 @@ def compare(first: Posterior, reference: Posterior, *, stepping_stone: tuple[flo
         topologies=topologies,
         topologies_of_q=of_q,
         lengths=lengths,
+        parameters=parameter_agreement(first.parameters, reference.parameters),
         reference_splits=split_agreement(reference.parts) if len(reference.parts) > 1 else None,
         evidence=_evidence(first, reference, stepping_stone),
     )

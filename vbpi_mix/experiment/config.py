@@ -31,8 +31,12 @@ class FitConfig:
         bootstrap: program that makes the candidates when no trees are given.
         bootstrap_replicates: its replicates.
         keep_candidates: the default recipe keeps candidates of negligible weight in the support.
-        model: substitution model.
+        model: substitution model; what it gives no values for is inferred.
+        partitions: file that divides the sites into parts, each with a model; none: one part.
+        priors: of the model's parameters, as in `model.parse_priors`; MrBayes's where nothing is said.
+        branch_prior: "exponential", or another prior of branch lengths, see `model.parse_branch_prior`.
         branch_prior_rate: rate of the exponential prior of branch lengths, per expected substitution per site.
+        tie_parameters: one distribution of the model's parameters, shared by all components.
         components: A.
         sampled: S.
         estimator: "a2a", "s2a" or "s2s".
@@ -50,7 +54,7 @@ class FitConfig:
         refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
         learn_weights: weigh the components, equally in training, by weights found after it (`evaluate.weights`).
         decay_every: steps between multiplications of the learning rates by 0.75; not used with "plateau".
-        rate_topology, rate_base, rate_flow: Adam's learning rates.
+        rate_topology, rate_base, rate_flow, rate_parameters: Adam's learning rates.
         seed: of every random number.
     """
 
@@ -61,7 +65,11 @@ class FitConfig:
     bootstrap_replicates: int = 60
     keep_candidates: bool = False
     model: str = "JC69"
+    partitions: str = ""
+    priors: tuple[str, ...] = ()
+    branch_prior: str = "exponential"
     branch_prior_rate: float = 10.0
+    tie_parameters: bool = False
     components: int = 4
     sampled: int = 2
     estimator: str = "s2a"
@@ -81,12 +89,13 @@ class FitConfig:
     rate_topology: float
     rate_base: float
     rate_flow: float
+    rate_parameters: float = 0.002
     refresh_every: int = 0
     learn_weights: bool = False
     seed: int = 1
 
     def to_toml(self) -> str:
-        return tomli_w.dumps({**asdict(self), "trees": list(self.trees)})
+        return tomli_w.dumps({**asdict(self), "trees": list(self.trees), "priors": list(self.priors)})
 
     def with_iterations(self, iterations: int) -> "FitConfig":
         """The same run, trained for another number of steps; the schedules stay as they are."""
@@ -117,7 +126,7 @@ def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
     checked: dict[str, Any] = {}
     for name, value in values.items():
         kind = known[name].type
-        if name == "trees":
+        if name in ("trees", "priors"):
             value = tuple(str(x) for x in value)
         elif kind is float and isinstance(value, int):
             value = float(value)

@@ -20,13 +20,15 @@ from vbpi_mix.evaluate.trust_mixture import (
     neighbour_diagnostic,
     training_diagnostic,
 )
+from vbpi_mix.evaluate.trust_parameters import parameter_agreement, parameter_diagnostic
 from vbpi_mix.evaluate.verdicts import Diagnostic, worst
 from vbpi_mix.experiment.build import EVALUATE_STREAM
+from vbpi_mix.experiment.parameters import model_at_mean
 from vbpi_mix.experiment.posteriors import Posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.phylo import TreeSample
 from vbpi_mix.phylo.distances import total_variation
-from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.posterior import PosteriorDraws, summarise_parameters
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.train import read_metrics
 
@@ -83,6 +85,7 @@ def diagnose(
     found = [
         *weight_diagnostics(evaluation),
         *topology_diagnostics(probabilities, counts, evaluation.ess),
+        *_parameter_diagnostics(draws),
         *component_diagnostics(shares, diversity),
         *_support_diagnostics(run),
     ]
@@ -90,7 +93,7 @@ def diagnose(
         order = np.argsort(-probabilities, kind="stable")
         order = order[probabilities[order] > 0]
         sample = TreeSample(taxa=draws.taxa, topologies=distinct[order], weights=probabilities[order])
-        found.append(neighbour_diagnostic(neighbour_mass(run.problem.model, run.inputs.support, sample)))
+        found.append(neighbour_diagnostic(neighbour_mass(model_at_mean(run), run.inputs.support, sample)))
     found += _training_diagnostics(run)
     return Diagnosis(name=name, diagnostics=tuple(found), shares=shares, evaluation=evaluation)
 
@@ -107,6 +110,11 @@ def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
         if same_order and run.inputs.identity["data"] != runs[0].inputs.identity["data"]:
             raise InputError(f"{posterior.name} is a run on another alignment than {posteriors[0].name}")
         ours, theirs = ((r.config.model, r.config.branch_prior_rate) for r in (run, runs[0]))
+        priors = [(r.config.branch_prior, sorted(r.config.priors)) for r in (run, runs[0])]
+        if priors[0] != priors[1]:
+            raise InputError(
+                f"{posterior.name} has other priors than {posteriors[0].name}: agreement is for runs of the same model"
+            )
         if ours != theirs:
             raise InputError(
                 f"{posterior.name} has the model {ours[0]} with branch prior rate {ours[1]:g}, {posteriors[0].name} "
@@ -117,7 +125,20 @@ def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
     if len(evidence) < len(posteriors) or len(samples) < len(posteriors):
         raise InputError("agreement between runs needs runs: compare a run with files by `vbpi-mix compare`")
     distances = [total_variation(a, b) for i, a in enumerate(samples) for b in samples[:i]]
-    return agreement_diagnostics(split_agreement([p.splits for p in posteriors]), max(distances), evidence)
+    splits = split_agreement([p.splits for p in posteriors])
+    found = agreement_diagnostics(splits, max(distances), evidence)
+    parameters = [p.parameters for p in posteriors if p.parameters is not None]
+    if parameters[0].n_model_parameters:
+        means, deviations = np.array([p.mean for p in parameters]), np.array([p.sd for p in parameters])
+        found.append(parameter_agreement(parameters[0].names, means, deviations))
+    return found
+
+
+def _parameter_diagnostics(draws: PosteriorDraws) -> list[Diagnostic]:
+    if not draws.parameter_names:
+        return []
+    found = summarise_parameters(draws)
+    return [parameter_diagnostic(found.names, found.effective_sample_size)]
 
 
 def _support_diagnostics(run: Run) -> list[Diagnostic]:

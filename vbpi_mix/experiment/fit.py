@@ -15,7 +15,9 @@ from vbpi_mix.experiment.build import (
     grow_candidates,
     load_alignment,
     make_inputs,
+    make_model,
     make_objective,
+    make_parts,
     make_problem,
     make_settings,
     start_problem,
@@ -32,8 +34,8 @@ from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.experiment.weights import finish_weights
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.phylo import Alignment, TreeSample
-from vbpi_mix.posterior import PosteriorSummary, write_posterior
+from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
+from vbpi_mix.posterior import PosteriorSummary, summarise_parameters, write_posterior
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.start import Start
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint, torch_threads
@@ -64,7 +66,8 @@ def fit_alignment(
     check(config)
     reporter = reporter or Silent()
     weighted = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
-    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample)
+    parts = make_parts(config, alignment)
+    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
     problem = make_problem(config, inputs)
     start_problem(problem, config, weighted or candidates, reporter)
     result = _train(problem, config, reporter, inputs)
@@ -122,6 +125,8 @@ def fit_folder(
     else:
         resume = False
         alignment = load_alignment(config.alignment, reporter)
+        parts = make_parts(config, alignment)
+        make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
         if start is None:
             for source in make_sources(config):
                 source.check()
@@ -134,7 +139,7 @@ def fit_folder(
             warm_up(config.model, config.flow, reporter)
             _make_folder(folder, config)
         begun = time.perf_counter()
-        inputs = make_inputs(alignment, start.sample)
+        inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
         if start.account:
             write_json(folder.growth, dict(start.account))
@@ -202,7 +207,8 @@ def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
     evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
     warning = caution(run, evaluation)
     learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, "warning": warning})
+    parameters = {"parameters": summarise_parameters(draws).to_dict()} if draws.parameter_names else {}
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
     if warning is not None and reporter is not None:
         reporter.warning(warning)
     posterior = write_posterior(

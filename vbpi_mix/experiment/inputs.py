@@ -16,6 +16,21 @@ from vbpi_mix.support import SubsplitSupport
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunPart:
+    """A part of the alignment with a model of its own.
+
+    Arguments:
+        name: as the file of partitions calls it.
+        model: its model string.
+        patterns: its site patterns.
+    """
+
+    name: str
+    model: str
+    patterns: SitePatterns
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunInputs:
     """The data and the support of a run; with the configuration and a checkpoint they are the whole run.
 
@@ -23,16 +38,21 @@ class RunInputs:
         taxa: (N,) names, in the order that topologies refer to.
         patterns: site patterns of the alignment.
         support: the topologies that can be sampled.
+        parts: of a partitioned alignment.
     """
 
     taxa: tuple[str, ...]
     patterns: SitePatterns
     support: SubsplitSupport
+    parts: tuple[RunPart, ...] = ()
 
     @cached_property
     def identity(self) -> dict[str, str]:
         """Hashes that a checkpoint must agree with."""
         data = hashlib.sha256(self.patterns.state_sets.tobytes() + self.patterns.weights.tobytes())
+        for part in self.parts:
+            data.update(f"{part.name}\0{part.model}\0".encode())
+            data.update(part.patterns.state_sets.tobytes() + part.patterns.weights.tobytes())
         return {
             "taxa": hashlib.sha256("\0".join(self.taxa).encode()).hexdigest(),
             "data": data.hexdigest(),
@@ -46,6 +66,11 @@ class RunInputs:
             "pattern_weights": self.patterns.weights,
         }
         arrays |= {f"support_{name}": array for name, array in self.support.arrays().items()}
+        if self.parts:
+            arrays["part_names"] = np.array([part.name.encode() for part in self.parts])
+            arrays["part_models"] = np.array([part.model.encode() for part in self.parts])
+        for i, part in enumerate(self.parts):
+            arrays |= {f"part{i}_state_sets": part.patterns.state_sets, f"part{i}_weights": part.patterns.weights}
         with atomic_write(path, "wb") as file:
             np.savez_compressed(file, **arrays)
 
@@ -63,6 +88,19 @@ def load_inputs(path: Path) -> RunInputs:
             support = {name[8:]: arrays[name] for name in arrays.files if name.startswith("support_")}
             taxa = tuple(name.decode() for name in arrays["taxa"].tolist())
             patterns = SitePatterns(state_sets=arrays["state_sets"], weights=arrays["pattern_weights"])
+            parts = _parts(arrays) if "part_names" in arrays.files else ()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: damaged, or not written by this program ({error})") from error
-    return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support))
+    return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support), parts=parts)
+
+
+def _parts(arrays: Any) -> tuple[RunPart, ...]:
+    named = zip(arrays["part_names"].tolist(), arrays["part_models"].tolist(), strict=True)
+    return tuple(
+        RunPart(
+            name=name.decode(),
+            model=model.decode(),
+            patterns=SitePatterns(state_sets=arrays[f"part{i}_state_sets"], weights=arrays[f"part{i}_weights"]),
+        )
+        for i, (name, model) in enumerate(named)
+    )

@@ -14,13 +14,15 @@ from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.io.newick import parse_newick
 from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.io.parameter_tables import parameter_files, read_parameters
 from vbpi_mix.io.split_tables import is_split_table, read_splits
 from vbpi_mix.io.tree_lengths import read_taxa, read_trees_with_lengths
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.phylo.topology import TopologyBatch, stack
 from vbpi_mix.phylo.tree_sample import TreesWithLengths
-from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.posterior import ParameterSummary, PosteriorDraws, summarise_parameters
+from vbpi_mix.posterior.parameter_summary import summarise_columns
 from vbpi_mix.support import encode
 
 
@@ -39,6 +41,7 @@ class Posterior:
         log_ml: marginal log-likelihood and its standard error, of a run.
         effective_size: effective number of draws, of a run.
         n_trees: trees read or drawn; None for a table of splits.
+        parameters: tree length and parameters of the substitution model; None where they are not known.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Posterior:
     log_ml: tuple[float, float] | None = None
     effective_size: float | None = None
     n_trees: int | None = None
+    parameters: ParameterSummary | None = None
 
     @property
     def taxa(self) -> tuple[str, ...]:
@@ -92,11 +96,14 @@ def posterior_of_draws(
         log_ml=(estimate.value, estimate.standard_error),
         effective_size=draws.effective_sample_size(),
         n_trees=draws.n_trees,
+        parameters=summarise_parameters(draws),
     )
 
 
 def posterior_of_files(paths: Sequence[Path], taxa: Sequence[str], *, burn_in: float = 0.0) -> Posterior:
     """Tree files (several: runs of one chain set, pooled) or one table of splits as a posterior.
+
+    Where every file is a MrBayes `.t` with its `.p` beside it, parameters are read from there.
 
     Raises:
         InputError: files that cannot be read, other taxa, a table of splits among several files.
@@ -114,6 +121,7 @@ def posterior_of_files(paths: Sequence[Path], taxa: Sequence[str], *, burn_in: f
         )
     sample = read_trees(paths, taxa, burn_in=burn_in)
     each = [read_trees([path], taxa, burn_in=burn_in) for path in paths] if len(paths) > 1 else []
+    beside = parameter_files(paths)
     counted = bool(np.all(sample.weights == np.floor(sample.weights)))
     return Posterior(
         name=name,
@@ -123,6 +131,7 @@ def posterior_of_files(paths: Sequence[Path], taxa: Sequence[str], *, burn_in: f
         lengths=read_trees_with_lengths(paths, taxa, burn_in=burn_in),
         parts=tuple(split_table(s.taxa, s.topologies, s.weights) for s in each),
         n_trees=round(float(sample.weights.sum())) if counted else None,
+        parameters=summarise_columns(*read_parameters(beside, burn_in=burn_in)) if beside else None,
     )
 
 

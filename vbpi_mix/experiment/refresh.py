@@ -61,7 +61,7 @@ def find_missing(problem: PhyloProblem, taxa: tuple[str, ...], generator: torch.
     n_components = problem.n_components
     draws = problem.mixture.draw(all_components(n_components), -(-_DRAWS // n_components), generator)
     growth = grow_topologies(
-        problem.model, collect(taxa, draws.encoded.topologies), generator=generator, settings=_SETTINGS
+        problem.fixed_model(), collect(taxa, draws.encoded.topologies), generator=generator, settings=_SETTINGS
     )
     old, sample = problem.mixture.support, growth.weighted.sample
     shares = sample.probabilities()
@@ -92,8 +92,8 @@ def make_refresh(
             f"refresh at iteration {iteration:,}: {missing.n_new:,} topologies with {missing.share:.2%} of the weight "
             f"are new; now {missing.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        mixture = make_mixture(config, missing.support)
-        extension = extend_mixture(problem.mixture, mixture, missing.weighted, n_sites=problem.model.patterns.n_sites)
+        mixture = make_mixture(config, missing.support, problem.model.parameters.n_coordinates)
+        extension = extend_mixture(problem.mixture, mixture, missing.weighted, n_sites=problem.model.n_sites)
         return Change(
             problem=PhyloProblem(problem.model, mixture, gradient=problem.gradient),
             rows={f"mixture.{name}": rows for name, rows in extension.rows.items()},

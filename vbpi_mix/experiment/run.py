@@ -1,6 +1,7 @@
 """A run: a trained mixture with its configuration, in memory or in a folder."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.evaluate import Evaluation, LearnedWeights, evaluate_log_weights
-from vbpi_mix.evaluate.sampling import draw_batches
+from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
 from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
@@ -164,14 +165,19 @@ class Run:
         n_repeats: int = 100,
         seed: int | None = None,
         reporter: Reporter | None = None,
+        use: Callable[[WeightedTrees], None] | None = None,
     ) -> Evaluation:
-        """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component."""
+        """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component.
+
+        `use` is called with every batch of trees, for what else is to be made of them.
+        """
         with torch_threads(1):
             log_weights = draw_batches(
                 self.problem,
                 n_particles=n_particles,
                 n_repeats=n_repeats,
                 generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
+                use=use,
                 on_progress=stage(reporter or Silent(), "evaluation"),
             )
         return evaluate_log_weights(log_weights, self.problem.mixture.component_weights)

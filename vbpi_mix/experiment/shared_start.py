@@ -41,6 +41,11 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
         names = ("model", "branch_prior_rate", "keep_candidates")
         settings |= {name: getattr(config, name) for name in names}
         settings["growth"] = asdict(GrowthSettings())
+        if config.partitions:
+            settings["partitions_sha256"] = _file_hash(Path(config.partitions))
+        for name in ("branch_prior", "priors"):
+            if getattr(config, name) != getattr(FitConfig, name):
+                settings[name] = str(getattr(config, name))
     return settings
 
 

@@ -10,7 +10,7 @@ from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, all_topologies, collect
-from vbpi_mix.start import GrowthSettings, grow_topologies, start_fitted
+from vbpi_mix.start import GrowthSettings, fit_parameters, grow_topologies, start_fitted
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
@@ -31,9 +31,15 @@ def warm_up(substitution_model: str, flow: str, reporter: Reporter) -> None:
     topologies = all_topologies(5)
     generator = torch.Generator().manual_seed(0)
     candidates = collect([str(i) for i in range(5)], topologies[:3])
-    weighted = grow_topologies(model, candidates, generator=generator, settings=GrowthSettings(n_draws=10)).weighted
-    problem = PhyloProblem(model, PhyloMixture(build_support(topologies), n_components=2, flow=flow))
-    start_fitted(problem.mixture, weighted, n_sites=2.0, generator=generator)
+    space, parameters = model.parameters, None
+    growth = GrowthSettings(n_draws=10)
+    weighted = grow_topologies(model.at(space.start()), candidates, generator=generator, settings=growth).weighted
+    support = build_support(topologies)
+    mixture = PhyloMixture(support, n_components=2, flow=flow, n_parameters=space.n_coordinates)
+    problem = PhyloProblem(model, mixture)
+    if space.n_coordinates:
+        parameters = fit_parameters(model, weighted, support, space.start().numpy())
+    start_fitted(mixture, weighted, n_sites=2.0, generator=generator, parameters=parameters)
     objective = Objective(estimator="a2a", n_components=2, n_sampled=2, n_particles=2)
     rates = dict.fromkeys(problem.parameter_groups(), 0.001)
     fit(problem, objective, TrainSettings(n_iterations=1, learning_rates=rates), generator=generator)

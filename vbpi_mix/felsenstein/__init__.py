@@ -7,6 +7,7 @@ from vbpi_mix.felsenstein.op import (
     spectral_log_likelihood,
     tree_log_likelihood,
 )
+from vbpi_mix.felsenstein.parametric import parametric_log_likelihood
 from vbpi_mix.felsenstein.second_derivatives import (
     jc69_hessian,
     jc69_hessian_vector,
@@ -25,6 +26,7 @@ __all__ = [
     "jc69_log_likelihood",
     "jc69_second_derivatives",
     "length_log_likelihood",
+    "parametric_log_likelihood",
     "set_threads",
     "spectral_log_likelihood",
     "tree_hessian",

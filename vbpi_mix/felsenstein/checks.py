@@ -40,23 +40,55 @@ def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
 
 
 def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
-    """Raise unless matrices (T, E, C, 4, 4), frequencies (4,) and category weights (C,) are float64 and finite."""
+    """Raise unless matrices (T, E, C, 4, 4) and what `check_probabilities` checks are float64 and finite."""
     n_categories = _count(category_weights)
     _check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, 4, 4))
     finite = matrices.detach().isfinite()
     if not finite.all():
         tree, edge, category, _, _ = (~finite).nonzero()[0].tolist()
         raise NumericalError(f"the transition matrix of edge {edge} of tree {tree}, category {category}, is not finite")
-    check_probabilities(frequencies, category_weights)
+    check_probabilities(frequencies, category_weights, topologies.n_trees)
 
 
-def check_probabilities(frequencies: Tensor, category_weights: Tensor) -> None:
-    """Raise unless frequencies (4,) and category weights (C,) are float64, finite and not negative."""
-    _check_tensor("root_frequencies", frequencies, (4,))
-    _check_tensor("category_weights", category_weights, (_count(category_weights),))
+def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: int | None = None) -> None:
+    """Raise unless frequencies (4,) and category weights (C,) are float64, finite and not negative.
+
+    With `n_trees` T, frequencies (T, 4) and category weights (T, C), of every tree by itself, are right too.
+    """
+    of_trees = [() if x.ndim < 2 or n_trees is None else (n_trees,) for x in (frequencies, category_weights)]
+    _check_tensor("root_frequencies", frequencies, (*of_trees[0], 4))
+    _check_tensor("category_weights", category_weights, (*of_trees[1], _count(category_weights)))
     for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
         if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
             raise NumericalError(f"{name} must be finite and not negative, not {tensor.tolist()}")
+
+
+def check_models(
+    rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor, n_trees: int
+) -> None:
+    """Raise unless every tree has a rate matrix, frequencies > 0, category rates and weights >= 0: float64, finite."""
+    n_categories = _count(category_weights)
+    shapes = {
+        "rate_matrices": (rate_matrices, (n_trees, 4, 4)),
+        "root_frequencies": (frequencies, (n_trees, 4)),
+        "category_rates": (rates, (n_trees, n_categories)),
+        "category_weights": (category_weights, (n_trees, n_categories)),
+    }
+    for name, (tensor, shape) in shapes.items():
+        _check_tensor(name, tensor, shape)
+        finite = tensor.detach().isfinite().reshape(n_trees, -1).all(dim=1)
+        if not finite.all():
+            tree = int((~finite).nonzero()[0])
+            raise NumericalError(f"{name} of tree {tree} are not finite: {tensor[tree].tolist()}")
+    smallest = frequencies.detach().amin(dim=1)
+    if not (smallest > 0).all():
+        tree = int((smallest <= 0).nonzero()[0])
+        raise NumericalError(f"root_frequencies of tree {tree} must be positive, not {frequencies[tree].tolist()}")
+    for name, tensor in (("category_rates", rates), ("category_weights", category_weights)):
+        negative = (tensor.detach() < 0).any(dim=1)
+        if negative.any():
+            tree = int(negative.nonzero()[0])
+            raise NumericalError(f"{name} of tree {tree} must not be negative: {tensor[tree].tolist()}")
 
 
 def check_generators(generators: Tensor, n_categories: int) -> None:
@@ -77,9 +109,9 @@ def check_spectrum(eigenvalues: Tensor, products: Tensor, n_categories: int) -> 
 
 
 def _count(category_weights: Tensor) -> int:
-    if category_weights.ndim != 1 or len(category_weights) == 0:
+    if category_weights.ndim not in (1, 2) or category_weights.shape[-1] == 0:
         raise InputError(f"category_weights has shape {tuple(category_weights.shape)}, expected (C,) with C >= 1")
-    return len(category_weights)
+    return category_weights.shape[-1]
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

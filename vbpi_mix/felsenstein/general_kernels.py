@@ -344,8 +344,8 @@ def general_kernel(
 
     Arguments:
         matrices: (T, C, E, 4, 4) float64 or float32 transition matrices, P[s, t] from the upper to the lower state.
-        frequencies: (4,) of the root, which is the top node.
-        category_weights: (C,).
+        frequencies: (T, 4) of the root, which is the top node.
+        category_weights: (T, C).
         children: (T, N-2, 2) int64, as in `phylo.TopologyBatch`.
         states: (B, N, BLOCK) uint8 state sets; the last block filled up with 15.
         weights: (B, BLOCK) float64 >= 0; zero where filled up.
@@ -362,7 +362,7 @@ def general_kernel(
         frequency_gradient: (T, 4) output, likewise.
         weight_gradient: (T, C) output, likewise.
     """
-    n, n_categories = states.shape[1], len(category_weights)
+    n, n_categories = states.shape[1], category_weights.shape[1]
     likelihoods, steps = rows[:n_categories], rows[n_categories : 2 * n_categories]
     shares, factors = rows[2 * n_categories : 3 * n_categories], rows[3 * n_categories]
     scaled_trees = np.zeros(trees[1], np.bool_)
@@ -371,7 +371,7 @@ def general_kernel(
             _tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
             value, scaled, scaled_trees[t] = _upward_in_range(
-                children[t], matrices[t], frequencies, category_weights, weights[b], tips, nodes, buffer, rows,
+                children[t], matrices[t], frequencies[t], category_weights[t], weights[b], tips, nodes, buffer, rows,
                 scaled_trees[t],
             )  # fmt: skip
             values[t] += value
@@ -382,7 +382,7 @@ def general_kernel(
                 if len(nodes) == 1 and c < n_categories - 1:
                     _upward(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled)
                 weight_gradient[t, c] += _root(
-                    work, tips, frequencies, category_weights[c], likelihoods[c], shares[c],
+                    work, tips, frequencies[t], category_weights[t, c], likelihoods[c], shares[c],
                     matrix_gradient[t, c], frequency_gradient[t],
                 )  # fmt: skip
                 _downward(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels, spectral_kernels
+from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels, rate_kernels, spectral_kernels
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.threads import get_threads, run_tasks
@@ -162,11 +162,100 @@ def general(
     with_gradient: bool,
     dtype: type[np.floating] = np.float64,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C)."""
-    n_trees, n_edges, n_categories = matrices.shape[:3]
-    by_category = _by_category(matrices, dtype)
+    """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C).
+
+    Frequencies (4,) and weights (C,) are those of all trees.
+    """
+    n_trees = len(matrices)
+    of_trees = _for_each_tree(frequencies, n_trees), _for_each_tree(category_weights, n_trees)
+    results = from_categories(
+        _by_category(matrices, dtype), None, *of_trees, topologies, patterns, with_gradient=with_gradient
+    )
+    total, of_matrices, of_frequencies, of_weights = results
+    results = total, of_matrices.transpose(0, 2, 1, 3, 4), of_frequencies, of_weights
+    for lost in _lost(total, dtype):
+        model = of_trees[0][lost], of_trees[1][lost]
+        again = general(matrices[lost], *model, topologies[lost], patterns, with_gradient=with_gradient)
+        _replace(results, lost, again)
+    return results
+
+
+def by_rates(
+    lengths: np.ndarray,
+    spectra: tuple[np.ndarray, np.ndarray, np.ndarray],
+    rates: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+    dtype: type[np.floating] = np.float64,
+) -> tuple[np.ndarray, ...]:
+    """(T,) log-likelihoods of trees that each have a reversible model of their own, and all their derivatives.
+
+    Arguments:
+        lengths: (T, E).
+        spectra: values (T, 4), left (T, 4, 4) and right (T, 4, 4) of the rate matrices left diag(values) right.
+        rates: (T, C) of the categories.
+        frequencies: (T, 4) of the root.
+        category_weights: (T, C).
+        topologies: T topologies.
+        patterns: site patterns.
+        with_gradient: whether derivatives are wanted (zeros if not).
+        dtype: of the partial likelihoods; trees on which float32 loses its digits are done again in float64.
+
+    Returns:
+        Values, and derivatives in lengths (T, E), rate matrices (T, 4, 4), rates (T, C), frequencies (T, 4) and
+        category weights (T, C).
+    """
+    values, left, right = spectra
+    n_trees, n_edges = lengths.shape
+    by_category = np.empty((n_trees, rates.shape[1], n_edges, 4, 4), dtype)
+    flat = by_category.reshape(*by_category.shape[:3], 16)
+    products = np.ascontiguousarray((left.transpose(0, 2, 1)[..., None] * right[:, :, None, :]).reshape(n_trees, 4, 16))
+
+    def prepare(tree_range: Range) -> None:
+        rate_kernels.matrices_of_trees(lengths, rates, values, products, tree_range, flat)
+
+    total, of_matrices, of_frequencies, of_weights = from_categories(
+        by_category, prepare, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient
+    )
+    of_lengths, of_generators, of_rates = np.zeros_like(lengths), np.zeros((n_trees, 4, 4)), np.zeros_like(rates)
+    if with_gradient:
+        rate_kernels.contract(
+            lengths, rates, values, left, right, of_matrices, (0, n_trees), of_lengths, of_rates, of_generators
+        )
+    results = total, of_lengths, of_generators, of_rates, of_frequencies, of_weights
+    for lost in _lost(total, dtype):
+        spectra_of_lost = values[lost], left[lost], right[lost]
+        model = (spectra_of_lost, rates[lost], frequencies[lost], category_weights[lost])
+        again = by_rates(lengths[lost], *model, topologies[lost], patterns, with_gradient=with_gradient)
+        _replace(results, lost, again)
+    return results
+
+
+def from_categories(
+    by_category: np.ndarray,
+    prepare: Callable[[Range], None] | None,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    with_gradient: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Values and derivatives from matrices (T, C, E, 4, 4), which `prepare` writes, by trees, where it is given.
+
+    The derivatives are those in the matrices, in frequencies (T, 4) and in category weights (T, C).
+    """
+    n_trees, n_categories, n_edges = by_category.shape[:3]
+    dtype: type[np.floating] = by_category.dtype.type
     states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
+    if prepare is not None and len(blocks) > 1:  # several tasks use the matrices of a tree
+        prepare((0, n_trees))
+        prepare = None
     values = np.zeros((len(blocks), n_trees))
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
@@ -175,6 +264,8 @@ def general(
 
     def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
         def run(work: _GeneralWorkspace) -> None:
+            if prepare is not None:
+                prepare(tree_range)
             general_kernels.general_kernel(
                 by_category, frequencies, category_weights, children, states, weights,
                 tree_range, block_range, with_gradient,
@@ -186,18 +277,17 @@ def general(
     tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
     run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
     total = values.sum(axis=0)
-    results = (
+    return (
         total,
-        _gradient_of(total, of_matrices).transpose(0, 2, 1, 3, 4),
+        _gradient_of(total, of_matrices),
         _gradient_of(total, of_frequencies),
         _gradient_of(total, of_weights),
     )
-    for lost in _lost(total, dtype):
-        again = general(
-            matrices[lost], frequencies, category_weights, topologies[lost], patterns, with_gradient=with_gradient
-        )
-        _replace(results, lost, again)
-    return results
+
+
+def _for_each_tree(values: np.ndarray, n_trees: int) -> np.ndarray:
+    """(T, n) of (n,) or (T, n)."""
+    return np.ascontiguousarray(np.broadcast_to(values, (n_trees, values.shape[-1])))
 
 
 def _by_category(matrices: np.ndarray, dtype: type[np.floating]) -> np.ndarray:
@@ -255,18 +345,19 @@ def _falling_ranges(count: int, n_threads: int) -> list[Range]:
 
 
 class _BlockCache:
-    """The blocks of the patterns used last, for each block size; patterns are values and do not change."""
+    """The blocks of patterns that are in use, for each block size; patterns are values and do not change."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[weakref.ref[SitePatterns], tuple[np.ndarray, np.ndarray]]] = {}
+        self._entries: dict[tuple[int, int], tuple[weakref.ref[SitePatterns], tuple[np.ndarray, np.ndarray]]] = {}
 
     def get(self, patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
         """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
-        entry = self._entries.get(block)
+        entry = self._entries.get((id(patterns), block))
         if entry is not None and entry[0]() is patterns:
             return entry[1]
+        self._entries = {key: kept for key, kept in self._entries.items() if kept[0]() is not None}
         blocks = _blocks(patterns, block)
-        self._entries[block] = weakref.ref(patterns), blocks
+        self._entries[id(patterns), block] = weakref.ref(patterns), blocks
         return blocks
 
 

@@ -31,6 +31,7 @@ class _General(torch.autograd.Function):
         ctx: Any, matrices: Tensor, frequencies: Tensor, category_weights: Tensor,
         topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
+        ctx.shared = frequencies.ndim == 1, category_weights.ndim == 1
         values, *gradients = numba_backend.general(
             _array(matrices), _array(frequencies), _array(category_weights), topologies, patterns,
             with_gradient=with_gradient, dtype=_NUMPY[dtype],
@@ -47,10 +48,15 @@ class _General(torch.autograd.Function):
         needs = ctx.needs_input_grad
         return (
             of_matrices * grad[:, None, None, None, None] if needs[0] else None,
-            grad @ of_frequencies if needs[1] else None,
-            grad @ of_weights if needs[2] else None,
+            _of_model(of_frequencies, grad, ctx.shared[0]) if needs[1] else None,
+            _of_model(of_weights, grad, ctx.shared[1]) if needs[2] else None,
             None, None, None, None,
         )  # fmt: skip
+
+
+def _of_model(gradients: Tensor, grad: Tensor, shared: bool) -> Tensor:
+    """Derivatives (T, n) times (T,), summed over trees that share what they are derivatives in."""
+    return grad @ gradients if shared else grad[:, None] * gradients
 
 
 class _ByLengths(torch.autograd.Function):
@@ -120,8 +126,8 @@ def tree_log_likelihood(
     Arguments:
         transition_matrices: (T, E, C, 4, 4) float64; [s, t] is the probability of state t at the lower end of the
             edge, given s at its upper end and the rate category. A category of invariant sites has identity matrices.
-        root_frequencies: (4,) of the states A, C, G, T at the top node.
-        category_weights: (C,) probabilities of the rate categories.
+        root_frequencies: (4,) of the states A, C, G, T at the top node, or (T, 4) for every tree by itself.
+        category_weights: (C,) or (T, C) probabilities of the rate categories.
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.

@@ -24,8 +24,8 @@ def tree_log_likelihood(
 
     Arguments:
         transition_matrices: (T, E, C, 4, 4).
-        root_frequencies: (4,), pi.
-        category_weights: (C,).
+        root_frequencies: (4,), pi, or (T, 4).
+        category_weights: (C,) or (T, C).
         topologies: T topologies of N taxa.
         patterns: state sets (N, P) and weights w (P,).
 
@@ -36,9 +36,12 @@ def tree_log_likelihood(
     allowed = torch.from_numpy(patterns.state_sets).unsqueeze(1) & bits.unsqueeze(1)
     tips = (allowed != 0).to(transition_matrices)  # (N, 4, P)
     weights = torch.from_numpy(patterns.weights).to(transition_matrices)
+    n_trees = len(transition_matrices)
+    frequencies = root_frequencies.expand(n_trees, -1)
+    of_categories = category_weights.expand(n_trees, -1)
     values = [
-        _one_tree(matrices, root_frequencies, category_weights, children.tolist(), tips, weights)
-        for matrices, children in zip(transition_matrices, topologies.children, strict=True)
+        _one_tree(transition_matrices[t], frequencies[t], of_categories[t], children.tolist(), tips, weights)
+        for t, children in enumerate(topologies.children)
     ]
     return torch.stack(values)
 

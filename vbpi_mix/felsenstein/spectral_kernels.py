@@ -44,7 +44,8 @@ def expm1(scale: float, times: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _add_up(changes: np.ndarray, e: int, products: np.ndarray, out: np.ndarray) -> None:
+def add_up(changes: np.ndarray, e: int, products: np.ndarray, out: np.ndarray) -> None:
+    """`out` (16,) = I + sum_k changes[k, e] products[k] of changes (4, E) and products (4, 16), without negatives."""
     a, b, c, d = changes[0, e], changes[1, e], changes[2, e], changes[3, e]
     first, second, third, fourth = products[0], products[1], products[2], products[3]
     for i in range(16):
@@ -72,4 +73,4 @@ def spectral_matrices(
             for k in range(4):
                 expm1(values[c, k], lengths[t], changes[k])
             for e in range(n_edges):
-                _add_up(changes, e, products, matrices[t, c, e])
+                add_up(changes, e, products, matrices[t, c, e])

@@ -76,16 +76,18 @@ class _General(torch.autograd.Function):
             matrices, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient
         )
         ctx.save_for_backward(*gradients)
+        ctx.shapes = frequencies.shape, category_weights.shape
         return values
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         of_matrices, of_frequencies, of_weights = ctx.saved_tensors
+        # what all trees share gets the sum over them
         return (
             of_matrices * grad[:, None, None, None, None],
-            (of_frequencies * grad[:, None]).sum(dim=0),
-            (of_weights * grad[:, None]).sum(dim=0),
+            (of_frequencies * grad[:, None]).sum_to_size(ctx.shapes[0]),
+            (of_weights * grad[:, None]).sum_to_size(ctx.shapes[1]),
             None, None, None,
         )  # fmt: skip
 
@@ -172,8 +174,8 @@ def general(
 
     Arguments:
         matrices: (T, E, C, 4, 4) float64 transition matrices on the device to use.
-        frequencies: (4,) of the root.
-        category_weights: (C,).
+        frequencies: (4,) of the root, or (T, 4).
+        category_weights: (C,) or (T, C).
         topologies: T topologies.
         patterns: site patterns.
         with_gradient: whether derivatives are wanted; without, they have no entries.
@@ -189,7 +191,8 @@ def general(
         raise BackendError(f"the model's tensors are on several devices: {', '.join(sorted(map(str, devices)))}")
     data = _upload(topologies, patterns, matrices.device, dtype)
     n_trees, n_edges, n_categories = matrices.shape[:3]
-    model = [x.detach().to(dtype).contiguous() for x in (matrices, frequencies, category_weights)]
+    of_trees = (frequencies.expand(n_trees, -1), category_weights.expand(n_trees, -1))
+    model = [x.detach().to(dtype).contiguous() for x in (matrices, *of_trees)]
     logs, powers = matrices.new_empty((2, n_trees, data.n_blocks))
     kept = n_trees if with_gradient else 0
     of_matrices = matrices.new_empty((kept, n_edges, n_categories, 4, 4))
@@ -201,7 +204,7 @@ def general(
             grid = (count * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks, n_categories)
             mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, BLOCK))
-            of_chunk = [model[0][part], *model[1:], work, mixing]
+            of_chunk = [*(x[part] for x in model), work, mixing]
             kernels.general_up[grid](
                 data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
             )

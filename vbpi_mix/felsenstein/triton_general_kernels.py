@@ -80,8 +80,8 @@ def general_up(
         states: (N, B BLOCK) uint8.
         weights: (B BLOCK,).
         matrices: (T, E, C, 4, 4).
-        frequencies: (4,).
-        category_weights: (C,).
+        frequencies: (T, 4).
+        category_weights: (T, C).
         work: (T, B, C, N-2, 4, BLOCK) output.
         mixing: (T, B, C, 3, BLOCK) output: likelihood by category divided by a power of two, the exponent, and what a
             derivative of the former must be multiplied by, category weight apart, to be one of the log-likelihood.
@@ -101,6 +101,8 @@ def general_up(
     n_columns = n_blocks * BLOCK
     sets = states + columns
     matrices += tree * (2 * n - 3) * n_categories * 16
+    frequencies += tree * 4
+    category_weights += tree * n_categories
     mixing += program * n_categories * (3 * BLOCK) + lanes
     weight = tl.load(weights + columns)
     base = tl.zeros((BLOCK,), dtype=tl.int64) - (1 << 40)
@@ -164,8 +166,8 @@ def general_down(
         children: (T, N-2, 2) int32.
         states: (N, B BLOCK) uint8.
         matrices: (T, E, C, 4, 4).
-        frequencies: (4,).
-        category_weights: (C,).
+        frequencies: (T, 4).
+        category_weights: (T, C).
         work: (T, B, C, N-2, 4, BLOCK) as `general_up` left it; overwritten.
         mixing: (T, B, C, 3, BLOCK) as `general_up` left it.
         of_matrices: (T, B, E, C, 4, 4) output.
@@ -185,6 +187,8 @@ def general_down(
     n_columns = n_blocks * BLOCK
     sets = states + columns
     matrices += tree * (2 * n - 3) * n_categories * 16
+    frequencies += tree * 4
+    category_weights += tree * n_categories
     of_matrices += program * (2 * n - 3) * n_categories * 16
     for c in range(n_categories):
         slots = work + (program * n_categories + c) * (n - 2) * (4 * BLOCK) + lanes

@@ -39,6 +39,8 @@ class Dataset:
         licence: its licence there.
         dimensions: taxa, sites and patterns of an alignment.
         references: published or computed values: quantity, value, perhaps sd, method, source.
+        url: where the file is fetched from when no mirror is named; None: from a mirror only.
+        group: the set of files that it belongs to, which can be fetched by one name.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Dataset:
     licence: str
     dimensions: Mapping[str, int] = field(default_factory=dict)
     references: tuple[Mapping[str, Any], ...] = ()
+    url: str | None = None
+    group: str | None = None
 
 
 def data_folder() -> Path:
@@ -86,6 +90,8 @@ def catalogue() -> dict[str, Dataset]:
                 licence=entry["licence"],
                 dimensions={key: entry[key] for key in ("taxa", "sites", "patterns") if key in entry},
                 references=tuple(entry.get("reference", ())),
+                url=entry.get("url"),
+                group=entry.get("group"),
             )
     return entries
 
@@ -104,6 +110,15 @@ def find(name: str) -> Dataset:
     near = [by_lower[key] for key in ([lower] if lower in by_lower else difflib.get_close_matches(lower, by_lower))]
     hint = f"did you mean {' or '.join(near)}?" if near else "`vbpi-mix data list` shows the names"
     raise InputError(f"no data set is named {name!r}; {hint}")
+
+
+def members(name: str) -> list[Dataset]:
+    """The data sets of a group (mnist, fashion-mnist, cifar10), or the one of that name.
+
+    Raises:
+        InputError: there is none; names the nearest ones.
+    """
+    return [entry for entry in catalogue().values() if entry.group == name] or [find(name)]
 
 
 def cache_folder() -> Path:
@@ -134,8 +149,8 @@ def where(name: str) -> Path:
 def fetch(name: str) -> Path:
     """The path of a data set, fetched into the cache if it is not there or not what its checksum says.
 
-    The mirror is the folder or URL in the environment variable VBPI_MIX_DATA_MIRROR. A file appears in the cache
-    only when it is whole and its checksum agrees.
+    The mirror is the folder or URL in the environment variable VBPI_MIX_DATA_MIRROR; without one, files that have a
+    public address are fetched from there. A file appears in the cache only when it is whole and its checksum agrees.
 
     Raises:
         InputError: unknown name, no mirror, or a mirror that cannot be reached, lacks the file or holds another one.
@@ -147,12 +162,12 @@ def fetch(name: str) -> Path:
     if path.is_file() and pooch.file_hash(str(path), alg="sha256") == entry.sha256:
         return path
     mirror = os.environ.get(MIRROR_VARIABLE, "").strip().rstrip("/")
-    if not mirror:
+    if not mirror and entry.url is None:
         raise InputError(
             f"{name} cannot be fetched: this project has no public data server yet; set {MIRROR_VARIABLE} to the URL "
             "or folder of a copy of the reference data"
         )
-    _retrieve(entry, mirror, path)
+    _retrieve(entry, f"{mirror}/{entry.file}" if mirror else str(entry.url), path)
     return path
 
 
@@ -171,9 +186,8 @@ def resolve(name_or_path: str | Path) -> Path:
         raise InputError(f"there is no file {name_or_path}, and {error}") from None
 
 
-def _retrieve(entry: Dataset, mirror: str, path: Path) -> None:
-    url = f"{mirror}/{entry.file}"
-    remote = mirror.startswith(("http://", "https://"))
+def _retrieve(entry: Dataset, url: str, path: Path) -> None:
+    remote = url.startswith(("http://", "https://"))
     downloader: Any = pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS) if remote else _copy
     pooch.get_logger().setLevel(logging.WARNING)  # its notices of every download would mix with the command's output
     try:

@@ -1,6 +1,5 @@
 """Discrete gamma distributions of site rates (Yang, J. Mol. Evol. 39, 1994), differentiable in the shape."""
 
-import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,18 +9,19 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import NumericalError
+from vbpi_mix.model.gamma_kernels import shape_derivatives
 
 Discretisation: TypeAlias = Literal["mean", "median"]
 SMALLEST_SHAPE, LARGEST_SHAPE = 1e-3, 1e6
 
 
 def discrete_gamma_rates(shape: Tensor, n_categories: int, *, discretisation: Discretisation = "mean") -> Tensor:
-    """(C,) rates of C equally probable categories of a gamma distribution with mean 1; their mean is 1.
+    """(..., C) rates of C equally probable categories of gamma distributions with mean 1; their mean is 1.
 
     "mean" gives the mean rate within each category, "median" the median rates divided by their mean.
 
     Arguments:
-        shape: () float64 alpha, from `SMALLEST_SHAPE` (nearly all sites nearly invariant) to `LARGEST_SHAPE`
+        shape: (...) float64 alpha, from `SMALLEST_SHAPE` (nearly all sites nearly invariant) to `LARGEST_SHAPE`
             (nearly equal rates).
         n_categories: C >= 1.
         discretisation: see above.
@@ -29,10 +29,11 @@ def discrete_gamma_rates(shape: Tensor, n_categories: int, *, discretisation: Di
     Raises:
         NumericalError: a shape out of range.
     """
-    value = float(shape.detach())
-    if not SMALLEST_SHAPE <= value <= LARGEST_SHAPE:
+    values = shape.detach()
+    if not bool(((values >= SMALLEST_SHAPE) & (values <= LARGEST_SHAPE)).all()):
+        found = values.tolist() if values.ndim == 0 else values[(values < SMALLEST_SHAPE) | ~(values <= LARGEST_SHAPE)]
         raise NumericalError(
-            f"the shape of the gamma distribution of rates is {value}: "
+            f"the shape of the gamma distribution of rates is {found if values.ndim == 0 else found[0].item()}: "
             f"it must lie between {SMALLEST_SHAPE:g} and {LARGEST_SHAPE:g}"
         )
     return _Rates.apply(shape, n_categories, discretisation)  # type: ignore[return-value]
@@ -42,7 +43,7 @@ class _Rates(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, shape: Tensor, n_categories: int, discretisation: str) -> Tensor:  # type: ignore[override]
         compute = _mean_rates if discretisation == "mean" else _median_rates
-        rates, derivatives = compute(float(shape), n_categories)
+        rates, derivatives = compute(shape.detach().numpy()[..., None], n_categories)
         ctx.save_for_backward(torch.from_numpy(derivatives))
         return torch.from_numpy(rates)
 
@@ -50,11 +51,11 @@ class _Rates(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (derivatives,) = ctx.saved_tensors
-        return (grad * derivatives).sum(), None, None
+        return (grad * derivatives).sum(dim=-1), None, None
 
 
-def _mean_rates(shape: float, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) rates and their derivatives in the shape a.
+def _mean_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
+    """(..., C) rates and their derivatives in shapes a (..., 1).
 
     With cuts q between the categories (in units of the scale) the rates are C times the differences of F(a + 1, q),
     F(a, x) the regularised incomplete gamma function. A cut moves by dq/da = -F_a(a, q) / f(a, q), f the density,
@@ -63,35 +64,36 @@ def _mean_rates(shape: float, n_categories: int) -> tuple[np.ndarray, np.ndarray
     cuts = gammaincinv(shape, np.arange(1, n_categories) / n_categories)
     below = gammainc(shape + 1, cuts)
     moves = shape_derivative(shape + 1, cuts) - cuts / shape * shape_derivative(shape, cuts)
-    rates = n_categories * np.diff(below, prepend=0.0, append=1.0)
-    return rates, n_categories * np.diff(moves, prepend=0.0, append=0.0)
+    none, all_ = np.zeros_like(shape), np.ones_like(shape)
+    rates = n_categories * np.diff(below, prepend=none, append=all_)
+    return rates, n_categories * np.diff(moves, prepend=none, append=none)
 
 
-def _median_rates(shape: float, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
+def _median_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
     quantiles = gammaincinv(shape, (2 * np.arange(n_categories) + 1) / (2 * n_categories))
-    rates = quantiles / quantiles.mean()
+    rates = quantiles / quantiles.mean(axis=-1, keepdims=True)
     positive = quantiles > 0  # the lowest underflow for small shapes; their rates are zero
-    x = quantiles[positive]
-    of_logs = np.zeros(n_categories)
-    of_logs[positive] = -shape_derivative(shape, x) / np.exp(shape * np.log(x) - x - gammaln(shape))
-    return rates, rates * (of_logs - (rates * of_logs).mean())
+    x, a = quantiles[positive], np.broadcast_to(shape, quantiles.shape)[positive]
+    of_logs = np.zeros_like(quantiles)
+    of_logs[positive] = -shape_derivative(a, x) / np.exp(a * np.log(x) - x - gammaln(a))
+    return rates, rates * (of_logs - (rates * of_logs).mean(axis=-1, keepdims=True))
 
 
-def shape_derivative(shape: float, x: np.ndarray) -> np.ndarray:
-    """(n,) dF(a, x)/da of the regularised lower incomplete gamma function at a = shape.
+def shape_derivative(shape: np.ndarray | float, x: np.ndarray) -> np.ndarray:
+    """dF(a, x)/da of the regularised lower incomplete gamma function at a = shape, elementwise.
 
-    Term by term from F(a, x) = sum_n t_n, t_n = x^(a+n) exp(-x) / Gamma(a+n+1): dF/da = sum_n t_n (log x -
-    digamma(a+n+1)). The t_n are Poisson probabilities, so that their number is known beforehand.
+    Arguments:
+        shape: a > 0, of the shape of x or broadcast to it.
+        x: >= 0.
     """
-    out = np.zeros_like(x)
-    positive = x > 0
-    if not positive.any():
-        return out
-    points = x[positive, None]
-    largest = float(points.max())
-    n_terms = math.ceil(max(0.0, largest - shape) + 12 * math.sqrt(largest) + 60)
-    order = shape + np.arange(n_terms)
-    logs = np.log(points)
-    terms = np.exp(order * logs - points - gammaln(order + 1))
-    out[positive] = (terms * (logs - digamma(order + 1))).sum(axis=1)
+    points = np.ascontiguousarray(x, dtype=np.float64)
+    first = np.ascontiguousarray(np.broadcast_to(shape, points.shape), dtype=np.float64)
+    out = np.empty_like(points)
+    shape_derivatives(
+        first.reshape(-1),
+        points.reshape(-1),
+        gammaln(first + 1).reshape(-1),
+        digamma(first + 1).reshape(-1),
+        out.reshape(-1),
+    )
     return out

@@ -9,7 +9,9 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation
 
 ModelName: TypeAlias = Literal["JC69", "K80", "F81", "HKY85", "TN93", "GTR"]
-FrequencyWord: TypeAlias = Literal["equal", "empirical"]
+Inferred: TypeAlias = Literal["inferred"]
+FrequencyWord: TypeAlias = Literal["equal", "empirical", "inferred"]
+INFERRED: Inferred = "inferred"
 
 _NAMES: dict[str, ModelName] = {
     "JC": "JC69", "JC69": "JC69", "K80": "K80", "K2P": "K80", "F81": "F81", "HKY": "HKY85", "HKY85": "HKY85",
@@ -39,12 +41,12 @@ class GammaSpecification:
     """A discrete gamma distribution of rates.
 
     Arguments:
-        shape: alpha.
+        shape: alpha, or "inferred".
         n_categories: C.
         discretisation: see `gamma.discrete_gamma_rates`.
     """
 
-    shape: float
+    shape: float | Inferred
     n_categories: int = 4
     discretisation: Discretisation = "mean"
 
@@ -52,6 +54,8 @@ class GammaSpecification:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpecification:
     """What a model string says; `str` gives it back in its plainest form.
+
+    What is "inferred" is a parameter with a prior, see `parameters.ModelFamily`.
 
     Arguments:
         name: the model.
@@ -63,9 +67,9 @@ class ModelSpecification:
     """
 
     name: ModelName
-    rates: tuple[float, ...] = ()
+    rates: tuple[float, ...] | Inferred = ()
     frequencies: FrequencyWord | tuple[float, ...]
-    proportion_invariant: float | None = None
+    proportion_invariant: float | Inferred | None = None
     gamma: GammaSpecification | None = None
 
     @property
@@ -78,20 +82,26 @@ class ModelSpecification:
         """Whether this is Jukes and Cantor's model without rate heterogeneity."""
         return self.exchangeable and self.proportion_invariant is None and self.gamma is None
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing is inferred."""
+        values = (self.rates, self.frequencies, self.proportion_invariant, self.gamma and self.gamma.shape)
+        return INFERRED not in values
+
     def __str__(self) -> str:
         text = self.name + (_braces(self.rates) if self.rates else "")
         if self.name not in _WITH_FREQUENCIES:
-            words = {"equal": "+FQ", "empirical": "+F"}
+            words = {"equal": "+FQ", "empirical": "+F", "inferred": "+FO"}
             text += words[self.frequencies] if isinstance(self.frequencies, str) else "+F" + _braces(self.frequencies)
         if self.proportion_invariant is not None:
-            text += "+I" + _braces((self.proportion_invariant,))
+            text += "+I" + _braces(self.proportion_invariant)
         if self.gamma is not None:
             letter = "GA" if self.gamma.discretisation == "median" else "G"
-            text += f"+{letter}{self.gamma.n_categories}" + _braces((self.gamma.shape,))
+            text += f"+{letter}{self.gamma.n_categories}" + _braces(self.gamma.shape)
         return text
 
 
-def parse_model(text: str) -> ModelSpecification:
+def parse_model(text: str, *, infer: bool = False) -> ModelSpecification:
     """Read NAME{rates}+F{frequencies}+I{proportion}+G4{shape}; the parts in any order, letters in any case.
 
     Names are JC69 (JC), K80 (K2P), F81, HKY85 (HKY), TN93 (TN, TrN) and GTR. Rates are kappa, the two of A-G and C-T,
@@ -100,20 +110,26 @@ def parse_model(text: str) -> ModelSpecification:
     makes them equal; F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones. +Gn has n
     categories (4 if not said) at the mean rate of each, +GAn at the median.
 
+    Arguments:
+        text: the string.
+        infer: what has no value in braces is to be inferred, frequencies too where nothing or +FO is said of them;
+            else values are required, and frequencies are counted where nothing is said.
+
     Raises:
         ConfigError: anything else, with the character where it goes wrong.
     """
-    return _Reader(text).model()
+    return _Reader(text, infer=infer).model()
 
 
 class _Reader:
     """A position in a model string, and what may follow."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, infer: bool) -> None:
         self.text = text
+        self.infer = infer
         self.at = 0
         self.frequencies: FrequencyWord | tuple[float, ...] | None = None
-        self.proportion: float | None = None
+        self.proportion: float | Inferred | None = None
         self.gamma: GammaSpecification | None = None
 
     def model(self) -> ModelSpecification:
@@ -126,7 +142,8 @@ class _Reader:
         while self.at < len(self.text):
             self._part(name)
         if self.frequencies is None:
-            self.frequencies = "equal" if name in _WITH_FREQUENCIES else "empirical"
+            by_default: FrequencyWord = INFERRED if self.infer else "empirical"
+            self.frequencies = "equal" if name in _WITH_FREQUENCIES else by_default
         return ModelSpecification(
             name=name,
             rates=rates,
@@ -135,13 +152,15 @@ class _Reader:
             gamma=self.gamma,
         )
 
-    def _rates(self, name: ModelName, word: str) -> tuple[float, ...]:
+    def _rates(self, name: ModelName, word: str) -> tuple[float, ...] | Inferred:
         names, example = _RATES[name]
         start = self.at
         if not names:
             if self._next() == "{":
                 raise self._error(f"{word} has no rates to give: leave the braces out")
             return ()
+        if self._without_values():
+            return INFERRED
         what = f"rate{'s' * (len(names) > 1)} {', '.join(names)}"
         self._require_values(f"{word} needs the {what}", word + example)
         values = self._values(what, lambda x: x <= _LARGEST_RATE, f"a rate must lie between 0 and {_LARGEST_RATE:g}")
@@ -163,11 +182,14 @@ class _Reader:
             raise self._error("expected '+' and a part such as +F, +I or +G4, or the end")
         self.at += 1
         word = self._word().upper()
-        if word in ("F", "FQ"):
+        if word in ("F", "FQ") or (word == "FO" and self.infer):
             self._once("frequencies", self.frequencies, start)
             self.frequencies = self._frequencies(word, name, start)
         elif word == "I":
             self._once("proportion of invariant sites", self.proportion, start)
+            if self._without_values():
+                self.proportion = INFERRED
+                return
             self._require_values("+I needs the proportion of invariant sites", "+I{0.2}")
             rule = "the proportion of invariant sites must be at least 0 and less than 1"
             self.proportion = self._one("proportion of invariant sites", lambda x: x < 1, rule)
@@ -187,6 +209,12 @@ class _Reader:
             if self._next() == "{":
                 raise self._error("+FQ means equal frequencies: leave the braces out, or write +F{...}")
             return "equal"
+        if word == "FO":
+            if name in _WITH_FREQUENCIES:
+                raise self._error(
+                    f"{name} has equal frequencies: to infer them use {_WITH_FREQUENCIES[name]}", at=start
+                )
+            return INFERRED
         if name in _WITH_FREQUENCIES:
             raise self._error(f"{name} has equal frequencies: for others use {_WITH_FREQUENCIES[name]}", at=start)
         if self._next() != "{":
@@ -206,6 +234,8 @@ class _Reader:
         n_categories = int(digits.lstrip("0")[:5] or "0") if digits else 4
         if not 1 <= n_categories <= _MOST_CATEGORIES:
             raise self._error(f"+G takes 1 to {_MOST_CATEGORIES} categories, not {digits[:20]}", at=start)
+        if self._without_values():
+            return GammaSpecification(shape=INFERRED, n_categories=n_categories, discretisation=discretisation)
         self._require_values(f"+{word} needs the shape of the gamma distribution", f"+{word}{{0.5}}")
         rule = f"the shape of the gamma distribution must lie between {SMALLEST_SHAPE:g} and {LARGEST_SHAPE:g}"
         shape = self._one("shape of the gamma distribution", lambda x: SMALLEST_SHAPE <= x <= LARGEST_SHAPE, rule)
@@ -214,6 +244,10 @@ class _Reader:
     def _once(self, what: str, value: object, start: int) -> None:
         if value is not None:
             raise self._error(f"the {what} is given twice", at=start)
+
+    def _without_values(self) -> bool:
+        """Whether values are left out, and may be."""
+        return self.infer and self._next() != "{"
 
     def _require_values(self, need: str, example: str) -> None:
         if self._next() != "{":
@@ -270,5 +304,7 @@ class _Reader:
         return ConfigError(f"model string, character {position + 1}, at the ^ in {excerpt} : {message}")
 
 
-def _braces(values: tuple[float, ...]) -> str:
-    return "{" + ",".join(map(repr, values)) + "}"
+def _braces(values: float | tuple[float, ...] | Inferred) -> str:
+    if isinstance(values, str):
+        return ""
+    return "{" + ",".join(map(repr, values if isinstance(values, tuple) else (values,))) + "}"

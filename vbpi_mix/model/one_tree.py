@@ -7,6 +7,7 @@ import torch
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.newick import parse_newick
+from vbpi_mix.model.build import substitution_model
 from vbpi_mix.model.phylo_model import PhyloModel
 from vbpi_mix.phylo import Alignment, Topology, site_patterns
 
@@ -45,7 +46,8 @@ def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> Tr
     topology, lengths = parse_newick(newick, alignment.taxa)
     if lengths is None:
         raise InputError("the tree has no branch lengths; the likelihood needs them")
-    target = PhyloModel(site_patterns(alignment), alignment.n_taxa, substitution_model=model)
+    patterns = site_patterns(alignment)
+    target = PhyloModel(patterns, alignment.n_taxa, substitution_model=substitution_model(model, patterns))
     leaf = torch.from_numpy(lengths)[None].requires_grad_()
     value = target.log_likelihood(leaf, topology.batch())
     (gradient,) = torch.autograd.grad(value, leaf, torch.ones_like(value))

@@ -1,109 +1,201 @@
-"""The target: the joint density of an alignment, a topology and its branch lengths."""
+"""The target: the joint density of an alignment, a topology, its branch lengths and the model's parameters."""
 
+from collections.abc import Sequence
+from copy import copy
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.errors import InputError
-from vbpi_mix.felsenstein import (
-    jc69_hessian,
-    jc69_log_likelihood,
-    spectral_log_likelihood,
-    tree_hessian,
-    tree_log_likelihood,
-)
-from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
-from vbpi_mix.model.build import substitution_model as model_from_string
-from vbpi_mix.model.priors import ExponentialBranchPrior, log_topology_prior
-from vbpi_mix.model.substitution import JC69, SubstitutionModel
+from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.model.build import specified_model
+from vbpi_mix.model.model_string import parse_model
+from vbpi_mix.model.parameter_priors import ParameterPriors
+from vbpi_mix.model.parameters import ModelFamily, ParameterSpace
+from vbpi_mix.model.part import Part
+from vbpi_mix.model.priors import BranchPrior, ExponentialBranchPrior, log_topology_prior
+from vbpi_mix.model.substitution import SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled
 
-# transition matrices of that many trees exist at a time, with the copies that the kernels make of them
-_TREES_AT_ONCE = 256
+_T = TypeVar("_T")
 
 
 class PhyloModel:
-    """p(Y, topology, branch lengths), with a uniform prior over topologies.
+    """p(Y, topology, branch lengths, parameters), with a uniform prior over topologies.
 
     Arguments:
-        patterns: site patterns of the alignment Y; merged further where the model's symmetry allows it.
+        patterns: site patterns of the alignment Y, or of each of its parts; merged further where a model's symmetry
+            allows it.
         n_taxa: N.
-        substitution_model: a model string, see `model_string.parse_model`, or a model.
+        substitution_model: a model string, see `model_string.parse_model`, or a model; or one for each part. What a
+            string gives no values for is inferred, see `parameters.ModelFamily`.
         branch_prior_rate: rate of the exponential prior on each branch length.
+        branch_prior: another prior of the branch lengths in its place.
+        priors: of the parameters; MrBayes's if not given.
         backend: a word of `felsenstein.BACKENDS`.
         dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
+    Attributes:
+        parts: of the alignment.
+        parameters: what is inferred besides the tree.
+
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
-        ConfigError: an unknown model, a model without its values, or an impossible rate.
+        ConfigError: an unknown model, an impossible rate, or other than one model or one for each part.
     """
 
     def __init__(
         self,
-        patterns: SitePatterns,
+        patterns: SitePatterns | Sequence[SitePatterns],
         n_taxa: int,
         *,
-        substitution_model: str | SubstitutionModel = "JC69",
+        substitution_model: str | SubstitutionModel | Sequence[str | SubstitutionModel] = "JC69",
         branch_prior_rate: float = 10.0,
+        branch_prior: BranchPrior | None = None,
+        priors: ParameterPriors | None = None,
         backend: str = "numba",
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        if patterns.n_taxa != n_taxa:
-            raise InputError(f"site patterns of {patterns.n_taxa} taxa in a model of {n_taxa}")
+        every = [patterns] if isinstance(patterns, SitePatterns) else list(patterns)
+        models = _one_for_each(substitution_model, len(every))
+        for found in every:
+            if found.n_taxa != n_taxa:
+                raise InputError(f"site patterns of {found.n_taxa} taxa in a model of {n_taxa}")
         self.n_taxa = n_taxa
-        if isinstance(substitution_model, str):
-            substitution_model = model_from_string(substitution_model, patterns)
-        self.substitution_model = substitution_model
-        self.patterns = merge_relabelled(patterns) if self.substitution_model.exchangeable else patterns
-        self.branch_prior = ExponentialBranchPrior(branch_prior_rate)
-        self.backend = backend
-        self.dtype = dtype
+        self.priors = ParameterPriors() if priors is None else priors
+        self.branch_prior = ExponentialBranchPrior(branch_prior_rate) if branch_prior is None else branch_prior
+        self.parts: tuple[Part, ...] = tuple(
+            _part(p, model, self.priors, backend, dtype) for p, model in zip(every, models, strict=True)
+        )
+        self.parameters = ParameterSpace([p.family for p in self.parts], [p.n_sites for p in every], self.priors)
 
-    def log_likelihood(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        """(T,) log p(Y | topology, branch lengths (T, E)); errors as in `felsenstein.jc69_log_likelihood`."""
-        if isinstance(self.substitution_model, JC69):
-            return jc69_log_likelihood(
-                branch_lengths, topologies, self.patterns, backend=self.backend, dtype=self.dtype
-            )
-        check_inputs(topologies, self.patterns)
-        check_lengths(branch_lengths, topologies)
-        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
-        parts = [self._under_any_model(branch_lengths[part], topologies[part]) for part in slices]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+    @property
+    def patterns(self) -> SitePatterns:
+        """The site patterns of an alignment in one part."""
+        return self._only_part.patterns
 
-    def _under_any_model(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        model = self.substitution_model
-        rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)
-        spectrum = model.constant_spectrum()
-        if spectrum is None:
-            matrices = model.transition_matrices(branch_lengths)
-            return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
-        return spectral_log_likelihood(branch_lengths, *spectrum, *rest, backend=self.backend, dtype=self.dtype)
+    @property
+    def substitution_model(self) -> SubstitutionModel | ModelFamily:
+        """The model of an alignment in one part."""
+        return self._only_part.model
 
-    @torch.no_grad()
-    def hessian(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        """(T, E, E) Hessians of the log-likelihoods in the branch lengths (T, E), 0 where these are -inf.
+    @property
+    def _only_part(self) -> Part:
+        only, *others = self.parts
+        if others:
+            raise ConfigError(f"the alignment has {len(self.parts)} parts, each with patterns and a model: see `parts`")
+        return only
 
-        Exact, in float64 on the CPU whatever the backend; constants for autograd. Errors as in
-        `felsenstein.jc69_hessian`.
+    @property
+    def pattern_weights(self) -> np.ndarray:
+        """(P,) weights of the patterns of all parts, one part after the other."""
+        return np.concatenate([part.patterns.weights for part in self.parts])
+
+    @property
+    def n_sites(self) -> float:
+        """Sites of all parts."""
+        return sum(part.patterns.n_sites for part in self.parts)
+
+    def at(self, coordinates: Tensor) -> "PhyloModel":
+        """The model with its parameters fixed at coordinates (d,); their prior is no longer in its densities."""
+        self.parameters.check(coordinates[None], 1)
+        if not self.parameters.n_coordinates:
+            return self
+        every = coordinates.detach()[None]
+        rates = self.parameters.multipliers(every)
+        fixed = copy(self)
+        fixed.parts = tuple(
+            part.at(self.parameters.of_part(i, every)[0], 1.0 if rates is None else float(rates[0, i]))
+            for i, part in enumerate(self.parts)
+        )
+        fixed.parameters = ParameterSpace([None], [self.n_sites], self.priors)
+        return fixed
+
+    def log_likelihood(
+        self, branch_lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor | None = None
+    ) -> Tensor:
+        """(T,) log p(Y | topology, branch lengths (T, E), parameters).
+
+        Arguments:
+            branch_lengths: (T, E).
+            topologies: T topologies.
+            coordinates: (T, d) of the parameters (`parameters.ParameterSpace`), where there are any.
+
+        Raises:
+            ConfigError: no coordinates, or of another number of parameters.
+            InputError, NumericalError: as in `felsenstein.jc69_log_likelihood`.
         """
-        if isinstance(self.substitution_model, JC69):
-            return jc69_hessian(branch_lengths, topologies, self.patterns)
-        check_inputs(topologies, self.patterns)
-        check_lengths(branch_lengths, topologies)
-        model = self.substitution_model
-        rest = (model.root_frequencies(), model.category_weights())
-        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
-        return torch.cat(
+        if not self.parameters.n_coordinates:
+            return sum_of([part.log_likelihood(branch_lengths, topologies) for part in self.parts])
+        coordinates = self._checked(coordinates, topologies.n_trees)
+        rates = self.parameters.multipliers(coordinates)
+        return sum_of(
             [
-                tree_hessian(*model.transition_derivatives(branch_lengths[s]), *rest, topologies[s], self.patterns)
-                for s in slices
+                part.log_likelihood(
+                    branch_lengths if rates is None else branch_lengths * rates[:, i, None],
+                    topologies,
+                    self.parameters.of_part(i, coordinates),
+                )
+                for i, part in enumerate(self.parts)
             ]
         )
 
-    def log_prior(self, branch_lengths: Tensor) -> Tensor:
-        """(T,) log density of the branch lengths (T, E) plus the log probability of their topology."""
-        return self.branch_prior.log_prob(branch_lengths) + log_topology_prior(self.n_taxa)
+    def hessian(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        """(T, E, E) Hessians of the log-likelihoods in the branch lengths (T, E), 0 where these are -inf.
 
-    def log_joint(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        """(T,) log p(Y, topology, branch lengths)."""
-        return self.log_likelihood(branch_lengths, topologies) + self.log_prior(branch_lengths)
+        Exact, in float64 on the CPU whatever the backend; constants for autograd.
+
+        Raises:
+            ConfigError: parameters are not fixed.
+            InputError, NumericalError: as in `felsenstein.jc69_hessian`.
+        """
+        return sum_of([part.hessian(branch_lengths, topologies) for part in self.parts])
+
+    def log_prior(self, branch_lengths: Tensor, coordinates: Tensor | None = None) -> Tensor:
+        """(T,) log density of branch lengths (T, E), of coordinates (T, d), and log probability of the topology."""
+        of_tree = self.branch_prior.log_prob(branch_lengths) + log_topology_prior(self.n_taxa)
+        if not self.parameters.n_coordinates:
+            return of_tree
+        return of_tree + self.parameters.log_prior(self._checked(coordinates, len(branch_lengths)))
+
+    def log_joint(self, branch_lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor | None = None) -> Tensor:
+        """(T,) log p(Y, topology, branch lengths, parameters)."""
+        likelihood = self.log_likelihood(branch_lengths, topologies, coordinates)
+        return likelihood + self.log_prior(branch_lengths, coordinates)
+
+    def _checked(self, coordinates: Tensor | None, n_trees: int) -> Tensor:
+        if coordinates is None:
+            raise ConfigError(f"the model has {self.parameters.n_coordinates} parameters: give their coordinates")
+        self.parameters.check(coordinates, n_trees)
+        return coordinates
+
+
+def sum_of(values: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors of one shape; a single one as it is."""
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total
+
+
+def _one_for_each(given: _T | Sequence[_T], n_parts: int) -> list[_T]:
+    if isinstance(given, (list, tuple)):
+        if len(given) != n_parts:
+            raise ConfigError(f"{len(given)} substitution models for {n_parts} parts of the alignment")
+        return list(given)
+    return [given] * n_parts  # type: ignore[list-item]  # no sequence
+
+
+def _part(
+    patterns: SitePatterns, model: str | SubstitutionModel, priors: ParameterPriors, backend: str, dtype: torch.dtype
+) -> Part:
+    found: SubstitutionModel | ModelFamily
+    if isinstance(model, str):
+        said = parse_model(model, infer=True)
+        found = specified_model(said, patterns) if said.is_fixed else ModelFamily(said, patterns, priors)
+        exchangeable = said.exchangeable
+    else:
+        found, exchangeable = model, model.exchangeable
+    merged = merge_relabelled(patterns) if exchangeable else patterns
+    return Part(patterns=merged, model=found, backend=backend, dtype=dtype)

@@ -26,6 +26,17 @@ def rate_matrix(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
     return (off_diagonal - torch.diag(out_of)) / (frequencies @ out_of)
 
 
+def rate_matrices(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
+    """(T, 4, 4) as `rate_matrix`, of exchangeabilities (T, 6) and frequencies (T, 4)."""
+    rows, columns = _UPPER
+    off_diagonal = exchangeabilities.new_zeros(len(exchangeabilities), 4, 4)
+    off_diagonal = off_diagonal.index_put((torch.arange(len(off_diagonal))[:, None], rows, columns), exchangeabilities)
+    off_diagonal = (off_diagonal + off_diagonal.transpose(1, 2)) * frequencies[:, None, :]
+    out_of = off_diagonal.sum(dim=2)
+    speed = (frequencies * out_of).sum(dim=1)
+    return (off_diagonal - torch.diag_embed(out_of)) / speed[:, None, None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spectrum:
     """Q = left diag(values) right, with right the inverse of left; constants for autograd.

@@ -3,11 +3,13 @@
 from vbpi_mix.phylo.alignment import Alignment, SitePatterns, merge_relabelled, site_patterns
 from vbpi_mix.phylo.enumerate import all_topologies, log_n_topologies, random_topologies
 from vbpi_mix.phylo.neighbours import nni_neighbours, spr_neighbours
+from vbpi_mix.phylo.partition import Partition
 from vbpi_mix.phylo.topology import Topology, TopologyBatch, from_neighbours, stack
 from vbpi_mix.phylo.tree_sample import TreeSample, collect
 
 __all__ = [
     "Alignment",
+    "Partition",
     "SitePatterns",
     "Topology",
     "TopologyBatch",

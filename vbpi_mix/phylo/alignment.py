@@ -6,6 +6,8 @@ from itertools import permutations
 
 import numpy as np
 
+from vbpi_mix.errors import InputError
+
 # A state set is four bits, A=1 C=2 G=4 T=8; 15 (any state) stands for gaps and missing data too.
 STATES = "ACGT"
 MISSING = 15
@@ -79,9 +81,28 @@ class SitePatterns:
         return float(self.weights.sum())
 
 
-def site_patterns(alignment: Alignment) -> SitePatterns:
-    """Merge equal columns; gaps and all codes for "any state" count as one symbol."""
-    return _merge(alignment.state_sets, np.ones(alignment.n_sites))
+def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> SitePatterns:
+    """Merge equal columns; gaps and all codes for "any state" count as one symbol.
+
+    Arguments:
+        alignment: the data.
+        sites: (n,) integer columns from 0, each taken as often as it is named; None: all.
+
+    Raises:
+        InputError: no column, or one that the alignment does not have.
+    """
+    if sites is None:
+        return _merge(alignment.state_sets, np.ones(alignment.n_sites))
+    sites = np.asarray(sites)
+    if sites.ndim != 1 or len(sites) == 0 or not np.issubdtype(sites.dtype, np.integer):
+        raise InputError(f"{alignment.source}: site patterns need a list of at least one column, as whole numbers")
+    outside = (sites < 0) | (sites >= alignment.n_sites)
+    if outside.any():
+        raise InputError(
+            f"{alignment.source}: there is no column {int(sites[outside][0]) + 1}; the alignment has "
+            f"{alignment.n_sites} sites"
+        )
+    return _merge(alignment.state_sets[:, sites], np.ones(len(sites)))
 
 
 def merge_relabelled(patterns: SitePatterns) -> SitePatterns:

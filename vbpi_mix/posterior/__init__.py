@@ -9,9 +9,10 @@ from vbpi_mix.posterior.files import PosteriorSummary, write_posterior, write_sa
 from vbpi_mix.posterior.intervals import highest_density_interval, weighted_median
 from vbpi_mix.posterior.mrbayes_files import write_mrbayes_parameters, write_mrbayes_trees, write_trprobs
 from vbpi_mix.posterior.netcdf_file import write_netcdf
+from vbpi_mix.posterior.parameter_summary import ParameterSummary, summarise_parameters
 from vbpi_mix.posterior.picture import consensus_figure
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary, summarise_splits, summarise_topologies
-from vbpi_mix.posterior.tables import write_splits, write_topologies
+from vbpi_mix.posterior.tables import write_parameters, write_splits, write_topologies
 from vbpi_mix.posterior.topology_table import TopologyRanking, rank_topologies
 from vbpi_mix.posterior.trace_file import write_trace
 from vbpi_mix.posterior.tree_files import write_newick_stream, write_nexus_stream
@@ -20,6 +21,7 @@ from vbpi_mix.posterior.tree_stream import TreeChunk, TreeStream, stream_draws
 __all__ = [
     "AnnotatedTree",
     "ConsensusTree",
+    "ParameterSummary",
     "PosteriorDraws",
     "PosteriorSummary",
     "SplitSummary",
@@ -37,6 +39,7 @@ __all__ = [
     "highest_density_interval",
     "rank_topologies",
     "stream_draws",
+    "summarise_parameters",
     "summarise_splits",
     "summarise_stream",
     "summarise_topologies",
@@ -47,6 +50,7 @@ __all__ = [
     "write_netcdf",
     "write_newick_stream",
     "write_nexus_stream",
+    "write_parameters",
     "write_posterior",
     "write_sample",
     "write_splits",

@@ -1,6 +1,6 @@
 """Weighted draws from an approximate posterior over trees."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,9 @@ class PosteriorDraws:
             draws equally weighted. Where the mixture's components weigh pi_a but were drawn equally often,
             log(A pi_a) belongs to the weight.
         components: (T,) the component that drew each tree.
+        parameters: (T, n) values of the substitution model's parameters, drawn with the trees; n is 0 where the model
+            is fixed.
+        parameter_names: (n,) what they are called.
     """
 
     taxa: tuple[str, ...]
@@ -29,14 +32,19 @@ class PosteriorDraws:
     branch_lengths: np.ndarray
     log_weights: np.ndarray
     components: np.ndarray
+    parameters: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    parameter_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n_trees, n_taxa = self.topologies.n_trees, len(self.taxa)
+        if not self.parameter_names and not np.size(self.parameters):
+            object.__setattr__(self, "parameters", np.zeros((n_trees, 0)))
         expected = {
             "topologies": ((n_trees, n_taxa - 2, 2), self.topologies.children.shape),
             "branch_lengths": ((n_trees, 2 * n_taxa - 3), np.shape(self.branch_lengths)),
             "log_weights": ((n_trees,), np.shape(self.log_weights)),
             "components": ((n_trees,), np.shape(self.components)),
+            "parameters": ((n_trees, len(self.parameter_names)), np.shape(self.parameters)),
         }
         for name, (wanted, found) in expected.items():
             if wanted != found:
@@ -99,4 +107,6 @@ class PosteriorDraws:
             branch_lengths=self.branch_lengths[picked],
             log_weights=np.zeros(n),
             components=self.components[picked],
+            parameters=self.parameters[picked],
+            parameter_names=self.parameter_names,
         )

@@ -12,9 +12,10 @@ from vbpi_mix.io.nexus import write_nexus_trees
 from vbpi_mix.posterior.consensus import ConsensusTree, consensus_tree
 from vbpi_mix.posterior.consensus_text import consensus_newick, consensus_nexus
 from vbpi_mix.posterior.draws import PosteriorDraws
+from vbpi_mix.posterior.parameter_summary import ParameterSummary, summarise_parameters
 from vbpi_mix.posterior.picture import consensus_figure
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary, summarise_splits, summarise_topologies
-from vbpi_mix.posterior.tables import write_splits, write_topologies
+from vbpi_mix.posterior.tables import write_parameters, write_splits, write_topologies
 
 _PNG_DPI = 150
 
@@ -27,13 +28,15 @@ class PosteriorSummary:
         splits: all splits of the draws.
         topologies: the topologies of the draws, most probable first.
         consensus: the consensus tree.
+        parameters: tree length and parameters of the substitution model.
         files: what was written, by file name: sample.trees, consensus.nwk, consensus.nex, consensus.svg, consensus.png,
-            splits.tsv, topologies.tsv.
+            splits.tsv, topologies.tsv, parameters.tsv.
     """
 
     splits: SplitSummary
     topologies: TopologySummary
     consensus: ConsensusTree
+    parameters: ParameterSummary
     files: dict[str, Path]
 
 
@@ -81,6 +84,7 @@ def write_posterior(
     """
     folder = Path(folder)
     splits, topologies = summarise_splits(draws), summarise_topologies(draws)
+    parameters = summarise_parameters(draws)
     consensus = consensus_tree(splits, threshold=threshold, extended=extended)
     figure = consensus_figure(consensus, title=title, outgroup=outgroup)
     sample = draws.resample(n_samples, generator)
@@ -89,7 +93,7 @@ def write_posterior(
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     names = ("sample.trees", "consensus.nwk", "consensus.nex", "consensus.svg", "consensus.png")
-    files = {name: folder / name for name in (*names, "splits.tsv", "topologies.tsv")}
+    files = {name: folder / name for name in (*names, "splits.tsv", "topologies.tsv", "parameters.tsv")}
     write_sample(sample, files["sample.trees"])
     with atomic_write(files["consensus.nwk"]) as file:
         file.write(consensus_newick(consensus) + "\n")
@@ -104,4 +108,7 @@ def write_posterior(
         figure.savefig(file, format="png", dpi=_PNG_DPI)
     write_splits(splits, files["splits.tsv"])
     write_topologies(topologies.head(n_topologies), files["topologies.tsv"])
-    return PosteriorSummary(splits=splits, topologies=topologies, consensus=consensus, files=files)
+    write_parameters(parameters, files["parameters.tsv"])
+    return PosteriorSummary(
+        splits=splits, topologies=topologies, consensus=consensus, parameters=parameters, files=files
+    )

@@ -30,19 +30,22 @@ def write_mrbayes_trees(stream: TreeStream, path: Path | str) -> None:
 
 
 def write_mrbayes_parameters(stream: TreeStream, path: Path | str) -> None:
-    """A `.p` file: generation, log-likelihood (LnL), log prior (LnPr) and tree length (TL) of each tree.
+    """A `.p` file: generation, log-likelihood (LnL), log prior (LnPr), tree length (TL) and parameters of each tree.
 
     Raises:
         InputError: the trees are weighted, or the file cannot be written.
     """
     refuse_weights(stream, "a MrBayes .p file")
     with atomic_write(path) as file:
-        file.write(f"[{_identity(stream)}]\nGen\tLnL\tLnPr\tTL\n")
+        heading = "\t".join(["Gen", "LnL", "LnPr", "TL", *stream.parameter_names])
+        file.write(f"[{_identity(stream)}]\n{heading}\n")
         for chunk in stream.read():
             lengths = chunk.branch_lengths.sum(axis=1)
             columns = (chunk.log_likelihood.tolist(), chunk.log_prior.tolist(), lengths.tolist())
-            rows = enumerate(zip(*columns, strict=True), start=chunk.first + 1)
-            file.writelines(f"{i}\t{lnl:.6f}\t{lnpr:.6f}\t{tl:.9g}\n" for i, (lnl, lnpr, tl) in rows)
+            rows = enumerate(zip(*columns, chunk.parameters.tolist(), strict=True), start=chunk.first + 1)
+            for i, (lnl, lnpr, tl, values) in rows:
+                line = [f"{i}\t{lnl:.6f}\t{lnpr:.6f}\t{tl:.9g}", *(f"{x:.9g}" for x in values)]
+                file.write("\t".join(line) + "\n")
 
 
 def write_trprobs(stream: TreeStream, ranking: TopologyRanking, path: Path | str) -> None:

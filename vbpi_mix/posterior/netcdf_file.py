@@ -4,7 +4,9 @@ The groups and names follow the InferenceData schema, one chain:
 
 * `posterior`: `tree_length`, `topology` (its rank by probability, from 1, as in the .trprobs file), `pendant_length` by
   `taxon`, and by `split` (those above 5 %, named by the taxa on the side without the first taxon) `split_present` (0
-  or 1) and `split_length` (NaN in trees without the split);
+  or 1) and `split_length` (NaN in trees without the split); where they are inferred, the parameters of the
+  substitution model by MrBayes's names: `kappa`, `alpha`, `pinvar`, `r` by `substitution` (A<->C ...), `pi` by `state`,
+  and in an alignment of several parts `kappa_1` and so on with the rate multipliers `m_1`;
 * `sample_stats`: `lp` (log-likelihood plus log prior), `log_prior`, `total_log_likelihood`, `log_weight` (normalised;
   -log n for equally weighted trees), `component` (from 1);
 * `log_likelihood`: `alignment` by `pattern`, the log-likelihood of one site of each site pattern;
@@ -26,6 +28,7 @@ from vbpi_mix.io.nexus import quote_label
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.site_scores import site_log_likelihoods
 from vbpi_mix.phylo import clades as bits
+from vbpi_mix.posterior.parameter_arrays import parameter_arrays
 from vbpi_mix.posterior.summaries import SplitSummary
 from vbpi_mix.posterior.topology_table import TopologyRanking
 from vbpi_mix.posterior.tree_stream import TreeChunk, TreeStream
@@ -54,9 +57,11 @@ def write_netcdf(
 
     Raises:
         BackendError: h5netcdf is not installed.
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or the stream lacks the coordinates of its parameters.
     """
     require_netcdf()
+    if model.parameters.n_coordinates and stream.take(np.zeros(1, dtype=np.int64)).coordinates.shape[1] == 0:
+        raise InputError("log-likelihoods of sites need coordinates of the parameters: write a stream drawn from a run")
     listed = np.flatnonzero(splits.frequency >= _RAREST_SPLIT)
     with _new_file(Path(path)) as file:
         file.attrs["inference_library"] = "vbpi_mix"
@@ -96,12 +101,22 @@ class _Posterior:
         self._pendant = group.create_variable("pendant_length", (*_DRAW, "taxon"), np.float64)
         self._present = group.create_variable("split_present", (*_DRAW, "split"), np.int8)
         self._length = group.create_variable("split_length", (*_DRAW, "split"), np.float64)
+        self._parameters: list[tuple[Any, tuple[int, ...]]] = []
+        for array in parameter_arrays(stream.parameter_names):
+            if array.axis is not None and array.axis not in group.dimensions:
+                group.dimensions[array.axis] = len(array.labels)
+                _texts(group, array.axis, list(array.labels))
+            shape = _DRAW if array.axis is None else (*_DRAW, array.axis)
+            self._parameters.append((group.create_variable(array.name, shape, np.float64), array.columns))
 
     def add(self, chunk: TreeChunk) -> None:
         rows, n = slice(chunk.first, chunk.first + chunk.n_trees), chunk.topologies.n_taxa
         self._total[0, rows] = chunk.branch_lengths.sum(axis=1)
         self._topology[0, rows] = self._ranking.ranks(chunk.topologies)
         self._pendant[0, rows] = chunk.branch_lengths[:, :n]
+        for variable, columns in self._parameters:
+            values = chunk.parameters[:, columns]
+            variable[0, rows] = values if len(variable.dimensions) > len(_DRAW) else values[:, 0]
         clades = chunk.topologies.clades()[:, n:]
         distinct, inverse = bits.unique_rows(clades.reshape(-1, clades.shape[2]))
         column = np.array([self._position.get(row.tobytes(), -1) for row in distinct], dtype=np.int64)[inverse]
@@ -138,18 +153,20 @@ class _Sites:
 
     def __init__(self, file: Any, stream: TreeStream, model: PhyloModel) -> None:
         self._model = model
-        n_patterns = len(model.patterns.weights)
+        n_patterns = len(model.pattern_weights)
         group = _group(file, "log_likelihood", stream.n_trees, pattern=n_patterns)
         _numbers(group, "pattern", n_patterns)
         self._variable = group.create_variable("alignment", (*_DRAW, "pattern"), np.float64)
         constant = file.create_group("constant_data")
         constant.dimensions = {"pattern": n_patterns}
         _numbers(constant, "pattern", n_patterns)
-        constant.create_variable("pattern_count", ("pattern",), np.float64)[:] = model.patterns.weights
+        constant.create_variable("pattern_count", ("pattern",), np.float64)[:] = model.pattern_weights
 
     def add(self, chunk: TreeChunk) -> None:
         rows = slice(chunk.first, chunk.first + chunk.n_trees)
-        self._variable[0, rows] = site_log_likelihoods(self._model, chunk.branch_lengths, chunk.topologies)
+        self._variable[0, rows] = site_log_likelihoods(
+            self._model, chunk.branch_lengths, chunk.topologies, np.array(chunk.coordinates)
+        )
 
 
 def _group(file: Any, name: str, n_trees: int, **dimensions: int) -> Any:

@@ -11,7 +11,7 @@ from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches, draw_weighte
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.train import torch_threads
-from vbpi_mix.variational import Allocation, PhyloProblem
+from vbpi_mix.variational import Allocation, PhyloProblem, TreeDraws
 
 OnProgress = Callable[[int, int], None]
 
@@ -41,7 +41,7 @@ def draw_posterior(
     Returns:
         The draws, and log p(x, tree) - log q_mix(tree) as (R, A, K) for `evaluate.evaluate_log_weights`.
     """
-    gathered = _Gathered()
+    gathered = _Gathered(problem)
     equal = problem.mixture.component_weights is None
     with torch_threads(1):
         by_repeat = draw_batches(
@@ -76,7 +76,7 @@ def draw_trees(
 ) -> PosteriorDraws:
     """The draws of `draw_posterior` alone: R * K of each component on average, in proportion to its weight."""
     allocation = Allocation(problem.mixture, n_particles * n_repeats)
-    gathered = _Gathered()
+    gathered = _Gathered(problem)
     with torch_threads(1):
         for repeat in range(n_repeats):
             for first, last in spans(n_particles):
@@ -92,14 +92,22 @@ def half(on_progress: OnProgress | None, number: int) -> OnProgress | None:
     return None if on_progress is None else lambda done, total: on_progress(done + number * total, 2 * total)
 
 
+@torch.no_grad()
+def parameter_values(problem: PhyloProblem, trees: TreeDraws) -> np.ndarray:
+    """(T, n) values of the substitution model's parameters that were drawn with the trees."""
+    return problem.model.parameters.values(trees.parameters).numpy()
+
+
 @dataclass
 class _Gathered:
     """Columns of draws, batch by batch."""
 
+    problem: PhyloProblem
     children: list[np.ndarray] = field(default_factory=list)
     lengths: list[np.ndarray] = field(default_factory=list)
     components: list[np.ndarray] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
+    parameters: list[np.ndarray] = field(default_factory=list)
 
     def add(self, batch: WeightedTrees, log_strata: Tensor | None = None) -> None:
         component = batch.trees.component_of_tree
@@ -108,6 +116,7 @@ class _Gathered:
         self.lengths.append(batch.trees.log_lengths.exp().numpy())
         self.components.append(component.numpy())
         self.weights.append(log_weights.numpy())
+        self.parameters.append(parameter_values(self.problem, batch.trees))
 
     def draws(self, taxa: Sequence[str]) -> PosteriorDraws:
         return PosteriorDraws(
@@ -116,4 +125,6 @@ class _Gathered:
             branch_lengths=np.concatenate(self.lengths),
             log_weights=np.concatenate(self.weights),
             components=np.concatenate(self.components),
+            parameters=np.concatenate(self.parameters),
+            parameter_names=self.problem.model.parameters.names,
         )

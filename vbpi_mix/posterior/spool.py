@@ -102,9 +102,11 @@ class TreeSpool:
     Arguments:
         folder: where to put the temporary file.
         n_taxa: N.
+        n_parameters: of the substitution model.
+        n_coordinates: d that they are computed from.
     """
 
-    def __init__(self, folder: Path, n_taxa: int) -> None:
+    def __init__(self, folder: Path, n_taxa: int, *, n_parameters: int = 0, n_coordinates: int = 0) -> None:
         row = [
             ("children", np.int32, (n_taxa - 2, 2)),
             ("branch_lengths", np.float64, (2 * n_taxa - 3,)),
@@ -112,6 +114,8 @@ class TreeSpool:
             ("log_prior", np.float64),
             ("log_weight", np.float64),
             ("component", np.int32),
+            ("parameters", np.float64, (n_parameters,)),
+            ("coordinates", np.float64, (n_coordinates,)),
         ]
         self._spool = Spool(folder, np.dtype(row))
 
@@ -120,7 +124,7 @@ class TreeSpool:
         return self._spool.n_rows
 
     def append(self, **columns: np.ndarray) -> None:
-        """Add trees: `children`, `branch_lengths`, `log_likelihood`, `log_prior`, `log_weight`, `component`."""
+        """Add trees: the fields of a row, by name."""
         rows = np.empty(len(columns["log_weight"]), dtype=self._spool.dtype)
         for name, values in columns.items():
             rows[name] = values
@@ -149,4 +153,6 @@ def _chunk(rows: np.ndarray, first: int, log_weight_of_one: float) -> TreeChunk:
         log_prior=rows["log_prior"],
         weights=np.exp(rows["log_weight"] - log_weight_of_one),
         components=rows["component"],
+        parameters=rows["parameters"],
+        coordinates=rows["coordinates"],
     )

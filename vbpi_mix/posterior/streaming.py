@@ -7,7 +7,7 @@ the same random numbers: the first time only their weights are kept, on disk, th
 import math
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 
 from vbpi_mix.errors import InputError, NumericalError
 from vbpi_mix.estimators import all_components
-from vbpi_mix.posterior.sampling import OnProgress, half
+from vbpi_mix.posterior.sampling import OnProgress, half, parameter_values
 from vbpi_mix.posterior.spool import Spool, TreeSpool
 from vbpi_mix.posterior.tree_stream import TreeStream
 from vbpi_mix.seeding import numpy_generator, torch_generator
@@ -75,7 +75,7 @@ def stream_weighted(
         n_trees: draws, rounded up to whole numbers from every component.
         seed: of the draws; equal seeds give equal trees.
         stream: number of the stream of random numbers, see `seeding`.
-        folder: for a temporary file of about 24 N + 30 bytes a tree, gone when the result is.
+        folder: for a temporary file of about 24 N + 30 bytes a tree and 16 a parameter, gone when the result is.
         on_progress: called with (draws done, draws).
 
     Raises:
@@ -84,14 +84,15 @@ def stream_weighted(
     """
     if n_trees < 1:
         raise InputError(f"cannot draw {n_trees} trees: ask for at least one")
-    spool, weights = TreeSpool(folder, len(taxa)), _Weights()
+    spool, weights = _spool(problem, folder, len(taxa)), _Weights()
     allocation = Allocation(problem.mixture, -(-n_trees // problem.n_components))
     for trees in _draws(problem, allocation, seed, stream, on_progress):
         scores = _scores(problem, trees, allocation)
         weights.add(scores[2])
-        _append(spool, trees, slice(None), *scores)
+        spool.append(**_columns(problem, trees, *scores))
     size = weights.effective_sample_size()
-    return _stream(spool, taxa, weights, weighted=True, n_draws=weights.count, effective_sample_size=size)
+    names = problem.model.parameters.names
+    return _stream(spool, taxa, names, weights, weighted=True, n_draws=weights.count, effective_sample_size=size)
 
 
 def stream_resampled(
@@ -117,7 +118,8 @@ def stream_resampled(
         oversampling: draws from the mixture per tree wanted.
         seed: of draws and resampling; equal seeds give equal trees.
         stream: number of the stream of random numbers, see `seeding`.
-        folder: for temporary files, of 8 bytes a draw and about 24 N + 30 a tree, gone when the result is.
+        folder: for temporary files, of 8 bytes a draw, about 24 N + 30 a tree and 16 a parameter of each, gone when the
+            result is.
         on_progress: called with (draws done, draws), the draws of both passes.
 
     Raises:
@@ -135,7 +137,7 @@ def stream_resampled(
         marks.append(_mark(trees))
     size = weights.effective_sample_size()
 
-    spool, generator = TreeSpool(folder, len(taxa)), numpy_generator(seed, stream=stream)
+    spool, generator = _spool(problem, folder, len(taxa)), numpy_generator(seed, stream=stream)
     offset, rung, first = generator.random(), 0.0, 0
     block: list[dict[str, np.ndarray]] = []
     second = _draws(problem, allocation, seed, stream, half(on_progress, 1))
@@ -157,7 +159,8 @@ def stream_resampled(
     _flush(spool, block, generator)
     kept.close()
     equal = _Weights(largest=0.0)
-    return _stream(spool, taxa, equal, weighted=False, n_draws=weights.count, effective_sample_size=size)
+    names = problem.model.parameters.names
+    return _stream(spool, taxa, names, equal, weighted=False, n_draws=weights.count, effective_sample_size=size)
 
 
 def _draws(
@@ -194,18 +197,19 @@ def _in_pieces(copies: np.ndarray) -> Iterator[np.ndarray]:
 def _chosen(problem: PhyloProblem, trees: TreeDraws, copies: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of the trees that are taken at least once, scored once, and repeated."""
     taken = np.flatnonzero(copies)
-    lengths, topologies = trees.log_lengths[taken].exp(), trees.encoded.topologies[taken]
+    rows = torch.from_numpy(taken)
+    chosen = replace(
+        trees,
+        encoded=trees.encoded[taken],
+        component_of_tree=trees.component_of_tree[rows],
+        log_lengths=trees.log_lengths[rows],
+        log_q=trees.log_q[:, rows],
+        log_q_topology=trees.log_q_topology[rows],
+        parameters=trees.parameters[rows],
+    )
     with torch.no_grad(), torch_threads(1):
-        log_likelihood = problem.model.log_likelihood(lengths, topologies).numpy()
-        log_prior = problem.model.log_prior(lengths).numpy()
-    columns = {
-        "children": topologies.children,
-        "branch_lengths": lengths.numpy(),
-        "log_likelihood": log_likelihood,
-        "log_prior": log_prior,
-        "log_weight": np.zeros(len(taken)),
-        "component": trees.component_of_tree.numpy()[taken],
-    }
+        log_likelihood, log_prior = problem.log_densities(chosen)
+    columns = _columns(problem, chosen, log_likelihood.numpy(), log_prior.numpy(), np.zeros(len(taken)))
     return {name: np.repeat(values, copies[taken], axis=0) for name, values in columns.items()}
 
 
@@ -219,22 +223,31 @@ def _flush(spool: TreeSpool, block: list[dict[str, np.ndarray]], generator: np.r
     block.clear()
 
 
-def _append(
-    spool: TreeSpool, trees: TreeDraws, which: slice, likelihood: np.ndarray, prior: np.ndarray, weight: np.ndarray
-) -> None:
-    spool.append(
-        children=trees.encoded.topologies.children[which],
-        branch_lengths=trees.log_lengths[which].exp().numpy(),
-        log_likelihood=likelihood,
-        log_prior=prior,
-        log_weight=weight,
-        component=trees.component_of_tree[which].numpy(),
-    )
+def _columns(
+    problem: PhyloProblem, trees: TreeDraws, likelihood: np.ndarray, prior: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The columns of a `TreeSpool`."""
+    return {
+        "children": trees.encoded.topologies.children,
+        "branch_lengths": trees.log_lengths.exp().numpy(),
+        "log_likelihood": likelihood,
+        "log_prior": prior,
+        "log_weight": weight,
+        "component": trees.component_of_tree.numpy(),
+        "parameters": parameter_values(problem, trees),
+        "coordinates": trees.parameters.numpy(),
+    }
+
+
+def _spool(problem: PhyloProblem, folder: Path, n_taxa: int) -> TreeSpool:
+    space = problem.model.parameters
+    return TreeSpool(folder, n_taxa, n_parameters=len(space.names), n_coordinates=space.n_coordinates)
 
 
 def _stream(
     spool: TreeSpool,
     taxa: Sequence[str],
+    parameter_names: tuple[str, ...],
     weights: _Weights,
     *,
     weighted: bool,
@@ -251,9 +264,11 @@ def _stream(
         effective_sample_size=effective_sample_size,
         read=lambda: spool.chunks(one),
         take=lambda positions: spool.take(positions, one),
+        parameter_names=parameter_names,
     )
 
 
 def _mark(trees: TreeDraws) -> int:
-    """A checksum of the drawn branch lengths."""
-    return zlib.crc32(trees.log_lengths.contiguous().numpy().tobytes())
+    """A checksum of the drawn branch lengths and parameters."""
+    lengths = zlib.crc32(trees.log_lengths.contiguous().numpy().tobytes())
+    return zlib.crc32(trees.parameters.contiguous().numpy().tobytes(), lengths)

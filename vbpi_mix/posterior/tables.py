@@ -1,4 +1,4 @@
-"""Splits and topologies as tab-separated tables."""
+"""Splits, topologies and parameters as tab-separated tables."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.posterior.parameter_summary import ParameterSummary
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
 
 
@@ -43,3 +44,17 @@ def write_topologies(topologies: TopologySummary, path: Path | str) -> None:
             numbers = (topologies.probability[i], topologies.standard_error[i], cumulative[i])
             newick = topology.newick(labels, topologies.mean_lengths[i].tolist(), precision=6)
             file.write(f"{i + 1}\t" + "\t".join(f"{x:.6g}" for x in numbers) + f"\t{newick}\n")
+
+
+def write_parameters(parameters: ParameterSummary, path: Path | str) -> None:
+    """One row per number: the tree length TL, then the parameters of the substitution model that are inferred.
+
+    Columns: name, mean, standard deviation, median, ends of the 95 % highest-density interval, effective sample size.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_write(path) as file:
+        file.write("name\tmean\tsd\tmedian\thpd_low\thpd_high\teffective_sample_size\n")
+        for i, name in enumerate(parameters.names):
+            file.write("\t".join([name, *(f"{x:.6g}" for x in parameters.row(i).values())]) + "\n")

@@ -24,6 +24,8 @@ class TreeChunk:
         log_prior: (T,) log density of the branch lengths plus log probability of the topology.
         weights: (T,) relative weights, 1 where all trees weigh the same; divide by the stream's `total_weight`.
         components: (T,) the mixture component that drew each tree, from 0.
+        parameters: (T, n) values of the substitution model's parameters.
+        coordinates: (T, d) what the model computes them from; d is 0 where nobody knows.
     """
 
     first: int
@@ -33,6 +35,8 @@ class TreeChunk:
     log_prior: np.ndarray
     weights: np.ndarray
     components: np.ndarray
+    parameters: np.ndarray
+    coordinates: np.ndarray
 
     @property
     def n_trees(self) -> int:
@@ -52,6 +56,7 @@ class TreeStream:
         effective_sample_size: Kish's, of the importance weights of those draws.
         read: gives the chunks in order, anew at each call.
         take: gives the trees at given positions as one chunk, in the order asked for.
+        parameter_names: (n,) of the substitution model's parameters.
     """
 
     taxa: tuple[str, ...]
@@ -62,6 +67,7 @@ class TreeStream:
     effective_sample_size: float
     read: Callable[[], Iterator[TreeChunk]]
     take: Callable[[np.ndarray], TreeChunk]
+    parameter_names: tuple[str, ...] = ()
 
     @property
     def n_taxa(self) -> int:
@@ -96,6 +102,8 @@ def chunk_of(rows: PosteriorDraws, chosen: slice | np.ndarray, weights: np.ndarr
         log_prior=scores[1, chosen],
         weights=weights[chosen],
         components=rows.components[chosen],
+        parameters=rows.parameters[chosen],
+        coordinates=rows.parameters[chosen][:, :0],
     )
 
 
@@ -127,4 +135,5 @@ def stream_draws(
         effective_sample_size=draws.effective_sample_size(),
         read=lambda: (chunk_of(draws, slice(i, min(i + CHUNK, n)), weights, scores) for i in range(0, n, CHUNK)),
         take=lambda positions: chunk_of(draws, positions, weights, scores),
+        parameter_names=draws.parameter_names,
     )

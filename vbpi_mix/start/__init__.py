@@ -5,6 +5,7 @@ from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
+from vbpi_mix.start.parameters import ParameterFit, find_parameters, fit_parameters, settle
 from vbpi_mix.start.saved import Start, load_start
 from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
 
@@ -13,14 +14,18 @@ __all__ = [
     "GrowthSettings",
     "LaplaceWeights",
     "OptimisedLengths",
+    "ParameterFit",
     "Round",
     "Start",
     "WeightedTopologies",
+    "find_parameters",
+    "fit_parameters",
     "fitted_features",
     "grow_topologies",
     "laplace_weights",
     "load_start",
     "optimise_lengths",
+    "settle",
     "start_fitted",
     "start_published",
     "weigh_topologies",

@@ -13,7 +13,7 @@ from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.weights import WeightedTopologies
 from vbpi_mix.support import SubsplitSupport, encode
 from vbpi_mix.support.union import embed
-from vbpi_mix.variational import PhyloMixture
+from vbpi_mix.variational import ParameterPosterior, PhyloMixture
 
 _LARGEST_SHARE = 0.5  # that the new entries of a table can take from the old ones
 _SMALLEST_SHARE = 1e-6  # of one new entry: what can never be drawn cannot be learned
@@ -44,7 +44,8 @@ def extend_mixture(old: PhyloMixture, new: PhyloMixture, weighted: WeightedTopol
     Arguments:
         old: the mixture so far; not changed.
         new: a mixture of the same kind, with the parameters of a fresh one; overwritten.
-        weighted: topologies that the new support represents, old and new ones.
+        weighted: topologies that the new support represents, old and new ones; their lengths are optimal under the
+            mean of the model's parameters.
         n_sites: sites of the alignment.
 
     Raises:
@@ -62,6 +63,15 @@ def extend_mixture(old: PhyloMixture, new: PhyloMixture, weighted: WeightedTopol
     tables = simple_average(new.support, encoded, probabilities, pseudo_count=0.0)
     new.networks.logits.copy_(extended_logits(old.networks.logits, entries, new.support, tables[0].numpy()))
 
+    rows = {"networks.logits": entries, "branches.base.table": features}
+    log_lengths, before, after = weighted.modes.log_lengths, old.parameter_posterior, new.parameter_posterior
+    if before is not None and after is not None:
+        splits = embedding_of_splits(features, old.support.n_splits)
+        extend_parameters(before, after, splits, old.support.n_taxa)
+        rows["parameter_posterior.response"] = splits
+        mean = after.location.mean(dim=0).expand(len(log_lengths), -1)
+        log_lengths = log_lengths - after.shift(encoded.split_ids, mean).numpy()
+
     table = torch.full_like(new.branches.base.table, torch.nan)
     table[:, features] = old.branches.base.table
     for component in table:
@@ -71,7 +81,7 @@ def extend_mixture(old: PhyloMixture, new: PhyloMixture, weighted: WeightedTopol
                     new.indexer,
                     encoded,
                     probabilities,
-                    weighted.modes.log_lengths,
+                    log_lengths,
                     weighted.laplace.log_precision,
                     n_sites,
                     known=component.numpy(),
@@ -81,12 +91,25 @@ def extend_mixture(old: PhyloMixture, new: PhyloMixture, weighted: WeightedTopol
     new.branches.base.table.copy_(table)
     new.log_component_weights.copy_(old.log_component_weights)
 
-    rows = {"networks.logits": entries, "branches.base.table": features}
-    flow, before = new.branches.flow, old.branches.flow
-    if isinstance(flow, Framed) and isinstance(before, Framed):
-        moved = flow.extend(before, features, table.mean(dim=0), new.support.n_splits)
+    flow, old_flow = new.branches.flow, old.branches.flow
+    if isinstance(flow, Framed) and isinstance(old_flow, Framed):
+        moved = flow.extend(old_flow, features, table.mean(dim=0), new.support.n_splits)
         rows |= {f"branches.flow.{name}": new_rows for name, new_rows in moved.items()}
     return Extension(rows=rows)
+
+
+def embedding_of_splits(features: np.ndarray, n_splits: int) -> np.ndarray:
+    """(n_splits,) the new number of every old split: those of features begin with them."""
+    return features[:n_splits].astype(np.int64)
+
+
+def extend_parameters(old: ParameterPosterior, new: ParameterPosterior, splits: np.ndarray, n_taxa: int) -> None:
+    """Take over the distribution of the parameters; new splits follow them as the old inner ones do on average."""
+    for name in ("location", "factor", "centre", "scale"):
+        getattr(new, name).copy_(getattr(old, name))
+    inner = old.response[n_taxa:] if len(old.response) > n_taxa else old.response
+    new.response.copy_(inner.mean(dim=0).expand_as(new.response))
+    new.response[torch.from_numpy(splits)] = old.response.detach()
 
 
 def extended_logits(old: Tensor, entries: np.ndarray, support: SubsplitSupport, fitted: np.ndarray) -> Tensor:

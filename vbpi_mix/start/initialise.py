@@ -1,21 +1,30 @@
 """First values of a mixture's parameters."""
 
+import numpy as np
 import torch
 
 from vbpi_mix.branch import Framed
+from vbpi_mix.errors import ConfigError
 from vbpi_mix.sbn import em
 from vbpi_mix.start.features import fitted_features
+from vbpi_mix.start.parameters import ParameterFit
 from vbpi_mix.start.weights import WeightedTopologies
 from vbpi_mix.support import encode
 from vbpi_mix.variational import PhyloMixture
 
 PAPER_SHIFT = -2.0  # location added to every log branch length by the published implementations
+PAPER_PARAMETER_SD = 0.1
 _FEATURE_NOISE = 0.02
 
 
 @torch.no_grad()
 def start_fitted(
-    mixture: PhyloMixture, weighted: WeightedTopologies, *, n_sites: float, generator: torch.Generator
+    mixture: PhyloMixture,
+    weighted: WeightedTopologies,
+    *,
+    n_sites: float,
+    generator: torch.Generator,
+    parameters: ParameterFit | None = None,
 ) -> None:
     """Start from weighted topologies: tables by EM, branch features from the optimised lengths.
 
@@ -27,7 +36,13 @@ def start_fitted(
         weighted: topologies of the mixture's support.
         n_sites: sites of the alignment.
         generator: source of the noise.
+        parameters: Laplace's approximation of the model's parameters, where the mixture has any.
     """
+    if mixture.parameter_posterior is not None:
+        if parameters is None:
+            raise ConfigError("the mixture has parameters of the model: give where they start")
+        scale = parameters.scale
+        mixture.parameter_posterior.start_fitted(parameters.centre, scale, parameters.response @ scale)
     encoded = encode(mixture.support, weighted.sample.topologies)
     networks, base = mixture.networks, mixture.branches.base
     probabilities = weighted.sample.probabilities()
@@ -50,8 +65,14 @@ def start_fitted(
 
 
 @torch.no_grad()
-def start_published(mixture: PhyloMixture, *, generator: torch.Generator) -> None:
-    """The published start: uniform tables, Xavier-uniform feature rows, log lengths shifted by -2, the flow's own."""
+def start_published(
+    mixture: PhyloMixture, *, generator: torch.Generator, parameter_start: np.ndarray | None = None
+) -> None:
+    """The published start: uniform tables, Xavier-uniform feature rows, log lengths shifted by -2, the flow's own.
+
+    Parameters of the substitution model, which the published work has none of, begin at given coordinates (d,), with
+    a standard deviation of 0.1 each.
+    """
     mixture.networks.logits.zero_()
     table = mixture.branches.base.table
     for component in table:
@@ -60,3 +81,9 @@ def start_published(mixture: PhyloMixture, *, generator: torch.Generator) -> Non
     flow = mixture.branches.flow
     if isinstance(flow, Framed):
         flow.start_published(generator, mixture.support.n_splits)
+    posterior = mixture.parameter_posterior
+    if posterior is not None:
+        if parameter_start is None:
+            raise ConfigError("the mixture has parameters of the model: give where they start")
+        d, n_splits = posterior.n_parameters, mixture.support.n_splits
+        posterior.start_fitted(parameter_start, PAPER_PARAMETER_SD * np.eye(d), np.zeros((n_splits, d)))

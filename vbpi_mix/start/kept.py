@@ -58,4 +58,5 @@ def with_candidates(model: PhyloModel, weighted: WeightedTopologies, candidates:
             log_precision=np.concatenate([weighted.laplace.log_precision, unknown]),
             exact_hessian=np.concatenate([weighted.laplace.exact_hessian, np.zeros(len(weights), dtype=bool)]),
         ).take(order),
+        coordinates=weighted.coordinates,
     )

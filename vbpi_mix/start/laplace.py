@@ -108,7 +108,7 @@ def _log_determinants(matrices: np.ndarray) -> np.ndarray:
 def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
     """(T,) Laplace's correction if an edge's precision were that of a Poisson count: 1 + (sites + rate) b."""
     n_edges = x.shape[1]
-    count = float(model.patterns.weights.sum()) + model.branch_prior.rate
+    count = model.n_sites + model.branch_prior.mean_rate(n_edges)
     return 0.5 * (n_edges * math.log(2 * math.pi) - np.log1p(count * np.exp(x)).sum(axis=1))
 
 
@@ -117,6 +117,9 @@ def negative_hessian(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray
     lengths = np.exp(x)
     _, gradient = log_density(model, topologies, x)
     hessian = -model.hessian(torch.from_numpy(lengths), topologies).numpy()
+    of_prior = model.branch_prior.hessian(torch.from_numpy(lengths))
+    if of_prior is not None:
+        hessian -= of_prior.numpy()
     hessian *= lengths[:, :, None] * lengths[:, None, :]
     # d2/dx2 f(e^x) = b^2 f'' + b f', and the Jacobian's derivative of 1 is not of that kind
     diagonal = np.arange(x.shape[1])

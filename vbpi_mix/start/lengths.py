@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.felsenstein import numba_backend
-from vbpi_mix.model import JC69, PhyloModel
+from vbpi_mix.model import ExponentialBranchPrior, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.warm import START, length_memory
 
@@ -49,10 +49,12 @@ class OptimisedLengths:
 
 def log_density(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T,) log density in x = log b, (T, E) its gradient: log-likelihood + log prior(b) + sum(x)."""
-    if isinstance(model.substitution_model, JC69) and model.backend == "numba":
+    part, prior = model.parts[0], model.branch_prior
+    plain = len(model.parts) == 1 and part.is_plain_jc69 and part.backend == "numba"
+    if plain and isinstance(prior, ExponentialBranchPrior):
         # the same without tensors, whose overhead is as large as the likelihood's own time
-        lengths, rate = np.exp(x), model.branch_prior.rate
-        value, gradient = numba_backend.jc69(lengths, topologies, model.patterns, with_gradient=True)
+        lengths, rate = np.exp(x), prior.rate
+        value, gradient = numba_backend.jc69(lengths, topologies, part.patterns, with_gradient=True)
         value = value + x.shape[1] * np.log(rate) + (x - rate * lengths).sum(axis=1)
         return value, lengths * (gradient - rate) + 1.0
     return _by_autograd(model, topologies, x)
@@ -66,6 +68,7 @@ def log_density_value(model: PhyloModel, topologies: TopologyBatch, x: np.ndarra
     return value.numpy() + x.sum(axis=1)
 
 
+@torch.enable_grad()
 def _by_autograd(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
     lengths = at.exp()
@@ -137,7 +140,7 @@ class _Batch:
         self.gain = np.full(len(x), np.inf)
         self.n_evaluations = len(x)
         # an edge of length b behaves much like a Poisson count: of sites, and of the prior's rate, times b
-        self.count = float(model.patterns.weights.sum()) + model.branch_prior.rate
+        self.count = model.n_sites + model.branch_prior.mean_rate(x.shape[1])
 
     def run(self, tolerance: float, give_up: float, best: float, max_iterations: int) -> None:
         rows = np.arange(len(self.x))

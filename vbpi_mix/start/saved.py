@@ -81,6 +81,8 @@ class Start:
                 "log_precision": laplace.log_precision,
                 "exact_hessian": laplace.exact_hessian,
             }
+            if self.topologies.coordinates is not None:
+                arrays["coordinates"] = self.topologies.coordinates
         return arrays
 
 
@@ -139,6 +141,7 @@ def _topologies(arrays: Mapping[str, np.ndarray]) -> TreeSample | WeightedTopolo
             log_precision=arrays["log_precision"],
             exact_hessian=arrays["exact_hessian"],
         ),
+        coordinates=arrays.get("coordinates"),
     )
 
 

@@ -21,11 +21,13 @@ class WeightedTopologies:
         sample: the topologies; `sample.weights` are their probabilities.
         modes: optimised branch lengths, in the order of the sample.
         laplace: approximate log evidences and second derivatives, in the same order.
+        coordinates: (d,) of the model's parameters, under which all this holds; None if all of them are fixed.
     """
 
     sample: TreeSample
     modes: OptimisedLengths
     laplace: LaplaceWeights
+    coordinates: np.ndarray | None = None
 
     @property
     def effective_number(self) -> float:

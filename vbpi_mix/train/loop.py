@@ -108,7 +108,7 @@ def fit(
     *,
     generator: torch.Generator,
     mixture_weights: Tensor | None = None,
-    batches: Iterator[Any] | None = None,
+    batches: Callable[[int], Any] | None = None,
     max_seconds: float | None = None,
     checkpoint: Path | None = None,
     identity: Mapping[str, Any] | None = None,
@@ -129,7 +129,8 @@ def fit(
         settings: iterations, rates, tempering.
         generator: the only source of randomness.
         mixture_weights: (A,) fixed weights, uniform if None.
-        batches: minibatches, one per step, for problems that have them.
+        batches: gives the minibatch of an iteration, counted from 0, for problems that have them; a function of the
+            iteration alone, so that a resumed fit sees the same ones.
         max_seconds: training time allowed to this call.
         checkpoint: file to save to, and to resume from.
         identity: what the run is; saved, and compared on resume.
@@ -154,7 +155,7 @@ def _train(
     run: "_Run",
     objective: Objective,
     mixture_weights: Tensor | None,
-    batches: Iterator[Any] | None,
+    batches: Callable[[int], Any] | None,
     max_seconds: float | None,
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
@@ -176,7 +177,7 @@ def _train(
                 generator,
                 inverse_temperature=temperature,
                 mixture_weights=mixture_weights,
-                batch=None if batches is None else next(batches),
+                batch=None if batches is None else batches(run.iteration),
             )
             run.update(step)
             run.seconds = already + time.perf_counter() - started

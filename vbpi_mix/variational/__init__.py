@@ -2,6 +2,16 @@
 
 from vbpi_mix.variational.allocation import Allocation
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
+from vbpi_mix.variational.parameters import ParameterPosterior
 from vbpi_mix.variational.problem import Gradient, PhyloProblem, check_gradient
 
-__all__ = ["Allocation", "Gradient", "PhyloMixture", "PhyloProblem", "TreeDraws", "Tying", "check_gradient"]
+__all__ = [
+    "Allocation",
+    "Gradient",
+    "ParameterPosterior",
+    "PhyloMixture",
+    "PhyloProblem",
+    "TreeDraws",
+    "Tying",
+    "check_gradient",
+]

@@ -13,6 +13,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan, mixture_log_prob
 from vbpi_mix.sbn import SubsplitBayesianNetworks
 from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
+from vbpi_mix.variational.parameters import ParameterPosterior
 
 Tying = Literal["none", "topology", "branch"]
 
@@ -25,8 +26,9 @@ class TreeDraws:
         encoded: the topologies and their ids.
         component_of_tree: (T,) int64, the component that drew each tree.
         log_lengths: (T, E) log branch lengths.
-        log_q: (M, T) log-density of topology and lengths under every evaluated component.
+        log_q: (M, T) log-density of topology, lengths and parameters under every evaluated component.
         log_q_topology: (T,) log-probability of the topology under the component that drew it.
+        parameters: (T, d) coordinates of the model's parameters, `model.ParameterSpace`; d may be 0.
     """
 
     encoded: EncodedTopologies
@@ -34,10 +36,14 @@ class TreeDraws:
     log_lengths: Tensor
     log_q: Tensor
     log_q_topology: Tensor
+    parameters: Tensor
 
 
 class PhyloMixture(nn.Module):
     """q(tree) = sum_a w_a q_a(topology) q_a(branch lengths | topology), all A components in stacked tensors.
+
+    With parameters of the substitution model, q_a(parameters) is another factor, and the branch lengths' location
+    follows them: see `parameters.ParameterPosterior`.
 
     Arguments:
         support: what topologies are possible.
@@ -48,6 +54,8 @@ class PhyloMixture(nn.Module):
         flow_layers, flow_hidden: its size; the published one if None.
         flow_per_component: a flow for each component in place of one that they share. A draw is then evaluated
             under another component through the inverse of that component's flow, at the cost of a flow.
+        n_parameters: d of the substitution model, 0 if all of them are fixed.
+        tie_parameters: one distribution of the parameters, shared by all components.
 
     Attributes:
         log_component_weights: (A,) float64 log w, all -log A until `set_component_weights`. Training takes weights
@@ -71,6 +79,8 @@ class PhyloMixture(nn.Module):
         flow_layers: int | None = None,
         flow_hidden: int | None = None,
         flow_per_component: bool = False,
+        n_parameters: int = 0,
+        tie_parameters: bool = False,
     ) -> None:
         super().__init__()
         if tying not in get_args(Tying):
@@ -94,6 +104,15 @@ class PhyloMixture(nn.Module):
             n_flows=n_components if flow_per_component else None,
         )
         self.branches = BranchModel(base, made, per_component=flow_per_component)
+        self.parameter_posterior = (
+            ParameterPosterior(
+                n_parameters=n_parameters,
+                n_components=1 if tie_parameters else n_components,
+                n_splits=support.n_splits,
+            )
+            if n_parameters
+            else None
+        )
         self.register_buffer("log_component_weights", self.log_weights_of(None), persistent=False)
 
     @property
@@ -156,26 +175,65 @@ class PhyloMixture(nn.Module):
             generator,
             path=path,
         )
+        log_lengths, log_q = branches.log_lengths, log_q_topology + branches.log_q
+        parameters = torch.empty(len(component), 0, dtype=torch.float64)
+        if self.parameter_posterior is not None:
+            found = self.parameter_posterior.draw(
+                self._parameter_row(component), self._parameter_row(plan.evaluated), generator, path=path
+            )
+            shift = self.parameter_posterior.shift(encoded.split_ids, found.whitened)
+            # the density of the lengths is that before the shift, but for the Jacobian of the exponential
+            log_lengths, parameters = log_lengths + shift, found.coordinates
+            log_q = log_q + found.log_q - shift.sum(dim=1)
         own = plan.sampled_positions().repeat_interleave(n_particles)
         return TreeDraws(
             encoded=encoded,
             component_of_tree=component,
-            log_lengths=branches.log_lengths,
-            log_q=log_q_topology + branches.log_q,
+            log_lengths=log_lengths,
+            log_q=log_q,
             log_q_topology=log_q_topology[own, torch.arange(len(own))],
+            parameters=parameters,
         )
 
-    def log_prob(self, encoded: EncodedTopologies, log_lengths: Tensor, components: Tensor | None = None) -> Tensor:
-        """(M, T) log-density of given trees under each component (all A if not given); -inf out of support."""
+    def log_prob(
+        self,
+        encoded: EncodedTopologies,
+        log_lengths: Tensor,
+        components: Tensor | None = None,
+        parameters: Tensor | None = None,
+    ) -> Tensor:
+        """(M, T) log-density of given trees under each component (all A if not given); -inf out of support.
+
+        Arguments:
+            encoded: T topologies.
+            log_lengths: (T, E).
+            components: (M,).
+            parameters: (T, d) coordinates, where the mixture has a distribution of them.
+
+        Raises:
+            ConfigError: parameters missing.
+        """
         which = torch.arange(self.n_components) if components is None else components
+        log_q = self._log_q_topology(encoded, which)
+        posterior = self.parameter_posterior
+        if posterior is not None:
+            if parameters is None:
+                raise ConfigError(f"the mixture has {posterior.n_parameters} parameters: give their coordinates")
+            shift = posterior.shift(encoded.split_ids, posterior.whitened(parameters))
+            log_q = log_q + posterior.log_prob(parameters, self._parameter_row(which)) - shift.sum(dim=1)
+            log_lengths = log_lengths - shift
         branches = self.branches.log_prob(self.indexer.feature_ids(encoded), self._branch_row(which), log_lengths)
-        return self._log_q_topology(encoded, which) + branches
+        return log_q + branches
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the names that learning rates go by: topology, base, and flow if it has any."""
+        """Parameters by the names that learning rates go by: topology, base, flow and parameters if it has any."""
         groups: dict[str, list[nn.Parameter]] = {"topology": [self.networks.logits], "base": [self.branches.base.table]}
         flow = list(self.branches.flow.parameters())
-        return {**groups, "flow": flow} if flow else groups
+        if flow:
+            groups["flow"] = flow
+        if self.parameter_posterior is not None:
+            groups["parameters"] = list(self.parameter_posterior.parameters())
+        return groups
 
     def _log_q_topology(self, encoded: EncodedTopologies, components: Tensor) -> Tensor:
         if self.tying == "topology":
@@ -187,3 +245,7 @@ class PhyloMixture(nn.Module):
 
     def _branch_row(self, component: Tensor) -> Tensor:
         return torch.zeros_like(component) if self.tying == "branch" else component
+
+    def _parameter_row(self, component: Tensor) -> Tensor:
+        assert self.parameter_posterior is not None
+        return torch.zeros_like(component) if len(self.parameter_posterior.location) == 1 else component

@@ -20,7 +20,8 @@ class PhyloProblem(nn.Module):
         model: likelihood and priors of an alignment.
         mixture: the variational family, on the same taxa.
         gradient: "total": the derivative of the bound, as published. "path": without the derivative of the base's
-            densities of the branch lengths in the base's own tables, which reach the bound through the lengths alone.
+            densities of the branch lengths in the base's own tables, which reach the bound through the lengths alone,
+            and likewise for the densities of the substitution model's parameters.
 
     What "path" leaves out is a score, sum_k w_k d log q(b_k; phi) / d phi with the normalised weights w of the K
     particles. For K = 1 its expectation is zero under each estimator (for S2A over the subsets), for K > 1 it is not,
@@ -30,7 +31,7 @@ class PhyloProblem(nn.Module):
 
     Raises:
         SupportError: model and mixture have other numbers of taxa.
-        ConfigError: an unknown gradient.
+        ConfigError: an unknown gradient, or model and mixture have other numbers of parameters.
 
     References:
         Roeder, Wu and Duvenaud, Sticking the landing: simple, lower-variance gradient estimators for variational
@@ -46,6 +47,12 @@ class PhyloProblem(nn.Module):
             raise SupportError(
                 f"the alignment has {model.n_taxa} taxa, the support {mixture.support.n_taxa}: build it from trees "
                 "of these taxa"
+            )
+        posterior = mixture.parameter_posterior
+        n_parameters = 0 if posterior is None else posterior.n_parameters
+        if model.parameters.n_coordinates != n_parameters:
+            raise ConfigError(
+                f"the model has {model.parameters.n_coordinates} parameters to infer, the mixture {n_parameters}"
             )
         self.model = model
         self.mixture = mixture
@@ -68,10 +75,17 @@ class PhyloProblem(nn.Module):
         )
 
     def log_densities(self, draws: TreeDraws) -> tuple[Tensor, Tensor]:
-        """(T,) log-likelihoods and (T,) log prior densities of drawn trees."""
+        """(T,) log-likelihoods and (T,) log prior densities of drawn trees and parameters."""
         lengths = draws.log_lengths.exp()
-        topologies = draws.encoded.topologies
-        return self.model.log_likelihood(lengths, topologies), self.model.log_prior(lengths)
+        return (
+            self.model.log_likelihood(lengths, draws.encoded.topologies, draws.parameters),
+            self.model.log_prior(lengths, draws.parameters),
+        )
+
+    def fixed_model(self) -> PhyloModel:
+        """The model with its parameters, if it has any, fixed at their mean under the mixture."""
+        posterior = self.mixture.parameter_posterior
+        return self.model if posterior is None else self.model.at(posterior.mean_coordinates())
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return self.mixture.parameter_groups()

@@ -119,7 +119,7 @@ def test_mistakes_are_found_before_anything_is_computed(tmp_path):
         ({"data": "DS1,DS2", "trees": trees}, ConfigError, "one file for 2 data sets"),
         ({"data": "DS1", "references": trees}, InputError, "no such folder"),
         ({"data": "DS1", "settings": ["particles=1", "particles=2"]}, ConfigError, "given twice"),
-        ({"data": "DS1", "settings": ["model=GTR"]}, ConfigError, "GTR"),
+        ({"data": "DS1", "settings": ["model=GTR{1}"]}, ConfigError, "GTR"),
     ):
         with pytest.raises(error, match=expected):
             make_table3_config(**given)

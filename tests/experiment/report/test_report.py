@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.experiment.simulated import write_example
+from tests.experiment.simulated import fitted_example, write_example
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment import fit_folder, make_config, summarise
 from vbpi_mix.experiment.report import write_report
@@ -137,6 +137,28 @@ def test_numbers_agree_with_the_summaries(run):
     assert set(figures_of(content)) >= {"tree", "tree_narrow", "cloud", "cloud_narrow", "training"}
 
 
+def test_parameters_have_a_section_where_they_are_inferred(run, tmp_path):
+    inferring = fitted_example(model="HKY+I{0.1}+G4")
+    for one, expected in ((inferring, True), (run, False)):
+        draws, log_weights = one.weighted_draws(n_particles=200, n_repeats=1)
+        write_report(one, draws, log_weights, tmp_path / "page.html", figures=tmp_path / "figures")
+        reader = read(tmp_path / "page.html")
+        text = " ".join("".join(reader.text).split())
+        assert ("parameters-title" in [value for _, name, value in reader.attributes if name == "id"]) == expected
+        for words in ("pi(A)", "Prior of kappa / (1 + kappa)", "beta(1,1)", "kappa inferred",
+                      "inferred shape in 4", "proportion 0.1 of", "Prior of base frequencies"):  # fmt: skip
+            assert (words in text) == expected, words
+        assert (tmp_path / "figures" / "parameters.svg").is_file() or not expected
+        assert "Prior of invariant sites" not in text
+
+
+def test_the_command_repeats_priors():
+    config = make_config(alignment="a.fasta", model="HKY+G4", priors=("shape=gamma(2,3)", "ratio=beta(2,2)"))
+    words = command_of(config, "run")
+    assert "--prior 'shape=gamma(2,3)' --prior 'ratio=beta(2,2)'" in words
+    assert "--priors" not in words
+
+
 def test_the_command_says_what_the_recipe_does_not():
     plain = make_config(alignment="a b.fasta")
     assert command_of(plain, "run") == "vbpi-mix fit 'a b.fasta' -o run --seed 1"
@@ -166,3 +188,13 @@ def test_words():
     ):
         assert part in text
     assert "kappa 2" in model_text("HKY{2.0}")
+    text = model_text("GTR+I+G4")
+    for part in (
+        "rates inferred",
+        "base frequencies inferred",
+        "an inferred proportion of invariant",
+        "inferred shape",
+    ):
+        assert part in text
+    assert "counted in the alignment" in model_text("HKY+F")
+    assert "kappa inferred" in model_text("K80")

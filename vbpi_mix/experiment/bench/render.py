@@ -1,7 +1,9 @@
-"""Tables and pictures of the records of Table 3."""
+"""Tables and pictures of a benchmark's records."""
 
 from pathlib import Path
 
+from vbpi_mix.experiment.bench.images_render import render_images
+from vbpi_mix.experiment.bench.images_results import is_images_folder
 from vbpi_mix.experiment.bench.published import load_published
 from vbpi_mix.experiment.bench.records import make_folder
 from vbpi_mix.experiment.bench.table3_columns import csv_text
@@ -9,6 +11,11 @@ from vbpi_mix.experiment.bench.table3_latex import latex
 from vbpi_mix.experiment.bench.table3_markdown import markdown
 from vbpi_mix.experiment.bench.table3_results import load_results
 from vbpi_mix.io.files import atomic_write
+
+
+def render(folder: Path, output: Path | None = None) -> list[Path]:
+    """`render_images` or `render_table3`, whichever the records of a folder are for."""
+    return render_images(folder, output) if is_images_folder(folder) else render_table3(folder, output)
 
 
 def render_table3(folder: Path, output: Path | None = None) -> list[Path]:

@@ -10,7 +10,7 @@ from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment.bench.alternating import alternating_times
 from vbpi_mix.experiment.bench.table3_rows import Table3Row
 from vbpi_mix.experiment.run import Run
-from vbpi_mix.model import PhyloModel
+from vbpi_mix.model import ModelFamily, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.train import torch_threads
@@ -61,10 +61,12 @@ def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
 
 
 def _gate(run: Run, lengths: Tensor, topologies: TopologyBatch) -> None:
-    model = run.problem.model
-    plain = PhyloModel(
-        model.patterns, model.n_taxa, substitution_model=model.substitution_model, backend="reference"
-    ).log_likelihood(lengths, topologies)
+    model = run.problem.fixed_model()
+    fixed = model.substitution_model
+    assert not isinstance(fixed, ModelFamily)
+    plain = PhyloModel(model.patterns, model.n_taxa, substitution_model=fixed, backend="reference").log_likelihood(
+        lengths, topologies
+    )
     worst = float((model.log_likelihood(lengths, topologies) - plain).abs().max())
     if not worst <= _LARGEST_ERROR:
         raise NumericalError(f"the compiled likelihood differs from its definition by {worst}: nothing is timed")

@@ -20,13 +20,17 @@ from vbpi_mix.posterior import PosteriorDraws, consensus_tree, summarise_splits,
 from vbpi_mix.posterior.chart_svg import LengthRow
 from vbpi_mix.posterior.cloud_svg import Cloud, make_cloud
 from vbpi_mix.posterior.consensus import ConsensusTree
+from vbpi_mix.posterior.density_svg import DensityCurve, density_curves
 from vbpi_mix.posterior.intervals import highest_density_interval
+from vbpi_mix.posterior.parameter_summary import ParameterSummary, parameter_table, summarise_parameters
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
 from vbpi_mix.seeding import numpy_generator
 from vbpi_mix.train import read_metrics
 
 CLOUD_TREES = 100
-_NOT_OPTIONS = frozenset({"alignment", "trees", "recipe", "branch_prior_rate", "decay_every", "keep_candidates"})
+_NOT_OPTIONS = frozenset(
+    {"alignment", "trees", "recipe", "branch_prior_rate", "decay_every", "keep_candidates", "priors"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class ReportContent:
         training: (n, 2) iteration and bound; no rows if there is no record.
         missing_share: share of the alignment that is gaps or unknown.
         outgroup: taxon that trees are rooted at for drawing, if one was asked for.
+        parameters: tree length and parameters of the substitution model.
+        densities: of the same.
     """
 
     name: str
@@ -60,6 +66,8 @@ class ReportContent:
     training: np.ndarray
     missing_share: float
     outgroup: str | None
+    parameters: ParameterSummary
+    densities: tuple[DensityCurve, ...]
 
 
 def gather(
@@ -84,6 +92,7 @@ def gather(
     """
     splits = summarise_splits(draws)
     consensus = consensus_tree(splits)
+    parameters = summarise_parameters(draws)
     sample = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
     patterns = run.inputs.patterns
     missing = (patterns.state_sets == MISSING) @ patterns.weights
@@ -101,6 +110,8 @@ def gather(
         training=_training(run),
         missing_share=float(missing.sum() / (patterns.n_taxa * patterns.n_sites)),
         outgroup=outgroup,
+        parameters=parameters,
+        densities=density_curves(parameters, parameter_table(draws)[1], draws.weights()),
     )
 
 
@@ -117,6 +128,8 @@ def command_of(config: FitConfig, folder: str) -> str:
     words = ["vbpi-mix", "fit", config.alignment, "-o", folder]
     for path in config.trees:
         words += ["--trees", path]
+    for prior in config.priors:
+        words += ["--prior", prior]
     if config.recipe != FitConfig.recipe:
         words += ["--recipe", config.recipe]
     plain = make_config(alignment=config.alignment, recipe=config.recipe)

@@ -10,6 +10,8 @@ from vbpi_mix._version import __version__
 from vbpi_mix.evaluate.verdicts import Diagnostic, worst
 from vbpi_mix.experiment.report import prose
 from vbpi_mix.experiment.report.content import ReportContent, small_side
+from vbpi_mix.experiment.report.markup import both_widths, facts, figure, table, text
+from vbpi_mix.experiment.report.parameters import parameters_section
 from vbpi_mix.posterior.chart_svg import probability_bar
 from vbpi_mix.posterior.svg import Drawing, clean
 
@@ -33,6 +35,7 @@ _SECTIONS = {
     "splits": "Splits",
     "topologies": "Topologies",
     "lengths": "Branch lengths",
+    "parameters": "Substitution model",
     "checks": "Diagnostics",
     "model": "Model and priors",
     "reproduce": "How it was made",
@@ -48,6 +51,7 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
         figures: drawings by name, see `write.figures_of`.
     """
     title = f"Bayesian phylogeny of {content.name}"
+    inferred = content.parameters.n_model_parameters > 0
     style = files("vbpi_mix.experiment.report").joinpath("style.css").read_text(encoding="utf-8")
     sections = [
         _summary(content),
@@ -56,12 +60,14 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
         _section("splits", _splits(content)),
         _section("topologies", _topologies(content)),
         _section("lengths", _lengths(figures)),
+        *([_section("parameters", parameters_section(content, figures))] if inferred else []),
         _section("checks", _checks(content, figures)),
         _section("model", _model(content)),
         _section("reproduce", _reproduce(content)),
         _section("cite", _cite()),
     ]
-    links = "".join(f'<a href="#{key}">{name}</a>' for key, name in _SECTIONS.items())
+    shown = [(key, name) for key, name in _SECTIONS.items() if key != "parameters" or inferred]
+    links = "".join(f'<a href="#{key}">{name}</a>' for key, name in shown)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -87,11 +93,6 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
 """
 
 
-def text(value: str) -> str:
-    """Text for a page, whatever it holds."""
-    return escape(clean(value), quote=True)
-
-
 def _section(key: str, body: str) -> str:
     heading = f'<h2 id="{key}-title">{_SECTIONS[key]}</h2>'
     return f'<section id="{key}" aria-labelledby="{key}-title">\n{heading}\n{body}</section>\n'
@@ -100,7 +101,7 @@ def _section(key: str, body: str) -> str:
 def _when(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     made = str(content.provenance.get("time", ""))[:10]
-    parts = [f"{patterns.n_taxa} taxa", f"{patterns.n_sites:,.0f} sites", f"model {content.run.config.model}"]
+    parts = [f"{patterns.n_taxa} taxa", f"{patterns.n_sites:,.0f} sites", prose.model_label(content)]
     return ", ".join(parts) + (f"; fitted on {made}" if made else "")
 
 
@@ -122,16 +123,6 @@ def _summary(content: ReportContent) -> str:
     )
 
 
-def _both(figures: Mapping[str, Drawing], name: str) -> str:
-    """A drawing for wide screens and paper, and one for phones; one of them is shown."""
-    return figures[name].svg(css_class="wide") + "\n" + figures[f"{name}_narrow"].svg(css_class="narrow")
-
-
-def _figure(drawings: str, caption: str, css_class: str = "") -> str:
-    opening = f'<figure class="{css_class}">' if css_class else "<figure>"
-    return f"{opening}\n{drawings}\n<figcaption>{text(caption)}</figcaption>\n</figure>\n"
-
-
 def _tree(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
     place = content.outgroup or "its midpoint, half-way between the two tips that lie farthest apart"
     caption = (
@@ -139,7 +130,7 @@ def _tree(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
         "from 0.95, light from 0.80, open below; numbers of 1.00 are left out. The analysis is of unrooted trees: for "
         f"display only, the drawing is rooted at {place}."
     )
-    return _figure(_both(figures, "tree"), caption)
+    return figure(both_widths(figures, "tree"), caption)
 
 
 def _cloud(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
@@ -150,7 +141,7 @@ def _cloud(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
     )
     if content.diagnosis.evaluation.ess < _FEWEST_FOR_CLOUD * len(content.cloud.lines):
         caption += " The effective sample size is small, so some trees are there more than once."
-    return _figure(_both(figures, "cloud"), caption)
+    return figure(both_widths(figures, "cloud"), caption)
 
 
 def _splits(content: ReportContent) -> str:
@@ -189,33 +180,26 @@ def _split_table(content: ReportContent, shown: list[int]) -> str:
             f'{probability_bar(p, e).svg()}</td><td class="number optional">{splits.mean_length[i]:.4f} ± '
             f"{splits.length_sd[i]:.4f}</td></tr>"
         )
-    return _table([("Split", ""), ("Probability", "number"), ("Branch length", "number optional")], rows)
-
-
-def _table(columns: list[tuple[str, str]], rows: list[str]) -> str:
-    """A table; columns are headings with their CSS classes, rows are markup."""
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in columns)
-    body = "\n".join(rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>\n"
+    return table([("Split", ""), ("Probability", "number"), ("Branch length", "number optional")], rows)
 
 
 def _topologies(content: ReportContent) -> str:
-    table = content.topologies
-    n = max(1, min(_MOST_TOPOLOGIES, int((table.probability >= _RAREST_TOPOLOGY).sum())))
-    cumulative = np.cumsum(table.probability)
-    first = {words.tobytes() for words in table.topologies[:1].clades()[0]}
+    ranked = content.topologies
+    n = max(1, min(_MOST_TOPOLOGIES, int((ranked.probability >= _RAREST_TOPOLOGY).sum())))
+    cumulative = np.cumsum(ranked.probability)
+    first = {words.tobytes() for words in ranked.topologies[:1].clades()[0]}
     rows = []
     for i in range(n):
-        p, e = float(table.probability[i]), float(table.standard_error[i])
-        apart = sum(words.tobytes() not in first for words in table.topologies[i : i + 1].clades()[0])
+        p, e = float(ranked.probability[i]), float(ranked.standard_error[i])
+        apart = sum(words.tobytes() not in first for words in ranked.topologies[i : i + 1].clades()[0])
         what = "the most probable" if i == 0 else f"{apart} split{'s' if apart > 1 else ''} other than the first"
         rows.append(
             f'<tr><td class="number">{i + 1}</td><td class="number">{p:.4f} ± {e:.4f}{probability_bar(p, e).svg()}</td>'
             f'<td class="number optional">{cumulative[i]:.3f}</td><td>{what}</td></tr>'
         )
-    note = f"{n} of the {table.n_topologies:,} topologies drawn; posterior/topologies.tsv has them as Newick."
+    note = f"{n} of the {ranked.n_topologies:,} topologies drawn; posterior/topologies.tsv has them as Newick."
     columns = [("Rank", "number"), ("Probability", "number"), ("Cumulative", "number optional"), ("Differs by", "")]
-    return f'<p class="note">{text(note)}</p>\n{_table(columns, rows)}'
+    return f'<p class="note">{text(note)}</p>\n{table(columns, rows)}'
 
 
 def _lengths(figures: Mapping[str, Drawing]) -> str:
@@ -225,7 +209,7 @@ def _lengths(figures: Mapping[str, Drawing]) -> str:
         "side and how many more there are."
     )
     drawings = "\n".join(figures[name].svg() for name in ("lengths_tips", "lengths_inner") if name in figures)
-    return _figure(f'<div class="columns">\n{drawings}\n</div>', caption, "chart")
+    return figure(f'<div class="columns">\n{drawings}\n</div>', caption, "chart")
 
 
 def _checks(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
@@ -236,7 +220,7 @@ def _checks(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
             "Training: the bound that was maximised, averaged over 100 iterations a point, and the marginal "
             "log-likelihood that it approaches from below."
         )
-        body += _figure(figures["training"].svg(), caption, "chart")
+        body += figure(figures["training"].svg(), caption, "chart")
     return body
 
 
@@ -252,17 +236,13 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _facts(rows: list[tuple[str, str]]) -> str:
-    return '<dl class="facts">' + "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>\n" for k, v in rows) + "</dl>\n"
-
-
 def _model(content: ReportContent) -> str:
     config, support = content.run.config, content.run.inputs.support
-    rate = config.branch_prior_rate
     flow = "" if config.flow == "identity" else f", changed by a {config.flow} flow"
     rows = [
-        ("Substitution model", f"{config.model}: {prose.model_text(config.model)}"),
-        ("Prior of lengths", f"independent, exponential with rate {rate:g} (mean {1 / rate:g} substitutions per site)"),
+        *prose.models(content),
+        ("Prior of lengths", prose.length_prior(content.run.problem.model)),
+        *prose.parameter_priors(content.run.problem.model),
         ("Prior of topologies", "uniform over unrooted binary topologies"),
         ("Data", "ambiguity codes are sets of bases; gaps, ? and N are missing data"),
         (
@@ -280,7 +260,7 @@ def _model(content: ReportContent) -> str:
     ]
     if content.run.learned is not None:
         rows.append(("Component weights", content.run.learned.describe()))
-    return _facts(rows)
+    return facts(rows)
 
 
 def _reproduce(content: ReportContent) -> str:
@@ -293,7 +273,7 @@ def _reproduce(content: ReportContent) -> str:
         ("Python, machine", f"{made.get('python', 'unknown')}; {made.get('system', '')}; {made.get('processor', '')}"),
     ]
     said = "The same settings as a command; config.toml in the run's folder holds all of them."
-    return f"<p>{said}</p>\n<pre>{escape(clean(content.command))}</pre>\n{_facts(rows)}"
+    return f"<p>{said}</p>\n<pre>{escape(clean(content.command))}</pre>\n{facts(rows)}"
 
 
 def _cite() -> str:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from vbpi_mix.evaluate.verdicts import Diagnostic, worst
 from vbpi_mix.experiment.report.content import ReportContent, small_side
-from vbpi_mix.model.model_string import FrequencyWord, ModelSpecification, parse_model
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.model_string import INFERRED, FrequencyWord, ModelSpecification, parse_model
+from vbpi_mix.model.priors import ExponentialBranchPrior
 
 HIGH = 0.95
 _MODELS = {
@@ -15,6 +17,14 @@ _MODELS = {
     "TN93": "Tamura and Nei's model (TN93): two rates of transitions, one of transversions",
     "GTR": "the general time-reversible model (GTR): six substitution rates",
 }
+_PRIORS = (
+    ("r", "exchangeabilities", "exchangeabilities"),
+    ("kappa", "ratio", "kappa / (1 + kappa)"),
+    ("pi", "frequencies", "base frequencies"),
+    ("alpha", "shape", "the gamma shape"),
+    ("pinvar", "invariant", "invariant sites"),
+    ("m", "multipliers", "rates of parts"),
+)
 CITATIONS = (
     "Hotti, A., Kviman, O., Molén, R., Elvira, V. and Lagergren, J. (2024). Efficient mixture learning in black-box "
     "variational inference. Proceedings of the 41st International Conference on Machine Learning, PMLR 235. (The "
@@ -50,16 +60,54 @@ def evidence(content: ReportContent) -> str:
 
 
 def model_text(text: str) -> str:
-    """A substitution model in words, with its parameters as given."""
-    given = parse_model(text)
+    """A substitution model in words, with its parameters as given, or that they are inferred."""
+    given = parse_model(text, infer=True)
     parts = [_MODELS[given.name]]
-    if given.rates:
+    if given.rates == INFERRED:
+        parts.append("kappa inferred" if given.name in ("K80", "HKY85") else "rates inferred")
+    elif given.rates:
         names = "rates " if len(given.rates) > 1 else "kappa "
         parts.append(names + ", ".join(f"{rate:g}" for rate in given.rates))
     if given.name in ("F81", "HKY85", "TN93", "GTR"):
         parts.append(_frequencies(given.frequencies))
     parts.append(_sites(given))
     return "; ".join(parts)
+
+
+def models(content: ReportContent) -> list[tuple[str, str]]:
+    """The substitution model, or that of each part of the alignment, as rows of a list."""
+    config, parts = content.run.config, content.run.inputs.parts
+    if not parts:
+        return [("Substitution model", f"{config.model}: {model_text(config.model)}")]
+    return [
+        (f"Model of {part.name}", f"{part.model}: {model_text(part.model)} ({part.patterns.n_sites:,.0f} sites)")
+        for part in parts
+    ]
+
+
+def model_label(content: ReportContent) -> str:
+    """The model in a few words."""
+    parts = content.run.inputs.parts
+    return f"models of {len(parts)} parts" if parts else f"model {content.run.config.model}"
+
+
+def length_prior(model: PhyloModel) -> str:
+    """The prior of branch lengths in words."""
+    prior = model.branch_prior
+    if isinstance(prior, ExponentialBranchPrior):
+        rate = prior.rate
+        return f"independent, exponential with rate {rate:g} (mean {1 / rate:g} substitutions per site)"
+    return (
+        f"compound Dirichlet, {prior}: shape and rate of the tree length's gamma distribution, concentration of its "
+        "shares, inner branches relative to the others"
+    )
+
+
+def parameter_priors(model: PhyloModel) -> list[tuple[str, str]]:
+    """Priors of the parameters that are inferred, as rows of a list."""
+    stems = {name.partition("(")[0].partition("{")[0] for name in model.parameters.names}
+    given = model.priors.describe()
+    return [(f"Prior of {what}", given[key]) for stem, key, what in _PRIORS if stem in stems]
 
 
 def names_of(taxa: Sequence[str], most: int = 4) -> str:
@@ -75,7 +123,7 @@ def _data(content: ReportContent) -> str:
         f"The alignment {content.name} has {patterns.n_taxa} taxa and {patterns.n_sites:,.0f} sites "
         f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
         f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
-        f"Bayesian networks under {parse_model(content.run.config.model).name}, and every number below comes from "
+        f"Bayesian networks under {_model_name(content)}, and every number below comes from "
         f"{content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they "
         "follow the posterior."
     )
@@ -117,9 +165,18 @@ def _trust(content: ReportContent) -> str:
     )
 
 
+def _model_name(content: ReportContent) -> str:
+    parts = content.run.inputs.parts
+    if parts:
+        return f"a substitution model for each of {len(parts)} parts of the alignment"
+    return str(parse_model(content.run.config.model, infer=True).name)
+
+
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
     if frequencies == "equal":
         return "equal base frequencies"
+    if frequencies == INFERRED:
+        return "base frequencies inferred"
     if frequencies == "empirical":
         return "base frequencies counted in the alignment"
     return "base frequencies A, C, G, T " + ", ".join(f"{float(x):g}" for x in frequencies)
@@ -127,11 +184,13 @@ def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
 
 def _sites(given: ModelSpecification) -> str:
     parts = []
-    if given.proportion_invariant is not None:
-        parts.append(f"a proportion {given.proportion_invariant:g} of invariant sites")
-    if given.gamma is not None:
-        parts.append(f"a gamma distribution of site rates with shape {given.gamma.shape:g} in "
-                     f"{given.gamma.n_categories} categories")  # fmt: skip
+    invariant, gamma = given.proportion_invariant, given.gamma
+    if invariant is not None:
+        share = "an inferred proportion" if isinstance(invariant, str) else f"a proportion {invariant:g}"
+        parts.append(f"{share} of invariant sites")
+    if gamma is not None:
+        shape = "inferred shape" if isinstance(gamma.shape, str) else f"shape {gamma.shape:g}"
+        parts.append(f"a gamma distribution of site rates with {shape} in {gamma.n_categories} categories")
     return " and ".join(parts) if parts else "one rate for all sites"
 
 

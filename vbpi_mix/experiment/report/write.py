@@ -12,6 +12,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.posterior import PosteriorDraws
 from vbpi_mix.posterior.chart_svg import lengths_drawing, training_drawing
 from vbpi_mix.posterior.cloud_svg import cloud_drawing
+from vbpi_mix.posterior.density_svg import densities_drawing
 from vbpi_mix.posterior.svg import Drawing
 from vbpi_mix.posterior.tree_svg import consensus_drawing
 
@@ -19,7 +20,7 @@ _WIDE, _NARROW = 880.0, 364.0
 
 
 def figures_of(content: ReportContent) -> dict[str, Drawing]:
-    """The drawings of a report by name; tree and cloud in two widths, training only where there is a record."""
+    """The drawings of a report by name; tree, cloud and parameters in two widths, and only those there is data for."""
     tree_title = f"Consensus tree of {content.name}"
     cloud_title = f"Posterior trees of {content.name}"
     figures: dict[str, Drawing] = {}
@@ -28,6 +29,13 @@ def figures_of(content: ReportContent) -> dict[str, Drawing]:
             content.consensus, width=width, title=tree_title, outgroup=content.outgroup
         )
         figures[f"cloud{suffix}"] = cloud_drawing(content.cloud, width=width, title=cloud_title)
+        if content.parameters.n_model_parameters:
+            figures[f"parameters{suffix}"] = densities_drawing(
+                content.densities,
+                width=width,
+                n_columns=4 if width == _WIDE else 2,
+                title=f"Parameters of the substitution model of {content.name}",
+            )
     largest = max(row.high for row in content.lengths) or 1.0
     for name, inner, what in (("lengths_tips", False, "tips"), ("lengths_inner", True, "inner branches")):
         rows = [row for row in content.lengths if row.inner == inner]

@@ -1,0 +1,111 @@
+"""`vbpi-mix models`: the evidence of several substitution models."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter, duration
+from vbpi_mix.cli.options import format_estimate, use_threads
+
+if TYPE_CHECKING:
+    from vbpi_mix.experiment.models import ModelRanking
+
+EXAMPLE = "Example: vbpi-mix models data/examples/primates.nex"
+_DEFAULT = "JC69,HKY,HKY+G4,GTR,GTR+G4,GTR+I+G4"
+
+
+def models(
+    alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
+    compared: Annotated[str, typer.Option("--models", "-m", help="Models to compare, separated by commas.")] = _DEFAULT,
+    trees: Annotated[
+        list[Path] | None, typer.Option(help="Candidate trees, as of fit; a bootstrap is made if not given.")
+    ] = None,
+    prior: Annotated[list[str] | None, typer.Option(help="Prior of a parameter, as of fit; may be repeated.")] = None,
+    branch_prior: Annotated[str | None, typer.Option(help="Of the branch lengths, as of fit.")] = None,
+    components: Annotated[int, typer.Option("--components", "-A", min=1, help="Components of the mixtures.")] = 4,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps of each fit; 2,000 if not given.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component for the evidence.")] = 10,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the table as JSON here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Compare substitution models by their evidence (marginal likelihood).
+
+    Each model is fitted shortly, its parameters and the tree integrated out by importance sampling. The models are
+    equally probable before the data. A Pareto k above its threshold says that an error cannot be trusted: give more
+    iterations.
+    """
+    from vbpi_mix.errors import ConfigError
+    from vbpi_mix.experiment import make_config
+    from vbpi_mix.experiment.build import check
+    from vbpi_mix.experiment.models import ITERATIONS, rank_models
+    from vbpi_mix.experiment.run import write_json
+    from vbpi_mix.io.datasets import resolve
+
+    use_threads(threads)
+    if output is not None and not output.absolute().parent.is_dir():
+        raise ConfigError(f"{output}: there is no folder {output.parent} to write it to: make it first")
+    settings: dict[str, Any] = {
+        "trees": tuple(str(path) for path in trees or ()) or None,
+        "priors": tuple(prior or ()) or None,
+        "branch_prior": branch_prior,
+        "components": components,
+        "iterations": iterations or ITERATIONS,
+        "stop": "iterations",
+        "seed": seed,
+    }
+    names = [name.strip() for name in _split(compared) if name.strip()]
+    configs = [make_config(alignment=str(resolve(alignment)), model=name, **settings) for name in names]
+    for config in configs:
+        check(config)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        found = rank_models(configs, n_repeats=repeats, reporter=reporter)
+        for row in found.to_rows():
+            if row["pareto_verdict"] == "unreliable":
+                reporter.warning(f"the evidence of {row['model']} cannot be trusted: Pareto k {row['pareto_k']:.2f}")
+    if output is not None:
+        write_json(output, {"alignment": alignment, "models": found.to_rows()})
+    if as_json:
+        typer.echo(json.dumps(found.to_rows()))
+    else:
+        _print(found)
+
+
+def _split(text: str) -> list[str]:
+    """Parts between commas; those in braces, between the numbers of a model, separate nothing."""
+    parts, depth, word = [], 0, ""
+    for character in text:
+        depth += (character == "{") - (character == "}")
+        if character == "," and depth == 0:
+            parts.append(word)
+            word = ""
+        else:
+            word += character
+    return [*parts, word]
+
+
+def _print(found: "ModelRanking") -> None:
+    width = max(len(e.model) for e in found.evidences) + 2
+    typer.echo(f"{'model':<{width}}{'parameters':>10}  {'log evidence':>20}  {'probability':>18}  {'Pareto k':>8}")
+    for e, p, se in zip(found.evidences, found.probability, found.standard_error, strict=True):
+        evidence = format_estimate(e.evaluation.log_ml_pooled)
+        typer.echo(
+            f"{e.model:<{width}}{e.n_parameters:>10}  {evidence:>20}  {_probability(p, se):>18}  "
+            f"{e.evaluation.pareto_k:>8.2f}"
+        )
+    seconds = sum(e.seconds for e in found.evidences)
+    best = found.evidences[0]
+    listed = ", ".join(f"{name} {value:.3g}" for name, value in best.parameters.items())
+    typer.echo(f"\n{len(found.evidences)} fits in {duration(seconds)}; natural logarithms, equal prior probabilities")
+    if listed:
+        typer.echo(f"{best.model}, posterior means: {listed}")
+
+
+def _probability(value: float, error: float) -> str:
+    return f"{value:.3f} +- {error:.3f}" if value >= 5e-4 else f"{value:.1e}"

@@ -1,0 +1,64 @@
+"""Diagnostics of the substitution model's parameters: how well draws determine them, how far runs agree."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vbpi_mix.evaluate.verdicts import Diagnostic, level_above, level_below
+
+
+def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
+    """How many independent draws the least determined parameter is worth.
+
+    Arguments:
+        names: (n,) of the parameters, n >= 1.
+        sizes: (n,) their effective sample sizes.
+    """
+    least = int(np.argmin(sizes))
+    size = float(sizes[least])
+    level = level_above(size, 1000, 200)
+    error = size**-0.5
+    return Diagnostic(
+        key="parameters",
+        label="Parameters of the model",
+        value=size,
+        text=f"effective sample size {size:,.0f} of {names[least]}, the smallest of {len(names)}",
+        level=level,
+        verdict={
+            "good": f"their means are known within {error:.3f} posterior standard deviations or better",
+            "fair": f"their means are known within {error:.2f} posterior standard deviations: intervals are rough",
+            "poor": f"a mean is uncertain by {error:.2f} posterior standard deviations: train longer or draw more",
+        }[level],
+        definition="number of independent draws whose mean of the parameter would be as uncertain as that of the "
+        "weighted draws, for the parameter (or the tree length) where it is smallest. Good from 1,000, fair from 200",
+    )
+
+
+def parameter_agreement(names: Sequence[str], means: np.ndarray, deviations: np.ndarray) -> Diagnostic:
+    """How far the means of several runs lie apart.
+
+    Arguments:
+        names: (n,) of the parameters, n >= 1.
+        means: (R, n) of R runs.
+        deviations: (R, n) posterior standard deviations.
+    """
+    apart = np.ptp(means, axis=0)
+    scale = np.sqrt((deviations**2).mean(axis=0))
+    relative = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0)
+    farthest = int(relative.argmax())
+    largest = float(relative[farthest])
+    level = level_below(largest, 0.1, 0.3)
+    return Diagnostic(
+        key="max_parameter_difference",
+        label="Parameters between runs",
+        value=largest,
+        text=f"means at most {largest:.3f} posterior standard deviations apart ({names[farthest]})",
+        level=level,
+        verdict={
+            "good": "the runs agree on the parameters",
+            "fair": "the runs roughly agree on the parameters",
+            "poor": "one parameter at least depends on the run",
+        }[level],
+        definition="largest difference of a parameter's posterior mean between two runs, in posterior standard "
+        "deviations, tree length included. Good up to 0.1, fair up to 0.3",
+    )

@@ -1,0 +1,205 @@
+"""Figures 1, 4, 5, 6, 13 and 14 of the paper: likelihood, time and parameters against A and S; generated images."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.experiment.bench.images_results import ImageGroup
+from vbpi_mix.io.files import atomic_write
+
+_INK, _QUIET = "#1a1a1a", "#4d4d4d"
+_STYLES = (
+    ("#0b4a8f", "-", "o"),
+    ("#b5400a", "--", "s"),
+    ("#4d4d4d", ":", "^"),
+    ("#2f6b2f", "-.", "D"),
+    ("#7a1f6b", (0, (5, 1)), "v"),
+    ("#1a1a1a", (0, (1, 1)), "P"),
+)
+_DOTS_PER_INCH = 150
+_GRID = 8  # generated images per side of the picture
+
+Line = tuple[str, list[ImageGroup]]
+
+
+def write_pictures(groups: Sequence[ImageGroup], folder: Path, generated: Path) -> list[Path]:
+    """Draw the figures that there are records for, those of each set of images apart.
+
+    Arguments:
+        groups: records.
+        folder: of the pictures.
+        generated: folder with `NAME.npy`, generated images by the model's name.
+    """
+    figures: dict[str, Figure] = {}
+    for data in dict.fromkeys(group.data for group in groups):
+        chosen = [group for group in groups if group.data == data]
+        title = f"{data}, {next(iter(chosen[0].records.values()))['result']['title']}"
+        for name, figure in _figures(chosen, title).items():
+            figures[f"{name}_{data}.png"] = figure
+        pictures = generated_figure(chosen, generated, title)
+        if pictures is not None:
+            figures[f"figure_14_{data}.png"] = pictures
+    paths = []
+    for name, figure in figures.items():
+        with atomic_write(folder / name, "wb") as file:
+            figure.savefig(file, dpi=_DOTS_PER_INCH, format="png")
+        paths.append(folder / name)
+    return paths
+
+
+def _figures(groups: Sequence[ImageGroup], title: str) -> dict[str, Figure]:
+    misvae = [group for group in groups if group.row.model == "misvae"]
+    one = [
+        (f"{label}", line) for label, line in _lines(misvae) if line[0].row.n_sampled == 1 and label.startswith("S2A")
+    ]
+    figures = {}
+    if one:
+        figures["figure_01"] = panels(one, f"S2A with S = 1: {title}")
+    if groups[0].data == "cifar10":
+        figures["figure_06"] = panels(_lines(misvae), title, bits=True)
+        return figures
+    figures["figure_04"] = panels(_lines(misvae), title)
+    separate = [group for group in groups if group.row.model == "semvae"]
+    if separate:
+        figures["figure_05"] = panels([*_lines(misvae), *_lines(separate)], f"SEMVAE beside MISVAE: {title}")
+    s2s = [group for group in misvae if group.row.estimator in ("s2s", "a2a")]
+    if any(group.row.estimator == "s2s" for group in s2s):
+        figures["figure_13"] = s2s_figure(s2s, title)
+    return figures
+
+
+def _lines(groups: Sequence[ImageGroup]) -> list[Line]:
+    """Rows that differ in A alone, each line with the one-component model of its decoder as its first point."""
+    lines: dict[tuple, list[ImageGroup]] = {}
+    for group in groups:
+        if group.row.n_components > 1:
+            key = (group.row.decoder, group.row.model, group.row.estimator, group.row.n_sampled)
+            if group.row.estimator == "a2a":
+                key = (*key[:3], 0)
+            lines.setdefault(key, []).append(group)
+    result = []
+    for (decoder, model, estimator, n_sampled), members in lines.items():
+        single = [g for g in groups if g.row.n_components == 1 and (g.row.decoder, g.row.model) == (decoder, model)]
+        label = estimator.upper() + (f" S={n_sampled}" if n_sampled else "")
+        label += {"misvae": "", "semvae": " SEMVAE"}[model] + {"valid": "", "published": ", published decoder"}[decoder]
+        result.append((label, sorted([*single, *members], key=lambda g: g.row.n_components)))
+    return result
+
+
+def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
+    """Likelihood, seconds per epoch and parameters against A, a line for each way of training."""
+    figure = Figure(figsize=(12.5, 4.6))
+    FigureCanvasAgg(figure)
+    nats, seconds, sizes = (figure.add_axes((0.06 + 0.325 * i, 0.13, 0.265, 0.72)) for i in range(3))
+
+    def value(group: ImageGroup) -> float:
+        return group.bits(group.nll()) if bits else group.nll()
+
+    for (label, groups), (colour, line, marker) in zip(lines, _cycle(len(lines)), strict=True):
+        x = [group.row.n_components for group in groups]
+        style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 5, "linewidth": 1.5}
+        errors = [_seed_sd(group, value) for group in groups]
+        nats.errorbar(x, [value(group) for group in groups], yerr=errors, capsize=2, label=label, **style)
+        seconds.plot(x, [group.mean("seconds_per_epoch") for group in groups], **style)
+        sizes.plot(x, [group.mean("n_parameters") for group in groups], **style)
+    for axes, name in (
+        (nats, "bits per dimension, pooled" if bits else "NLL pooled, nats per image"),
+        (seconds, "seconds per epoch"),
+        (sizes, "parameters"),
+    ):
+        axes.set_xscale("log")
+        counts = sorted({group.row.n_components for _, groups in lines for group in groups})
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
+        axes.set_xlabel("components A", color=_INK)
+        axes.set_ylabel(name, color=_INK)
+        _plain(axes)
+    for axes in (seconds, sizes):
+        axes.set_ylim(bottom=0)
+    nats.legend(fontsize=7.5, frameon=False, labelcolor=_INK, handlelength=3)
+    _title(figure, title, "valid likelihoods; bars: standard deviation over seeds")
+    return figure
+
+
+def s2s_figure(groups: Sequence[ImageGroup], title: str) -> Figure:
+    """S2S: (a) against S at each A, (b) against A at each S."""
+    figure = Figure(figsize=(9.5, 4.6))
+    FigureCanvasAgg(figure)
+    for i, (along, fixed) in enumerate((("n_sampled", "n_components"), ("n_components", "n_sampled"))):
+        axes = figure.add_axes((0.08 + 0.49 * i, 0.13, 0.40, 0.72))
+        keys = dict.fromkeys((g.row.decoder, getattr(g.row, fixed)) for g in groups)
+        for (decoder, at), (colour, line, marker) in zip(keys, _cycle(len(keys)), strict=True):
+            members = [g for g in groups if (g.row.decoder, getattr(g.row, fixed)) == (decoder, at)]
+            members.sort(key=lambda g: getattr(g.row, along))
+            axes.plot(
+                [getattr(g.row, along) for g in members], [g.nll() for g in members],
+                color=colour, linestyle=line, marker=marker, label=f"{'AS'[i]} = {at}, {decoder}",
+            )  # fmt: skip
+        axes.set_xlabel(f"{'components drawn S' if i == 0 else 'components A'}", color=_INK)
+        axes.set_ylabel("NLL pooled, nats per image", color=_INK)
+        axes.legend(fontsize=7.5, frameon=False, labelcolor=_INK)
+        _plain(axes)
+    _title(figure, f"S2S: {title}", "valid likelihoods")
+    return figure
+
+
+def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) -> Figure | None:
+    """A square of images from each model's first seed, None where no model's images are kept."""
+    shown = []
+    for group in groups:
+        seed = min(group.records)
+        path = generated / f"{group.data}_{group.row.word.replace(':', '_')}_seed{seed}.npy"
+        if path.is_file():
+            shown.append((f"{group.row.label}\n{group.row.decoder} decoder, seed {seed}", _square(path)))
+    if not shown:
+        return None
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(3 * columns, 3.4 * rows + 0.5))
+    FigureCanvasAgg(figure)
+    for i, (name, picture) in enumerate(shown):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(name, fontsize=7.5, color=_INK)
+    _title(figure, f"Generated: {title}", "")
+    return figure
+
+
+def _square(path: Path) -> np.ndarray:
+    """The first 64 images (n, C, H, W) side by side: (8 H, 8 W), or with colours behind."""
+    try:
+        images = np.load(path, allow_pickle=False)
+        n, channels, height, width = images.shape
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} does not hold generated images ({error}): delete it") from error
+    grid = np.zeros((_GRID * _GRID, channels, height, width), dtype=np.uint8)
+    grid[: min(n, len(grid))] = images[: len(grid)]
+    picture = grid.reshape(_GRID, _GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
+    picture = picture.reshape(_GRID * height, _GRID * width, channels)
+    return picture[..., 0] if channels == 1 else picture
+
+
+def _seed_sd(group: ImageGroup, value: Callable[[ImageGroup], float]) -> float:
+    parts = [value(ImageGroup(data=group.data, row=group.row, records={s: r})) for s, r in group.records.items()]
+    return float(np.std(parts, ddof=1)) if len(parts) > 1 else 0.0
+
+
+def _cycle(n: int) -> list[tuple]:
+    return [_STYLES[i % len(_STYLES)] for i in range(n)]
+
+
+def _title(figure: Figure, title: str, small: str) -> None:
+    figure.text(0.012, 0.985, title, va="top", fontsize=11, fontweight="bold", color=_INK)
+    figure.text(0.012, 0.93, small, va="top", fontsize=8.5, color=_QUIET)
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(colors=_QUIET, labelsize=8.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,108 @@
+"""Log-likelihoods of trees that each have a substitution model of their own, as in a posterior over its parameters."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from vbpi_mix.felsenstein import numba_backend
+from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_models
+from vbpi_mix.felsenstein.op import _NUMPY, _array, _backend, _check_values, _options, _wants_gradient
+from vbpi_mix.phylo import SitePatterns, TopologyBatch
+
+
+def parametric_log_likelihood(
+    branch_lengths: Tensor,
+    rate_matrices: Tensor,
+    root_frequencies: Tensor,
+    category_rates: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    backend: str = "numba",
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """Log-likelihoods of trees that each have a reversible model of their own, differentiable in all of it.
+
+    Tree t has the transition matrices exp(Q_t r_tc b_te). With "numba" they are made, and differentiated, by compiled
+    kernels from the spectra of the rate matrices, which must be reversible; the definition is the matrix exponential.
+
+    Arguments:
+        branch_lengths: (T, E) float64, finite and >= 0.
+        rate_matrices: (T, 4, 4) Q, with pi_i Q_ij = pi_j Q_ji.
+        root_frequencies: (T, 4) pi, positive.
+        category_rates: (T, C) rates r of the categories, >= 0.
+        category_weights: (T, C) their probabilities.
+        topologies: T topologies of N taxa.
+        patterns: site patterns of the same taxa.
+        backend: a word of `BACKENDS`.
+        dtype: of the partial likelihoods, see `jc69_log_likelihood`.
+
+    Returns:
+        (T,) natural logarithms; -inf as in `tree_log_likelihood`.
+
+    Raises:
+        BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+
+    References:
+        Daleckii and Krein, AMS Translations 47, 1965, on derivatives of functions of matrices.
+    """
+    check_inputs(topologies, patterns)
+    check_lengths(branch_lengths, topologies)
+    check_models(rate_matrices, root_frequencies, category_rates, category_weights, topologies.n_trees)
+    options = _options(backend, dtype)
+    of_any_model = _backend(backend, branch_lengths)[0]
+    if backend != "numba":
+        times = branch_lengths[:, :, None] * category_rates[:, None, :]
+        matrices = torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
+        return of_any_model(matrices, root_frequencies, category_weights, topologies, patterns, **options)
+    model = (branch_lengths, rate_matrices, root_frequencies, category_rates, category_weights)
+    return _ByRates.apply(*model, topologies, patterns, _wants_gradient(*model), dtype)  # type: ignore[return-value]
+
+
+def reversible_spectra(
+    rate_matrices: np.ndarray, root_frequencies: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values (T, 4), left and right (T, 4, 4) with Q = left diag(values) right, of reversible Q (T, 4, 4), pi (T, 4).
+
+    From the symmetric D^(1/2) Q D^(-1/2), D = diag(pi), all trees at once. The largest value, of the stationary
+    distribution, is exactly 0, and none is positive.
+    """
+    root = np.sqrt(root_frequencies)
+    symmetric = rate_matrices * root[:, :, None] / root[:, None, :]
+    values, vectors = np.linalg.eigh(0.5 * (symmetric + symmetric.transpose(0, 2, 1)))
+    values[:, -1] = 0.0
+    left, right = vectors / root[:, :, None], vectors.transpose(0, 2, 1) * root[:, None, :]
+    return np.minimum(values, 0.0), np.ascontiguousarray(left), np.ascontiguousarray(right)
+
+
+class _ByRates(torch.autograd.Function):
+    """As `_General`, for trees that each have a reversible model of their own."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, lengths: Tensor, rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor,
+        topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
+    ) -> Tensor:  # fmt: skip
+        of_root = _array(frequencies)
+        values, of_lengths, of_matrices, of_rates, of_frequencies, of_weights = numba_backend.by_rates(
+            _array(lengths), reversible_spectra(_array(rate_matrices), of_root), _array(rates), of_root,
+            _array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype],
+        )  # fmt: skip
+        _check_values(values)
+        if with_gradient:
+            gradients = (of_lengths, of_matrices, of_frequencies, of_rates, of_weights)
+            ctx.save_for_backward(*(torch.from_numpy(g) for g in gradients))
+        return torch.from_numpy(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        found = [
+            g * grad.reshape(-1, *(1,) * (g.ndim - 1)) if needed else None
+            for g, needed in zip(ctx.saved_tensors, ctx.needs_input_grad[:5], strict=True)
+        ]
+        return (*found, None, None, None, None)

@@ -1,0 +1,283 @@
+r"""How the sites of an alignment are divided: NEXUS sets and partitions, RAxML's lists.
+
+Biopython's reader of charsets was tried and is the oracle of the tests where it works: it does not know `400-.` nor
+MrBayes's `partition`, reads 6-1 as nothing and 0 as -1 without a word, needs the matrix in the same file, and its
+errors name neither line nor site.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vbpi_mix.errors import InputError
+from vbpi_mix.io.files import read_text
+from vbpi_mix.io.labels import first_repeated
+from vbpi_mix.io.nexus_text import Command, commands, unquote
+from vbpi_mix.io.site_sets import parse_sites
+from vbpi_mix.phylo.partition import Partition
+
+_BLOCKS = ("sets", "assumptions", "mrbayes", "paup")
+_WORD = r"'[^']*(?:''[^']*)*'|[^\s=*(]+"
+_DEFINITION = re.compile(rf"\s*(\*?)\s*({_WORD})\s*(?:\([^)]*\))?\s*=(.*)\Z", re.DOTALL)
+_CHOSEN = re.compile(rf"\bpartition\s*=\s*({_WORD})", re.IGNORECASE)
+_OTHER_TYPES = ("AA", "BIN", "CODON", "MORPH", "MULTI", "NT2AA", "PROTEIN")
+_DATA_TYPE = re.compile(rf"\s*(DNA|{'|'.join(_OTHER_TYPES)})\s*,", re.IGNORECASE)
+_SIGN = re.compile(r"'[^']*(?:''[^']*)*'|\{[^{}]*\}|[:,]")
+_TREE_LENGTH = re.compile(r"\{[^{}]*\}")
+_MODEL = re.compile(
+    r"(?:JC|JC69|F81|K80|K2P|HKY|HKY85|TN|TRN|TN93|TNE|TRNE|K81|K3P|K81U|TPM[123]?U?|TIM[123]?E?|TVME?|SYM|GTR)"
+    r"|.*[+{].*",
+    re.IGNORECASE | re.DOTALL,
+)
+_LISTED = 3
+
+
+def read_partitions(path: Path | str, n_sites: int) -> tuple[Partition, ...]:
+    r"""Read how the sites are divided, from a NEXUS file (the alignment itself or another) or a RAxML-style list.
+
+    NEXUS: `charset NAME = 1-300\3 305 400-. OTHER;` in a SETS, ASSUMPTIONS, MRBAYES or PAUP block, and one statement
+
+    * `partition NAME = 2: first, second third;` (MrBayes: parts are made of charsets and ranges),
+    * `charpartition NAME = one: first, two: 301-.;` (PAUP: what is before the colon names the part),
+    * `charpartition NAME = HKY+G: first, GTR{1,2,3,4,5}+G: second;` (IQ-TREE: models; a tree length in braces behind a
+      charset is passed over). A word before a colon is taken for a model where it is a model's name or has a + or {.
+
+    Of several statements the one with a star counts, or that of MrBayes's `set partition=NAME`. Without a statement the
+    charsets are the parts. Letters are read in any case.
+
+    RAxML: a line `DNA, NAME = 1-300\3, 400-500` each, or `GTR+G, NAME = ...`; `#` begins a comment.
+
+    Arguments:
+        path: the file.
+        n_sites: L of the alignment.
+
+    Returns:
+        The parts in the order of the file, which together have every site once.
+
+    Raises:
+        InputError: a site in two parts or in none or beyond the end, an empty part, a charset that is not defined
+            above its use, a malformed range or statement, two parts of one name, several statements and no choice, no
+            charset at all; with file, line, and what to do.
+    """
+    source = str(path)
+    text = read_text(path)
+    is_nexus = text.lstrip()[:6].upper() == "#NEXUS"
+    parts = _nexus(text, n_sites, source) if is_nexus else _raxml(text, n_sites, source)
+    _check(parts, n_sites, source)
+    return tuple(Partition(name=part.name, sites=part.sites, model=part.model) for part in parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    name: str
+    sites: np.ndarray
+    model: str | None = None
+    line: int
+
+
+@dataclass(kw_only=True)
+class _Statements:
+    """What has been read of a NEXUS file so far."""
+
+    sets: dict[str, np.ndarray] = field(default_factory=dict)
+    charsets: list[_Part] = field(default_factory=list)
+    partitions: dict[str, Command] = field(default_factory=dict)
+    chosen: str | None = None
+    chosen_line: int = 0
+
+
+def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
+    found = _Statements()
+    for command in commands(text, source):
+        if command.block not in _BLOCKS:
+            continue
+        if command.keyword in ("charset", "charpartition", "partition") and not command.ended:
+            raise InputError(f"{source}, line {command.line}: {command.keyword} has no semicolon at its end")
+        if command.keyword == "charset":
+            _add_charset(command, found, n_sites, source)
+        elif command.keyword in ("charpartition", "partition"):
+            star, name, _ = _definition(command, source)
+            if name.lower() in found.partitions:
+                raise InputError(f"{source}, line {command.line}: a second partition {name!r}; give it another name")
+            found.partitions[name.lower()] = command
+            if star:
+                found.chosen, found.chosen_line = name, command.line
+        elif command.keyword == "set" and (match := _CHOSEN.search(command.rest)):
+            found.chosen, found.chosen_line = unquote(match[1]), command.line
+    if not found.partitions:
+        if not found.charsets:
+            raise InputError(
+                f"{source}: no charset and no partition; add a block such as "
+                "'begin sets; charset first = 1-300; charset second = 301-.; end;', or give the file that has it"
+            )
+        return found.charsets
+    return _divide(_choose(found, source), found.sets, n_sites, source)
+
+
+def _definition(command: Command, source: str) -> tuple[bool, str, str]:
+    """Whether there is a star, the name, and what follows the equals sign."""
+    match = _DEFINITION.match(command.rest)
+    if match is None:
+        raise InputError(
+            f"{source}, line {command.line}: malformed {command.keyword}; it is written "
+            f"{command.keyword} NAME = {'1-300' if command.keyword == 'charset' else '2: first, second'};"
+        )
+    return bool(match[1]), unquote(match[2]), match[3]
+
+
+def _add_charset(command: Command, found: _Statements, n_sites: int, source: str) -> None:
+    _, name, text = _definition(command, source)
+    where = f"{source}, line {command.line}, charset {name!r}"
+    if name.lower() in found.sets:
+        raise InputError(f"{where}: a second charset of this name; rename one of them")
+    if re.fullmatch(r"[0-9.]+", name) or name.lower() in ("all", "remainder"):
+        raise InputError(f"{where}: this name would be read as sites; choose another")
+    if ":" in text:
+        raise InputError(f"{where}: it names an alignment file before the colon; only sites of one alignment are read")
+    if kind := _DATA_TYPE.match(text):
+        _check_type(kind[1], where)
+        text = text[kind.end() :]
+    sites = parse_sites(text, n_sites, where, found.sets)
+    found.sets[name.lower()] = sites
+    found.charsets.append(_Part(name=name, sites=sites, line=command.line))
+
+
+def _choose(found: _Statements, source: str) -> Command:
+    if found.chosen is not None:
+        if found.chosen.lower() not in found.partitions:
+            raise InputError(
+                f"{source}, line {found.chosen_line}: there is no partition {found.chosen!r}; "
+                f"defined are {', '.join(found.partitions)}"
+            )
+        return found.partitions[found.chosen.lower()]
+    if len(found.partitions) > 1:
+        lines = ", ".join(str(command.line) for command in found.partitions.values())
+        raise InputError(
+            f"{source}: {len(found.partitions)} partitions (lines {lines}); leave one, or mark it with a star: "
+            f"charpartition * NAME = ..."
+        )
+    return next(iter(found.partitions.values()))
+
+
+def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source: str) -> list[_Part]:
+    """The parts of a partition statement of any form."""
+    _, title, text = _definition(command, source)
+    where = f"{source}, line {command.line}, partition {title!r}"
+    divisions = _split(text)
+    labels: list[str | None] = []
+    for i, division in enumerate(divisions):
+        label, divisions[i] = _label(division)
+        labels.append(label)
+    first, others = labels[0], labels[1:]
+    counted = first is not None and first.isdecimal() and all(label is None for label in others)
+    if counted and (others or first == "1"):
+        if first != str(len(divisions)):
+            raise InputError(f"{where}: it says {first} parts, but has {len(divisions)}; correct the number")
+        labels = [None] * len(divisions)
+    elif None in labels:
+        raise InputError(
+            f"{where}: part {labels.index(None) + 1} has no name before a colon; write 'partition NAME = 2: first, "
+            "second;' or 'charpartition NAME = one: first, two: second;'"
+        )
+    parts: list[_Part] = []
+    left = np.ones(n_sites, dtype=bool)
+    for number, (label, division) in enumerate(zip(labels, divisions, strict=True), start=1):
+        inside = _TREE_LENGTH.sub(" ", division)
+        sites = parse_sites(inside, n_sites, f"{where}, part {number}", sets, rest=left)
+        left[sites] = False
+        only = unquote(inside.strip())
+        name, model = (only if only.lower() in sets else f"part{number}"), None
+        if label is not None and not label.startswith("'") and _MODEL.fullmatch(label):
+            model = "".join(label.split())
+        elif label is not None:
+            name = unquote(label)
+        parts.append(_Part(name=name, sites=sites, model=model, line=command.line))
+    return parts
+
+
+def _signs(text: str, sign: str) -> list[int]:
+    """Where a colon or comma stands outside quotes and braces."""
+    return [match.start() for match in _SIGN.finditer(text) if match[0] == sign]
+
+
+def _split(text: str) -> list[str]:
+    """The text between such commas."""
+    ends = [-1, *_signs(text, ","), len(text)]
+    return [text[before + 1 : after] for before, after in pairwise(ends)]
+
+
+def _label(division: str) -> tuple[str | None, str]:
+    """What stands before the first such colon, if there is one, and the rest."""
+    colons = _signs(division, ":")
+    if not colons:
+        return None, division
+    return division[: colons[0]].strip() or None, division[colons[0] + 1 :]
+
+
+def _raxml(text: str, n_sites: int, source: str) -> list[_Part]:
+    parts = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.split("#", 1)[0].strip()
+        if not line:
+            continue
+        before, *_ = _split(line)
+        name, equals, inside = line[len(before) + 1 :].partition("=")
+        word, name = before.strip(), name.strip()
+        if not (word and name and equals) or "," in name:
+            raise InputError(
+                f"{source}, line {number}: neither NEXUS (#NEXUS) nor a part such as 'DNA, first = 1-300\\3, 400-500'"
+            )
+        where = f"{source}, line {number}, part {name!r}"
+        _check_type(word, where)
+        sites = parse_sites(inside, n_sites, where, {})
+        model = None if word.upper() == "DNA" else "".join(word.split())
+        parts.append(_Part(name=name, sites=sites, model=model, line=number))
+    if not parts:
+        raise InputError(f"{source}: no part in it; write lines such as 'DNA, first = 1-300\\3, 400-500'")
+    return parts
+
+
+def _check_type(word: str, where: str) -> None:
+    if word.upper() in _OTHER_TYPES:
+        raise InputError(f"{where}: the data type is {word!r}; only nucleotides (DNA) are read")
+
+
+def _check(parts: Sequence[_Part], n_sites: int, source: str) -> None:
+    """Every site is in one part, and names differ."""
+    repeated = first_repeated(part.name for part in parts)
+    if repeated is not None:
+        line = [part.line for part in parts if part.name == repeated][1]
+        raise InputError(f"{source}, line {line}: two parts are named {repeated!r}; names must differ")
+    owner = np.full(n_sites, -1)
+    for number, part in enumerate(parts):
+        taken = part.sites[owner[part.sites] >= 0]
+        if len(taken):
+            other = parts[int(owner[taken[0]])].name
+            raise InputError(
+                f"{source}, line {part.line}: {_sites(taken)} in the parts {other!r} and {part.name!r}; "
+                "each site goes into one part" + _hint(parts)
+            )
+        owner[part.sites] = number
+    free = np.flatnonzero(owner < 0)
+    if len(free):
+        raise InputError(
+            f"{source}, line {parts[-1].line}: {_sites(free)} in no part; add a part for what is left" + _hint(parts)
+        )
+
+
+def _hint(parts: Sequence[_Part]) -> str:
+    """Charsets taken as parts stand on lines of their own."""
+    distinct = len({part.line for part in parts}) == len(parts) > 1
+    return ", or a statement that says which charsets are the parts" if distinct else ""
+
+
+def _sites(columns: np.ndarray) -> str:
+    first = ", ".join(str(i + 1) for i in columns[:_LISTED].tolist())
+    more = len(columns) - _LISTED
+    if len(columns) == 1:
+        return f"site {first} is"
+    return f"sites {first} and {more} more are" if more > 0 else f"sites {first} are"

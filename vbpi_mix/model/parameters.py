@@ -1,0 +1,323 @@
+"""Substitution models whose parameters are random: unconstrained coordinates, their prior, their models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.model.build import CLASSES, fixed_frequencies
+from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation, discrete_gamma_rates
+from vbpi_mix.model.model_string import INFERRED, ModelSpecification
+from vbpi_mix.model.parameter_priors import Beta, Dirichlet, ParameterPriors, PositivePrior
+from vbpi_mix.model.rate_matrices import rate_matrices
+from vbpi_mix.model.site_rates import SiteRates
+from vbpi_mix.model.substitution import ReversibleModel
+from vbpi_mix.phylo import SitePatterns
+
+_EXCHANGED = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubstitutionModels:
+    """T reversible models of one kind, one for each tree; differentiable in all of it.
+
+    Arguments:
+        exchangeabilities: (T, 6) of A-C, A-G, A-T, C-G, C-T, G-T; only their ratios matter.
+        frequencies: (T, 4).
+        gamma_shape: (T,), or None for equal rates.
+        proportion_invariant: (T,), or None.
+        n_gamma_categories, discretisation: see `SiteRates`.
+    """
+
+    exchangeabilities: Tensor
+    frequencies: Tensor
+    gamma_shape: Tensor | None
+    proportion_invariant: Tensor | None
+    n_gamma_categories: int
+    discretisation: Discretisation
+
+    def rate_matrices(self) -> Tensor:
+        """(T, 4, 4), with one expected substitution per unit of time."""
+        return rate_matrices(self.exchangeabilities, self.frequencies)
+
+    def category_rates(self) -> Tensor:
+        """(T, C), with mean 1 over all sites; that of invariant sites, 0, first.
+
+        Discrete gamma distributions of shapes below `SMALLEST_SHAPE` have the rates of that shape to all digits.
+        """
+        n_trees = len(self.exchangeabilities)
+        rates = torch.ones(n_trees, 1, dtype=torch.float64)
+        if self.gamma_shape is not None:
+            shape = self.gamma_shape.clamp(SMALLEST_SHAPE, LARGEST_SHAPE)
+            rates = discrete_gamma_rates(shape, self.n_gamma_categories, discretisation=self.discretisation)
+        if self.proportion_invariant is None:
+            return rates
+        none = torch.zeros(n_trees, 1, dtype=torch.float64)
+        return torch.cat([none, rates / (1 - self.proportion_invariant)[:, None]], dim=1)
+
+    def category_weights(self) -> Tensor:
+        """(T, C) probabilities of the categories."""
+        n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
+        weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
+        if self.proportion_invariant is None:
+            return weights
+        invariant = self.proportion_invariant[:, None]
+        return torch.cat([invariant, weights * (1 - invariant)], dim=1)
+
+    def single(self, *, exchangeable: bool) -> ReversibleModel:
+        """The first of them as a model with constant parameters."""
+        shape, invariant = (None if x is None else x[0].detach() for x in (self.gamma_shape, self.proportion_invariant))
+        return ReversibleModel(
+            self.exchangeabilities[0].detach(),
+            self.frequencies[0].detach(),
+            site_rates=SiteRates(
+                gamma_shape=None if shape is None else shape.clamp(SMALLEST_SHAPE, LARGEST_SHAPE),
+                n_gamma_categories=self.n_gamma_categories,
+                discretisation=self.discretisation,
+                proportion_invariant=invariant,
+            ),
+            exchangeable=exchangeable,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """Coordinates of one parameter: n - 1 of n shares (softmax of them and 0), or one of a number.
+
+    Arguments:
+        kind: "rates", "ratio", "frequencies", "shape" or "invariant".
+        columns: where its coordinates are.
+        n_shares: n, or 0.
+        names: of what is reported.
+        prior: of it.
+    """
+
+    kind: str
+    columns: slice
+    n_shares: int
+    names: tuple[str, ...]
+    prior: Dirichlet | Beta | PositivePrior
+
+    def values(self, coordinates: Tensor) -> Tensor:
+        """(T, len(names)) of coordinates (T, d)."""
+        u = coordinates[:, self.columns]
+        if self.n_shares:
+            return shares(u)
+        return u.sigmoid() if self.kind == "invariant" else u.exp()
+
+    def log_prior(self, coordinates: Tensor) -> Tensor:
+        """(T,) log density of the coordinates."""
+        if isinstance(self.prior, Dirichlet):
+            return self.prior.log_prob(self.values(coordinates))
+        return self.prior.log_prob(coordinates[:, self.columns.start])
+
+
+class ModelFamily:
+    """A model string with parameters to infer, on the site patterns of one part of an alignment.
+
+    Exchangeabilities (GTR: shares of their sum; TN93: shares of A-G, C-T and the others; K80, HKY85: kappa),
+    frequencies, gamma shape and proportion of invariant sites, as far as the string says no values, have coordinates:
+    logarithms of ratios to the last share, log kappa, log shape, and the logit of the proportion.
+
+    Arguments:
+        specification: the string, read with `infer=True`.
+        patterns: where +F counts frequencies.
+        priors: of the parameters.
+
+    Attributes:
+        names: of the parameters reported, MrBayes's.
+        n_coordinates: d.
+    """
+
+    def __init__(self, specification: ModelSpecification, patterns: SitePatterns, priors: ParameterPriors) -> None:
+        self.specification = specification
+        self.blocks = tuple(_blocks(specification, priors))
+        self.names = tuple(name for block in self.blocks for name in block.names)
+        self.n_coordinates = self.blocks[-1].columns.stop if self.blocks else 0
+        self._by_kind = {block.kind: block for block in self.blocks}
+        self._patterns = patterns
+
+    def values(self, coordinates: Tensor) -> Tensor:
+        """(T, len(names)) parameters of coordinates (T, d)."""
+        if not self.blocks:
+            return coordinates.new_empty(len(coordinates), 0)
+        return torch.cat([block.values(coordinates) for block in self.blocks], dim=1)
+
+    def log_prior(self, coordinates: Tensor) -> Tensor:
+        """(T,) log density of coordinates (T, d)."""
+        total = coordinates.new_zeros(len(coordinates))
+        for block in self.blocks:
+            total = total + block.log_prior(coordinates)
+        return total
+
+    def models(self, coordinates: Tensor) -> SubstitutionModels:
+        """The models of coordinates (T, d)."""
+        said, gamma = self.specification, self.specification.gamma
+        shape = None if gamma is None else self._number(coordinates, "shape", gamma.shape)
+        return SubstitutionModels(
+            exchangeabilities=self._exchangeabilities(coordinates),
+            frequencies=self._frequencies(coordinates),
+            gamma_shape=shape,
+            proportion_invariant=self._number(coordinates, "invariant", said.proportion_invariant),
+            n_gamma_categories=4 if gamma is None else gamma.n_categories,
+            discretisation="mean" if gamma is None else gamma.discretisation,
+        )
+
+    def at(self, coordinates: Tensor) -> ReversibleModel:
+        """The model of coordinates (d,), with constant parameters."""
+        return self.models(coordinates.detach()[None]).single(exchangeable=self.specification.exchangeable)
+
+    def _exchangeabilities(self, coordinates: Tensor) -> Tensor:
+        name = self.specification.name
+        classes = list(CLASSES[name])
+        if "ratio" in self._by_kind:
+            kappa = self._by_kind["ratio"].values(coordinates)
+            return torch.cat([torch.ones_like(kappa), kappa], dim=1)[:, classes]
+        if "rates" in self._by_kind:
+            found = self._by_kind["rates"].values(coordinates)
+            # shares are in the order of the string's rates, the others last
+            return torch.cat([found[:, -1:], found[:, :-1]], dim=1)[:, classes]
+        given = torch.tensor((1.0, *self.specification.rates), dtype=torch.float64)[classes]
+        return given.expand(len(coordinates), 6)
+
+    def _frequencies(self, coordinates: Tensor) -> Tensor:
+        if "frequencies" in self._by_kind:
+            return self._by_kind["frequencies"].values(coordinates)
+        return self._constant_frequencies.expand(len(coordinates), 4)
+
+    @cached_property
+    def _constant_frequencies(self) -> Tensor:
+        found = fixed_frequencies(self.specification, self._patterns)
+        return torch.full((4,), 0.25, dtype=torch.float64) if found is None else found
+
+    def _number(self, coordinates: Tensor, kind: str, said: float | str | None) -> Tensor | None:
+        if said is None:
+            return None
+        if kind in self._by_kind:
+            return self._by_kind[kind].values(coordinates)[:, 0]
+        return torch.full((len(coordinates),), float(said), dtype=torch.float64)
+
+
+class ParameterSpace:
+    """All parameters of a model: those of each part of the alignment, and the parts' rate multipliers.
+
+    A multiplier m_p times the share of part p in the sites has a Dirichlet prior, so that the mean rate over all sites
+    is 1. With a single part there is none.
+
+    Arguments:
+        families: of the parts; None for a part whose model is fixed.
+        n_sites: sites of the parts.
+        priors: of the multipliers.
+
+    Attributes:
+        names: of the parameters reported; with several parts the number of the part follows, as in `alpha{2}`.
+        n_coordinates: d; 0 if nothing is inferred.
+    """
+
+    def __init__(
+        self, families: Sequence[ModelFamily | None], n_sites: Sequence[float], priors: ParameterPriors
+    ) -> None:
+        self.priors = priors
+        self.families = tuple(families)
+        self._slices: list[slice] = []
+        names: list[str] = []
+        end = 0
+        for number, family in enumerate(self.families, start=1):
+            n = 0 if family is None else family.n_coordinates
+            self._slices.append(slice(end, end + n))
+            end += n
+            suffix = f"{{{number}}}" if len(self.families) > 1 else ""
+            names += [] if family is None else [name + suffix for name in family.names]
+        self._multipliers = slice(end, end + len(self.families) - 1)
+        if len(self.families) > 1:
+            names += [f"m{{{number}}}" for number in range(1, len(self.families) + 1)]
+            priors.multipliers.check(len(self.families), "rate multipliers")
+        self.names = tuple(names)
+        self.n_coordinates = self._multipliers.stop
+        total = sum(n_sites)
+        self._inverse_shares = torch.tensor([total / n for n in n_sites], dtype=torch.float64)
+
+    def of_part(self, part: int, coordinates: Tensor) -> Tensor:
+        """(T, d_part) coordinates of one part."""
+        return coordinates[:, self._slices[part]]
+
+    def multipliers(self, coordinates: Tensor) -> Tensor | None:
+        """(T, parts) rate multipliers; None with a single part."""
+        if len(self.families) == 1:
+            return None
+        return shares(coordinates[:, self._multipliers]) * self._inverse_shares
+
+    def values(self, coordinates: Tensor) -> Tensor:
+        """(T, len(names)) parameters of coordinates (T, d)."""
+        parts = [
+            family.values(self.of_part(i, coordinates)) for i, family in enumerate(self.families) if family is not None
+        ]
+        rates = self.multipliers(coordinates)
+        found = [*parts, *([] if rates is None else [rates])]
+        return torch.cat(found, dim=1) if found else coordinates.new_empty(len(coordinates), 0)
+
+    def log_prior(self, coordinates: Tensor) -> Tensor:
+        """(T,) log density of coordinates (T, d)."""
+        total = coordinates.new_zeros(len(coordinates))
+        for i, family in enumerate(self.families):
+            if family is not None:
+                total = total + family.log_prior(self.of_part(i, coordinates))
+        if len(self.families) > 1:
+            total = total + self.priors.multipliers.log_prob(shares(coordinates[:, self._multipliers]))
+        return total
+
+    def check(self, coordinates: Tensor, n_trees: int) -> None:
+        """Raise ConfigError unless coordinates are (T, d)."""
+        if tuple(coordinates.shape) != (n_trees, self.n_coordinates):
+            raise ConfigError(
+                f"parameters of {n_trees} trees must be coordinates ({n_trees}, {self.n_coordinates}), "
+                f"not {tuple(coordinates.shape)}"
+            )
+
+    def start(self) -> Tensor:
+        """(d,) coordinates to begin a search at: equal shares, kappa 2, shape 1/2, a tenth of the sites invariant."""
+        values = torch.zeros(self.n_coordinates, dtype=torch.float64)
+        firsts = {"ratio": np.log(2.0), "shape": np.log(0.5), "invariant": np.log(1 / 9)}
+        for part, family in zip(self._slices, self.families, strict=True):
+            for block in () if family is None else family.blocks:
+                if block.kind in firsts:
+                    values[part.start + block.columns.start] = firsts[block.kind]
+        if len(self.families) > 1:  # all rates 1
+            log_shares = -self._inverse_shares.log()
+            values[self._multipliers] = log_shares[:-1] - log_shares[-1]
+        return values
+
+
+def shares(coordinates: Tensor) -> Tensor:
+    """(T, n) softmax of coordinates (T, n - 1) and 0."""
+    return torch.softmax(torch.nn.functional.pad(coordinates, (0, 1)), dim=1)
+
+
+def _blocks(said: ModelSpecification, priors: ParameterPriors) -> list[_Block]:
+    found: list[_Block] = []
+
+    def add(kind: str, n_shares: int, names: tuple[str, ...], prior: Dirichlet | Beta | PositivePrior) -> None:
+        if isinstance(prior, Dirichlet):
+            prior.check(n_shares, "exchangeabilities" if kind == "rates" else kind)
+        first = found[-1].columns.stop if found else 0
+        columns = slice(first, first + max(1, n_shares - 1))
+        found.append(_Block(kind=kind, columns=columns, n_shares=n_shares, names=names, prior=prior))
+
+    if said.rates == INFERRED:
+        if said.name in ("K80", "HKY85"):
+            add("ratio", 0, ("kappa",), priors.ratio)
+        elif said.name == "TN93":
+            add("rates", 3, ("r(A<->G)", "r(C<->T)", "r(others)"), priors.exchangeabilities)
+        else:
+            add("rates", 6, tuple(f"r({pair})" for pair in _EXCHANGED), priors.exchangeabilities)
+    if said.frequencies == INFERRED:
+        add("frequencies", 4, tuple(f"pi({state})" for state in "ACGT"), priors.frequencies)
+    if said.gamma is not None and said.gamma.shape == INFERRED:
+        add("shape", 0, ("alpha",), priors.shape)
+    if said.proportion_invariant == INFERRED:
+        add("invariant", 0, ("pinvar",), priors.invariant)
+    return found

@@ -1,0 +1,126 @@
+"""The likelihood of one part of an alignment under its substitution model."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.felsenstein import (
+    jc69_hessian,
+    jc69_log_likelihood,
+    parametric_log_likelihood,
+    spectral_log_likelihood,
+    tree_hessian,
+    tree_log_likelihood,
+)
+from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
+from vbpi_mix.model.parameters import ModelFamily
+from vbpi_mix.model.substitution import JC69, SubstitutionModel
+from vbpi_mix.phylo import SitePatterns, TopologyBatch
+
+# transition matrices of that many trees exist at a time, with the copies that the kernels make of them
+_TREES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Site patterns and what evolves them.
+
+    Arguments:
+        patterns: of the part; merged as far as the model's symmetry allows.
+        model: with fixed parameters, or a family whose parameters are given with every tree.
+        rate: multiplies all branch lengths.
+        backend: a word of `felsenstein.BACKENDS`.
+        dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
+    """
+
+    patterns: SitePatterns
+    model: SubstitutionModel | ModelFamily
+    rate: float = 1.0
+    backend: str = "numba"
+    dtype: torch.dtype = torch.float64
+
+    @property
+    def family(self) -> ModelFamily | None:
+        """The model, if its parameters are not fixed."""
+        return self.model if isinstance(self.model, ModelFamily) else None
+
+    @property
+    def is_plain_jc69(self) -> bool:
+        """Whether branch lengths are those of Jukes and Cantor's model as they stand."""
+        return isinstance(self.model, JC69) and self.rate == 1.0
+
+    def at(self, coordinates: Tensor, rate: float) -> "Part":
+        """The part under constant parameters, coordinates (d,), and another rate."""
+        model = self.model.at(coordinates) if isinstance(self.model, ModelFamily) else self.model
+        return replace(self, model=model, rate=self.rate * rate)
+
+    def log_likelihood(
+        self, branch_lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor | None = None
+    ) -> Tensor:
+        """(T,) log p(patterns | topology, branch lengths (T, E), coordinates (T, d) of the family).
+
+        Raises:
+            ConfigError: the model is a family, and no coordinates are given.
+            InputError, NumericalError: as in `felsenstein.jc69_log_likelihood`.
+        """
+        lengths = branch_lengths if self.rate == 1.0 else branch_lengths * self.rate
+        if isinstance(self.model, JC69):
+            return jc69_log_likelihood(lengths, topologies, self.patterns, backend=self.backend, dtype=self.dtype)
+        check_inputs(topologies, self.patterns)
+        check_lengths(lengths, topologies)
+        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        if isinstance(self.model, ModelFamily):
+            if coordinates is None:
+                raise ConfigError(f"the model {self.model.specification} has parameters: give their coordinates")
+            values = [self._under_family(self.model, lengths[s], topologies[s], coordinates[s]) for s in slices]
+        else:
+            values = [self._under_constants(self.model, lengths[s], topologies[s]) for s in slices]
+        return values[0] if len(values) == 1 else torch.cat(values)
+
+    @torch.no_grad()
+    def hessian(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        """(T, E, E) Hessians of the log-likelihoods in the branch lengths (T, E), 0 where these are -inf.
+
+        Raises:
+            ConfigError: the model is a family.
+            InputError, NumericalError: as in `felsenstein.jc69_hessian`.
+        """
+        model, lengths = self.model, branch_lengths * self.rate
+        if isinstance(model, ModelFamily):
+            raise ConfigError(f"the model {model.specification} has parameters: choose them with `at`")
+        if isinstance(model, JC69):
+            return self.rate**2 * jc69_hessian(lengths, topologies, self.patterns)
+        check_inputs(topologies, self.patterns)
+        check_lengths(lengths, topologies)
+        rest = (model.root_frequencies(), model.category_weights())
+        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        found = [
+            tree_hessian(*model.transition_derivatives(lengths[s]), *rest, topologies[s], self.patterns) for s in slices
+        ]
+        return self.rate**2 * torch.cat(found)
+
+    def _under_constants(self, model: SubstitutionModel, lengths: Tensor, topologies: TopologyBatch) -> Tensor:
+        rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)
+        spectrum = model.constant_spectrum()
+        if spectrum is None:
+            matrices = model.transition_matrices(lengths)
+            return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
+        return spectral_log_likelihood(lengths, *spectrum, *rest, backend=self.backend, dtype=self.dtype)
+
+    def _under_family(
+        self, family: ModelFamily, lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor
+    ) -> Tensor:
+        models = family.models(coordinates)
+        return parametric_log_likelihood(
+            lengths,
+            models.rate_matrices(),
+            models.frequencies,
+            models.category_rates(),
+            models.category_weights(),
+            topologies,
+            self.patterns,
+            backend=self.backend,
+            dtype=self.dtype,
+        )

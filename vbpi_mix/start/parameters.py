@@ -1,0 +1,191 @@
+"""Where a fit with unknown model parameters starts: their optimum, and Laplace's approximation around it.
+
+Growth weighs topologies under parameters that all of them share, the optimum on a good topology. Around the optimum the
+log density of log lengths x and coordinates u is nearly quadratic on each topology, with the Hessian H: given x
+optimal, u has precision -(H_uu - H_ux H_xx^-1 H_xu), and x follows u by -H_xx^-1 H_xu.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.start.laplace import laplace_weights, negative_hessian
+from vbpi_mix.start.lengths import optimise_lengths
+from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
+from vbpi_mix.support import SubsplitSupport, encode
+
+_STEP = 1e-3  # of a coordinate, in differences of gradients
+_MOST_STEPS = 500
+_SMALLEST_PRECISION = 0.05  # a coordinate wider than 4.5 units is one that nothing is known of
+_MOST_TOPOLOGIES = 32
+_SMALLEST_SHARE = 1e-3
+_SETTLED = 0.25  # standard deviations
+_GIVE_UP = 25.0  # nats below the best, as for candidates
+_CANDIDATES = 64  # whose lengths are optimised to find a good one
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterFit:
+    """Laplace's approximation of the parameters' posterior.
+
+    Arguments:
+        centre: (d,) mean of the coordinates.
+        covariance: (d, d).
+        response: (n_splits, d) change of a split's log length with the coordinates.
+    """
+
+    centre: np.ndarray
+    covariance: np.ndarray
+    response: np.ndarray
+
+    @property
+    def scale(self) -> np.ndarray:
+        """(d, d) lower triangular factor of the covariance."""
+        return np.linalg.cholesky(self.covariance)
+
+
+def optimise_parameters(
+    model: PhyloModel, topology: TopologyBatch, log_lengths: np.ndarray, coordinates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maximise the joint density in log lengths and coordinates on one topology, by L-BFGS.
+
+    Arguments:
+        model: with d parameters.
+        topology: a single one.
+        log_lengths: (E,) to start from.
+        coordinates: (d,) to start from.
+
+    Returns:
+        (E,) log lengths and (d,) coordinates.
+    """
+    n_edges = len(log_lengths)
+    # an edge behaves like a Poisson count: in these units the curvature is about 1
+    width = 1.0 / np.sqrt(1.0 + model.n_sites * np.exp(log_lengths))
+    units = np.concatenate([width, np.full(len(coordinates), 0.1)])
+    first = np.concatenate([log_lengths, coordinates])
+
+    def loss(z: np.ndarray) -> tuple[float, np.ndarray]:
+        at = first + units * z
+        value, of_lengths, of_coordinates = joint_density(model, topology, at[None, :n_edges], at[None, n_edges:])
+        return -float(value[0]), -units * np.concatenate([of_lengths[0], of_coordinates[0]])
+
+    found = minimize(loss, np.zeros_like(first), jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS})
+    best = first + units * found.x
+    return best[:n_edges], best[n_edges:]
+
+
+@torch.enable_grad()
+def joint_density(
+    model: PhyloModel, topologies: TopologyBatch, log_lengths: np.ndarray, coordinates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) log density in log lengths x (T, E) and coordinates u (T, d), and its derivatives (T, E), (T, d)."""
+    x = torch.from_numpy(np.ascontiguousarray(log_lengths)).requires_grad_()
+    u = torch.from_numpy(np.ascontiguousarray(coordinates)).requires_grad_()
+    value = model.log_joint(x.exp(), topologies, u) + x.sum(dim=1)
+    of_x, of_u = torch.autograd.grad(value.sum(), (x, u))
+    return value.detach().numpy(), of_x.numpy(), of_u.numpy()
+
+
+def find_parameters(model: PhyloModel, topologies: TopologyBatch) -> np.ndarray:
+    """(d,) optimal coordinates on the best of some candidate topologies.
+
+    The best is chosen twice: under the coordinates that a search begins at, and under those it found.
+    """
+    coordinates = model.parameters.start().numpy()
+    few = topologies[np.arange(min(_CANDIDATES, topologies.n_trees))]
+    for _ in range(2):
+        modes = optimise_lengths(model.at(torch.from_numpy(coordinates)), few, tolerance=0.1)
+        best = int(modes.log_density.argmax())
+        _, coordinates = optimise_parameters(model, few[[best]], modes.log_lengths[best], coordinates)
+    return coordinates
+
+
+def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndarray) -> WeightedTopologies:
+    """Weighted topologies under the optimum of the parameters on the heaviest of them.
+
+    Where the optimum moved by a quarter of a standard deviation or less, the weights stay as they are. Else lengths
+    and evidences are computed anew, and weights change by the evidences' ratio.
+
+    Arguments:
+        model: with d parameters.
+        weighted: topologies weighed under `coordinates`.
+        coordinates: (d,).
+    """
+    top = weighted.sample.topologies[[0]]
+    lengths, found = optimise_parameters(model, top, weighted.modes.log_lengths[0], coordinates)
+    _, covariance, _ = _around(model, top, lengths[None], found)
+    away = found - coordinates
+    if float(away @ np.linalg.solve(covariance[0], away)) <= _SETTLED**2:
+        return replace(weighted, coordinates=coordinates)
+    fixed, sample = model.at(torch.from_numpy(found)), weighted.sample
+    modes = optimise_lengths(fixed, sample.topologies, start=weighted.modes.log_lengths, give_up=_GIVE_UP)
+    laplace = laplace_weights(fixed, sample.topologies, modes)
+    ratio = laplace.log_weight - weighted.laplace.log_weight
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(sample.weights) + ratio
+    again = weighted_topologies(sample.taxa, sample.topologies, modes, laplace, log_weight)
+    return replace(again, coordinates=found)
+
+
+def fit_parameters(
+    model: PhyloModel, weighted: WeightedTopologies, support: SubsplitSupport, coordinates: np.ndarray
+) -> ParameterFit:
+    """Laplace's approximation, averaged over the heaviest topologies.
+
+    Arguments:
+        model: with d parameters.
+        weighted: topologies with log lengths optimal under `coordinates`.
+        support: numbers the splits.
+        coordinates: (d,).
+    """
+    shares = weighted.sample.probabilities()
+    heavy = np.flatnonzero(shares >= _SMALLEST_SHARE * shares[0])[:_MOST_TOPOLOGIES]
+    topologies, x = weighted.sample.topologies[heavy], weighted.modes.log_lengths[heavy]
+    share = shares[heavy] / shares[heavy].sum()
+    means, covariances, responses = _around(model, topologies, x, coordinates)
+    centre = share @ means
+    away = means - centre
+    covariance = np.einsum("t,tij->ij", share, covariances) + np.einsum("t,ti,tj->ij", share, away, away)
+    ids = encode(support, topologies).split_ids
+    response = np.zeros((support.n_splits, len(coordinates)))
+    total = np.zeros(support.n_splits)
+    np.add.at(response, ids.reshape(-1), (share[:, None, None] * responses).reshape(-1, len(coordinates)))
+    np.add.at(total, ids.reshape(-1), np.repeat(share, ids.shape[1]))
+    seen = total > 0
+    response[seen] /= total[seen, None]
+    inner = seen.copy()
+    inner[: support.n_taxa] = False
+    # splits of light topologies: inner branches, which follow the parameters as others do
+    response[~seen] = response[inner if inner.any() else seen].mean(axis=0)
+    return ParameterFit(centre=centre, covariance=0.5 * (covariance + covariance.T), response=response)
+
+
+def _around(
+    model: PhyloModel, topologies: TopologyBatch, x: np.ndarray, coordinates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T, d) modes of the coordinates, (T, d, d) covariances, (T, E, d) responses, by one Newton step each."""
+    n_trees, d = topologies.n_trees, len(coordinates)
+    fixed = model.at(torch.from_numpy(coordinates))
+    of_lengths = negative_hessian(fixed, topologies, x)
+    cross, own = np.empty((n_trees, x.shape[1], d)), np.empty((n_trees, d, d))
+    at = np.tile(coordinates, (n_trees, 1))
+    _, _, slope = joint_density(model, topologies, x, at)
+    for j in range(d):
+        sides = []
+        for sign in (1.0, -1.0):
+            moved = at.copy()
+            moved[:, j] += sign * _STEP
+            sides.append(joint_density(model, topologies, x, moved)[1:])
+        cross[:, :, j] = (sides[0][0] - sides[1][0]) / (2 * _STEP)
+        own[:, :, j] = (sides[0][1] - sides[1][1]) / (2 * _STEP)
+    response = np.linalg.solve(of_lengths, cross)
+    precision = -own - cross.transpose(0, 2, 1) @ response
+    values, vectors = np.linalg.eigh(0.5 * (precision + precision.transpose(0, 2, 1)))
+    values = np.maximum(values, _SMALLEST_PRECISION)
+    covariance = (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1)
+    step = np.clip((covariance @ slope[:, :, None])[:, :, 0], -1.0, 1.0)
+    return coordinates + step, covariance, response
