@@ -34,7 +34,8 @@ _DECIDED = {
 }
 # settings that a start depends on, see `experiment.shared_start`
 _OF_THE_START = {
-    "model", "branch_prior_rate", "keep_candidates", "bootstrap", "bootstrap_replicates", "burn_in",
+    "model", "partitions", "priors", "branch_prior", "branch_prior_rate", "keep_candidates",
+    "bootstrap", "bootstrap_replicates", "burn_in",
 }  # fmt: skip
 
 
@@ -130,7 +131,10 @@ class Table3Config:
 
     def of_model(self, job: Table3Job) -> dict[str, Any]:
         """Everything that a model and its figures depend on: the settings of the fit with hashes in place of paths."""
-        settings = {name: value for name, value in asdict(self.fit_config(job)).items() if name not in PATHS}
+        fit = self.fit_config(job)
+        settings = {name: _as_json(value) for name, value in asdict(fit).items() if name not in PATHS}
+        if fit.partitions:
+            settings |= {"partitions": Path(fit.partitions).name, "partitions_sha256": file_hash(Path(fit.partitions))}
         return {
             "data": job.data.name,
             **settings,
@@ -148,7 +152,12 @@ def settings_default(name: str) -> Any:
     """What a record that was written before a setting existed counts as having: the setting's default, or None."""
     known = {f.name: f.default for f in fields(FitConfig)}
     default = known.get(name)
-    return None if default is MISSING else default
+    return None if default is MISSING else _as_json(default)
+
+
+def _as_json(value: Any) -> Any:
+    """As a value comes back from JSON."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def make_table3_config(
