@@ -35,7 +35,7 @@ def test_a_run_leaves_all_its_files_and_opens_again(tmp_path, options):
     assert names == grown | {
         "config.toml", "inputs.npz", "checkpoint.pt", "metrics.jsonl", "provenance.json", "evaluation.json",
         "posterior/sample.trees", "posterior/consensus.nwk", "posterior/consensus.nex", "posterior/consensus.svg",
-        "posterior/consensus.png", "posterior/splits.tsv", "posterior/topologies.tsv", "report.html",
+        "posterior/consensus.png", "posterior/splits.tsv", "posterior/topologies.tsv", "posterior/parameters.tsv",
         "figures/tree.svg", "figures/cloud.svg", "figures/lengths_inner.svg", "figures/lengths_tips.svg",
         "figures/training.svg",
     }  # fmt: skip
