@@ -280,8 +280,20 @@ class ParameterSpace:
 
     def start(self) -> Tensor:
         """(d,) coordinates to begin a search at: equal shares, kappa 2, shape 1/2, a tenth of the sites invariant."""
+        return self._start(shape=0.5, invariant=0.1)
+
+    def starts(self) -> list[Tensor]:
+        """Coordinates (d,) to begin searches at; several where the posterior may have several modes.
+
+        A gamma distribution of rates and invariant sites explain the same sites: few rates near zero beside few
+        invariant sites, or nearly equal rates beside many.
+        """
+        both = any({"shape", "invariant"} <= {block.kind for block in f.blocks} for f in self.families if f is not None)
+        return [self.start(), *([self._start(shape=1.5, invariant=0.6)] if both else [])]
+
+    def _start(self, *, shape: float, invariant: float) -> Tensor:
         values = torch.zeros(self.n_coordinates, dtype=torch.float64)
-        firsts = {"ratio": np.log(2.0), "shape": np.log(0.5), "invariant": np.log(1 / 9)}
+        firsts = {"ratio": np.log(2.0), "shape": np.log(shape), "invariant": np.log(invariant / (1 - invariant))}
         for part, family in zip(self._slices, self.families, strict=True):
             for block in () if family is None else family.blocks:
                 if block.kind in firsts:

@@ -10,7 +10,7 @@ from vbpi_mix.start.features import fitted_features
 from vbpi_mix.start.parameters import ParameterFit
 from vbpi_mix.start.weights import WeightedTopologies
 from vbpi_mix.support import encode
-from vbpi_mix.variational import PhyloMixture
+from vbpi_mix.variational import ParameterPosterior, PhyloMixture
 
 PAPER_SHIFT = -2.0  # location added to every log branch length by the published implementations
 PAPER_PARAMETER_SD = 0.1
@@ -43,6 +43,7 @@ def start_fitted(
             raise ConfigError("the mixture has parameters of the model: give where they start")
         scale = parameters.scale
         mixture.parameter_posterior.start_fitted(parameters.centre, scale, parameters.response @ scale)
+        _spread_over_modes(mixture.parameter_posterior, parameters)
     encoded = encode(mixture.support, weighted.sample.topologies)
     networks, base = mixture.networks, mixture.branches.base
     probabilities = weighted.sample.probabilities()
@@ -87,3 +88,21 @@ def start_published(
             raise ConfigError("the mixture has parameters of the model: give where they start")
         d, n_splits = posterior.n_parameters, mixture.support.n_splits
         posterior.start_fitted(parameter_start, PAPER_PARAMETER_SD * np.eye(d), np.zeros((n_splits, d)))
+
+
+def _spread_over_modes(posterior: ParameterPosterior, parameters: ParameterFit) -> None:
+    """Start components from every mode, about in proportion to the modes' weights, and at least one from each."""
+    n_components = len(posterior.location)
+    total = 1.0 + sum(mode.weight for mode in parameters.others)
+    last = n_components
+    for mode in sorted(parameters.others, key=lambda mode: -mode.weight):
+        count = min(max(1, round(n_components * mode.weight / total)), last - 1)
+        if count < 1:  # one is left, for the first mode
+            break
+        centre = posterior.whitened(torch.from_numpy(mode.centre)[None])[0]
+        root = torch.from_numpy(np.linalg.cholesky(mode.covariance))
+        factor = torch.linalg.solve_triangular(posterior.scale, root, upper=False)
+        diagonal = factor.diagonal().log()
+        posterior.location[last - count : last] = centre
+        posterior.factor[last - count : last] = factor.tril(-1) + torch.diag(diagonal)
+        last -= count

@@ -25,6 +25,8 @@ _MOST_TOPOLOGIES = 32
 _SMALLEST_SHARE = 1e-3
 _SETTLED = 0.25  # standard deviations
 _GIVE_UP = 25.0  # nats below the best, as for candidates
+_APART = 2.0  # standard deviations between two modes
+_SMALLEST_MODE = 0.005  # weight of a mode that components start from
 _CANDIDATES = 64  # whose lengths are optimised to find a good one
 
 
@@ -36,16 +38,33 @@ class ParameterFit:
         centre: (d,) mean of the coordinates.
         covariance: (d, d).
         response: (n_splits, d) change of a split's log length with the coordinates.
+        others: further modes, on the heaviest topology.
     """
 
     centre: np.ndarray
     covariance: np.ndarray
     response: np.ndarray
+    others: tuple["OtherMode", ...] = ()
 
     @property
     def scale(self) -> np.ndarray:
         """(d, d) lower triangular factor of the covariance."""
         return np.linalg.cholesky(self.covariance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherMode:
+    """Laplace's approximation around another mode.
+
+    Arguments:
+        centre: (d,) the mode.
+        covariance: (d, d).
+        weight: its share of the posterior relative to that of the first mode.
+    """
+
+    centre: np.ndarray
+    covariance: np.ndarray
+    weight: float
 
 
 def optimise_parameters(
@@ -91,17 +110,53 @@ def joint_density(
 
 
 def find_parameters(model: PhyloModel, topologies: TopologyBatch) -> np.ndarray:
-    """(d,) optimal coordinates on the best of some candidate topologies.
+    """(d,) optimal coordinates on the best of some candidate topologies, of the heaviest mode that searches found.
 
-    The best is chosen twice: under the coordinates that a search begins at, and under those it found.
+    The best topology is chosen twice: under the coordinates that a search begins at, and under those it found.
     """
-    coordinates = model.parameters.start().numpy()
     few = topologies[np.arange(min(_CANDIDATES, topologies.n_trees))]
-    for _ in range(2):
-        modes = optimise_lengths(model.at(torch.from_numpy(coordinates)), few, tolerance=0.1)
-        best = int(modes.log_density.argmax())
-        _, coordinates = optimise_parameters(model, few[[best]], modes.log_lengths[best], coordinates)
-    return coordinates
+    found = []
+    for start in model.parameters.starts():
+        coordinates, weight = start.numpy(), -np.inf
+        for _ in range(2):
+            modes = optimise_lengths(model.at(torch.from_numpy(coordinates)), few, tolerance=0.1)
+            best = few[[int(modes.log_density.argmax())]]
+            x, coordinates = optimise_parameters(
+                model, best, modes.log_lengths[modes.log_density.argmax()], coordinates
+            )
+            weight = _evidence(model, best, x, coordinates)
+        found.append((weight, coordinates))
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _evidence(model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray) -> float:
+    """Laplace's approximation of the log evidence of a topology around a mode, up to a constant."""
+    density = float(joint_density(model, topology, x[None], coordinates[None])[0][0])
+    _, covariance, _ = _around(model, topology, x[None], coordinates)
+    curvature = negative_hessian(model.at(torch.from_numpy(coordinates)), topology, x[None])[0]
+    return density + 0.5 * (np.linalg.slogdet(covariance[0])[1] - np.linalg.slogdet(curvature)[1])
+
+
+def _other_modes(
+    model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray
+) -> tuple[OtherMode, ...]:
+    """Modes on a topology that searches from `starts` end at, and that are not the one that is known."""
+    starts = model.parameters.starts()
+    if len(starts) == 1:
+        return ()
+    known, first = [coordinates], _evidence(model, topology, x, coordinates)
+    found = []
+    for start in starts:
+        lengths, mode = optimise_parameters(model, topology, x, start.numpy())
+        _, covariance, _ = _around(model, topology, lengths[None], mode)
+        away = [mode - other for other in known]
+        if min(float(a @ np.linalg.solve(covariance[0], a)) for a in away) < _APART**2:
+            continue
+        weight = float(np.exp(min(_evidence(model, topology, lengths, mode) - first, 50.0)))
+        if weight >= _SMALLEST_MODE:
+            known.append(mode)
+            found.append(OtherMode(centre=mode, covariance=covariance[0], weight=weight))
+    return tuple(found)
 
 
 def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndarray) -> WeightedTopologies:
@@ -161,7 +216,12 @@ def fit_parameters(
     inner[: support.n_taxa] = False
     # splits of light topologies: inner branches, which follow the parameters as others do
     response[~seen] = response[inner if inner.any() else seen].mean(axis=0)
-    return ParameterFit(centre=centre, covariance=0.5 * (covariance + covariance.T), response=response)
+    return ParameterFit(
+        centre=centre,
+        covariance=0.5 * (covariance + covariance.T),
+        response=response,
+        others=_other_modes(model, topologies[[0]], x[0], coordinates),
+    )
 
 
 def _around(
