@@ -17,19 +17,17 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 import vbpi_mix as vm
 from benchmarks._common import print_table
-from benchmarks.ranks import MASSES, judge
+from benchmarks.ranks import MASSES, Row, append_rows, judge, read_rows
 from benchmarks.simulate_model import PARAMETERS, draw_truth, simulate_model
 from vbpi_mix.experiment import FitConfig
 from vbpi_mix.io.alignments import write_fasta
 from vbpi_mix.posterior import PosteriorDraws
-from vbpi_mix.provenance import describe
 
 RESULTS = Path(__file__).resolve().parent / "results" / "calibration" / "calibration.jsonl"
 MODEL = "GTR+I+G4"
@@ -38,28 +36,6 @@ FEWEST_TAXA, MOST_TAXA = 6, 8
 SETTINGS = ("sites", "iterations", "components", "particles", "trees", "oversampling")
 INTERVALS = [f"{kind}_{mass}" for mass in MASSES for kind in ("central", "shortest")]
 RANKS = 10
-Row = dict[str, Any]
-
-
-def run(options: argparse.Namespace) -> None:
-    """Fit the alignments that the file does not have yet."""
-    path: Path = options.output
-    done = read_rows(path) if path.exists() else []
-    settings = {name: getattr(options, name) for name in SETTINGS}
-    begin = time.perf_counter()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        if not path.stat().st_size:
-            print(json.dumps({"provenance": describe(), "settings": settings}), file=file, flush=True)
-        elif json.loads(path.read_text(encoding="utf-8").splitlines()[0])["settings"] != settings:
-            raise SystemExit(f"{path} was made with other settings: give another --output")
-        for replicate in range(len(done), options.replicates):
-            if time.perf_counter() - begin > options.max_seconds:
-                break
-            row = one(replicate, options)
-            print(json.dumps(row), file=file, flush=True)
-            k = row["pareto_k"]
-            print(f"{replicate}: {row['seconds']:.1f} s, ESS {row['ess']:.0f} of {row['draws']}, k {k:.2f}", flush=True)
 
 
 def one(replicate: int, options: argparse.Namespace) -> Row:
@@ -183,11 +159,6 @@ def show(path: Path) -> None:
     path.with_name("table.md").write_text("\n".join([*lines, "", note, ""]), encoding="utf-8")
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The alignments of a file, without its first line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "show"))
@@ -205,7 +176,7 @@ def main() -> None:
     if options.what == "show":
         show(options.output)
     else:
-        run(options)
+        append_rows(options, {name: getattr(options, name) for name in SETTINGS}, one)
 
 
 if __name__ == "__main__":

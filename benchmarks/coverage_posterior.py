@@ -15,22 +15,21 @@ import json
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from _common import print_table
-from ranks import MASSES, judge
-from simulate import simulate
 
 import vbpi_mix as vm
+from benchmarks._common import print_table
+from benchmarks.ranks import MASSES, Row, append_rows, judge, read_rows
+from benchmarks.simulate import simulate
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior import PosteriorDraws
-from vbpi_mix.provenance import describe
 
 RESULTS = Path(__file__).resolve().parent / "results" / "coverage" / "coverage.jsonl"
 BINS = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 RANKS = 20
+SETTINGS = ("taxa", "sites", "iterations", "components", "particles", "trees", "oversampling")
 
 
 def main() -> None:
@@ -38,33 +37,10 @@ def main() -> None:
     if arguments.what == "show":
         show(arguments.output)
     else:
-        run(arguments)
+        append_rows(arguments, {name: getattr(arguments, name) for name in SETTINGS}, one)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Fit the alignments that the file does not have yet."""
-    path: Path = arguments.output
-    done = _read(path) if path.exists() else []
-    settings = {
-        name: getattr(arguments, name)
-        for name in ("taxa", "sites", "iterations", "components", "particles", "trees", "oversampling")
-    }
-    begin = time.perf_counter()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        if not done:
-            print(json.dumps({"provenance": describe(), "settings": settings}), file=file, flush=True)
-        elif json.loads(path.read_text().splitlines()[0])["settings"] != settings:
-            raise SystemExit(f"{path} was made with other settings: give another --output")
-        for replicate in range(len(done), arguments.replicates):
-            if time.perf_counter() - begin > arguments.max_seconds:
-                break
-            row = one(replicate, arguments)
-            print(json.dumps(row), file=file, flush=True)
-            print(f"{replicate}: {row['seconds']:.1f} s, ESS {row['ess']:.0f} of {row['draws']}", flush=True)
-
-
-def one(replicate: int, arguments: argparse.Namespace) -> dict[str, Any]:
+def one(replicate: int, arguments: argparse.Namespace) -> Row:
     """Simulate, fit, and compare the posterior with the truth."""
     generator = np.random.default_rng(np.random.SeedSequence(entropy=20260, spawn_key=(replicate,)))
     alignment, truth, lengths = simulate(
@@ -92,9 +68,7 @@ def one(replicate: int, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def compare(
-    sample: PosteriorDraws, clades: np.ndarray, lengths: np.ndarray, generator: np.random.Generator
-) -> dict[str, Any]:
+def compare(sample: PosteriorDraws, clades: np.ndarray, lengths: np.ndarray, generator: np.random.Generator) -> Row:
     """Ranks and intervals of the true lengths, and the posterior probability of every split with its truth.
 
     Arguments:
@@ -135,7 +109,7 @@ def compare(
 
 def show(path: Path) -> None:
     """Print the tables and write summary.json."""
-    rows = _read(path)
+    rows = read_rows(path)
     lengths = [
         {"of": name, **coverage([entries(row) for row in rows], key)}
         for name, entries in (
@@ -171,7 +145,7 @@ def show(path: Path) -> None:
     path.with_name("summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
 
 
-def coverage(clusters: list[list[dict[str, Any] | None]], key: str) -> dict[str, Any]:
+def coverage(clusters: list[list[Row | None]], key: str) -> Row:
     """Share of truths held, with a standard error from the spread between alignments (edges of one are dependent).
 
     An edge of the true tree that no sampled tree has counts as not held.
@@ -191,7 +165,7 @@ def coverage(clusters: list[list[dict[str, Any] | None]], key: str) -> dict[str,
     }
 
 
-def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def calibration(rows: list[Row]) -> list[Row]:
     """Splits by posterior probability: how many should be true, how many are."""
     table = []
     edges = [*pairwise(BINS), (0.0, 1.0)]
@@ -218,17 +192,13 @@ def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
-def _rank_counts(entries: list[dict[str, Any]]) -> list[int]:
+def _rank_counts(entries: list[Row]) -> list[int]:
     """Ranks in equal classes: level where the posterior is calibrated."""
     return np.histogram([x["rank"] for x in entries], bins=RANKS, range=(0, 1))[0].tolist()
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+def _rounded(row: Row) -> Row:
     return {key: f"{value:.3f}" if isinstance(value, float) else value for key, value in row.items()}
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,19 @@ def shared_data(repository) -> Path:
     if not folder.is_dir():
         pytest.skip("the reference data folder ../shared/data is not there")
     return folder
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Run the program as from a shell; returns (exit status, stdout, stderr)."""
+    # not above: the interpreter of Triton must be chosen before torch is imported
+    from vbpi_mix.cli.main import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run

@@ -3,29 +3,17 @@
 import json
 import os
 import signal
-import sys
 
 import pytest
 
 from tests.experiment.simulated import write_example
-from vbpi_mix.cli.main import main
 from vbpi_mix.experiment.bench import table3, table3_timing, toy_timing
 
 
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Run the program; returns (exit status, stdout, stderr)."""
+@pytest.fixture(autouse=True)
+def few_timings(monkeypatch):
     monkeypatch.setattr(table3_timing, "_BLOCKS", 3)
     monkeypatch.setattr(toy_timing, "CASES", tuple({**case, "steps": 2} for case in toy_timing.CASES))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_toy(program, tmp_path):

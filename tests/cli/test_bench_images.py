@@ -1,27 +1,11 @@
 """`vbpi-mix bench mnist`, `fashion`, `cifar10` as a user runs them."""
 
 import dataclasses
-import sys
 
 import pytest
 
 from tests.experiment.bench.image_examples import write_colour, write_grey
-from vbpi_mix.cli.main import main
 from vbpi_mix.experiment.bench.images_config import SCALES
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Run the program; returns (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_train_and_render(program, tmp_path, monkeypatch):

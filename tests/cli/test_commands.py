@@ -1,30 +1,14 @@
 """The program as a user runs it: output, exit statuses, one line per error."""
 
 import json
-import sys
 
 import dendropy
 import pytest
 
 from tests.experiment.simulated import write_example
 from vbpi_mix.cli.console import duration
-from vbpi_mix.cli.main import main
 from vbpi_mix.cli.options import parse_duration
 from vbpi_mix.errors import ConfigError
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Run the program; returns (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -1,29 +1,13 @@
 """Substitution models on the command line: likelihoods of other programs, a whole fit, and mistakes."""
 
 import json
-import sys
 
 import pytest
 
 from tests.experiment.simulated import write_example
 from tests.felsenstein.test_other_programs import assert_case
-from vbpi_mix.cli.main import main
 
 FULL = "GTR{1.2,3.1,0.7,0.9,4.0}+F+I{0.1}+G4{0.8}"
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Run the program; returns (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize("name", ["K80", "GTR", "GTR+I+G4 mean", "HKY85+G4 median"])

@@ -1,27 +1,13 @@
 """`vbpi-mix support` as a user runs it."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
 from tests.experiment.simulated import write_example
-from vbpi_mix.cli.main import main
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.support import load_support
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

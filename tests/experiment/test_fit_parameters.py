@@ -1,7 +1,5 @@
 """Fits with inferred parameters: against brute force, against fixed models, in a folder, from the command line."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ import torch
 from tests.experiment.simulated import write_example
 from tests.oracles.quartet import quartet_alignment
 from tests.oracles.quartet_k80 import kappa_posterior
-from vbpi_mix.cli.main import main
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config
@@ -177,20 +174,6 @@ def test_topologies_that_enter_while_training(tmp_path):
     assert np.isfinite(run.evaluate(n_particles=50, n_repeats=2).log_ml_pooled.value)
     again = Run.load(tmp_path / "whole")
     assert again.evaluate(n_particles=50, n_repeats=2) == run.evaluate(n_particles=50, n_repeats=2)
-
-
-@pytest.fixture
-def program(monkeypatch, capsys):
-    """Run the program; returns (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vbpi-mix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 QUICK = ("--iterations", 20, "--components", 2, "--sampled", 1, "--particles", 2, "--seed", 3)

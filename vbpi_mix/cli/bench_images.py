@@ -1,6 +1,7 @@
 """`vbpi-mix bench mnist`, `fashion`, `cifar10`: the image models of the paper."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,93 +41,55 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
-def mnist(
-    output: Output,
-    rows: Rows = None,
-    scale: ScaleWord = "small",
-    data: Data = None,
-    epochs: Epochs = None,
-    seeds: Seeds = 1,
-    first_seed: FirstSeed = 1,
-    train: Train = None,
-    test: Test = None,
-    threads: Threads = 1,
-    quiet: Quiet = False,
-) -> int:
+def _command(name: "ImageSet", text: str) -> Callable[..., int]:
+    """The command that trains models of one set of images, with its help."""
+
+    def bench(
+        output: Output,
+        rows: Rows = None,
+        scale: ScaleWord = "small",
+        data: Data = None,
+        epochs: Epochs = None,
+        seeds: Seeds = 1,
+        first_seed: FirstSeed = 1,
+        train: Train = None,
+        test: Test = None,
+        threads: Threads = 1,
+        quiet: Quiet = False,
+    ) -> int:
+        from vbpi_mix.experiment.bench.images import run_images
+        from vbpi_mix.experiment.bench.images_config import make_images_config
+
+        config = make_images_config(
+            name,
+            scale=scale,
+            rows=rows or (),
+            epochs=epochs,
+            n_seeds=seeds,
+            first_seed=first_seed,
+            n_train=train,
+            n_test=test,
+        )
+        with ConsoleReporter(quiet=quiet) as reporter:
+            outcome = run_images(config, output, source=data, n_threads=threads, reporter=reporter)
+            if outcome.signal_number is not None:
+                reporter.warning(f"stopped; {len(outcome.records)} models have their record: the same command goes on")
+                return 128 + outcome.signal_number
+        typer.echo(f"{len(outcome.records)} models have their record: {config.title}")
+        typer.echo(f"tables and pictures: vbpi-mix bench render {shlex.quote(str(output))}")
+        return 0
+
+    bench.__doc__ = text
+    return bench
+
+
+mnist = _command(
+    "mnist",
     """Train MISVAE and SEMVAE on MNIST and keep a record of each: test likelihoods, Frechet distance, times.
 
     The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
     that are there already are kept. A call that was stopped goes on where it was.
-    """
-    return _bench("mnist", output, rows, scale, data, epochs, seeds, first_seed, train, test, threads, quiet)
-
-
-def fashion(
-    output: Output,
-    rows: Rows = None,
-    scale: ScaleWord = "small",
-    data: Data = None,
-    epochs: Epochs = None,
-    seeds: Seeds = 1,
-    first_seed: FirstSeed = 1,
-    train: Train = None,
-    test: Test = None,
-    threads: Threads = 1,
-    quiet: Quiet = False,
-) -> int:
-    """Train MISVAE and SEMVAE on FashionMNIST; as `vbpi-mix bench mnist`."""
-    return _bench("fashion-mnist", output, rows, scale, data, epochs, seeds, first_seed, train, test, threads, quiet)
-
-
-def cifar10(
-    output: Output,
-    rows: Rows = None,
-    scale: ScaleWord = "small",
-    data: Data = None,
-    epochs: Epochs = None,
-    seeds: Seeds = 1,
-    first_seed: FirstSeed = 1,
-    train: Train = None,
-    test: Test = None,
-    threads: Threads = 1,
-    quiet: Quiet = False,
-) -> int:
-    """Train MISVAE on CIFAR-10, its encoder from scratch; as `vbpi-mix bench mnist`."""
-    return _bench("cifar10", output, rows, scale, data, epochs, seeds, first_seed, train, test, threads, quiet)
-
-
-def _bench(
-    name: "ImageSet",
-    output: Path,
-    rows: list[str] | None,
-    scale: str,
-    data: Path | None,
-    epochs: int | None,
-    seeds: int,
-    first_seed: int,
-    train: int | None,
-    test: int | None,
-    threads: int,
-    quiet: bool,
-) -> int:
-    from vbpi_mix.experiment.bench.images import run_images
-    from vbpi_mix.experiment.bench.images_config import make_images_config
-
-    config = make_images_config(
-        name,
-        scale=scale,
-        rows=rows or (),
-        epochs=epochs,
-        n_seeds=seeds,
-        first_seed=first_seed,
-        n_train=train,
-        n_test=test,
-    )
-    with ConsoleReporter(quiet=quiet) as reporter:
-        outcome = run_images(config, output, source=data, n_threads=threads, reporter=reporter)
-        if outcome.signal_number is not None:
-            reporter.warning(f"stopped; {len(outcome.records)} models have their record: the same command goes on")
-            return 128 + outcome.signal_number
-    typer.echo(f"{len(outcome.records)} models have their record: {config.title}")
-    typer.echo(f"tables and pictures: vbpi-mix bench render {shlex.quote(str(output))}")
-    return 0
+    """,
+)
+fashion = _command("fashion-mnist", "Train MISVAE and SEMVAE on FashionMNIST; as `vbpi-mix bench mnist`.")
+cifar10 = _command("cifar10", "Train MISVAE on CIFAR-10, its encoder from scratch; as `vbpi-mix bench mnist`.")

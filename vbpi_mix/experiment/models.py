@@ -17,7 +17,6 @@ from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.sources import load_candidates, make_sources
 from vbpi_mix.model import parse_model
 
-MODELS = ("JC69", "HKY", "HKY+G4", "GTR", "GTR+G4", "GTR+I+G4")
 ITERATIONS = 2000  # after which the evidence from importance weights hardly gains by more
 
 

@@ -123,31 +123,21 @@ def _by_lengths(
     with_gradient: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and derivatives from matrices (T, C, E, 4, 4), which `prepare` writes, by trees, where it is given."""
-    n_trees, n_categories, n_edges = by_category.shape[:3]
-    dtype: type[np.floating] = by_category.dtype.type
+    n_trees, _, n_edges = by_category.shape[:3]
     states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
-    if prepare is not None and len(blocks) > 1:  # several tasks use the matrices of a tree
-        prepare((0, n_trees))
-        prepare = None
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
     children = _children(topologies)
-    slopes = generators.astype(dtype)
+    slopes = generators.astype(by_category.dtype)
 
-    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
-        def run(work: _GeneralWorkspace) -> None:
-            if prepare is not None:
-                prepare(tree_range)
-            length_kernels.length_kernel(
-                by_category, slopes, frequencies, category_weights, children, states, weights,
-                tree_range, block_range, with_gradient, *work, values[i], gradient[i],
-            )  # fmt: skip
+    def climb(i: int, block_range: Range, tree_range: Range, work: _GeneralWorkspace) -> None:
+        length_kernels.length_kernel(
+            by_category, slopes, frequencies, category_weights, children, states, weights,
+            tree_range, block_range, with_gradient, *work, values[i], gradient[i],
+        )  # fmt: skip
 
-        return run
-
-    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
-    run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
+    _run_shares(by_category, patterns.n_taxa, trees, blocks, prepare, climb)
     total = values.sum(axis=0)
     return total, _gradient_of(total, gradient)
 
@@ -168,7 +158,7 @@ def general(
     """
     n_trees = len(matrices)
     of_trees = _for_each_tree(frequencies, n_trees), _for_each_tree(category_weights, n_trees)
-    results = from_categories(
+    results = _from_categories(
         _by_category(matrices, dtype), None, *of_trees, topologies, patterns, with_gradient=with_gradient
     )
     total, of_matrices, of_frequencies, of_weights = results
@@ -218,7 +208,7 @@ def by_rates(
     def prepare(tree_range: Range) -> None:
         rate_kernels.matrices_of_trees(lengths, rates, values, products, tree_range, flat)
 
-    total, of_matrices, of_frequencies, of_weights = from_categories(
+    total, of_matrices, of_frequencies, of_weights = _from_categories(
         by_category, prepare, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient
     )
     of_lengths, of_generators, of_rates = np.zeros_like(lengths), np.zeros((n_trees, 4, 4)), np.zeros_like(rates)
@@ -235,7 +225,7 @@ def by_rates(
     return results
 
 
-def from_categories(
+def _from_categories(
     by_category: np.ndarray,
     prepare: Callable[[Range], None] | None,
     frequencies: np.ndarray,
@@ -250,32 +240,22 @@ def from_categories(
     The derivatives are those in the matrices, in frequencies (T, 4) and in category weights (T, C).
     """
     n_trees, n_categories, n_edges = by_category.shape[:3]
-    dtype: type[np.floating] = by_category.dtype.type
     states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
     trees, blocks = _shares(n_trees, len(states))
-    if prepare is not None and len(blocks) > 1:  # several tasks use the matrices of a tree
-        prepare((0, n_trees))
-        prepare = None
     values = np.zeros((len(blocks), n_trees))
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
     of_weights = np.zeros((len(blocks), n_trees, n_categories))
     children = _children(topologies)
 
-    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
-        def run(work: _GeneralWorkspace) -> None:
-            if prepare is not None:
-                prepare(tree_range)
-            general_kernels.general_kernel(
-                by_category, frequencies, category_weights, children, states, weights,
-                tree_range, block_range, with_gradient,
-                *work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
-            )  # fmt: skip
+    def climb(i: int, block_range: Range, tree_range: Range, work: _GeneralWorkspace) -> None:
+        general_kernels.general_kernel(
+            by_category, frequencies, category_weights, children, states, weights,
+            tree_range, block_range, with_gradient,
+            *work, values[i], of_matrices[i], of_frequencies[i], of_weights[i],
+        )  # fmt: skip
 
-        return run
-
-    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
-    run_tasks(tasks, lambda: _general_workspace(patterns.n_taxa, n_edges, n_categories, dtype), get_threads())
+    _run_shares(by_category, patterns.n_taxa, trees, blocks, prepare, climb)
     total = values.sum(axis=0)
     return (
         total,
@@ -283,6 +263,41 @@ def from_categories(
         _gradient_of(total, of_frequencies),
         _gradient_of(total, of_weights),
     )
+
+
+def _run_shares(
+    by_category: np.ndarray,
+    n_taxa: int,
+    trees: list[Range],
+    blocks: list[Range],
+    prepare: Callable[[Range], None] | None,
+    climb: Callable[[int, Range, Range, _GeneralWorkspace], None],
+) -> None:
+    """Climb every share of the trees for every share of the blocks, one task each.
+
+    Arguments:
+        by_category: (T, C, E, 4, 4) transition matrices.
+        n_taxa: N.
+        trees: shares of the trees, see `_shares`.
+        blocks: shares of the blocks of patterns.
+        prepare: writes the matrices of some trees, if they are not there yet.
+        climb: takes the number of the share of blocks, its blocks, trees, and a workspace.
+    """
+    if prepare is not None and len(blocks) > 1:  # several tasks use the matrices of a tree
+        prepare((0, len(by_category)))
+        prepare = None
+
+    def task(i: int, block_range: Range, tree_range: Range) -> Callable[[_GeneralWorkspace], None]:
+        def run(work: _GeneralWorkspace) -> None:
+            if prepare is not None:
+                prepare(tree_range)
+            climb(i, block_range, tree_range, work)
+
+        return run
+
+    _, n_categories, n_edges = by_category.shape[:3]
+    tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
+    run_tasks(tasks, lambda: _general_workspace(n_taxa, n_edges, n_categories, by_category.dtype.type), get_threads())
 
 
 def _for_each_tree(values: np.ndarray, n_trees: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation, 
 from vbpi_mix.model.model_string import INFERRED, ModelSpecification
 from vbpi_mix.model.parameter_priors import Beta, Dirichlet, ParameterPriors, PositivePrior
 from vbpi_mix.model.rate_matrices import rate_matrices
-from vbpi_mix.model.site_rates import SiteRates
+from vbpi_mix.model.site_rates import SiteRates, with_invariant_rate, with_invariant_weight
 from vbpi_mix.model.substitution import ReversibleModel
 from vbpi_mix.phylo import SitePatterns
 
@@ -56,8 +56,7 @@ class SubstitutionModels:
             rates = discrete_gamma_rates(shape, self.n_gamma_categories, discretisation=self.discretisation)
         if self.proportion_invariant is None:
             return rates
-        none = torch.zeros(n_trees, 1, dtype=torch.float64)
-        return torch.cat([none, rates / (1 - self.proportion_invariant)[:, None]], dim=1)
+        return with_invariant_rate(rates, self.proportion_invariant)
 
     def category_weights(self) -> Tensor:
         """(T, C) probabilities of the categories."""
@@ -65,8 +64,7 @@ class SubstitutionModels:
         weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
         if self.proportion_invariant is None:
             return weights
-        invariant = self.proportion_invariant[:, None]
-        return torch.cat([invariant, weights * (1 - invariant)], dim=1)
+        return with_invariant_weight(weights, self.proportion_invariant)
 
     def single(self, *, exchangeable: bool) -> ReversibleModel:
         """The first of them as a model with constant parameters."""

@@ -37,8 +37,7 @@ class SiteRates:
         rates = self._variable_rates()
         if self.proportion_invariant is None:
             return rates
-        variable = 1 - self._checked_proportion(self.proportion_invariant)
-        return torch.cat([torch.zeros(1, dtype=torch.float64), rates / variable])
+        return with_invariant_rate(rates, self._checked_proportion(self.proportion_invariant))
 
     def weights(self) -> Tensor:
         """(C,) probabilities of the categories."""
@@ -46,8 +45,7 @@ class SiteRates:
         weights = torch.full((n_categories,), 1 / n_categories, dtype=torch.float64)
         if self.proportion_invariant is None:
             return weights
-        invariant = self._checked_proportion(self.proportion_invariant)
-        return torch.cat([invariant.reshape(1), weights * (1 - invariant)])
+        return with_invariant_weight(weights, self._checked_proportion(self.proportion_invariant))
 
     def _variable_rates(self) -> Tensor:
         if self.gamma_shape is None:
@@ -59,3 +57,15 @@ class SiteRates:
         if not 0 <= float(proportion.detach()) < 1:
             raise NumericalError(f"the proportion of invariant sites is {float(proportion)}: it must lie in [0, 1)")
         return proportion
+
+
+def with_invariant_rate(rates: Tensor, proportion: Tensor) -> Tensor:
+    """(..., C + 1) rates 0 and r / (1 - p), for rates r (..., C) of the other sites and proportions p (...)."""
+    variable = rates / (1 - proportion)[..., None]
+    return torch.cat([torch.zeros_like(variable[..., :1]), variable], dim=-1)
+
+
+def with_invariant_weight(weights: Tensor, proportion: Tensor) -> Tensor:
+    """(..., C + 1) probabilities p and (1 - p) w, for weights w (..., C) of the other categories."""
+    invariant = proportion[..., None]
+    return torch.cat([invariant, weights * (1 - invariant)], dim=-1)

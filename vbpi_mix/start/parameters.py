@@ -115,47 +115,45 @@ def find_parameters(model: PhyloModel, topologies: TopologyBatch) -> np.ndarray:
     The best topology is chosen twice: under the coordinates that a search begins at, and under those it found.
     """
     few = topologies[np.arange(min(_CANDIDATES, topologies.n_trees))]
-    found = []
-    for start in model.parameters.starts():
-        coordinates, weight = start.numpy(), -np.inf
-        for _ in range(2):
-            modes = optimise_lengths(model.at(torch.from_numpy(coordinates)), few, tolerance=0.1)
-            best = few[[int(modes.log_density.argmax())]]
-            x, coordinates = optimise_parameters(
-                model, best, modes.log_lengths[modes.log_density.argmax()], coordinates
-            )
-            weight = _evidence(model, best, x, coordinates)
-        found.append((weight, coordinates))
-    return max(found, key=lambda pair: pair[0])[1]
+    found = [_search(model, few, start.numpy()) for start in model.parameters.starts()]
+    if len(found) > 1:
+        evidence = [float(_around(model, topology, x[None], u).log_evidence[0]) for topology, x, u in found]
+        return found[int(np.argmax(evidence))][2]
+    return found[0][2]
 
 
-def _evidence(model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray) -> float:
-    """Laplace's approximation of the log evidence of a topology around a mode, up to a constant."""
-    density = float(joint_density(model, topology, x[None], coordinates[None])[0][0])
-    _, covariance, _ = _around(model, topology, x[None], coordinates)
-    curvature = negative_hessian(model.at(torch.from_numpy(coordinates)), topology, x[None])[0]
-    return density + 0.5 * (np.linalg.slogdet(covariance[0])[1] - np.linalg.slogdet(curvature)[1])
+def _search(
+    model: PhyloModel, candidates: TopologyBatch, coordinates: np.ndarray
+) -> tuple[TopologyBatch, np.ndarray, np.ndarray]:
+    """Topology, (E,) log lengths and (d,) coordinates that a search from given coordinates ends at."""
+    topology, x = candidates[[0]], np.empty(0)
+    for _ in range(2):
+        modes = optimise_lengths(model.at(torch.from_numpy(coordinates)), candidates, tolerance=0.1)
+        best = int(modes.log_density.argmax())
+        topology = candidates[[best]]
+        x, coordinates = optimise_parameters(model, topology, modes.log_lengths[best], coordinates)
+    return topology, x, coordinates
 
 
 def _other_modes(
-    model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray
+    model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray, log_evidence: float
 ) -> tuple[OtherMode, ...]:
     """Modes on a topology that searches from `starts` end at, and that are not the one that is known."""
     starts = model.parameters.starts()
     if len(starts) == 1:
         return ()
-    known, first = [coordinates], _evidence(model, topology, x, coordinates)
-    found = []
+    known, found = [coordinates], []
     for start in starts:
         lengths, mode = optimise_parameters(model, topology, x, start.numpy())
-        _, covariance, _ = _around(model, topology, lengths[None], mode)
+        here = _around(model, topology, lengths[None], mode)
+        covariance = here.covariance[0]
         away = [mode - other for other in known]
-        if min(float(a @ np.linalg.solve(covariance[0], a)) for a in away) < _APART**2:
+        if min(float(a @ np.linalg.solve(covariance, a)) for a in away) < _APART**2:
             continue
-        weight = float(np.exp(min(_evidence(model, topology, lengths, mode) - first, 50.0)))
+        weight = float(np.exp(min(float(here.log_evidence[0]) - log_evidence, 50.0)))
         if weight >= _SMALLEST_MODE:
             known.append(mode)
-            found.append(OtherMode(centre=mode, covariance=covariance[0], weight=weight))
+            found.append(OtherMode(centre=mode, covariance=covariance, weight=weight))
     return tuple(found)
 
 
@@ -172,9 +170,9 @@ def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndar
     """
     top = weighted.sample.topologies[[0]]
     lengths, found = optimise_parameters(model, top, weighted.modes.log_lengths[0], coordinates)
-    _, covariance, _ = _around(model, top, lengths[None], found)
+    covariance = _around(model, top, lengths[None], found).covariance[0]
     away = found - coordinates
-    if float(away @ np.linalg.solve(covariance[0], away)) <= _SETTLED**2:
+    if float(away @ np.linalg.solve(covariance, away)) <= _SETTLED**2:
         return replace(weighted, coordinates=coordinates)
     fixed, sample = model.at(torch.from_numpy(found)), weighted.sample
     modes = optimise_lengths(fixed, sample.topologies, start=weighted.modes.log_lengths, give_up=_GIVE_UP)
@@ -201,14 +199,14 @@ def fit_parameters(
     heavy = np.flatnonzero(shares >= _SMALLEST_SHARE * shares[0])[:_MOST_TOPOLOGIES]
     topologies, x = weighted.sample.topologies[heavy], weighted.modes.log_lengths[heavy]
     share = shares[heavy] / shares[heavy].sum()
-    means, covariances, responses = _around(model, topologies, x, coordinates)
-    centre = share @ means
-    away = means - centre
-    covariance = np.einsum("t,tij->ij", share, covariances) + np.einsum("t,ti,tj->ij", share, away, away)
+    around = _around(model, topologies, x, coordinates)
+    centre = share @ around.mode
+    away = around.mode - centre
+    covariance = np.einsum("t,tij->ij", share, around.covariance) + np.einsum("t,ti,tj->ij", share, away, away)
     ids = encode(support, topologies).split_ids
     response = np.zeros((support.n_splits, len(coordinates)))
     total = np.zeros(support.n_splits)
-    np.add.at(response, ids.reshape(-1), (share[:, None, None] * responses).reshape(-1, len(coordinates)))
+    np.add.at(response, ids.reshape(-1), (share[:, None, None] * around.response).reshape(-1, len(coordinates)))
     np.add.at(total, ids.reshape(-1), np.repeat(share, ids.shape[1]))
     seen = total > 0
     response[seen] /= total[seen, None]
@@ -220,20 +218,35 @@ def fit_parameters(
         centre=centre,
         covariance=0.5 * (covariance + covariance.T),
         response=response,
-        others=_other_modes(model, topologies[[0]], x[0], coordinates),
+        others=_other_modes(model, topologies[[0]], x[0], coordinates, float(around.log_evidence[0])),
     )
 
 
-def _around(
-    model: PhyloModel, topologies: TopologyBatch, x: np.ndarray, coordinates: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(T, d) modes of the coordinates, (T, d, d) covariances, (T, E, d) responses, by one Newton step each."""
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """Second-order expansions of the log density on T topologies, in log lengths and coordinates.
+
+    Arguments:
+        mode: (T, d) of the coordinates, one Newton step away.
+        covariance: (T, d, d) of the coordinates.
+        response: (T, E, d) change of the optimal log lengths with the coordinates.
+        log_evidence: (T,) Laplace's approximation of the log evidence, up to a constant.
+    """
+
+    mode: np.ndarray
+    covariance: np.ndarray
+    response: np.ndarray
+    log_evidence: np.ndarray
+
+
+def _around(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray, coordinates: np.ndarray) -> _Around:
+    """Expand around log lengths (T, E) that are optimal under coordinates (d,)."""
     n_trees, d = topologies.n_trees, len(coordinates)
     fixed = model.at(torch.from_numpy(coordinates))
     of_lengths = negative_hessian(fixed, topologies, x)
     cross, own = np.empty((n_trees, x.shape[1], d)), np.empty((n_trees, d, d))
     at = np.tile(coordinates, (n_trees, 1))
-    _, _, slope = joint_density(model, topologies, x, at)
+    density, _, slope = joint_density(model, topologies, x, at)
     for j in range(d):
         sides = []
         for sign in (1.0, -1.0):
@@ -248,4 +261,9 @@ def _around(
     values = np.maximum(values, _SMALLEST_PRECISION)
     covariance = (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1)
     step = np.clip((covariance @ slope[:, :, None])[:, :, 0], -1.0, 1.0)
-    return coordinates + step, covariance, response
+    return _Around(
+        mode=coordinates + step,
+        covariance=covariance,
+        response=response,
+        log_evidence=density + 0.5 * (np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(of_lengths)[1]),
+    )

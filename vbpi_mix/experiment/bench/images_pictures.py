@@ -4,24 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.bench.images_results import ImageGroup
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.experiment.bench.pictures import INK, QUIET, cycle, plain, write_figures
 
-_INK, _QUIET = "#1a1a1a", "#4d4d4d"
-_STYLES = (
-    ("#0b4a8f", "-", "o"),
-    ("#b5400a", "--", "s"),
-    ("#4d4d4d", ":", "^"),
-    ("#2f6b2f", "-.", "D"),
-    ("#7a1f6b", (0, (5, 1)), "v"),
-    ("#1a1a1a", (0, (1, 1)), "P"),
-)
-_DOTS_PER_INCH = 150
 _GRID = 8  # generated images per side of the picture
 
 Line = tuple[str, list[ImageGroup]]
@@ -44,12 +33,7 @@ def write_pictures(groups: Sequence[ImageGroup], folder: Path, generated: Path) 
         pictures = generated_figure(chosen, generated, title)
         if pictures is not None:
             figures[f"figure_14_{data}.png"] = pictures
-    paths = []
-    for name, figure in figures.items():
-        with atomic_write(folder / name, "wb") as file:
-            figure.savefig(file, dpi=_DOTS_PER_INCH, format="png")
-        paths.append(folder / name)
-    return paths
+    return write_figures(figures, folder)
 
 
 def _figures(groups: Sequence[ImageGroup], title: str) -> dict[str, Figure]:
@@ -100,7 +84,7 @@ def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
     def value(group: ImageGroup) -> float:
         return group.bits(group.nll()) if bits else group.nll()
 
-    for (label, groups), (colour, line, marker) in zip(lines, _cycle(len(lines)), strict=True):
+    for (label, groups), (colour, line, marker) in zip(lines, cycle(len(lines)), strict=True):
         x = [group.row.n_components for group in groups]
         style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 5, "linewidth": 1.5}
         errors = [_seed_sd(group, value) for group in groups]
@@ -116,12 +100,12 @@ def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
         counts = sorted({group.row.n_components for _, groups in lines for group in groups})
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
-        axes.set_xlabel("components A", color=_INK)
-        axes.set_ylabel(name, color=_INK)
-        _plain(axes)
+        axes.set_xlabel("components A", color=INK)
+        axes.set_ylabel(name, color=INK)
+        plain(axes)
     for axes in (seconds, sizes):
         axes.set_ylim(bottom=0)
-    nats.legend(fontsize=7.5, frameon=False, labelcolor=_INK, handlelength=3)
+    nats.legend(fontsize=7.5, frameon=False, labelcolor=INK, handlelength=3)
     _title(figure, title, "valid likelihoods; bars: standard deviation over seeds")
     return figure
 
@@ -133,17 +117,17 @@ def s2s_figure(groups: Sequence[ImageGroup], title: str) -> Figure:
     for i, (along, fixed) in enumerate((("n_sampled", "n_components"), ("n_components", "n_sampled"))):
         axes = figure.add_axes((0.08 + 0.49 * i, 0.13, 0.40, 0.72))
         keys = dict.fromkeys((g.row.decoder, getattr(g.row, fixed)) for g in groups)
-        for (decoder, at), (colour, line, marker) in zip(keys, _cycle(len(keys)), strict=True):
+        for (decoder, at), (colour, line, marker) in zip(keys, cycle(len(keys)), strict=True):
             members = [g for g in groups if (g.row.decoder, getattr(g.row, fixed)) == (decoder, at)]
             members.sort(key=lambda g: getattr(g.row, along))
             axes.plot(
                 [getattr(g.row, along) for g in members], [g.nll() for g in members],
                 color=colour, linestyle=line, marker=marker, label=f"{'AS'[i]} = {at}, {decoder}",
             )  # fmt: skip
-        axes.set_xlabel(f"{'components drawn S' if i == 0 else 'components A'}", color=_INK)
-        axes.set_ylabel("NLL pooled, nats per image", color=_INK)
-        axes.legend(fontsize=7.5, frameon=False, labelcolor=_INK)
-        _plain(axes)
+        axes.set_xlabel(f"{'components drawn S' if i == 0 else 'components A'}", color=INK)
+        axes.set_ylabel("NLL pooled, nats per image", color=INK)
+        axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
+        plain(axes)
     _title(figure, f"S2S: {title}", "valid likelihoods")
     return figure
 
@@ -166,7 +150,7 @@ def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) 
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(name, fontsize=7.5, color=_INK)
+        axes.set_title(name, fontsize=7.5, color=INK)
     _title(figure, f"Generated: {title}", "")
     return figure
 
@@ -190,16 +174,6 @@ def _seed_sd(group: ImageGroup, value: Callable[[ImageGroup], float]) -> float:
     return float(np.std(parts, ddof=1)) if len(parts) > 1 else 0.0
 
 
-def _cycle(n: int) -> list[tuple]:
-    return [_STYLES[i % len(_STYLES)] for i in range(n)]
-
-
 def _title(figure: Figure, title: str, small: str) -> None:
-    figure.text(0.012, 0.985, title, va="top", fontsize=11, fontweight="bold", color=_INK)
-    figure.text(0.012, 0.93, small, va="top", fontsize=8.5, color=_QUIET)
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(colors=_QUIET, labelsize=8.5)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    figure.text(0.012, 0.985, title, va="top", fontsize=11, fontweight="bold", color=INK)
+    figure.text(0.012, 0.93, small, va="top", fontsize=8.5, color=QUIET)

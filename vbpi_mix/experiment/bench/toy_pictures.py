@@ -1,6 +1,5 @@
 """Figures 3 and 8 to 12 of the paper: bounds and times of the toy, and its posterior with the components over it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from vbpi_mix.experiment.bench.toy_config import LATENT_FIGURES, ToyRow
+from vbpi_mix.experiment.bench.pictures import INK, QUIET, cycle, plain, write_figures
+from vbpi_mix.experiment.bench.toy_config import LATENT_FIGURES
 from vbpi_mix.experiment.bench.toy_tables import ToyTables
-from vbpi_mix.io.files import atomic_write
 from vbpi_mix.toys import ExactPosterior, FunnelModel
 
-_INK, _QUIET = "#1a1a1a", "#4d4d4d"
 _COMPONENT = "#b5400a"
-# dark on white; rows differ in line and marker too, so that no meaning hangs on colour alone
-_STYLES = (
-    ("#0b4a8f", "-", "o"),
-    ("#b5400a", "--", "s"),
-    ("#4d4d4d", ":", "^"),
-    ("#2f6b2f", "-.", "D"),
-    ("#7a1f6b", (0, (5, 1)), "v"),
-    ("#1a1a1a", (0, (1, 1)), "P"),
-)
-_DOTS_PER_INCH = 150
 _GRID = 301  # nodes per axis of the posterior's picture
 _REACH = 3.2  # of the picture of the latent space, in posterior standard deviations
 _DEPTH = 10.0  # nats below the mode down to which the posterior is drawn
@@ -59,12 +47,7 @@ def write_pictures(tables: ToyTables, model: FunnelModel, folder: Path) -> list[
             means=np.asarray(result["means"]),
             sds=np.exp(0.5 * np.asarray(result["log_variances"])),
         )
-    paths = []
-    for name, figure in figures.items():
-        with atomic_write(folder / name, "wb") as file:
-            figure.savefig(file, dpi=_DOTS_PER_INCH, format="png")
-        paths.append(folder / name)
-    return paths
+    return write_figures(figures, folder)
 
 
 def bounds_figure(tables: ToyTables) -> Figure:
@@ -77,38 +60,38 @@ def bounds_figure(tables: ToyTables) -> Figure:
     times = figure.add_axes((0.80, 0.13, 0.185, 0.70))
     _draw_curves(curves, tables)
     places = np.arange(len(config.rows))[::-1]
-    for place, row, (colour, _, marker) in zip(places, config.rows, _cycle(config.rows), strict=True):
+    for place, row, (colour, _, marker) in zip(places, config.rows, cycle(len(config.rows)), strict=True):
         values = tables.gaps(row)
         gaps.plot(values, [place] * len(values), marker, color=colour, markersize=6, alpha=0.75, markeredgewidth=0)
         milliseconds = tables.step_ms(row)
         times.barh(place, milliseconds, height=0.55, color=colour)
         times.annotate(
             f"{milliseconds:.2f}", (milliseconds, place), xytext=(3, 0), textcoords="offset points", va="center",
-            fontsize=8.5, color=_INK,
+            fontsize=8.5, color=INK,
         )  # fmt: skip
     for axes in (gaps, times):
         axes.set_ylim(-0.6, len(places) - 0.4)
-        axes.set_yticks(places, [row.label for row in config.rows] if axes is gaps else [""] * len(places), color=_INK)
+        axes.set_yticks(places, [row.label for row in config.rows] if axes is gaps else [""] * len(places), color=INK)
         axes.set_xlim(left=0)
-        _plain(axes)
+        plain(axes)
     times.set_xlim(right=1.22 * max(tables.step_ms(row) for row in config.rows))
-    gaps.set_xlabel("log evidence - exact bound, nats", color=_INK)
-    gaps.set_title("after training, a mark per seed", fontsize=9.5, color=_INK)
-    times.set_xlabel("ms per training step", color=_INK)
+    gaps.set_xlabel("log evidence - exact bound, nats", color=INK)
+    gaps.set_title("after training, a mark per seed", fontsize=9.5, color=INK)
+    times.set_xlabel("ms per training step", color=INK)
     (_, energy), _ = next(iter(tables.times.items()))
-    times.set_title(f"time, energy {energy}", fontsize=9.5, color=_INK)
+    times.set_title(f"time, energy {energy}", fontsize=9.5, color=INK)
     figure.text(
         0.012, 0.975, f"MISELBO and time on the funnel toy ({config.title})", va="top", fontsize=12, fontweight="bold",
-        color=_INK,
+        color=INK,
     )  # fmt: skip
     return figure
 
 
 def _draw_curves(axes: Axes, tables: ToyTables) -> None:
     exact, config = tables.exact.log_evidence, tables.config
-    axes.axhline(exact, color=_INK, linewidth=1)
+    axes.axhline(exact, color=INK, linewidth=1)
     lowest = exact
-    for row, (colour, line, _) in zip(config.rows, _cycle(config.rows), strict=True):
+    for row, (colour, line, _) in zip(config.rows, cycle(len(config.rows)), strict=True):
         curves = [tables.results[row, seed]["curve"] for seed in config.seeds]
         iterations = [point["iteration"] for point in curves[0]]
         bounds = np.array([[point["bound"] for point in curve] for curve in curves])
@@ -120,15 +103,15 @@ def _draw_curves(axes: Axes, tables: ToyTables) -> None:
     axes.set_xlim(0, config.iterations)
     axes.annotate(
         f"exact log evidence {exact:.3f}", (0.02, exact), xycoords=("axes fraction", "data"), xytext=(0, 3),
-        textcoords="offset points", fontsize=8.5, color=_INK,
+        textcoords="offset points", fontsize=8.5, color=INK,
     )  # fmt: skip
-    axes.set_xlabel("iteration", color=_INK)
-    axes.set_ylabel("MISELBO of the whole mixture, nats", color=_INK)
+    axes.set_xlabel("iteration", color=INK)
+    axes.set_ylabel("MISELBO of the whole mixture, nats", color=INK)
     seeds = len(config.seeds)
     band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
-    axes.set_title(f"during training ({band})", fontsize=9.5, color=_INK)
-    axes.legend(loc="lower right", fontsize=8.5, frameon=False, labelcolor=_INK, handlelength=3.5)
-    _plain(axes)
+    axes.set_title(f"during training ({band})", fontsize=9.5, color=INK)
+    axes.legend(loc="lower right", fontsize=8.5, frameon=False, labelcolor=INK, handlelength=3.5)
+    plain(axes)
 
 
 def latent_figure(
@@ -180,22 +163,12 @@ def latent_figure(
         axes.plot(means[:, 0], means[:, 1], "o", color=_COMPONENT, markersize=4, markeredgecolor="white")
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
-    axes.set_xlabel("z1", color=_INK)
-    axes.set_ylabel("z2", color=_INK)
-    axes.set_title(title, fontsize=10.5, color=_INK, fontweight="bold", loc="left")
-    _plain(axes)
+    axes.set_xlabel("z1", color=INK)
+    axes.set_ylabel("z2", color=INK)
+    axes.set_title(title, fontsize=10.5, color=INK, fontweight="bold", loc="left")
+    plain(axes)
     caption = f"Posterior density: contours {', '.join(f'{x:g}' for x in levels[1:])} nats below the mode."
     if means is not None:
         caption += "\nComponents: mean, one (full) and two (dotted) standard deviations."
-    figure.text(0.02, 0.012, caption, va="bottom", fontsize=7.5, color=_QUIET)
+    figure.text(0.02, 0.012, caption, va="bottom", fontsize=7.5, color=QUIET)
     return figure
-
-
-def _cycle(rows: Sequence[ToyRow]) -> list[tuple]:
-    return [_STYLES[i % len(_STYLES)] for i in range(len(rows))]
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(colors=_QUIET, labelsize=8.5)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
