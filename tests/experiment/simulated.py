@@ -9,7 +9,8 @@ import numpy as np
 from vbpi_mix.experiment import fit_alignment, make_config
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
-from vbpi_mix.phylo import all_topologies, random_topologies
+from vbpi_mix.phylo import Alignment, all_topologies, random_topologies
+from vbpi_mix.phylo.alignment import IUPAC
 
 
 def simulate(topology, lengths, n_sites, seed):
@@ -54,3 +55,13 @@ def fitted_example(n_taxa=6, n_components=2, *, model="JC69"):
         candidates = read_trees([trees], alignment.taxa)
     config = make_config(alignment="example", components=n_components, iterations=60, particles=4, seed=3, model=model)
     return fit_alignment(alignment, candidates, config)
+
+
+def two_modes():
+    """An alignment of 5 taxa under which gamma shape and invariant sites have two modes, and its topology."""
+    generator = np.random.default_rng(1)
+    topology = next(iter(random_topologies(1, 5, generator)))
+    characters = simulate(topology, generator.exponential(0.3, 7) + 0.02, 400, 1)
+    characters[:, :280] = characters[:1, :280]
+    sets = np.vectorize(IUPAC.__getitem__)(characters).astype(np.uint8)
+    return Alignment(taxa=tuple(f"t{i}" for i in range(5)), state_sets=sets), topology

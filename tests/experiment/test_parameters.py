@@ -1,8 +1,13 @@
 import numpy as np
+import pytest
 import torch
 
-from tests.experiment.simulated import fitted_example
-from vbpi_mix.experiment.parameters import ParameterCollector, model_at_mean
+from tests.experiment.simulated import fitted_example, two_modes
+from vbpi_mix.evaluate.sampling import draw_weighted
+from vbpi_mix.experiment import Silent, fit_alignment, make_config
+from vbpi_mix.experiment.diagnose import diagnose
+from vbpi_mix.experiment.parameters import ParameterCollector, model_at_mode, parameter_modes
+from vbpi_mix.phylo import collect
 from vbpi_mix.posterior import summarise_parameters
 
 
@@ -30,13 +35,64 @@ def test_components_count_by_their_weight():
     assert (np.abs(found.mean - expected.mean) < 5 * error).all()
 
 
-def test_the_model_at_the_mean_of_its_parameters():
+def test_the_model_at_a_mode():
+    """One component is far from the posterior: the mean over both would be half as far."""
     run = fitted_example(model="HKY+G4")
-    model = model_at_mean(run)
+    generator = torch.Generator().manual_seed(1)
+    location = run.problem.mixture.parameter_posterior.location
+    kept = location.detach().clone()
+    try:
+        with torch.no_grad():
+            location[0] += 8.0
+        model = model_at_mode(run.problem, generator)
+        batch = draw_weighted(run.problem, torch.tensor([0, 2000]), generator)
+    finally:
+        with torch.no_grad():
+            location.copy_(kept)
     assert model.parameters.n_coordinates == 0
-    draws = run.weighted_draws(n_particles=1000, n_repeats=1)[0]
-    lengths, topologies = torch.from_numpy(draws.branch_lengths[:1]), draws.topologies[:1]
-    fixed = float(model.log_likelihood(lengths, topologies)[0])
-    assert np.isfinite(fixed)
+    mean = torch.softmax(batch.log_weights, dim=0) @ batch.trees.parameters
+    lengths, topology = torch.full((1, 9), 0.1, dtype=torch.float64), batch.trees.encoded.topologies[[0]]
+    expected = run.problem.model.log_likelihood(lengths, topology, mean[None])
+    assert abs(float(model.log_likelihood(lengths, topology)[0]) - float(expected[0].detach())) < 0.5
     plain = fitted_example()
-    assert model_at_mean(plain) is plain.problem.model
+    assert model_at_mode(plain.problem, generator) is plain.problem.model
+
+
+@pytest.mark.parametrize(("components", "tie", "lacks"), [(2, False, False), (1, False, True), (2, True, True)])
+def test_a_mode_that_no_component_holds_is_told(components, tie, lacks):
+    alignment, topology = two_modes()
+    config = make_config(
+        alignment="example",
+        model="JC+I+G4",
+        components=components,
+        sampled=1,
+        tie_parameters=tie,
+        iterations=40,
+        seed=3,
+    )
+    warnings = []
+
+    class Listening(Silent):
+        def warning(self, text):
+            warnings.append(text)
+
+    candidates = collect(alignment.taxa, topology.batch())
+    run = fit_alignment(alignment, candidates, config, reporter=Listening())
+    coverage = parameter_modes(run.problem, topology.batch(), np.full(7, 0.2))
+    assert coverage.missing.tolist().count(True) == lacks
+    assert coverage.shares.sum() == pytest.approx(1)
+    assert any("another mode with about" in text for text in warnings) == lacks
+    draws, log_weights = run.weighted_draws(n_particles=200, n_repeats=2)
+    found = {d.key: d for d in diagnose(run, draws, log_weights, name="run", neighbours=False).diagnostics}
+    judged = found["parameter_modes"]
+    assert judged.level == ("poor" if lacks else "good")
+    assert ("the mixture lacks one with" in judged.text) == lacks
+    assert judged.value == pytest.approx(coverage.shares[coverage.missing].sum(), abs=0.05)
+
+
+def test_without_gamma_and_invariant_sites_there_is_no_talk_of_modes():
+    run = fitted_example(model="HKY+G4")
+    draws, log_weights = run.weighted_draws(n_particles=100, n_repeats=2)
+    keys = {d.key for d in diagnose(run, draws, log_weights, name="run", neighbours=False).diagnostics}
+    assert "parameters" in keys
+    assert "parameter_modes" not in keys

@@ -204,7 +204,7 @@ def test_a_mixture_starts_at_the_approximation(fitted):
         expected = np.einsum("ted,td->te", found.response[ids], away)
         np.testing.assert_allclose(q.shift(ids, q.whitened(u)), expected, atol=1e-12)
     start_published(mixture, generator=generator, parameter_start=coordinates)
-    torch.testing.assert_close(q.mean_coordinates(), torch.from_numpy(coordinates))
+    torch.testing.assert_close(q.coordinates(q.location).mean(dim=0), torch.from_numpy(coordinates))
     assert not q.response.any()
 
 

@@ -1,10 +1,69 @@
 """Diagnostics of the substitution model's parameters: how well draws determine them, how far runs agree."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from vbpi_mix.evaluate.verdicts import Diagnostic, level_above, level_below
+
+_COVERED = np.log(1e-3)  # of the posterior's density at a mode: what is less far away has more by far
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeCoverage:
+    """Modes of the parameters' posterior, and what the mixture has there.
+
+    Arguments:
+        names: (n,) of the parameters.
+        values: (M, n) at each mode.
+        shares: (M,) of the posterior, by Laplace's method; their sum is 1.
+        log_ratios: (M,) log of the mixture's density at the mode relative to the posterior's there.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    shares: np.ndarray
+    log_ratios: np.ndarray
+
+    @property
+    def missing(self) -> np.ndarray:
+        """(M,) whether the mixture has next to nothing at a mode."""
+        return self.log_ratios < _COVERED
+
+
+def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
+    """Whether the mixture holds every mode of the parameters that searches found.
+
+    Draws cannot tell: from a mode that no component holds, none come.
+    """
+    missing = np.flatnonzero(coverage.missing)
+    share = float(coverage.shares[missing].sum())
+    level = level_below(share, 0.01, 0.05)
+    n = len(coverage.shares)
+    text = f"{n} mode{'s' if n > 1 else ''} found"
+    if len(missing):
+        heaviest = missing[np.argmax(coverage.shares[missing])]
+        shown = [(name, value) for name, value in zip(coverage.names, coverage.values[heaviest], strict=True)]
+        at = ", ".join(f"{name} {value:.3g}" for name, value in shown if name.startswith(("alpha", "pinvar")))
+        text += f", the mixture lacks one with {coverage.shares[heaviest]:.1%} of the posterior ({at})"
+    return Diagnostic(
+        key="parameter_modes",
+        label="Modes of the parameters",
+        value=share,
+        text=text,
+        level=level,
+        verdict={
+            "good": "the mixture holds every mode that weighs anything"
+            if n > 1
+            else "one mode, which the mixture holds",
+            "fair": "a small part of the posterior is missing: intervals of these parameters are slightly narrow",
+            "poor": "a part of the posterior is missing: fit with more components, each with parameters of its own",
+        }[level],
+        definition="share of the posterior, by Laplace's method on the most probable topology, of modes of the gamma "
+        "shape and the invariant sites at which the mixture has less than a thousandth of the posterior's density. "
+        "Good up to 1%, fair up to 5%",
+    )
 
 
 def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:

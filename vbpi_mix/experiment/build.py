@@ -37,6 +37,7 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
 # one stream of random numbers per purpose, so that none depends on how many another took
 START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM = range(6)
 ERROR_LIMIT = 0.01  # standard error of a frequency, from draws, that needs no advice
+_WORTH_A_WARNING = 0.02  # share of the posterior in modes that are not taken
 MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
 
@@ -190,6 +191,12 @@ def start_problem(
     parameters = None
     if candidates.coordinates is not None:
         parameters = fit_parameters(model, candidates, problem.mixture.support, candidates.coordinates)
+        posterior = problem.mixture.parameter_posterior
+        if posterior is not None and parameters.other_share >= _WORTH_A_WARNING and posterior.n_distributions == 1:
+            reporter.warning(
+                f"the parameters have another mode with about {parameters.other_share:.0%} of the posterior, which "
+                "one distribution of them cannot hold: use two components or more and no --tie-parameters"
+            )
     start_fitted(problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters)
 
 

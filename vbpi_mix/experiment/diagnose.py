@@ -20,10 +20,10 @@ from vbpi_mix.evaluate.trust_mixture import (
     neighbour_diagnostic,
     training_diagnostic,
 )
-from vbpi_mix.evaluate.trust_parameters import parameter_agreement, parameter_diagnostic
+from vbpi_mix.evaluate.trust_parameters import mode_diagnostic, parameter_agreement, parameter_diagnostic
 from vbpi_mix.evaluate.verdicts import Diagnostic, worst
 from vbpi_mix.experiment.build import EVALUATE_STREAM
-from vbpi_mix.experiment.parameters import model_at_mean
+from vbpi_mix.experiment.parameters import model_at_mode, parameter_modes
 from vbpi_mix.experiment.posteriors import Posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.phylo import TreeSample
@@ -85,7 +85,7 @@ def diagnose(
     found = [
         *weight_diagnostics(evaluation),
         *topology_diagnostics(probabilities, counts, evaluation.ess),
-        *_parameter_diagnostics(draws),
+        *_parameter_diagnostics(run, draws, weights),
         *component_diagnostics(shares, diversity),
         *_support_diagnostics(run),
     ]
@@ -93,7 +93,8 @@ def diagnose(
         order = np.argsort(-probabilities, kind="stable")
         order = order[probabilities[order] > 0]
         sample = TreeSample(taxa=draws.taxa, topologies=distinct[order], weights=probabilities[order])
-        found.append(neighbour_diagnostic(neighbour_mass(model_at_mean(run), run.inputs.support, sample)))
+        model = model_at_mode(run.problem, torch_generator(run.config.seed, stream=EVALUATE_STREAM))
+        found.append(neighbour_diagnostic(neighbour_mass(model, run.inputs.support, sample)))
     found += _training_diagnostics(run)
     return Diagnosis(name=name, diagnostics=tuple(found), shares=shares, evaluation=evaluation)
 
@@ -134,11 +135,17 @@ def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
     return found
 
 
-def _parameter_diagnostics(draws: PosteriorDraws) -> list[Diagnostic]:
+def _parameter_diagnostics(run: Run, draws: PosteriorDraws, weights: np.ndarray) -> list[Diagnostic]:
     if not draws.parameter_names:
         return []
-    found = summarise_parameters(draws)
-    return [parameter_diagnostic(found.names, found.effective_sample_size)]
+    summary = summarise_parameters(draws)
+    found = [parameter_diagnostic(summary.names, summary.effective_sample_size)]
+    if len(run.problem.model.parameters.starts()) > 1:
+        best = int(np.argmax(weights))
+        found.append(
+            mode_diagnostic(parameter_modes(run.problem, draws.topologies[[best]], draws.branch_lengths[best]))
+        )
+    return found
 
 
 def _support_diagnostics(run: Run) -> list[Diagnostic]:

@@ -16,6 +16,7 @@ from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment.build import make_mixture
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
+from vbpi_mix.experiment.parameters import model_at_mode
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.seeding import torch_generator
@@ -61,7 +62,10 @@ def find_missing(problem: PhyloProblem, taxa: tuple[str, ...], generator: torch.
     n_components = problem.n_components
     draws = problem.mixture.draw(all_components(n_components), -(-_DRAWS // n_components), generator)
     growth = grow_topologies(
-        problem.fixed_model(), collect(taxa, draws.encoded.topologies), generator=generator, settings=_SETTINGS
+        model_at_mode(problem, generator),
+        collect(taxa, draws.encoded.topologies),
+        generator=generator,
+        settings=_SETTINGS,
     )
     old, sample = problem.mixture.support, growth.weighted.sample
     shares = sample.probabilities()

@@ -18,6 +18,7 @@ from vbpi_mix.model.site_rates import SiteRates, with_invariant_rate, with_invar
 from vbpi_mix.model.substitution import ReversibleModel
 from vbpi_mix.phylo import SitePatterns
 
+_LARGEST_PROPORTION = 1 - 1e-12  # of invariant sites
 _EXCHANGED = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
 
 
@@ -105,7 +106,8 @@ class _Block:
         u = coordinates[:, self.columns]
         if self.n_shares:
             return shares(u)
-        return u.sigmoid() if self.kind == "invariant" else u.exp()
+        # with a proportion of 1, which far coordinates round to, no rate would be finite
+        return u.sigmoid().clamp(max=_LARGEST_PROPORTION) if self.kind == "invariant" else u.exp()
 
     def log_prior(self, coordinates: Tensor) -> Tensor:
         """(T,) log density of the coordinates."""

@@ -5,7 +5,7 @@ from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
-from vbpi_mix.start.parameters import ParameterFit, find_parameters, fit_parameters, settle
+from vbpi_mix.start.parameters import Mode, ParameterFit, find_modes, find_parameters, fit_parameters, settle
 from vbpi_mix.start.saved import Start, load_start
 from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
 
@@ -13,11 +13,13 @@ __all__ = [
     "Growth",
     "GrowthSettings",
     "LaplaceWeights",
+    "Mode",
     "OptimisedLengths",
     "ParameterFit",
     "Round",
     "Start",
     "WeightedTopologies",
+    "find_modes",
     "find_parameters",
     "fit_parameters",
     "fitted_features",

@@ -92,7 +92,7 @@ def start_published(
 
 def _spread_over_modes(posterior: ParameterPosterior, parameters: ParameterFit) -> None:
     """Start components from every mode, about in proportion to the modes' weights, and at least one from each."""
-    n_components = len(posterior.location)
+    n_components = posterior.n_distributions
     total = 1.0 + sum(mode.weight for mode in parameters.others)
     last = n_components
     for mode in sorted(parameters.others, key=lambda mode: -mode.weight):

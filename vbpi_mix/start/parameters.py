@@ -38,33 +38,49 @@ class ParameterFit:
         centre: (d,) mean of the coordinates.
         covariance: (d, d).
         response: (n_splits, d) change of a split's log length with the coordinates.
-        others: further modes, on the heaviest topology.
+        others: further modes, on the heaviest topology; weights relative to that of the first mode.
     """
 
     centre: np.ndarray
     covariance: np.ndarray
     response: np.ndarray
-    others: tuple["OtherMode", ...] = ()
+    others: tuple["Mode", ...] = ()
 
     @property
     def scale(self) -> np.ndarray:
         """(d, d) lower triangular factor of the covariance."""
         return np.linalg.cholesky(self.covariance)
 
+    @property
+    def other_share(self) -> float:
+        """Of the posterior, that the further modes have."""
+        others = sum(mode.weight for mode in self.others)
+        return others / (1.0 + others)
+
 
 @dataclass(frozen=True, kw_only=True)
-class OtherMode:
-    """Laplace's approximation around another mode.
+class Mode:
+    """Laplace's approximation around a mode of the parameters' posterior on one topology.
 
     Arguments:
         centre: (d,) the mode.
         covariance: (d, d).
-        weight: its share of the posterior relative to that of the first mode.
+        log_weight: log evidence, up to a constant.
     """
 
     centre: np.ndarray
     covariance: np.ndarray
-    weight: float
+    log_weight: float
+
+    @property
+    def weight(self) -> float:
+        """What the log weight is the logarithm of, at most e^50."""
+        return float(np.exp(min(self.log_weight, 50.0)))
+
+    def distance(self, coordinates: np.ndarray) -> float:
+        """Of other coordinates (d,), in standard deviations of this mode."""
+        away = self.centre - coordinates
+        return float(np.sqrt(away @ np.linalg.solve(self.covariance, away)))
 
 
 def optimise_parameters(
@@ -135,26 +151,38 @@ def _search(
     return topology, x, coordinates
 
 
+def find_modes(
+    model: PhyloModel, topology: TopologyBatch, log_lengths: np.ndarray, *, known: np.ndarray | None = None
+) -> tuple[Mode, ...]:
+    """Modes of the parameters' posterior on a topology, apart from each other, that searches from every start end at.
+
+    Arguments:
+        model: with d parameters.
+        topology: a single one.
+        log_lengths: (E,) to start from.
+        known: (d,) a mode that is not wanted again.
+    """
+    apart_from = [] if known is None else [known]
+    found = []
+    for start in model.parameters.starts():
+        lengths, centre = optimise_parameters(model, topology, log_lengths, start.numpy())
+        here = _around(model, topology, lengths[None], centre)
+        mode = Mode(centre=centre, covariance=here.covariance[0], log_weight=float(here.log_evidence[0]))
+        if all(mode.distance(other) >= _APART for other in apart_from):
+            apart_from.append(centre)
+            found.append(mode)
+    return tuple(found)
+
+
 def _other_modes(
     model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray, log_evidence: float
-) -> tuple[OtherMode, ...]:
-    """Modes on a topology that searches from `starts` end at, and that are not the one that is known."""
-    starts = model.parameters.starts()
-    if len(starts) == 1:
+) -> tuple[Mode, ...]:
+    """Modes besides the one that is known, whose log evidence is given, if they weigh anything beside it."""
+    if len(model.parameters.starts()) == 1:
         return ()
-    known, found = [coordinates], []
-    for start in starts:
-        lengths, mode = optimise_parameters(model, topology, x, start.numpy())
-        here = _around(model, topology, lengths[None], mode)
-        covariance = here.covariance[0]
-        away = [mode - other for other in known]
-        if min(float(a @ np.linalg.solve(covariance, a)) for a in away) < _APART**2:
-            continue
-        weight = float(np.exp(min(float(here.log_evidence[0]) - log_evidence, 50.0)))
-        if weight >= _SMALLEST_MODE:
-            known.append(mode)
-            found.append(OtherMode(centre=mode, covariance=covariance, weight=weight))
-    return tuple(found)
+    found = find_modes(model, topology, x, known=coordinates)
+    relative = [replace(mode, log_weight=mode.log_weight - log_evidence) for mode in found]
+    return tuple(mode for mode in relative if mode.weight >= _SMALLEST_MODE)
 
 
 def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndarray) -> WeightedTopologies:

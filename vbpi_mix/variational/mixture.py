@@ -154,6 +154,12 @@ class PhyloMixture(nn.Module):
             return each[0]
         return torch.logsumexp(each + self.log_strata[:, None], dim=0) - math.log(self.n_components)
 
+    def parameter_log_prob(self, coordinates: Tensor) -> Tensor:
+        """(T,) log sum_a w_a q_a(u) of the parameters' coordinates (T, d), whatever the tree."""
+        assert self.parameter_posterior is not None
+        components = torch.arange(self.n_components)
+        return self.mixed(self.parameter_posterior.log_prob(coordinates, self._parameter_row(components)))
+
     def draw(
         self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator, *, path: bool = False
     ) -> TreeDraws:
@@ -248,4 +254,4 @@ class PhyloMixture(nn.Module):
 
     def _parameter_row(self, component: Tensor) -> Tensor:
         assert self.parameter_posterior is not None
-        return torch.zeros_like(component) if len(self.parameter_posterior.location) == 1 else component
+        return torch.zeros_like(component) if self.parameter_posterior.n_distributions == 1 else component

@@ -71,6 +71,11 @@ class ParameterPosterior(nn.Module):
         """d."""
         return self.location.shape[1]
 
+    @property
+    def n_distributions(self) -> int:
+        """A, or 1 where all components share one."""
+        return self.location.shape[0]
+
     @torch.no_grad()
     def start_fitted(self, centre: np.ndarray, scale: np.ndarray, response: np.ndarray) -> None:
         """Start from a Laplace approximation.
@@ -121,10 +126,6 @@ class ParameterPosterior(nn.Module):
     def shift(self, split_ids: np.ndarray, whitened: Tensor) -> Tensor:
         """(T, E) what parameters v (T, d) add to log lengths; split_ids (T, E) of the edges."""
         return _Shift.apply(self.response, whitened, np.ascontiguousarray(split_ids))  # type: ignore[return-value]
-
-    def mean_coordinates(self) -> Tensor:
-        """(d,) mean of the coordinates, all components weighing the same."""
-        return self.coordinates(self.location.detach().mean(dim=0, keepdim=True))[0]
 
     def _log_prob(self, whitened: Tensor, components: Tensor, *, frozen: bool = False) -> Tensor:
         location, factors = self.location[components], self._factors()[components]

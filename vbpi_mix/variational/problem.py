@@ -82,11 +82,6 @@ class PhyloProblem(nn.Module):
             self.model.log_prior(lengths, draws.parameters),
         )
 
-    def fixed_model(self) -> PhyloModel:
-        """The model with its parameters, if it has any, fixed at their mean under the mixture."""
-        posterior = self.mixture.parameter_posterior
-        return self.model if posterior is None else self.model.at(posterior.mean_coordinates())
-
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return self.mixture.parameter_groups()
 

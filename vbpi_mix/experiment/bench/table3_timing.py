@@ -61,7 +61,7 @@ def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
 
 
 def _gate(run: Run, lengths: Tensor, topologies: TopologyBatch) -> None:
-    model = run.problem.fixed_model()
+    model = run.problem.model
     fixed = model.substitution_model
     assert not isinstance(fixed, ModelFamily)
     plain = PhyloModel(model.patterns, model.n_taxa, substitution_model=fixed, backend="reference").log_likelihood(
