@@ -71,6 +71,9 @@ def test_records(finished):
     valid = json.loads((folder / "models" / "mnist_s2a_1_3_seed2.json").read_text())["result"]
     assert "batch_statistics" not in valid
     assert np.load(folder / "generated" / "mnist_a2a_1_1_seed1.npy").shape == (35, 1, 7, 7)
+    real = np.load(folder / "generated" / "mnist_test.npy")
+    assert real.shape == (4, 1, 7, 7)
+    assert set(np.unique(real)) == {0, 255}
 
 
 def test_a_second_call_trains_nothing(finished, monkeypatch):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.bench.images_config import ImageRow, ImagesConfig
@@ -11,11 +12,13 @@ from vbpi_mix.experiment.bench.images_train import ImageData, judge_image_model,
 from vbpi_mix.experiment.bench.records import make_folder, read_record, write_record
 from vbpi_mix.experiment.bench.stopping import Stopped, stoppable
 from vbpi_mix.experiment.reporter import Reporter, Silent
+from vbpi_mix.images import fixed_images
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.image_sets import load_image_set
 from vbpi_mix.train import Progress, torch_threads
 
 MODELS, GENERATED, CHECKPOINTS = "models", "generated", "checkpoints"
+_SHOWN = 64  # images of a picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ def run_images(
         make_folder(folder / part)
     paths = {job: folder / MODELS / f"{model_name(config, *job)}.json" for job in jobs}
     missing = [job for job, path in paths.items() if _record(config, job, path, data) is None]
+    shown = fixed_images(data.test[:_SHOWN], data.pixels)
+    _write_images(folder / GENERATED / f"{config.data}_test.npy", torch.round(shown * 255).to(torch.uint8).numpy())
     with torch_threads(n_threads), stoppable():
         for job in missing:
             try:
@@ -106,8 +111,12 @@ def _make(
         config, row, seed, model, data,
         on_batch=lambda done, total: reporter.progress(f"{stage}: evaluation", done, total),
     )  # fmt: skip
-    with atomic_write(folder / GENERATED / f"{path.stem}.npy", "wb") as file:
-        np.save(file, generated[:64])
+    _write_images(folder / GENERATED / f"{path.stem}.npy", generated[:_SHOWN])
     result = {**training, **judged, "threads": n_threads, "title": config.title, "images_sha256": data.sha256}
     write_record(path, config.of_model(row, seed), result)
     return None
+
+
+def _write_images(path: Path, images: np.ndarray) -> None:
+    with atomic_write(path, "wb") as file:
+        np.save(file, images)

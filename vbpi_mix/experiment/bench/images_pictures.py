@@ -1,9 +1,11 @@
 """Figures 1, 4, 5, 6, 13 and 14 of the paper: likelihood, time and parameters against A and S; generated images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -12,6 +14,7 @@ from vbpi_mix.experiment.bench.images_results import ImageGroup
 from vbpi_mix.experiment.bench.pictures import INK, QUIET, cycle, plain, write_figures
 
 _GRID = 8  # generated images per side of the picture
+_BETWEEN = 128  # grey
 
 Line = tuple[str, list[ImageGroup]]
 
@@ -22,7 +25,7 @@ def write_pictures(groups: Sequence[ImageGroup], folder: Path, generated: Path) 
     Arguments:
         groups: records.
         folder: of the pictures.
-        generated: folder with `NAME.npy`, generated images by the model's name.
+        generated: folder with `NAME.npy`, generated images by the model's name, and `DATA_test.npy`, real ones.
     """
     figures: dict[str, Figure] = {}
     for data in dict.fromkeys(group.data for group in groups):
@@ -77,18 +80,17 @@ def _lines(groups: Sequence[ImageGroup]) -> list[Line]:
 
 def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
     """Likelihood, seconds per epoch and parameters against A, a line for each way of training."""
-    figure = Figure(figsize=(12.5, 4.6))
+    figure = Figure(figsize=(12.5, 5.0))
     FigureCanvasAgg(figure)
-    nats, seconds, sizes = (figure.add_axes((0.06 + 0.325 * i, 0.13, 0.265, 0.72)) for i in range(3))
+    nats, seconds, sizes = (figure.add_axes((0.06 + 0.325 * i, 0.22, 0.265, 0.64)) for i in range(3))
 
     def value(group: ImageGroup) -> float:
         return group.bits(group.nll()) if bits else group.nll()
 
-    for (label, groups), (colour, line, marker) in zip(lines, cycle(len(lines)), strict=True):
-        x = [group.row.n_components for group in groups]
-        style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 5, "linewidth": 1.5}
-        errors = [_seed_sd(group, value) for group in groups]
-        nats.errorbar(x, [value(group) for group in groups], yerr=errors, capsize=2, label=label, **style)
+    for (label, groups), look, aside in zip(lines, cycle(len(lines)), _dodges(len(lines)), strict=True):
+        x = np.array([group.row.n_components for group in groups])
+        _with_errors(nats, x * aside, groups, value, label, look)
+        style = _style(look)
         seconds.plot(x, [group.mean("seconds_per_epoch") for group in groups], **style)
         sizes.plot(x, [group.mean("n_parameters") for group in groups], **style)
     for axes, name in (
@@ -96,44 +98,75 @@ def panels(lines: Sequence[Line], title: str, *, bits: bool = False) -> Figure:
         (seconds, "seconds per epoch"),
         (sizes, "parameters"),
     ):
-        axes.set_xscale("log")
-        counts = sorted({group.row.n_components for _, groups in lines for group in groups})
-        axes.set_xticks(counts, [str(count) for count in counts])
-        axes.minorticks_off()
+        _counts(axes, {group.row.n_components for _, groups in lines for group in groups})
         axes.set_xlabel("components A", color=INK)
         axes.set_ylabel(name, color=INK)
         plain(axes)
     for axes in (seconds, sizes):
         axes.set_ylim(bottom=0)
-    nats.legend(fontsize=7.5, frameon=False, labelcolor=INK, handlelength=3)
+    figure.legend(
+        *nats.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0.05, 0.02), ncols=5, fontsize=8.5,
+        frameon=False, labelcolor=INK, handlelength=3,
+    )  # fmt: skip
     _title(figure, title, "valid likelihoods; bars: standard deviation over seeds")
     return figure
 
 
 def s2s_figure(groups: Sequence[ImageGroup], title: str) -> Figure:
-    """S2S: (a) against S at each A, (b) against A at each S."""
-    figure = Figure(figsize=(9.5, 4.6))
-    FigureCanvasAgg(figure)
-    for i, (along, fixed) in enumerate((("n_sampled", "n_components"), ("n_components", "n_sampled"))):
-        axes = figure.add_axes((0.08 + 0.49 * i, 0.13, 0.40, 0.72))
+    """S2S: against S at each A, and against A at each S; a half without two points on any line is left out."""
+    halves = []
+    for along, fixed, letter in (("n_sampled", "n_components", "A"), ("n_components", "n_sampled", "S")):
         keys = dict.fromkeys((g.row.decoder, getattr(g.row, fixed)) for g in groups)
-        for (decoder, at), (colour, line, marker) in zip(keys, cycle(len(keys)), strict=True):
+        lines = []
+        for decoder, at in keys:
             members = [g for g in groups if (g.row.decoder, getattr(g.row, fixed)) == (decoder, at)]
-            members.sort(key=lambda g: getattr(g.row, along))
-            axes.plot(
-                [getattr(g.row, along) for g in members], [g.nll() for g in members],
-                color=colour, linestyle=line, marker=marker, label=f"{'AS'[i]} = {at}, {decoder}",
-            )  # fmt: skip
-        axes.set_xlabel(f"{'components drawn S' if i == 0 else 'components A'}", color=INK)
+            if len(members) > 1:
+                members.sort(key=lambda g: getattr(g.row, along))
+                lines.append((f"{letter} = {at}, {decoder} decoder", members))
+        if lines:
+            halves.append((along, lines))
+    figure = Figure(figsize=(max(4.9 * len(halves), 7.5), 4.6))
+    FigureCanvasAgg(figure)
+    for i, (along, lines) in enumerate(halves):
+        axes = figure.add_axes(((0.13 + i) / len(halves), 0.13, 0.80 / len(halves), 0.72))
+        for (label, members), look, aside in zip(lines, cycle(len(lines)), _dodges(len(lines)), strict=True):
+            x = np.array([getattr(g.row, along) for g in members])
+            _with_errors(axes, x * aside, members, ImageGroup.nll, label, look)
+        _counts(axes, {getattr(g.row, along) for _, members in lines for g in members})
+        axes.set_xlabel("components drawn S" if along == "n_sampled" else "components A", color=INK)
         axes.set_ylabel("NLL pooled, nats per image", color=INK)
-        axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
+        axes.legend(fontsize=7.5, frameon=False, labelcolor=INK, handlelength=3)
         plain(axes)
-    _title(figure, f"S2S: {title}", "valid likelihoods")
+    _title(figure, f"S2S: {title}", "valid likelihoods; bars: standard deviation over seeds; S = A is A2A")
     return figure
 
 
+def _with_errors(
+    axes: Axes, x: np.ndarray, groups: list[ImageGroup], value: Callable[[ImageGroup], float], label: str, look: tuple
+) -> None:
+    errors = [_seed_sd(group, value) for group in groups]
+    axes.errorbar(x, [value(group) for group in groups], yerr=errors, capsize=2, label=label, **_style(look))
+
+
+def _style(look: tuple) -> dict[str, Any]:
+    colour, line, marker = look
+    return {"color": colour, "linestyle": line, "marker": marker, "markersize": 5, "linewidth": 1.5}
+
+
+def _dodges(n: int) -> np.ndarray:
+    """(n,) factors that keep the error bars of n lines from lying on each other, on a logarithmic axis."""
+    return 1.04 ** (np.arange(n) - 0.5 * (n - 1))
+
+
+def _counts(axes: Axes, counts: Collection[int]) -> None:
+    """A logarithmic axis with a tick at each of the counts."""
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
+    axes.minorticks_off()
+
+
 def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) -> Figure | None:
-    """A square of images from each model's first seed, None where no model's images are kept."""
+    """A square of test images, and one from each model's first seed; None where no model's images are kept."""
     shown = []
     for group in groups:
         seed = min(group.records)
@@ -142,10 +175,15 @@ def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) 
             shown.append((f"{group.row.label}\n{group.row.decoder} decoder, seed {seed}", _square(path)))
     if not shown:
         return None
+    real = generated / f"{groups[0].data}_test.npy"
+    if real.is_file():
+        shown.insert(0, ("Test images\nas the models are given them", _square(real)))
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(3 * columns, 3.4 * rows + 0.5))
+    height = 3.3 * rows + 0.7
+    figure = Figure(figsize=(3 * columns, height))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.95 / height, wspace=0.04, hspace=0.14)
     for i, (name, picture) in enumerate(shown):
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -156,16 +194,16 @@ def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) 
 
 
 def _square(path: Path) -> np.ndarray:
-    """The first 64 images (n, C, H, W) side by side: (8 H, 8 W), or with colours behind."""
+    """The first 64 images (n, C, H, W) in eight rows, a grey pixel between them, or with colours behind."""
     try:
         images = np.load(path, allow_pickle=False)
         n, channels, height, width = images.shape
     except (OSError, ValueError) as error:
         raise InputError(f"{path} does not hold generated images ({error}): delete it") from error
-    grid = np.zeros((_GRID * _GRID, channels, height, width), dtype=np.uint8)
-    grid[: min(n, len(grid))] = images[: len(grid)]
-    picture = grid.reshape(_GRID, _GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
-    picture = picture.reshape(_GRID * height, _GRID * width, channels)
+    grid = np.full((_GRID * _GRID, channels, height + 1, width + 1), _BETWEEN, dtype=np.uint8)
+    grid[: min(n, len(grid)), :, :height, :width] = images[: len(grid)]
+    picture = grid.reshape(_GRID, _GRID, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)
+    picture = picture.reshape(_GRID * (height + 1), _GRID * (width + 1), channels)[:-1, :-1]
     return picture[..., 0] if channels == 1 else picture
 
 
@@ -175,5 +213,6 @@ def _seed_sd(group: ImageGroup, value: Callable[[ImageGroup], float]) -> float:
 
 
 def _title(figure: Figure, title: str, small: str) -> None:
-    figure.text(0.012, 0.985, title, va="top", fontsize=11, fontweight="bold", color=INK)
-    figure.text(0.012, 0.93, small, va="top", fontsize=8.5, color=QUIET)
+    height = figure.get_figheight()
+    figure.text(0.012, 1 - 0.07 / height, title, va="top", fontsize=11, fontweight="bold", color=INK)
+    figure.text(0.012, 1 - 0.32 / height, small, va="top", fontsize=8.5, color=QUIET)
