@@ -20,6 +20,7 @@ _NAMES = {
 }  # fmt: skip
 _MODEL = re.compile(r"([A-Z0-9]+)(\+I)?(\+G([0-9]*))?")
 _RATES = {(False, False): "equal", (False, True): "gamma", (True, False): "propinv", (True, True): "invgamma"}
+_CHARSET = re.compile(r"charset\s+(\w+)\s*=([^;]*);", re.IGNORECASE)
 _RUNS = 2
 
 
@@ -68,12 +69,13 @@ class SteppingStone:
         return float(np.std(self.runs, ddof=1) / np.sqrt(len(self.runs)))
 
 
-def model_commands(model: str) -> str:
+def model_commands(model: str, partitions: Path | None = None) -> str:
     """MrBayes's commands for a model in IQ-TREE's notation, with MrBayes's default priors.
 
     Dirichlet(1,...) exchangeabilities and frequencies, Beta(1,1) on the transition's share of HKY and K80,
     Exponential(1) on the gamma shape, Uniform(0,1) on the proportion of invariant sites; but exponential branch
-    lengths of rate 10 each, in place of the default gamma-Dirichlet.
+    lengths of rate 10 each, in place of the default gamma-Dirichlet. With a file of charsets these are parts with
+    parameters of their own and a rate multiplier each, and branch lengths in common.
     """
     match = _MODEL.fullmatch(model.upper())
     if match is None or match[1] not in _NAMES:
@@ -83,18 +85,38 @@ def model_commands(model: str) -> str:
     if match[3] is not None:
         lset += f" ngammacat={match[4] or 4}"
     prior = "prset brlenspr=unconstrained:exponential(10.0) topologypr=uniform"
-    return f"{lset};\n{prior}{' statefreqpr=fixed(equal)' if equal else ''};\n"
+    if partitions is None:
+        return f"{lset};\n{prior}{' statefreqpr=fixed(equal)' if equal else ''};\n"
+    text = partitions.read_text(encoding="utf-8")
+    charsets = _CHARSET.findall(text)
+    names = ", ".join(name for name, _ in charsets)
+    return (
+        "".join(f"charset {name} ={sites};\n" for name, sites in charsets)
+        + f"partition parts = {len(charsets)}: {names};\nset partition=parts;\n"
+        + lset.replace("lset", "lset applyto=(all)")
+        + ";\nunlink revmat=(all) tratio=(all) statefreq=(all) shape=(all) pinvar=(all);\n"
+        + f"{prior};\nprset applyto=(all) ratepr=variable{' statefreqpr=fixed(equal)' if equal else ''};\n"
+    )
 
 
 def run_chains(
-    alignment: Alignment, folder: Path, model: str, *, generations: int, sample_every: int, seed: int, reuse: bool
+    alignment: Alignment,
+    folder: Path,
+    model: str,
+    *,
+    generations: int,
+    sample_every: int,
+    seed: int,
+    reuse: bool,
+    partitions: Path | None = None,
 ) -> Chains:
     """Two runs of four chains; with `reuse`, those of the same settings that are in the folder already."""
-    settings = {"model": model, "generations": generations, "sample_every": sample_every, "seed": seed}
+    settings = _settings(model, partitions) | {"generations": generations, "sample_every": sample_every, "seed": seed}
     command = (
         f"mcmcp ngen={generations} nruns={_RUNS} nchains=4 samplefreq={sample_every} printfreq={generations} "
         f"diagnfreq={max(generations // 20, 1000)} relburnin=yes burninfrac={BURN_IN} filename=mcmc;\nmcmc;\n"
     )
+    command = model_commands(model, partitions) + command
     made = _run("mcmc", alignment, folder, settings, command, reuse=reuse)
     return Chains(
         values=tuple(read_parameters(folder / f"mcmc.run{run + 1}.p") for run in range(_RUNS)),
@@ -106,11 +128,19 @@ def run_chains(
 
 
 def run_stepping_stone(
-    alignment: Alignment, folder: Path, model: str, *, generations: int, seed: int, reuse: bool
+    alignment: Alignment,
+    folder: Path,
+    model: str,
+    *,
+    generations: int,
+    seed: int,
+    reuse: bool,
+    partitions: Path | None = None,
 ) -> SteppingStone:
     """Two runs of 50 steps, of which the generations are the total."""
-    settings = {"model": model, "generations": generations, "seed": seed}
+    settings = _settings(model, partitions) | {"generations": generations, "seed": seed}
     command = f"ss ngen={generations} nruns={_RUNS} nchains=4 samplefreq=100 printfreq={generations} filename=ss;\n"
+    command = model_commands(model, partitions) + command
     made = _run("ss", alignment, folder, settings, command, reuse=reuse)
     return SteppingStone(
         runs=tuple(made["stepping_stone_runs"]),
@@ -120,11 +150,17 @@ def run_stepping_stone(
     )
 
 
+def _settings(model: str, partitions: Path | None) -> dict[str, Any]:
+    """What names the model; the charsets themselves, as a file may change."""
+    charsets = {} if partitions is None else {"charsets": _CHARSET.findall(partitions.read_text(encoding="utf-8"))}
+    return {"model": model} | {key: [list(pair) for pair in found] for key, found in charsets.items()}
+
+
 def read_parameters(path: Path, burn_in: float = BURN_IN) -> dict[str, np.ndarray]:
     """The columns of a `.p` file by name, without the first share of its rows."""
     with path.open(encoding="utf-8") as file:
         file.readline()  # the run's identity
-        names = file.readline().split()
+        names = [name.removesuffix("{all}") for name in file.readline().split()]  # TL{all} where there are parts
         table = np.loadtxt(file, ndmin=2)
     table = table[int(burn_in * len(table)) :]
     return dict(zip(names, table.T, strict=True))
@@ -147,8 +183,7 @@ def _run(
     write_data(alignment, folder / "data.nex")
     seed = settings["seed"]
     (folder / f"{what}.nex").write_text(
-        f"set autoclose=yes nowarn=yes seed={seed} swapseed={seed};\nexecute data.nex;\n"
-        f"{model_commands(settings['model'])}{command}quit;\n",
+        f"set autoclose=yes nowarn=yes seed={seed} swapseed={seed};\nexecute data.nex;\n{command}quit;\n",
         encoding="utf-8",
     )
     begin = time.perf_counter()

@@ -1,6 +1,7 @@
 """Parameters of substitution models, tree length, splits and evidence beside MrBayes on the same alignment and priors.
 
     python -m benchmarks.parameters compare primates:GTR+G4 DS1:HKY+G4
+    python -m benchmarks.parameters compare primates:HKY+G4 --partitions benchmarks/primates_codons.nex
     python -m benchmarks.parameters rank primates
 
 `compare` writes a table of every parameter (mean, 95 % interval, MrBayes's Monte-Carlo error), of the largest
@@ -40,11 +41,12 @@ Row = dict[str, Any]
 
 def ours(data: str, model: str, options: argparse.Namespace) -> Path:
     """The folder of a finished fit; with --reuse one that is there already."""
-    folder = options.work / data / model / "ours"
+    folder = options.work / data / _name(data, model, options) / "ours"
     if options.reuse and (folder / "evaluation.json").is_file():
         return folder
     config = make_config(
         alignment=str(resolve(data)),
+        partitions=None if options.partitions is None else str(options.partitions.resolve()),
         model=model,
         seed=options.seed,
         components=options.components,
@@ -143,7 +145,7 @@ def evidence_row(model: str, stone: SteppingStone, folder: Path | None) -> Row:
 
 def compare(data: str, model: str, options: argparse.Namespace) -> list[Row]:
     alignment = read_alignment(resolve(data))
-    work = options.work / data / model
+    work = options.work / data / _name(data, model, options)
     print(f"{data}, {model}: MrBayes, {options.generations:,} generations", flush=True)
     chains = run_chains(
         alignment,
@@ -153,6 +155,7 @@ def compare(data: str, model: str, options: argparse.Namespace) -> list[Row]:
         sample_every=options.sample_every,
         seed=options.seed,
         reuse=options.reuse,
+        partitions=options.partitions,
     )
     stone = None if options.no_stone else _stone(alignment, data, model, options)
     folder = None if options.mrbayes_only else ours(data, model, options)
@@ -186,12 +189,18 @@ def _stone(alignment: Alignment, data: str, model: str, options: argparse.Namesp
     print(f"{data}, {model}: stepping stone, {options.stone_generations:,} generations", flush=True)
     return run_stepping_stone(
         alignment,
-        options.work / data / model,
+        options.work / data / _name(data, model, options),
         model,
         generations=options.stone_generations,
         seed=options.seed,
         reuse=options.reuse,
+        partitions=options.partitions,
     )
+
+
+def _name(data: str, model: str, options: argparse.Namespace) -> str:
+    parts = "" if options.partitions is None else f".{options.partitions.stem}"
+    return f"{Path(data).stem}.{model}{parts}"
 
 
 def _largest(first: dict[bytes, float], second: dict[bytes, float]) -> float:
@@ -211,6 +220,7 @@ def main() -> None:
     parser.add_argument("--no-stone", action="store_true", help="compare without stepping stone and evidence")
     parser.add_argument("--mrbayes-only", action="store_true")
     parser.add_argument("--reuse", action="store_true", help="take what an earlier call left in --work")
+    parser.add_argument("--partitions", type=Path, help="NEXUS file of charsets: each a part with its own parameters")
     parser.add_argument("--components", type=int)
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--seed", type=int, default=1)
@@ -228,8 +238,8 @@ def main() -> None:
     for task in tasks:
         if options.what == "compare":
             data, model = task.rsplit(":", 1)
-            rows, name = compare(data, model, options), f"{Path(data).stem}.{model}"
-            table = comparison_table(f"{Path(data).stem}, {model}", rows)
+            rows, name = compare(data, model, options), _name(data, model, options)
+            table = comparison_table(name.replace(".", ", "), rows)
         else:
             rows, name = rank(task, options), f"{Path(task).stem}.ranking"
             table = ranking_table(Path(task).stem, rows)
