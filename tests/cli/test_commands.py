@@ -1,11 +1,14 @@
 """The program as a user runs it: output, exit statuses, one line per error."""
 
 import json
+import runpy
+import sys
 
 import dendropy
 import pytest
 
 from tests.experiment.simulated import write_example
+from vbpi_mix._version import __version__
 from vbpi_mix.cli.console import duration
 from vbpi_mix.cli.options import parse_duration
 from vbpi_mix.errors import ConfigError
@@ -14,6 +17,14 @@ from vbpi_mix.errors import ConfigError
 @pytest.fixture
 def example(tmp_path):
     return write_example(tmp_path)
+
+
+def test_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["vbpi_mix", "--version"])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_module("vbpi_mix", run_name="__main__")
+    assert not exit_.value.code
+    assert capsys.readouterr().out.strip() == __version__
 
 
 FAST = ("--iterations", 60, "--components", 2, "--sampled", 1, "--particles", 4, "--seed", 3)

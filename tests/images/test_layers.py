@@ -14,6 +14,16 @@ def test_a_masked_convolution_sees_earlier_pixels_only(kind, seen):
     assert int(touched.max()) == 12 - (kind == "A")
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_masked_convolution_is_one_with_zeros(kernel):
+    layer = MaskedConv2d("B", 2, 3, kernel).double()
+    x = torch.randn((2, 2, 6, 7), generator=torch.Generator().manual_seed(3)).double()
+    expected = torch.nn.functional.conv2d(x, layer.weight * layer.mask, padding=kernel // 2)
+    torch.testing.assert_close(layer(x), expected)
+    layer(x).square().sum().backward()
+    assert not layer.weight.grad[:, :, kernel // 2 + 1 :].any()
+
+
 def test_gates_are_products():
     generator = torch.Generator().manual_seed(1)
     x = torch.randn((2, 3, 4, 4), generator=generator)

@@ -51,7 +51,9 @@ class MaskedConv2d(nn.Conv2d):
         self.register_buffer("mask", mask.view(1, 1, kernel, kernel), persistent=False)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        return conv2d(input, self.weight * self.mask, padding=self.padding)
+        rows = self.kernel_size[0] // 2 + 1  # the mask leaves nothing of those below
+        weight = self.weight[:, :, :rows] * self.mask[:, :, :rows]
+        return conv2d(input, weight, padding=self.padding)[:, :, : input.shape[2]]
 
 
 class PixelNorm(nn.Module):
