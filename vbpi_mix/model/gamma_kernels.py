@@ -7,6 +7,7 @@ import numpy as np
 from vbpi_mix.compiled import kernel
 
 _SMALLEST = -700.0  # natural logarithm of a first term that further ones can be made from
+_NEGLIGIBLE = 1e-18  # of the sum
 
 
 @kernel()
@@ -47,8 +48,9 @@ def shape_derivatives(
             else:
                 term *= factor
             total += term * slope
-            if factor < 0.5 and abs(term * slope) <= 1e-18 * abs(total):
-                break
-            if factor < 0.5 and term == 0.0:
-                break
+            if factor < 1.0:  # and smaller from here on: a geometric series bounds the rest
+                longest = 1.0 / (1.0 - factor)
+                rest = term * factor * longest * (abs(slope) + longest / (a + n))
+                if rest <= _NEGLIGIBLE * abs(total):
+                    break
         out[i] = total
