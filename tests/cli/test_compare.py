@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.cli.test_commands import FAST, example, program  # noqa: F401
+from tests.cli.test_commands import FAST, example  # noqa: F401
 from vbpi_mix.cli.compare import parse_share
 from vbpi_mix.errors import ConfigError
 

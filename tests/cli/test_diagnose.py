@@ -1,6 +1,6 @@
 import json
 
-from tests.cli.test_commands import FAST, example, program  # noqa: F401
+from tests.cli.test_commands import FAST, example  # noqa: F401
 
 
 def test_one_run_and_two(program, example, tmp_path):  # noqa: F811

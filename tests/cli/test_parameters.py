@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.test_commands import FAST, example, program  # noqa: F401
+from tests.cli.test_commands import FAST, example  # noqa: F401
 
 NAMES = ["TL", "kappa", "pi(A)", "pi(C)", "pi(G)", "pi(T)", "alpha"]
 
