@@ -16,7 +16,7 @@ def run(program, example, tmp_path):  # noqa: F811
     return folder
 
 
-def test_a_run_against_its_own_sample_and_tables(program, run, tmp_path):  # noqa: F811
+def test_a_run_against_its_own_sample_and_tables(program, run, tmp_path):
     sample = run / "posterior" / "sample.trees"
     plot, table = tmp_path / "plot.svg", tmp_path / "table.tsv"
     status, out, err = program(
@@ -53,7 +53,7 @@ def test_a_run_against_its_own_sample_and_tables(program, run, tmp_path):  # noq
     assert "what the numbers are" in out
 
 
-def test_two_samples_in_other_orders_of_taxa(program, tmp_path):  # noqa: F811
+def test_two_samples_in_other_orders_of_taxa(program, tmp_path):
     first, second = tmp_path / "a.nwk", tmp_path / "b.nwk"
     first.write_text("((a:1,b:1):1,c:1,(d:1,e:1):1);\n" * 3 + "((a:1,c:1):1,b:1,(d:1,e:1):1);\n")
     second.write_text("((e:1,d:1):1,c:1,(b:1,a:1):1);\n")
@@ -67,7 +67,7 @@ def test_two_samples_in_other_orders_of_taxa(program, tmp_path):  # noqa: F811
     assert "log_ml_difference" not in values
 
 
-def test_a_run_with_its_taxa_in_another_order(program, run, tmp_path):  # noqa: F811
+def test_a_run_with_its_taxa_in_another_order(program, run, tmp_path):
     """The same posterior from an alignment whose rows are reversed agrees with the run in everything but noise."""
     rows = (tmp_path / "example.fasta").read_text().split(">")[1:]
     (tmp_path / "reversed.fasta").write_text("".join(f">{row}" for row in reversed(rows)))
@@ -82,7 +82,7 @@ def test_a_run_with_its_taxa_in_another_order(program, run, tmp_path):  # noqa: 
     assert values["log_ml_difference"] == pytest.approx(0, abs=0.5)
 
 
-def test_errors(program, run, tmp_path):  # noqa: F811
+def test_errors(program, run, tmp_path):
     other = tmp_path / "other.nwk"
     other.write_text("((a:1,b:1):1,c:1,(d:1,e:1):1);\n")
     splits = run / "posterior" / "splits.tsv"

@@ -22,7 +22,7 @@ def runs(program, example, tmp_path):  # noqa: F811
     return found
 
 
-def test_every_command_knows_the_parameters(program, runs, tmp_path):  # noqa: F811
+def test_every_command_knows_the_parameters(program, runs, tmp_path):
     (run, printed), (other, _) = runs
     for name in ("95% interval", *NAMES):
         assert name in printed
