@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.felsenstein import examples
-from vbpi_mix.felsenstein import jc69_kernels, numba_backend, reference
+from vbpi_mix.felsenstein import jc69_kernels, reference
+from vbpi_mix.felsenstein.blocks import pattern_blocks
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def problem():
 
 
 def run(topologies, patterns, lengths, trees, blocks):
-    states, weights = numba_backend._blocks(patterns, jc69_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, jc69_kernels.BLOCK)
     assert len(states) == 3
     values, gradient = np.full(4, np.nan), np.full(lengths.shape, np.nan)
     work = np.full((2 * 10 - 1, jc69_kernels.SIZE), np.nan)

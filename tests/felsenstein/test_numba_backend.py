@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.felsenstein import examples
-from vbpi_mix.felsenstein import numba_backend, set_threads
+from vbpi_mix.felsenstein import blocks, numba_backend, set_threads
 from vbpi_mix.phylo import SitePatterns
 
 
@@ -111,8 +111,8 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
     topologies = examples.shapes(3, 6, generator)
     lengths = examples.lengths(topologies, generator).numpy()
     made = []
-    make = numba_backend._blocks
-    monkeypatch.setattr(numba_backend, "_blocks", lambda *a: made.append(a) or make(*a))
+    make = blocks._blocks
+    monkeypatch.setattr(blocks, "_blocks", lambda *a: made.append(a) or make(*a))
     first, second = (examples.patterns(6, 20, generator) for _ in range(2))
     values = [numba_backend.jc69(lengths, topologies, p, with_gradient=False)[0] for p in (first, first, second, first)]
     assert len(made) == 2
@@ -124,7 +124,7 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
 def test_blocks_of_patterns_that_are_gone_go_too():
     """The next patterns make room; new ones in the old place in memory get blocks of their own."""
     generator = np.random.default_rng(4)
-    cache = numba_backend._BlockCache()
+    cache = blocks._BlockCache()
     for _ in range(20):
         patterns = examples.patterns(6, 20, generator)
         states, weights = cache.get(patterns, 64)
@@ -158,7 +158,7 @@ def test_categories_whose_messages_do_not_fit_are_done_again(monkeypatch, n_taxa
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 4000])
 @pytest.mark.parametrize("n_threads", [1, 2, 16])
 def test_ranges_of_trees_fall_in_size_and_leave_none_out(count, n_threads):
-    ranges = numba_backend._falling_ranges(count, n_threads)
+    ranges = blocks._falling_ranges(count, n_threads)
     assert [i for first, last in ranges for i in range(first, last)] == list(range(count))
     sizes = [last - first for first, last in ranges]
     assert sizes == sorted(sizes, reverse=True)

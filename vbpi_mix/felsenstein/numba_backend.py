@@ -1,19 +1,17 @@
-"""From arrays to compiled kernels: blocks of patterns, aligned workspaces, one task per thread."""
+"""From arrays to compiled kernels: aligned workspaces, one task per thread."""
 
 import math
-import weakref
 from collections.abc import Callable
 
 import numpy as np
 
 from vbpi_mix.felsenstein import general_kernels, jc69_kernels, length_kernels, rate_kernels, spectral_kernels
+from vbpi_mix.felsenstein.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
-from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.threads import get_threads, run_tasks
 
 _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
 _CACHED_BYTES = 2**23  # beyond this, messages of all categories would come from memory: slower than to redo them
-Range = tuple[int, int]
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -30,8 +28,8 @@ def jc69(
     With float32 partial likelihoods, trees on which they lose their digits are done again in float64.
     """
     n_trees, n_edges = lengths.shape
-    states, weights = _CACHE.get(patterns, jc69_kernels.BLOCK)
-    trees, blocks = _shares(n_trees, len(states))
+    states, weights = pattern_blocks(patterns, jc69_kernels.BLOCK)
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
     children = _children(topologies)
@@ -124,8 +122,8 @@ def _by_lengths(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and derivatives from matrices (T, C, E, 4, 4), which `prepare` writes, by trees, where it is given."""
     n_trees, _, n_edges = by_category.shape[:3]
-    states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
-    trees, blocks = _shares(n_trees, len(states))
+    states, weights = pattern_blocks(patterns, general_kernels.BLOCK)
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
     children = _children(topologies)
@@ -240,8 +238,8 @@ def _from_categories(
     The derivatives are those in the matrices, in frequencies (T, 4) and in category weights (T, C).
     """
     n_trees, n_categories, n_edges = by_category.shape[:3]
-    states, weights = _CACHE.get(patterns, general_kernels.BLOCK)
-    trees, blocks = _shares(n_trees, len(states))
+    states, weights = pattern_blocks(patterns, general_kernels.BLOCK)
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
@@ -278,7 +276,7 @@ def _run_shares(
     Arguments:
         by_category: (T, C, E, 4, 4) transition matrices.
         n_taxa: N.
-        trees: shares of the trees, see `_shares`.
+        trees: shares of the trees, see `blocks.work_shares`.
         blocks: shares of the blocks of patterns.
         prepare: writes the matrices of some trees, if they are not there yet.
         climb: takes the number of the share of blocks, its blocks, trees, and a workspace.
@@ -336,63 +334,6 @@ def _gradient_of(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     gradient = parts[0] if len(parts) == 1 else parts.sum(axis=0)
     gradient[~np.isfinite(values)] = 0.0
     return gradient
-
-
-def _shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
-    """Ranges of trees and ranges of blocks, one task for each pair: trees first, then patterns."""
-    n_threads = get_threads()
-    if n_threads == 1:
-        return [(0, n_trees)], [(0, n_blocks)]
-    block_parts = min(n_blocks, max(1, n_threads // n_trees))
-    blocks = [(i * n_blocks // block_parts, (i + 1) * n_blocks // block_parts) for i in range(block_parts)]
-    return _falling_ranges(n_trees, n_threads), blocks
-
-
-def _falling_ranges(count: int, n_threads: int) -> list[Range]:
-    """Ranges of half of what is left per thread: few of them, and a thread that comes late holds up nobody."""
-    ranges = []
-    first = 0
-    while first < count:
-        last = first + -(-(count - first) // (2 * n_threads))
-        ranges.append((first, last))
-        first = last
-    return ranges
-
-
-class _BlockCache:
-    """The blocks of patterns that are in use, for each block size; patterns are values and do not change."""
-
-    def __init__(self) -> None:
-        self._entries: dict[tuple[int, int], tuple[weakref.ref[SitePatterns], tuple[np.ndarray, np.ndarray]]] = {}
-
-    def get(self, patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
-        entry = self._entries.get((id(patterns), block))
-        if entry is not None and entry[0]() is patterns:
-            return entry[1]
-        self._entries = {key: kept for key, kept in self._entries.items() if kept[0]() is not None}
-        blocks = _blocks(patterns, block)
-        self._entries[id(patterns), block] = weakref.ref(patterns), blocks
-        return blocks
-
-
-_CACHE = _BlockCache()
-
-
-def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero.
-
-    Patterns of weight zero are left out, so that an impossible one among them does no harm.
-    """
-    counted = patterns.weights > 0
-    n_counted = int(counted.sum())
-    n_blocks = max(1, -(-n_counted // block))
-    states = np.full((patterns.n_taxa, n_blocks * block), MISSING, dtype=np.uint8)
-    states[:, :n_counted] = patterns.state_sets[:, counted]
-    weights = np.zeros(n_blocks * block)
-    weights[:n_counted] = patterns.weights[counted]
-    by_block = states.reshape(patterns.n_taxa, n_blocks, block).transpose(1, 0, 2)
-    return np.ascontiguousarray(by_block), weights.reshape(n_blocks, block)
 
 
 def _children(topologies: TopologyBatch) -> np.ndarray:

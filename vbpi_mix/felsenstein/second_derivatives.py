@@ -17,8 +17,9 @@ from vbpi_mix.felsenstein import (
     second_kernels,
     tangent_kernels,
 )
+from vbpi_mix.felsenstein.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.felsenstein.checks import _check_tensor, check_inputs, check_lengths, check_model
-from vbpi_mix.felsenstein.numba_backend import _CACHE, Range, _children, _gradient_of, _shares, _workspace
+from vbpi_mix.felsenstein.numba_backend import _children, _gradient_of, _workspace
 from vbpi_mix.felsenstein.op import _check_values
 from vbpi_mix.felsenstein.threads import get_threads, run_tasks
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
@@ -47,10 +48,10 @@ def jc69_second_derivatives(
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
 
@@ -81,10 +82,10 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
 
@@ -121,10 +122,10 @@ def jc69_hessian_vector(
     """
     lengths = _checked(branch_lengths, topologies, patterns)
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
-    states, weights = _CACHE.get(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     products = np.zeros((len(blocks), n_trees, n_edges))
 
@@ -174,10 +175,10 @@ def tree_second_derivatives(
         patterns,
     )  # fmt: skip
     block, size = general_kernels.BLOCK, general_kernels.SIZE
-    states, weights = _CACHE.get(patterns, block)
+    states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = model[0].shape[:3]
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
 
@@ -229,10 +230,10 @@ def tree_hessian(
         patterns,
     )  # fmt: skip
     block, size = general_kernels.BLOCK, general_kernels.SIZE
-    states, weights = _CACHE.get(patterns, block)
+    states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = model[0].shape[:3]
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
 
@@ -288,10 +289,10 @@ def tree_hessian_vector(
     along = directions[:, None, :, None, None]
     model = (matrices, first, along * first, along * second, frequencies, of_categories)
     block, size = general_kernels.BLOCK, general_kernels.SIZE
-    states, weights = _CACHE.get(patterns, block)
+    states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = matrices.shape[:3]
-    trees, blocks = _shares(n_trees, len(states))
+    trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     products = np.zeros((len(blocks), n_trees, n_edges))
 
