@@ -87,8 +87,7 @@ def model_commands(model: str, partitions: Path | None = None) -> str:
     prior = "prset brlenspr=unconstrained:exponential(10.0) topologypr=uniform"
     if partitions is None:
         return f"{lset};\n{prior}{' statefreqpr=fixed(equal)' if equal else ''};\n"
-    text = partitions.read_text(encoding="utf-8")
-    charsets = _CHARSET.findall(text)
+    charsets = _charsets(partitions)
     names = ", ".join(name for name, _ in charsets)
     return (
         "".join(f"charset {name} ={sites};\n" for name, sites in charsets)
@@ -152,8 +151,12 @@ def run_stepping_stone(
 
 def _settings(model: str, partitions: Path | None) -> dict[str, Any]:
     """What names the model; the charsets themselves, as a file may change."""
-    charsets = {} if partitions is None else {"charsets": _CHARSET.findall(partitions.read_text(encoding="utf-8"))}
-    return {"model": model} | {key: [list(pair) for pair in found] for key, found in charsets.items()}
+    return {"model": model} if partitions is None else {"model": model, "charsets": _charsets(partitions)}
+
+
+def _charsets(path: Path) -> list[list[str]]:
+    """Name and sites of each charset of a NEXUS file."""
+    return [list(found) for found in _CHARSET.findall(path.read_text(encoding="utf-8"))]
 
 
 def read_parameters(path: Path, burn_in: float = BURN_IN) -> dict[str, np.ndarray]:

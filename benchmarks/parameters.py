@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 def ours(data: str, model: str, options: argparse.Namespace) -> Path:
     """The folder of a finished fit; with --reuse one that is there already."""
-    folder = options.work / data / _name(data, model, options) / "ours"
+    folder = options.work / _name(data, model, options) / "ours"
     if options.reuse and (folder / "evaluation.json").is_file():
         return folder
     config = make_config(
@@ -145,7 +145,7 @@ def evidence_row(model: str, stone: SteppingStone, folder: Path | None) -> Row:
 
 def compare(data: str, model: str, options: argparse.Namespace) -> list[Row]:
     alignment = read_alignment(resolve(data))
-    work = options.work / data / _name(data, model, options)
+    work = options.work / _name(data, model, options)
     print(f"{data}, {model}: MrBayes, {options.generations:,} generations", flush=True)
     chains = run_chains(
         alignment,
@@ -189,7 +189,7 @@ def _stone(alignment: Alignment, data: str, model: str, options: argparse.Namesp
     print(f"{data}, {model}: stepping stone, {options.stone_generations:,} generations", flush=True)
     return run_stepping_stone(
         alignment,
-        options.work / data / _name(data, model, options),
+        options.work / _name(data, model, options),
         model,
         generations=options.stone_generations,
         seed=options.seed,
@@ -198,9 +198,9 @@ def _stone(alignment: Alignment, data: str, model: str, options: argparse.Namesp
     )
 
 
-def _name(data: str, model: str, options: argparse.Namespace) -> str:
-    parts = "" if options.partitions is None else f".{options.partitions.stem}"
-    return f"{Path(data).stem}.{model}{parts}"
+def _name(data: str, model: str, options: argparse.Namespace, *, separator: str = ".") -> str:
+    parts = [] if options.partitions is None else [options.partitions.stem]
+    return separator.join([Path(data).stem, model, *parts])
 
 
 def _largest(first: dict[bytes, float], second: dict[bytes, float]) -> float:
@@ -239,7 +239,7 @@ def main() -> None:
         if options.what == "compare":
             data, model = task.rsplit(":", 1)
             rows, name = compare(data, model, options), _name(data, model, options)
-            table = comparison_table(name.replace(".", ", "), rows)
+            table = comparison_table(_name(data, model, options, separator=", "), rows)
         else:
             rows, name = rank(task, options), f"{Path(task).stem}.ranking"
             table = ranking_table(Path(task).stem, rows)

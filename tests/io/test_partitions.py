@@ -146,7 +146,7 @@ def path(tmp_path_factory):
 def test_any_text_is_a_partition_or_one_line_of_error(pieces, nexus, path):
     body = "".join(pieces)
     path.write_text(sets(body) if nexus else body, encoding="utf-8")
-    _holds(path)
+    assert_parts_or_one_line(path)
 
 
 @settings(max_examples=200, deadline=None)
@@ -158,10 +158,10 @@ def test_damaged_files_too(data, path):
     path.write_text(
         whole[:start] + data.draw(st.text(alphabet="-.:;,=\\{}[]'* 019aé", max_size=3)) + whole[end:], encoding="utf-8"
     )
-    _holds(path)
+    assert_parts_or_one_line(path)
 
 
-def _holds(path):
+def assert_parts_or_one_line(path):
     try:
         parts = read_partitions(path, 12)
     except InputError as error:

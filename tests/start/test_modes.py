@@ -74,22 +74,28 @@ def test_weights_are_those_of_a_grid(example, modes):
     assert 0.1 < share < 0.9
 
 
-@pytest.mark.parametrize(("n_components", "tie"), [(4, False), (2, False), (1, False), (3, True)])
-def test_components_start_from_both(example, modes, n_components, tie):
+def start(example, n_components, *, tie=False):
+    """Laplace's approximation on the only topology, its optimum, and a mixture started from it."""
     model, topology, taxa = example
     coordinates = find_parameters(model, topology)
     weighted = weigh_topologies(model.at(torch.from_numpy(coordinates)), collect(taxa, topology))
     support = build_support(topology)
     fitted = fit_parameters(model, weighted, support, coordinates)
+    mixture = PhyloMixture(support, n_components=n_components, n_parameters=2, tie_parameters=tie)
+    start_fitted(
+        mixture, weighted, n_sites=model.n_sites, generator=torch.Generator().manual_seed(1), parameters=fitted
+    )
+    return fitted, coordinates, mixture
+
+
+@pytest.mark.parametrize(("n_components", "tie"), [(4, False), (2, False), (1, False), (3, True)])
+def test_components_start_from_both(example, modes, n_components, tie):
+    fitted, coordinates, mixture = start(example, n_components, tie=tie)
     assert len(fitted.others) == 1
     weights = np.exp([mode.log_weight - modes[0].log_weight for mode in modes])
     heavier = int(np.argmax(weights))
     assert modes[heavier].distance(coordinates) < 0.1
     assert fitted.other_share == pytest.approx(weights[1 - heavier] / weights.sum(), abs=0.02)
-    mixture = PhyloMixture(support, n_components=n_components, n_parameters=2, tie_parameters=tie)
-    start_fitted(
-        mixture, weighted, n_sites=model.n_sites, generator=torch.Generator().manual_seed(1), parameters=fitted
-    )
     q = mixture.parameter_posterior
     nearest = [int(np.argmin([mode.distance(u) for mode in modes])) for u in q.coordinates(q.location).detach().numpy()]
     n_heavier = {4: 2, 2: 1, 1: 1}[q.n_distributions]
@@ -103,15 +109,7 @@ def test_components_start_from_both(example, modes, n_components, tie):
 
 
 def test_components_have_the_covariance_of_their_mode(example):
-    model, topology, taxa = example
-    coordinates = find_parameters(model, topology)
-    weighted = weigh_topologies(model.at(torch.from_numpy(coordinates)), collect(taxa, topology))
-    support = build_support(topology)
-    fitted = fit_parameters(model, weighted, support, coordinates)
-    mixture = PhyloMixture(support, n_components=2, n_parameters=2)
-    start_fitted(
-        mixture, weighted, n_sites=model.n_sites, generator=torch.Generator().manual_seed(1), parameters=fitted
-    )
+    fitted, _, mixture = start(example, 2)
     (other,) = fitted.others
     normal = torch.distributions.MultivariateNormal(
         torch.from_numpy(other.centre), covariance_matrix=torch.from_numpy(other.covariance)

@@ -44,8 +44,8 @@ def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
     text = f"{n} mode{'s' if n > 1 else ''} found"
     if len(missing):
         heaviest = missing[np.argmax(coverage.shares[missing])]
-        shown = [(name, value) for name, value in zip(coverage.names, coverage.values[heaviest], strict=True)]
-        at = ", ".join(f"{name} {value:.3g}" for name, value in shown if name.startswith(("alpha", "pinvar")))
+        values = zip(coverage.names, coverage.values[heaviest], strict=True)
+        at = ", ".join(f"{name} {value:.3g}" for name, value in values if name.startswith(("alpha", "pinvar")))
         text += f", the mixture lacks one with {coverage.shares[heaviest]:.1%} of the posterior ({at})"
     return Diagnostic(
         key="parameter_modes",

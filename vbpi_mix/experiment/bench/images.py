@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.bench.images_config import ImageRow, ImagesConfig
-from vbpi_mix.experiment.bench.images_train import ImageData, judge_image_model, prepare_data, train_image_model
+from vbpi_mix.experiment.bench.images_train import (
+    ImageData,
+    as_bytes,
+    judge_image_model,
+    prepare_data,
+    train_image_model,
+)
 from vbpi_mix.experiment.bench.records import make_folder, read_record, write_record
 from vbpi_mix.experiment.bench.stopping import Stopped, stoppable
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -67,7 +72,7 @@ def run_images(
     paths = {job: folder / MODELS / f"{model_name(config, *job)}.json" for job in jobs}
     missing = [job for job, path in paths.items() if _record(config, job, path, data) is None]
     shown = fixed_images(data.test[:_SHOWN], data.pixels)
-    _write_images(folder / GENERATED / f"{config.data}_test.npy", torch.round(shown * 255).to(torch.uint8).numpy())
+    _write_images(folder / GENERATED / f"{config.data}_test.npy", as_bytes(shown))
     with torch_threads(n_threads), stoppable():
         for job in missing:
             try:

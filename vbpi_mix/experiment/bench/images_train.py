@@ -194,7 +194,12 @@ def judge_image_model(
     real = fixed_images(data.train, data.pixels)
     space = principal_components(real, _N_FEATURES)
     result["frechet_pca"] = frechet_distance(space.features(generated), space.features(real))
-    return result, torch.round(generated * 255).to(torch.uint8).numpy()
+    return result, as_bytes(generated)
+
+
+def as_bytes(images: Tensor) -> np.ndarray:
+    """Images of values in [0, 1] as bytes, of the same shape."""
+    return torch.round(images * 255).to(torch.uint8).numpy()
 
 
 def _averaged(images: np.ndarray, side: int) -> Tensor:
