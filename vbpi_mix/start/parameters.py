@@ -133,8 +133,7 @@ def find_parameters(model: PhyloModel, topologies: TopologyBatch) -> np.ndarray:
     few = topologies[np.arange(min(_CANDIDATES, topologies.n_trees))]
     found = [_search(model, few, start.numpy()) for start in model.parameters.starts()]
     if len(found) > 1:
-        evidence = [float(_around(model, topology, x[None], u).log_evidence[0]) for topology, x, u in found]
-        return found[int(np.argmax(evidence))][2]
+        return found[int(np.argmax([_mode_at(model, *place).log_weight for place in found]))][2]
     return found[0][2]
 
 
@@ -166,12 +165,17 @@ def find_modes(
     found = []
     for start in model.parameters.starts():
         lengths, centre = optimise_parameters(model, topology, log_lengths, start.numpy())
-        here = _around(model, topology, lengths[None], centre)
-        mode = Mode(centre=centre, covariance=here.covariance[0], log_weight=float(here.log_evidence[0]))
+        mode = _mode_at(model, topology, lengths, centre)
         if all(mode.distance(other) >= _APART for other in apart_from):
             apart_from.append(centre)
             found.append(mode)
     return tuple(found)
+
+
+def _mode_at(model: PhyloModel, topology: TopologyBatch, log_lengths: np.ndarray, coordinates: np.ndarray) -> Mode:
+    """Laplace's approximation at log lengths (E,) and coordinates (d,) that a search ended at."""
+    around = _around(model, topology, log_lengths[None], coordinates)
+    return Mode(centre=coordinates, covariance=around.covariance[0], log_weight=float(around.log_evidence[0]))
 
 
 def _other_modes(
@@ -198,9 +202,7 @@ def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndar
     """
     top = weighted.sample.topologies[[0]]
     lengths, found = optimise_parameters(model, top, weighted.modes.log_lengths[0], coordinates)
-    covariance = _around(model, top, lengths[None], found).covariance[0]
-    away = found - coordinates
-    if float(away @ np.linalg.solve(covariance, away)) <= _SETTLED**2:
+    if _mode_at(model, top, lengths, found).distance(coordinates) <= _SETTLED:
         return replace(weighted, coordinates=coordinates)
     fixed, sample = model.at(torch.from_numpy(found)), weighted.sample
     modes = optimise_lengths(fixed, sample.topologies, start=weighted.modes.log_lengths, give_up=_GIVE_UP)
