@@ -1,0 +1,183 @@
+"""Markov chains of trees that move by local changes, several at once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.reference_kernels import Reference
+from vbpi_mix.anneal.target import LocalModel, typical_lengths
+from vbpi_mix.anneal.trees import canonical_tree, moving_tree, taxon_keys
+from vbpi_mix.anneal.walk_kernels import walk
+from vbpi_mix.felsenstein.local.messages import Spectra
+from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.threads import get_threads, run_tasks
+
+LARGEST_RADIUS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkSettings:
+    """How a tree is moved.
+
+    Arguments:
+        regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
+        radius: of the regrafts, in edges.
+    """
+
+    regrafts: float = 0.2
+    radius: int = 3
+
+
+class Walker:
+    """Moves trees by walks over their edges, one tree a thread.
+
+    Arguments:
+        model: likelihood and priors.
+        settings: how trees are moved.
+
+    Attributes:
+        counts: (5,) since the beginning, see `walk_kernels.walk`.
+    """
+
+    def __init__(self, model: PhyloModel, settings: WalkSettings | None = None) -> None:
+        self.model = model
+        self.local = LocalModel(model)
+        self.settings = settings or WalkSettings()
+        self.counts = np.zeros(5, dtype=np.int64)
+        self._keys = taxon_keys(model.n_taxa)
+        self._spare: list[Messages] = []
+
+    def move(
+        self,
+        particles: Particles,
+        generators: Sequence[np.random.Generator],
+        *,
+        rounds: float,
+        typical: np.ndarray,
+        beta: float = 1.0,
+        reference: Reference | None = None,
+        greedy: bool = False,
+    ) -> Particles:
+        """Particles after so many rounds over their edges, parameters fixed.
+
+        Arguments:
+            particles: P of them.
+            generators: one for each.
+            rounds: a round passes every edge once downward and once upward.
+            typical: (2,) see `target.typical_lengths`; part of the moves, so fixed while one samples.
+            beta: place on the path from the reference to the posterior.
+            reference: needed for beta < 1.
+            greedy: go uphill.
+        """
+        n, n_edges = self.model.n_taxa, particles.log_lengths.shape[1]
+        spectra = self.local.spectra(particles.coordinates)
+        children = np.empty((len(particles), n - 2, 2), dtype=np.int32)
+        log_lengths = np.empty_like(particles.log_lengths)
+        values = np.empty(len(particles))
+        counts = np.zeros((len(particles), 5), dtype=np.int64)
+        n_steps = max(1, round(rounds * 2 * n_edges))
+        regrafts = self.settings.regrafts if beta == 1.0 and not greedy and n > 4 else 0.0
+        lengths = np.exp(particles.log_lengths)
+
+        def task(i: int, work: Messages) -> None:
+            tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
+            target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
+            values[i] = walk(
+                tree, work, target, n_steps, regrafts, self.settings.radius, greedy, counts[i], generators[i]
+            )
+            children[i], moved = canonical_tree(tree)
+            log_lengths[i] = np.log(moved)
+
+        def bound(i: int):  # noqa: ANN202
+            return lambda work: task(i, work)
+
+        run_tasks([bound(i) for i in range(len(particles))], self._workspace, get_threads())
+        self.counts += counts.sum(axis=0)
+        return Particles(
+            topologies=TopologyBatch(children),
+            log_lengths=log_lengths,
+            coordinates=particles.coordinates,
+            log_likelihood=values,
+        )
+
+    def _workspace(self) -> Messages:
+        work = make_messages(self.model.n_taxa, self.local.n_rows, self.local.n_categories)
+        set_tips(self.local.states, self.local.blocks, work.rows)
+        return work
+
+
+class Scaling:
+    """Random steps of the parameters and of the tree length, all particles at once.
+
+    The coordinates u and a common shift of all log lengths take a step from a normal distribution, with the covariance
+    of u and the mean log length among particles times a factor that is tuned while `adapting`.
+
+    Arguments:
+        model: likelihood and priors.
+    """
+
+    def __init__(self, model: PhyloModel) -> None:
+        self.model = model
+        d = model.parameters.n_coordinates + 1
+        self.factor = 2.38 / math.sqrt(d)
+        self.root = np.diag(np.full(d, 0.1))
+        self.root[-1, -1] = 1.0 / math.sqrt(model.n_sites)
+        self._n = 0
+        self._mean = np.zeros(d)
+        self._sum = np.zeros((d, d))
+        self.accepted = self.tried = 0
+
+    def learn(self, particles: Particles) -> None:
+        """Take note of particles, and step by the covariance of all noted so far."""
+        for z in np.column_stack([particles.coordinates, particles.log_lengths.mean(axis=1)]):
+            self._n += 1
+            away = z - self._mean
+            self._mean += away / self._n
+            self._sum += np.outer(away, z - self._mean)
+        d = len(self._mean)
+        if self._n > 10 * d:
+            covariance = self._sum / self._n
+            self.root = np.linalg.cholesky(covariance + 1e-6 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(d))
+
+    def forget(self) -> None:
+        """Begin anew to take note."""
+        self._n, self._mean, self._sum = 0, np.zeros_like(self._mean), np.zeros_like(self._sum)
+
+    @torch.no_grad()
+    def move(
+        self, particles: Particles, generator: np.random.Generator, *, adapting: bool, steps: int = 1
+    ) -> Particles:
+        """Particles after `steps` proposals each."""
+        x, u = particles.log_lengths, particles.coordinates
+        value = self._log_density(x, u, particles)
+        likelihood = particles.log_likelihood
+        for _ in range(steps):
+            change = self.factor * generator.standard_normal((len(x), len(self.root))) @ self.root.T
+            new_x, new_u = x + change[:, -1:], u + change[:, :-1]
+            new_value, new_likelihood = self._density(new_x, new_u, particles.topologies)
+            with np.errstate(invalid="ignore"):
+                accept = np.log(1.0 - generator.random(len(x))) < new_value - value
+            x, u = np.where(accept[:, None], new_x, x), np.where(accept[:, None], new_u, u)
+            value, likelihood = np.where(accept, new_value, value), np.where(accept, new_likelihood, likelihood)
+            self.accepted += int(accept.sum())
+            self.tried += len(x)
+            if adapting:
+                self.factor *= math.exp(0.5 * (accept.mean() - 0.3))
+        return Particles(
+            topologies=particles.topologies, log_lengths=x, coordinates=u, log_likelihood=likelihood
+        )
+
+    def _log_density(self, x: np.ndarray, u: np.ndarray, particles: Particles) -> np.ndarray:
+        prior = self.model.log_prior(torch.from_numpy(np.exp(x)), torch.from_numpy(u)).numpy()
+        return particles.log_likelihood + prior + x.sum(axis=1)
+
+    def _density(self, x: np.ndarray, u: np.ndarray, topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
+        lengths, at = torch.from_numpy(np.exp(x)), torch.from_numpy(np.ascontiguousarray(u))
+        likelihood = self.model.log_likelihood(lengths, topologies, at).numpy()
+        return likelihood + self.model.log_prior(lengths, at).numpy() + x.sum(axis=1), likelihood

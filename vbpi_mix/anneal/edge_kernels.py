@@ -1,0 +1,195 @@
+"""Gibbs-like move at one edge: its length and, at an inner edge, which of three ways its four neighbours are joined.
+
+Given the rest of the tree the three arrangements have three densities of the edge's length. Each is approximated
+(`felsenstein.local.edges`); an arrangement is drawn by the approximations' masses and a length from its approximation;
+Metropolis and Hastings's rule makes up for the errors. Arrangements that are far worse than the best at one length, the
+same for all, are not approximated and never drawn. One move in ten is a random step of log length and arrangement
+instead, so that a tree leaves also where the approximation is too low.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_row, log_subsplit
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
+from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate, tabulate_edge
+from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, update_down, update_up
+
+_RANDOM_STEPS = 0.1
+_STEP = 1.0
+_HOPELESS = 25.0  # nats
+
+
+class Target(NamedTuple):
+    """What a tree's moves leave invariant: the posterior given the parameters, or a place on the way to it.
+
+    Arguments:
+        blocks, spectra: the likelihood, see `felsenstein.local.messages`.
+        prior: of the branch lengths.
+        reference: where the path begins.
+        beta: place on the path; 1: the posterior.
+        typical: (2,) log lengths that searches of modes begin at, of tips' edges and inner ones.
+    """
+
+    blocks: Blocks
+    spectra: Spectra
+    prior: EdgePrior
+    reference: Reference
+    beta: float
+    typical: np.ndarray
+
+
+@kernel()
+def set_length(tree: MovingTree, work: Messages, target: Target, node: int, x: float, total: np.ndarray) -> None:
+    """Change the length of the edge above a node to exp(x)."""
+    t = math.exp(x)
+    total[0] += t - tree.lengths[node]
+    tree.lengths[node] = t
+    both_matrices(target.spectra, target.blocks, t, work.down[node], work.across[node])
+
+
+@kernel()
+def rearrange(tree: MovingTree, work: Messages, target: Target, node: int, way: int) -> None:
+    """Swap the sibling of an inner node with its first (way 1) or second (way 2) child."""
+    above = tree.up[node]
+    side = 0 if tree.kids[above, 1] == node else 1
+    sibling, child = tree.kids[above, side], tree.kids[node, way - 1]
+    tree.kids[above, side], tree.kids[node, way - 1] = child, sibling
+    tree.up[sibling], tree.up[child] = node, above
+    tree.clades[node] ^= tree.clades[child] ^ tree.clades[sibling]
+    tree.sizes[node] += tree.sizes[sibling] - tree.sizes[child]
+    update_down(tree, work, node, target.blocks)
+    update_up(tree, work, node, target.blocks)
+
+
+@kernel()
+def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int) -> tuple[float, float, float]:
+    """Log probability of the two subsplits at an inner edge rearranged in a way, shape and rate of its length."""
+    above = tree.up[node]
+    sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
+    a, b, c = sibling, tree.kids[node, 0], tree.kids[node, 1]
+    if way == 1:
+        a, b = b, a
+    elif way == 2:
+        a, c = c, a
+    clades, sizes = tree.clades, tree.sizes
+    inner = clades[b] ^ clades[c]
+    value = log_subsplit(reference, clades[b], clades[c], sizes[b], sizes[c])
+    value += log_subsplit(reference, inner, clades[a], sizes[b] + sizes[c], sizes[a])
+    shape, rate = length_row(reference, inner)
+    return value, shape, rate
+
+
+@kernel()
+def move_edge(
+    tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, greedy: bool,
+    generator: np.random.Generator,
+) -> int:  # fmt: skip
+    """One move at the edge above a node whose messages D and U are right; they are right after it.
+
+    Arguments:
+        total: (1,) tree length.
+        greedy: take the best arrangement at its mode in place of a draw.
+
+    Returns:
+        0: nothing changed, 1: the length, 2: the arrangement too.
+    """
+    spectra, blocks, prior, beta = target.spectra, target.blocks, target.prior, target.beta
+    rows, scratch = work.rows, work.scratch
+    n, n_nodes = len(blocks.category), len(tree.up)
+    n_taxa = (n_nodes + 2) // 2
+    spare = 2 * n_nodes * n
+    x = math.log(tree.lengths[node])
+    rest = total[0] - tree.lengths[node]
+    at_tip = node < n_taxa or node == tree.top[0]
+    power = prior.tip if at_tip else prior.inner
+    start = target.typical[0 if at_tip else 1]
+    ways = 1 if at_tip else 3
+    constants, shapes, rates = np.zeros(3), np.zeros(3), np.zeros(3)
+    if at_tip:
+        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
+    else:
+        above = tree.up[node]
+        sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
+        first, second = tree.kids[node, 0], tree.kids[node, 1]
+        s0, s1, s2, s3 = spare, spare + n, spare + 2 * n, spare + 3 * n
+        cross(rows, sibling * n, s0, work.down[sibling], blocks)
+        cross(rows, first * n, s1, work.down[first], blocks)
+        cross(rows, second * n, s2, work.down[second], blocks)
+        cross(rows, (n_nodes + above) * n, s3, work.across[above], blocks)
+        tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks)
+        tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks)
+        tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks)
+    if beta < 1.0:
+        if at_tip:
+            shapes[0], rates[0] = length_row(target.reference, tree.clades[node])
+        else:
+            for way in range(3):
+                value, shapes[way], rates[way] = log_reference_of(tree, target.reference, node, way)
+                constants[way] = (1.0 - beta) * (value + gamma_constant(shapes[way], rates[way]))
+    if not greedy and generator.random() < _RANDOM_STEPS:
+        new = x + _STEP * generator.standard_normal()
+        table = spare + 4 * n
+        way = int(generator.random() * ways)
+        change = edge_density(
+            rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
+        ) - edge_density(rows, table, x, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch)
+        if not math.log(1.0 - generator.random()) < change + constants[way] - constants[0]:
+            return 0
+        set_length(tree, work, target, node, new, total)
+        if way > 0:
+            rearrange(tree, work, target, node, way)
+            return 2
+        return 1
+    table = spare + 4 * n
+    log_mass = np.full(3, -np.inf)
+    if ways == 3:
+        for way in range(3):
+            log_mass[way] = constants[way] + edge_density(
+                rows, table + way * n, start, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
+            )
+        best = max(log_mass[0], max(log_mass[1], log_mass[2]))
+    else:
+        best = -np.inf
+    fit0 = fit1 = fit2 = Fit(0.0, 1.0, -np.inf, -np.inf)
+    if ways == 1 or log_mass[0] > best - _HOPELESS:
+        fit0 = fit_edge(rows, table, start, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch)
+    way = 0
+    if ways == 3:
+        if log_mass[1] > best - _HOPELESS:
+            fit1 = fit_edge(
+                rows, table + n, start, power, prior, rest, beta, shapes[1], rates[1], spectra, blocks, scratch
+            )
+        if log_mass[2] > best - _HOPELESS:
+            fit2 = fit_edge(
+                rows, table + 2 * n, start, power, prior, rest, beta, shapes[2], rates[2], spectra, blocks, scratch
+            )
+        m0, m1, m2 = fit0.log_mass + constants[0], fit1.log_mass + constants[1], fit2.log_mass + constants[2]
+        top = max(m0, max(m1, m2))
+        e0, e1, e2 = math.exp(m0 - top), math.exp(m1 - top), math.exp(m2 - top)
+        if greedy:
+            way = 0 if e0 == 1.0 else (1 if e1 == 1.0 else 2)
+        else:
+            place = generator.random() * (e0 + e1 + e2)
+            way = 0 if place < e0 else (1 if place < e0 + e1 else 2)
+    fit = fit0 if way == 0 else (fit1 if way == 1 else fit2)
+    if greedy:
+        new = fit.mode
+    else:
+        new = draw_length(fit, generator)
+        proposed = edge_density(
+            rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
+        ) - fit_log_prob(fit, new)
+        present = edge_density(
+            rows, table, x, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch
+        ) - fit_log_prob(fit0, x)
+        if fit0.log_density == -np.inf or not math.log(1.0 - generator.random()) < proposed - present:
+            return 0
+    set_length(tree, work, target, node, new, total)
+    if way > 0:
+        rearrange(tree, work, target, node, way)
+        return 2
+    return 1

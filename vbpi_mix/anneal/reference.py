@@ -1,0 +1,259 @@
+"""The density that annealing begins at: conditional clade distributions, gamma lengths, normal parameters."""
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from scipy.special import gammaln
+
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.reference_kernels import Reference, describe_tree, fill_table
+from vbpi_mix.anneal.trees import taxon_keys
+from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
+
+_ODD = np.uint64(0xD6E8FEB86659FD93)
+_FLOOR = 0.3  # unseen subsplits expected in a tree
+_PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
+_SHAPES = (0.05, 1e5)
+
+
+@cache
+def no_reference() -> Reference:
+    """An empty one, for moves that leave the posterior itself invariant."""
+    keys = np.zeros(2, dtype=np.uint64)
+    return Reference(
+        keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(3), np.array([1.0, 1.0]), np.array([1.0])
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What a reference says of P topologies.
+
+    Arguments:
+        log_topology: (P,) log probabilities.
+        shapes, rates: (P, E) of the gamma densities of the lengths.
+    """
+
+    log_topology: np.ndarray
+    shapes: np.ndarray
+    rates: np.ndarray
+
+    def log_prob(self, log_lengths: np.ndarray) -> np.ndarray:
+        """(P,) log density of topology and log lengths (P, E)."""
+        each = self.shapes * (log_lengths + np.log(self.rates)) - self.rates * np.exp(log_lengths)
+        return self.log_topology + (each - gammaln(self.shapes)).sum(axis=1)
+
+
+class TreeReference:
+    """A density of trees and parameters fitted to weighted trees, from which trees can be drawn.
+
+    Arguments:
+        sample: P trees.
+        weights: (P,) not negative, with a positive sum.
+
+    Attributes:
+        reference: for the compiled moves.
+    """
+
+    def __init__(self, sample: Particles, weights: np.ndarray) -> None:
+        self.n_taxa = n = sample.topologies.n_taxa
+        self._keys = taxon_keys(n)
+        share = weights / weights.sum()
+        effective = 1.0 / float((share**2).sum())
+        sets = _all_clades(sample.topologies)  # (P, 2N-2, W)
+        flat = sets.reshape(-1, sets.shape[2])
+        self._clades, number = np.unique(flat, axis=0, return_inverse=True)
+        number = number.reshape(sets.shape[:2])
+        hashes = _hashes(self._clades, self._keys)
+        self._fit_lengths(sample.log_lengths, number, share, effective)
+        self._fit_subsplits(sample.topologies, number, share)
+        floor = min(0.5, _FLOOR / max(1, n - 2))
+        keys, lengths = _table(hashes[1:], self._gamma[1:])  # without the empty clade
+        pair_keys, shares = _table(self._pair_keys(hashes), self._pair_share)
+        self.reference = Reference(
+            keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, np.array([floor])
+        )
+        self._fit_parameters(sample.coordinates, share)
+
+    def describe(self, topologies: TopologyBatch) -> Described:
+        """Log probabilities of topologies, and densities of their lengths."""
+        n_trees, n_edges = topologies.n_trees, topologies.n_edges
+        shapes, rates = np.empty((n_trees, n_edges)), np.empty((n_trees, n_edges))
+        log_topology = np.empty(n_trees)
+        for i in range(n_trees):
+            log_topology[i] = describe_tree(
+                self.reference, topologies.children[i], self._keys, shapes[i], rates[i]
+            )
+        return Described(log_topology=log_topology, shapes=shapes, rates=rates)
+
+    def log_prob(self, particles: Particles) -> np.ndarray:
+        """(P,) log density in topology, log lengths and coordinates."""
+        trees = self.describe(particles.topologies).log_prob(particles.log_lengths)
+        return trees + self.parameter_log_prob(particles.coordinates)
+
+    def parameter_log_prob(self, coordinates: np.ndarray) -> np.ndarray:
+        """(P,) log density of coordinates (P, d)."""
+        if not coordinates.shape[1]:
+            return np.zeros(len(coordinates))
+        z = np.linalg.solve(self._root, (coordinates - self._mean).T)
+        scale = np.log(np.diag(self._root)).sum() + 0.5 * len(z) * math.log(2 * math.pi)
+        return -0.5 * (z**2).sum(axis=0) - scale
+
+    def draw(self, n_trees: int, generator: np.random.Generator) -> Particles:
+        """Trees and parameters; their log-likelihoods are NaN."""
+        topologies = stack([self._draw_topology(generator) for _ in range(n_trees)])
+        said = self.describe(topologies)
+        # Gamma(k) = Gamma(k + 1) U^(1/k), whose logarithm is finite however small the shape is
+        gamma = np.log(generator.standard_gamma(said.shapes + 1.0))
+        log_lengths = gamma + np.log(1.0 - generator.random(said.shapes.shape)) / said.shapes - np.log(said.rates)
+        z = generator.standard_normal((n_trees, len(self._mean)))
+        return Particles(
+            topologies=topologies,
+            log_lengths=log_lengths,
+            coordinates=self._mean + z @ self._root.T,
+            log_likelihood=np.full(n_trees, np.nan),
+        )
+
+    def _fit_lengths(self, log_lengths: np.ndarray, number: np.ndarray, share: np.ndarray, effective: float) -> None:
+        n, n_nodes = self.n_taxa, number.shape[1]
+        at_node = np.empty((len(log_lengths), n_nodes))
+        at_node[:, 1 : n_nodes - 1] = log_lengths[:, 1:]
+        at_node[:, -1] = log_lengths[:, 0]
+        used = slice(1, n_nodes)
+        ids = number[:, used].reshape(-1)
+        x = at_node[:, used].reshape(-1)
+        weight = np.repeat(share, n_nodes - 1)
+        total = np.bincount(ids, weight, len(self._clades))
+        seen = total > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean_log = np.bincount(ids, weight * x, len(self._clades)) / total
+            log_mean = np.log(np.bincount(ids, weight * np.exp(x), len(self._clades)) / total)
+        gap = np.where(seen, log_mean - mean_log, 0.0)
+        inner = np.arange(len(log_lengths[0])) >= n
+        pooled = log_lengths[:, inner] if inner.any() else log_lengths
+        weights = np.repeat(share, pooled.shape[1])
+        usual = float(np.average(gap, weights=np.where(seen, total, 0.0)))
+        # few trees say little of a clade's spread, and too little rather than too much
+        count = total * effective
+        gap = (gap * count + max(usual, 1e-3) * _PRIOR_COUNT) / np.maximum(count + _PRIOR_COUNT - 1.0, 1.0)
+        shape = np.clip(_gamma_shape(gap), *_SHAPES)
+        mean = np.exp(np.where(seen, log_mean, 0.0))
+        self._gamma = np.column_stack([shape, shape / mean])
+        mean_unseen = float(np.average(np.exp(pooled.reshape(-1)), weights=weights))
+        short = min(mean_unseen, float(np.exp(np.average(pooled.reshape(-1), weights=weights))))
+        self._unseen = np.array([1.0, 1.0 / short])
+
+    def _fit_subsplits(self, topologies: TopologyBatch, number: np.ndarray, share: np.ndarray) -> None:
+        n = self.n_taxa
+        children = topologies.children
+        rows = np.arange(len(children))[:, None]
+        parts = np.sort(np.stack([number[rows, children[:, :, 0]], number[rows, children[:, :, 1]]], axis=2), axis=2)
+        whole = number[:, n:]
+        triples = np.concatenate([whole[:, :, None], parts], axis=2).reshape(-1, 3)
+        self._pairs, which = np.unique(triples, axis=0, return_inverse=True)
+        weight = np.bincount(which.reshape(-1), np.repeat(share, n - 2), len(self._pairs))
+        total = np.bincount(self._pairs[:, 0], weight, len(self._clades))
+        self._pair_share = weight / np.maximum(total[self._pairs[:, 0]], 1e-300)
+
+    def _pair_keys(self, hashes: np.ndarray) -> np.ndarray:
+        a, b = hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]]
+        with np.errstate(over="ignore"):
+            return (a * b) ^ ((a ^ b) * _ODD)
+
+    def _fit_parameters(self, coordinates: np.ndarray, share: np.ndarray) -> None:
+        d = coordinates.shape[1]
+        self._mean = share @ coordinates if d else np.zeros(0)
+        away = coordinates - self._mean
+        covariance = 1.2 * (away * share[:, None]).T @ away + 1e-6 * np.eye(d)
+        self._root = np.linalg.cholesky(covariance) if d else np.zeros((0, 0))
+
+    @cached_property
+    def _choices(self) -> dict[int, tuple[np.ndarray, list[tuple[int, int]]]]:
+        sets = [int.from_bytes(row.astype("<u8").tobytes(), "little") for row in self._clades]
+        found: dict[int, tuple[list[float], list[tuple[int, int]]]] = {}
+        for (whole, first, second), p in zip(self._pairs.tolist(), self._pair_share.tolist(), strict=True):
+            shares, parts = found.setdefault(sets[whole], ([], []))
+            shares.append(p)
+            parts.append((sets[first], sets[second]))
+        return {clade: (np.cumsum(shares), parts) for clade, (shares, parts) in found.items()}
+
+    def _draw_topology(self, generator: np.random.Generator):  # noqa: ANN202
+        n = self.n_taxa
+        floor = self.reference.floor[0]
+        neighbours: list[list[int]] = [[] for _ in range(2 * n - 2)]
+        free = n
+        everything = ((1 << n) - 1) ^ 1
+        todo = [(everything, 0)]
+        while todo:
+            clade, above = todo.pop()
+            if clade & (clade - 1) == 0:
+                node = clade.bit_length() - 1
+            else:
+                node, free = free, free + 1
+                choice = self._choices.get(clade)
+                if choice is None or generator.random() < floor:
+                    parts = _uniform_subsplit(clade, self.reference.log_counts, generator)
+                else:
+                    cumulative, options = choice
+                    place = int(np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right"))
+                    parts = options[min(place, len(options) - 1)]
+                todo += [(parts[0], node), (parts[1], node)]
+            neighbours[above].append(node)
+            neighbours[node].append(above)
+        return from_neighbours(neighbours, n)[0]
+
+
+def _all_clades(topologies: TopologyBatch) -> np.ndarray:
+    """(T, 2N-2, W) bit sets of the taxa below every node; of taxon 0: none."""
+    n, rows = topologies.n_taxa, np.arange(topologies.n_trees)
+    words = np.zeros((topologies.n_trees, 2 * n - 2, clades.n_words(n)), dtype=np.uint64)
+    words[:, 1:n] = clades.singletons(n)[1:]
+    for i in range(n - 2):
+        words[:, n + i] = words[rows, topologies.children[:, i, 0]] | words[rows, topologies.children[:, i, 1]]
+    return words
+
+
+def _hashes(sets: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """(C,) exclusive or of the keys of the taxa in each bit set (C, W)."""
+    found = np.zeros(len(sets), dtype=np.uint64)
+    for taxon, key in enumerate(keys):
+        inside = (sets[:, taxon // 64] >> np.uint64(taxon % 64)) & np.uint64(1)
+        found ^= np.where(inside == 1, key, np.uint64(0))
+    return found
+
+
+def _table(new: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A hash table of distinct keys, and the values at their places."""
+    size = 1 << max(1, math.ceil(math.log2(2 * len(new) + 1)))
+    keys = np.zeros(size, dtype=np.uint64)
+    places = np.empty(len(new), dtype=np.int64)
+    fill_table(keys, new, places)
+    table = np.ones((size, *values.shape[1:]))
+    table[places] = values
+    return keys, table
+
+
+def _log_rooted(n_taxa: int) -> np.ndarray:
+    """(N + 1,) log number of rooted topologies of k taxa, (2 k - 3)!!."""
+    k = np.arange(2, n_taxa + 1)
+    return np.concatenate([[0.0, 0.0], np.cumsum(np.log(2 * k - 3))])
+
+
+def _gamma_shape(gap: np.ndarray) -> np.ndarray:
+    """Shape of a gamma density with log(mean) - mean(log) = gap, to about a hundredth (Minka 2002)."""
+    s = np.maximum(gap, 1e-9)
+    return (3.0 - s + np.sqrt((s - 3.0) ** 2 + 24.0 * s)) / (12.0 * s)
+
+
+def _uniform_subsplit(clade: int, log_rooted: np.ndarray, generator: np.random.Generator) -> tuple[int, int]:
+    """The first split of a uniform rooted topology on a clade's taxa."""
+    taxa = [i for i in range(clade.bit_length()) if clade >> i & 1]
+    k = len(taxa)
+    sizes = np.arange(1, k)
+    log_count = gammaln(k + 1) - gammaln(sizes + 1) - gammaln(k - sizes + 1)
+    weight = np.exp(log_count + log_rooted[sizes] + log_rooted[k - sizes] - log_rooted[k])
+    size = int(generator.choice(sizes, p=weight / weight.sum()))
+    first = sum(1 << taxa[i] for i in generator.choice(k, size=size, replace=False).tolist())
+    return first, clade ^ first

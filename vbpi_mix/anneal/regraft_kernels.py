@@ -1,0 +1,220 @@
+"""Pruning a clade and regrafting it nearby, the place chosen by the likelihoods of all places within a radius.
+
+With the clade taken out, every edge e of the remaining tree within `radius` edges of the place that it came from has
+the weight t_e L_e, L_e the likelihood with the clade in the middle of e: nearly the mass of e, the position on it
+integrated out. A place is drawn by weight, a position on it uniformly. Metropolis and Hastings's rule needs the weights
+around the new place, too:
+
+    log ratio = log (p' / p) + log (w_old / sum of w around new) - log (w_new / sum of w around old) + log (t_new / t_old)
+
+with t_old the length of the edge that is left where the clade was, and densities p of lengths.
+"""
+
+import math
+
+import numpy as np
+
+from vbpi_mix.anneal.edge_kernels import Target
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.local.messages import cross, join, node_value
+from vbpi_mix.felsenstein.local.tree import N_AROUND, N_SPARE, Messages, MovingTree, both_matrices, put_in_place, update_up
+
+
+@kernel()
+def _copy(rows: np.ndarray, source: int, out: int, n: int) -> None:
+    for r in range(n):
+        a, b = rows[source + r], rows[out + r]
+        for p in range(len(a)):
+            b[p] = a[p]
+
+
+@kernel()
+def _value_at(
+    work: Messages, target: Target, u_row: int, d_row: int, length: float, fraction: float, clade: int, spare: int
+) -> float:
+    """Log-likelihood, but for scales, with a clade's message attached at a fraction of an edge from below."""
+    n = len(target.blocks.category)
+    both_matrices(target.spectra, target.blocks, (1.0 - fraction) * length, work.matrices[0], work.matrices[1])
+    cross(work.rows, u_row, spare + 8 * n, work.matrices[1], target.blocks)
+    both_matrices(target.spectra, target.blocks, fraction * length, work.matrices[0], work.matrices[1])
+    cross(work.rows, d_row, spare + 9 * n, work.matrices[0], target.blocks)
+    return node_value(work.rows, spare + 8 * n, spare + 9 * n, clade, target.spectra, target.blocks, work.scratch)
+
+
+@kernel()
+def _log_power(tree: MovingTree, target: Target, node: int, length: float, n_taxa: int) -> float:
+    """The prior's term of one edge's own length."""
+    power = target.prior.tip if node < n_taxa or node == tree.top[0] else target.prior.inner
+    return 0.0 if power == 0.0 else power * math.log(length)
+
+
+@kernel()
+def move_clade(
+    tree: MovingTree, work: Messages, target: Target, node: int, radius: int, generator: np.random.Generator
+) -> int:
+    """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
+
+    Only for the posterior itself (`target.beta` = 1).
+
+    Returns:
+        0: nothing changed, 1: the place on its edge, 2: the topology.
+    """
+    blocks, rows = target.blocks, work.rows
+    n, n_nodes = len(blocks.category), len(tree.up)
+    n_taxa = (n_nodes + 2) // 2
+    spare = 2 * n_nodes * n
+    around = spare + N_SPARE * n
+    if node == tree.top[0]:
+        return 0
+    joint = tree.up[node]
+    slot = 0 if tree.kids[joint, 1] == node else 1  # where the sibling is
+    sibling, above = tree.kids[joint, slot], tree.up[joint]
+    lower, upper = tree.lengths[sibling], tree.lengths[joint]
+    old = lower + upper
+    if sibling < n_taxa and above == 0:
+        return 0
+    # without the clade
+    before = _log_power(tree, target, sibling, lower, n_taxa) + _log_power(tree, target, joint, upper, n_taxa)
+    put_in_place(tree, above, joint, sibling)
+    tree.lengths[sibling] = old
+    both_matrices(target.spectra, blocks, old, work.down[sibling], work.across[sibling])
+    clade = spare
+    cross(rows, node * n, clade, work.down[node], blocks)
+
+    u_row = np.full(n_nodes, -1)
+    d_row = np.full(n_nodes, -1)
+    u_scale, d_scale = work.scale_u.copy(), work.scale_d.copy()
+    u_row[sibling], u_scale[sibling] = (n_nodes + joint) * n, work.scale_u[joint]
+    weight = np.full(n_nodes, -np.inf)
+    seen = np.zeros(n_nodes, np.bool_)
+    source = np.full(n_nodes, -1)
+    distance = np.zeros(n_nodes, np.int64)
+    queue = np.empty(n_nodes, np.int64)
+    near = np.empty(4, np.int64)
+    n_made = 0
+
+    sums = np.empty(2)
+    best = np.empty(2)
+    chosen = sibling
+    for turn in range(2):  # around the old place, then around the new one
+        origin = sibling if turn == 0 else chosen
+        for i in range(n_nodes):
+            distance[i] = -1
+        queue[0], distance[origin] = origin, 0
+        count = 1
+        i = 0
+        while i < count:
+            edge = queue[i]
+            i += 1
+            if not seen[edge]:
+                seen[edge] = True
+                ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
+                de = d_row[edge] if d_row[edge] >= 0 else edge * n
+                length = tree.lengths[edge]
+                weight[edge] = math.log(length) + u_scale[edge] + d_scale[edge]
+                weight[edge] += _value_at(work, target, ue, de, length, 0.5, clade, spare)
+            if distance[edge] == radius:
+                continue
+            n_near = 0
+            if edge >= n_taxa:
+                near[0], near[1] = tree.kids[edge, 0], tree.kids[edge, 1]
+                n_near = 2
+            parent = tree.up[edge]
+            if parent > 0:
+                near[n_near] = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
+                near[n_near + 1] = parent
+                n_near += 2
+            for j in range(n_near):
+                other = near[j]
+                if distance[other] >= 0:
+                    continue
+                distance[other] = distance[edge] + 1
+                queue[count] = other
+                count += 1
+                if seen[other]:
+                    continue
+                # the message that comes from the clade's old place
+                source[other] = edge
+                out = around + n_made * n
+                n_made += 1
+                ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
+                de = d_row[edge] if d_row[edge] >= 0 else edge * n
+                if tree.up[other] == edge:
+                    beside = tree.kids[edge, 0] if tree.kids[edge, 1] == other else tree.kids[edge, 1]
+                    join(rows, ue, beside * n, out, work.across[edge], work.down[beside], blocks, work.scratch, False)
+                    u_row[other], u_scale[other] = out, u_scale[edge] + d_scale[beside]
+                elif other == parent:
+                    beside = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
+                    join(rows, de, beside * n, out, work.down[edge], work.down[beside], blocks, work.scratch, False)
+                    d_row[other], d_scale[other] = out, d_scale[edge] + d_scale[beside]
+                else:
+                    up = (n_nodes + parent) * n
+                    join(rows, up, de, out, work.across[parent], work.down[edge], blocks, work.scratch, False)
+                    u_row[other], u_scale[other] = out, u_scale[parent] + d_scale[edge]
+        top = -np.inf
+        for i in range(count):
+            top = max(top, weight[queue[i]])
+        total = 0.0
+        for i in range(count):
+            total += math.exp(weight[queue[i]] - top)
+        best[turn], sums[turn] = top, top + math.log(total)
+        if turn == 0:
+            place = generator.random() * total
+            chosen = queue[count - 1]
+            for i in range(count):
+                place -= math.exp(weight[queue[i]] - top)
+                if place < 0.0:
+                    chosen = queue[i]
+                    break
+            if chosen == sibling:
+                sums[1] = sums[0]
+                break
+    length = tree.lengths[chosen]
+    fraction = generator.random()
+    fraction = min(max(fraction, 1e-12), 1.0 - 1e-12)
+    ue = u_row[chosen] if u_row[chosen] >= 0 else (n_nodes + chosen) * n
+    de = d_row[chosen] if d_row[chosen] >= 0 else chosen * n
+    new_value = _value_at(work, target, ue, de, length, fraction, clade, spare) + u_scale[chosen] + d_scale[chosen]
+    old_value = _value_at(work, target, (n_nodes + joint) * n, sibling * n, old, lower / old, clade, spare)
+    old_value += u_scale[sibling] + d_scale[sibling]
+    ratio = new_value - old_value + (weight[sibling] - sums[1]) - (weight[chosen] - sums[0])
+    ratio += math.log(length) - math.log(old)
+    if target.prior.tip != 0.0 or target.prior.inner != 0.0:
+        # `joint` is an inner edge wherever it is, unless it is at the top
+        at_top = chosen == tree.top[0]
+        ratio -= before
+        if chosen != sibling:
+            ratio += _log_power(tree, target, sibling, old, n_taxa) - _log_power(tree, target, chosen, length, n_taxa)
+        power = target.prior.tip if chosen < n_taxa else target.prior.inner
+        ratio += power * math.log(fraction * length)
+        ratio += (target.prior.tip if at_top else target.prior.inner) * math.log((1.0 - fraction) * length)
+    if not math.log(1.0 - generator.random()) < ratio:
+        put_in_place(tree, above, sibling, joint)
+        tree.kids[joint, slot] = sibling
+        tree.up[sibling] = joint
+        tree.lengths[sibling] = lower
+        both_matrices(target.spectra, blocks, lower, work.down[sibling], work.across[sibling])
+        return 0
+    if chosen != sibling:
+        # what points to the new place
+        _copy(rows, (n_nodes + joint) * n, (n_nodes + sibling) * n, n)
+        work.scale_u[sibling] = work.scale_u[joint]
+        edge = chosen
+        while edge != sibling:
+            if u_row[edge] >= 0:
+                _copy(rows, u_row[edge], (n_nodes + edge) * n, n)
+                work.scale_u[edge] = u_scale[edge]
+            else:
+                _copy(rows, d_row[edge], edge * n, n)
+                work.scale_d[edge] = d_scale[edge]
+            edge = source[edge]
+        _copy(rows, (n_nodes + chosen) * n, (n_nodes + joint) * n, n)
+        work.scale_u[joint] = work.scale_u[chosen]
+    put_in_place(tree, tree.up[chosen], chosen, joint)
+    tree.kids[joint, slot] = chosen
+    tree.up[chosen] = joint
+    tree.lengths[chosen], tree.lengths[joint] = fraction * length, (1.0 - fraction) * length
+    both_matrices(target.spectra, blocks, tree.lengths[chosen], work.down[chosen], work.across[chosen])
+    both_matrices(target.spectra, blocks, tree.lengths[joint], work.down[joint], work.across[joint])
+    update_up(tree, work, node, blocks)
+    return 1 if chosen == sibling else 2

@@ -1,0 +1,146 @@
+"""A model's likelihood and priors in the form that the compiled moves take."""
+
+import math
+
+import numpy as np
+import torch
+
+from vbpi_mix.anneal.edge_kernels import Target
+from vbpi_mix.anneal.reference import no_reference
+from vbpi_mix.anneal.reference_kernels import Reference
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.felsenstein.blocks import pattern_blocks
+from vbpi_mix.felsenstein.local.edges import EdgePrior
+from vbpi_mix.felsenstein.local.messages import BLOCK, Blocks, Spectra
+from vbpi_mix.felsenstein.parametric import reversible_spectra
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.part import Part
+from vbpi_mix.model.priors import BranchPrior, ExponentialBranchPrior, GammaDirichletBranchPrior
+from vbpi_mix.model.rate_matrices import rate_matrix
+from vbpi_mix.model.substitution import ReversibleModel
+from vbpi_mix.phylo import SitePatterns
+
+
+class LocalModel:
+    """Site patterns in blocks, and spectra of the substitution models of any number of trees.
+
+    Arguments:
+        model: likelihood and priors; all four-state models, rate categories, invariant sites and parts.
+
+    Attributes:
+        blocks: see `felsenstein.local.messages`.
+        states: (B, N, BLOCK) uint8 state sets of all parts.
+        prior: of the branch lengths.
+        n_categories: of all parts together.
+        n_rows: of one message.
+    """
+
+    def __init__(self, model: PhyloModel) -> None:
+        self.model = model
+        found = [_blocks(part.patterns) for part in model.parts]
+        self.states = np.ascontiguousarray(np.concatenate([states for states, _ in found]))
+        n_blocks = [len(weights) for _, weights in found]
+        n_categories = [_n_categories(part) for part in model.parts]
+        first_category = np.concatenate([[0], np.cumsum(n_categories)])
+        category = [
+            first_category[i] + c for i, n in enumerate(n_blocks) for _ in range(n) for c in range(n_categories[i])
+        ]
+        weights = np.ascontiguousarray(np.concatenate([weights for _, weights in found]))
+        rows_of_block = np.repeat(n_categories, n_blocks)
+        self.blocks = Blocks(
+            weights=weights,
+            equal=(weights == weights[:, :1]).all(axis=1),
+            first_row=np.concatenate([[0], np.cumsum(rows_of_block)]).astype(np.int64),
+            part=np.repeat(np.arange(len(n_blocks)), n_blocks).astype(np.int64),
+            category=np.array(category, dtype=np.int64),
+            first_category=first_category.astype(np.int64),
+        )
+        self.n_categories = int(first_category[-1])
+        self.n_rows = len(category)
+        self.prior = edge_prior(model.branch_prior, model.n_taxa)
+
+    def spectra(self, coordinates: np.ndarray) -> list[Spectra]:
+        """One for each of T trees with coordinates (T, d) of the parameters."""
+        at = torch.from_numpy(np.ascontiguousarray(coordinates))
+        n_trees = len(at)
+        space = self.model.parameters
+        rates = space.multipliers(at) if space.n_coordinates else None
+        values, left, right, weights, frequencies = [], [], [], [], []
+        for i, part in enumerate(self.model.parts):
+            multiplier = part.rate * (np.ones(n_trees) if rates is None else rates[:, i].numpy())
+            matrix, pi, category_rates, category_weights = _models(part, space.of_part(i, at), n_trees)
+            v, a, b = reversible_spectra(matrix, pi)
+            values.append((v[:, None, :] * (category_rates * multiplier[:, None])[:, :, None]))
+            left.append(a)
+            right.append(b)
+            weights.append(category_weights)
+            frequencies.append(pi)
+        joined = np.concatenate(values, axis=1), np.stack(left, axis=1), np.stack(right, axis=1)
+        of_all = (*joined, np.concatenate(weights, axis=1), np.stack(frequencies, axis=1))
+        return [Spectra(*(np.ascontiguousarray(x[t]) for x in of_all)) for t in range(n_trees)]
+
+    def target(
+        self, spectra: Spectra, typical: np.ndarray, *, reference: Reference | None = None, beta: float = 1.0
+    ) -> Target:
+        """What the moves of one tree leave invariant."""
+        return Target(self.blocks, spectra, self.prior, reference or no_reference(), float(beta), typical)
+
+
+def edge_prior(prior: BranchPrior, n_taxa: int) -> EdgePrior:
+    """The prior as powers of lengths and an exponential.
+
+    Raises:
+        ConfigError: a prior of another form.
+    """
+    if isinstance(prior, ExponentialBranchPrior):
+        return EdgePrior(0.0, prior.rate, 0.0, 0.0)
+    if isinstance(prior, GammaDirichletBranchPrior):
+        total = prior.concentration * (n_taxa + prior.inner * (n_taxa - 3))
+        return EdgePrior(prior.shape - total, prior.rate, prior.concentration - 1, prior.concentration * prior.inner - 1)
+    raise ConfigError(f"local moves know exponential and compound Dirichlet priors of branch lengths, not {prior}")
+
+
+def _blocks(patterns: SitePatterns) -> tuple[np.ndarray, np.ndarray]:
+    """(B, N, BLOCK) state sets and (B, BLOCK) weights, patterns of equal weight next to each other.
+
+    Missing data that fill up the last block get the weight of the pattern before them.
+    """
+    order = np.argsort(patterns.weights, kind="stable")
+    ordered = SitePatterns(state_sets=patterns.state_sets[:, order], weights=patterns.weights[order])
+    states, weights = pattern_blocks(ordered, BLOCK)
+    weights = weights.copy()
+    filled = int((ordered.weights > 0).sum()) % BLOCK
+    if filled:
+        weights[-1, filled:] = weights[-1, filled - 1]
+    return states, weights
+
+
+def _n_categories(part: Part) -> int:
+    if part.family is not None:
+        specification = part.family.specification
+        gamma = 1 if specification.gamma is None else specification.gamma.n_categories
+        return gamma + (specification.proportion_invariant is not None)
+    return len(part.model.category_weights())  # type: ignore[union-attr]  # no family
+
+
+def _models(part: Part, coordinates: torch.Tensor, n_trees: int) -> tuple[np.ndarray, ...]:
+    """Rate matrices (T, 4, 4), frequencies (T, 4), category rates and weights (T, C) of one part."""
+    if part.family is not None:
+        models = part.family.models(coordinates)
+        found = (models.rate_matrices(), models.frequencies, models.category_rates(), models.category_weights())
+        return tuple(x.numpy() for x in found)
+    model = part.model
+    if isinstance(model, ReversibleModel):
+        matrix = rate_matrix(model.exchangeabilities, model.frequencies)
+        rates = model.site_rates.rates()
+    else:
+        matrix, rates = torch.full((4, 4), 1 / 3, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+        matrix.fill_diagonal_(-1.0)
+    found = (matrix, model.root_frequencies(), rates, model.category_weights())  # type: ignore[union-attr]
+    return tuple(x.detach().numpy()[None].repeat(n_trees, axis=0) for x in found)
+
+
+def typical_lengths(log_lengths: np.ndarray) -> np.ndarray:
+    """(2,) median log lengths of tips' edges and inner ones, of trees (T, E)."""
+    n_taxa = (log_lengths.shape[1] + 3) // 2
+    return np.array([np.median(log_lengths[:, :n_taxa]), np.median(log_lengths[:, n_taxa:])]).clip(-12.0, math.log(5.0))

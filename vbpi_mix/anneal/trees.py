@@ -1,0 +1,76 @@
+"""Trees between the canonical arrays of topologies and the changing ones of the moves."""
+
+import numpy as np
+
+from vbpi_mix.felsenstein.local.tree import MovingTree
+from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.phylo.neighbours import canonical_form
+from vbpi_mix.compiled import kernel
+
+
+def taxon_keys(n_taxa: int) -> np.ndarray:
+    """(N,) uint64 random keys of taxa, the same on every machine."""
+    return np.random.Generator(np.random.PCG64(20_260)).integers(1, 2**63, size=n_taxa, dtype=np.uint64) | np.uint64(1)
+
+
+def moving_tree(children: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> MovingTree:
+    """A tree that can be changed, from canonical children (N-2, 2) and lengths (E,)."""
+    n = len(children) + 2
+    kids = np.zeros((2 * n - 2, 2), dtype=np.int32)
+    kids[n:] = children
+    up = TopologyBatch(children[None]).parents()[0]
+    above = np.empty(2 * n - 2)
+    above[1 : 2 * n - 3] = lengths[1:]
+    above[-1], above[0] = lengths[0], 0.0
+    clades, sizes = np.zeros(2 * n - 2, dtype=np.uint64), np.ones(2 * n - 2, dtype=np.int32)
+    clades[:n] = keys
+    return MovingTree(kids, up, above, clades, sizes, np.array([2 * n - 3], dtype=np.int64))
+
+
+def canonical_tree(tree: MovingTree) -> tuple[np.ndarray, np.ndarray]:
+    """Canonical children (N-2, 2) and lengths (E,)."""
+    n = (len(tree.up) + 2) // 2
+    children, lengths = np.empty((n - 2, 2), dtype=np.int32), np.empty(2 * n - 3)
+    _canonical(tree.kids, int(tree.top[0]), tree.lengths, children, lengths)
+    return children, lengths
+
+
+@kernel()
+def _canonical(kids: np.ndarray, top: int, above: np.ndarray, children: np.ndarray, lengths: np.ndarray) -> None:
+    n_taxa = len(children) + 2
+    # `canonical_form` takes the top node to be any number, but walks from it
+    canonical_form(kids, top, children)
+    number = np.empty(2 * n_taxa - 2, dtype=np.int64)
+    stack = np.empty((2 * n_taxa, 2), dtype=np.int64)
+    stack[0, 0], stack[0, 1] = top, 2 * n_taxa - 3
+    count = 1
+    lowest = np.empty(2 * n_taxa - 2, dtype=np.int64)
+    order = np.empty(2 * n_taxa - 3, dtype=np.int64)
+    order[0] = top
+    filled = 1
+    for i in range(2 * n_taxa - 3):
+        node = order[i]
+        if node >= n_taxa:
+            order[filled], order[filled + 1] = kids[node, 0], kids[node, 1]
+            filled += 2
+    for i in range(filled - 1, -1, -1):
+        node = order[i]
+        lowest[node] = node if node < n_taxa else min(lowest[kids[node, 0]], lowest[kids[node, 1]])
+    while count > 0:
+        count -= 1
+        node, place = stack[count, 0], stack[count, 1]
+        number[node] = place
+        if node < n_taxa:
+            continue
+        left, right = kids[node, 0], kids[node, 1]
+        if lowest[left] > lowest[right]:
+            left, right = right, left
+        stack[count, 0], stack[count, 1] = left, children[place - n_taxa, 0]
+        stack[count + 1, 0], stack[count + 1, 1] = right, children[place - n_taxa, 1]
+        count += 2
+    for i in range(2 * n_taxa - 3):
+        node = order[i]
+        if node == top:
+            lengths[0] = above[node]
+        else:
+            lengths[number[node]] = above[node]

@@ -1,0 +1,177 @@
+"""A tree that changes in place, with its messages."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, make_scratch
+
+N_SPARE = 24  # messages that are not those of a node: intermediate results
+N_AROUND = 192  # messages around a pruned clade
+
+
+class MovingTree(NamedTuple):
+    """A tree that hangs from taxon 0; nodes N..2N-3 are internal, in any order.
+
+    Arguments:
+        kids: (2N-2, 2) int32 children.
+        up: (2N-2,) int32 parents; 0 for the top node, -1 for taxon 0.
+        lengths: (2N-2,) of the edge above each node; that of taxon 0 stands at the top node.
+        clades: (2N-2,) uint64 hash of the taxa below, exclusive or of the taxa's keys.
+        sizes: (2N-2,) int32 number of taxa below.
+        top: (1,) the node next to taxon 0.
+    """
+
+    kids: np.ndarray
+    up: np.ndarray
+    lengths: np.ndarray
+    clades: np.ndarray
+    sizes: np.ndarray
+    top: np.ndarray
+
+
+class Messages(NamedTuple):
+    """Messages D and U of a tree and what they are made of, see `messages`.
+
+    Arguments:
+        rows: ((2 (2N-2) + spare) n_rows, SIZE): D of every node, U of every node, others.
+        down: (2N-2, n, 16) transition matrices of the edge above each node.
+        across: (2N-2, n, 16) their transposes.
+        scale_d, scale_u: (2N-2,) logarithms of what D and U were divided by in all, summed over the sites.
+        matrices: (6, n, 16) room for other matrices.
+        scratch: see `messages.Scratch`.
+    """
+
+    rows: np.ndarray
+    down: np.ndarray
+    across: np.ndarray
+    scale_d: np.ndarray
+    scale_u: np.ndarray
+    matrices: np.ndarray
+    scratch: Scratch
+
+
+def make_messages(n_taxa: int, n_rows: int, n_categories: int) -> Messages:
+    """Room for the messages of a tree."""
+    from vbpi_mix.felsenstein.local.messages import SIZE
+
+    n_nodes = 2 * n_taxa - 2
+    return Messages(
+        rows=np.zeros(((2 * n_nodes + N_SPARE + N_AROUND) * n_rows, SIZE)),
+        down=np.zeros((n_nodes, n_categories, 16)),
+        across=np.zeros((n_nodes, n_categories, 16)),
+        scale_d=np.zeros(n_nodes),
+        scale_u=np.zeros(n_nodes),
+        matrices=np.zeros((6, n_categories, 16)),
+        scratch=make_scratch(n_categories),
+    )
+
+
+@kernel()
+def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndarray, across: np.ndarray) -> None:
+    """(n, 16) transition matrices of one length, and their transposes."""
+    for part in range(len(spectra.left)):
+        left, right = spectra.left[part], spectra.right[part]
+        for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
+            e0 = np.expm1(spectra.values[c, 0] * length)
+            e1 = np.expm1(spectra.values[c, 1] * length)
+            e2 = np.expm1(spectra.values[c, 2] * length)
+            for i in range(4):
+                a, b, d = left[i, 0] * e0, left[i, 1] * e1, left[i, 2] * e2
+                for j in range(4):
+                    p = a * right[0, j] + b * right[1, j] + d * right[2, j]
+                    if i == j:
+                        p += 1.0
+                    p = max(p, 0.0)  # a probability of zero may come out as -1e-17
+                    down[c, 4 * i + j] = p
+                    across[c, 4 * j + i] = p
+
+
+@kernel()
+def set_tips(states: np.ndarray, blocks: Blocks, rows: np.ndarray) -> None:
+    """Write D of the tips from (B, N, BLOCK) state sets."""
+    n_rows = len(blocks.category)
+    n_patterns = states.shape[2]
+    for i in range(len(blocks.part)):
+        for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
+            for tip in range(states.shape[1]):
+                row = rows[tip * n_rows + r]
+                for p in range(n_patterns):
+                    state = states[i, tip, p]
+                    for s in range(4):
+                        row[s * n_patterns + p] = 1.0 if (state >> s) & 1 else 0.0
+
+
+@kernel()
+def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
+    """D of a node from those of its children."""
+    n = len(blocks.category)
+    a, b = tree.kids[node, 0], tree.kids[node, 1]
+    scale = join(work.rows, a * n, b * n, node * n, work.down[a], work.down[b], blocks, work.scratch, True)
+    work.scale_d[node] = scale + work.scale_d[a] + work.scale_d[b]
+
+
+@kernel()
+def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
+    """U of a node that is not the top, from those of its parent and D of its sibling."""
+    n, n_nodes = len(blocks.category), len(tree.up)
+    above = tree.up[node]
+    sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
+    scale = join(
+        work.rows, (n_nodes + above) * n, sibling * n, (n_nodes + node) * n, work.across[above], work.down[sibling],
+        blocks, work.scratch, True,
+    )  # fmt: skip
+    work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
+
+
+@kernel()
+def set_root(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks) -> None:
+    """U of the top node: the states of taxon 0 times the root frequencies."""
+    n, n_nodes = len(blocks.category), len(tree.up)
+    top = tree.top[0]
+    for i in range(len(blocks.part)):
+        for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
+            source, out = work.rows[r], work.rows[(n_nodes + top) * n + r]
+            width = len(source) // 4
+            for s in range(4):
+                frequency = spectra.frequencies[blocks.part[i], s]
+                for p in range(s * width, (s + 1) * width):
+                    out[p] = frequency * source[p]
+    work.scale_u[top] = 0.0
+
+
+@kernel()
+def set_messages(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks, order: np.ndarray) -> None:
+    """All matrices and all D, and U of the top node; fills `order` (2N-3,) with the nodes, parents first."""
+    n_taxa = (len(tree.up) + 2) // 2
+    order[0] = tree.top[0]
+    count = 1
+    for i in range(2 * n_taxa - 3):
+        node = order[i]
+        both_matrices(spectra, blocks, tree.lengths[node], work.down[node], work.across[node])
+        if node >= n_taxa:
+            order[count], order[count + 1] = tree.kids[node, 0], tree.kids[node, 1]
+            count += 2
+    for i in range(2 * n_taxa - 4, -1, -1):
+        node = order[i]
+        if node >= n_taxa:
+            a, b = tree.kids[node, 0], tree.kids[node, 1]
+            tree.clades[node] = tree.clades[a] ^ tree.clades[b]
+            tree.sizes[node] = tree.sizes[a] + tree.sizes[b]
+            update_down(tree, work, node, blocks)
+        else:
+            work.scale_d[node] = 0.0
+    set_root(tree, work, spectra, blocks)
+
+
+@kernel()
+def put_in_place(tree: MovingTree, above: int, old: int, new: int) -> None:
+    """Let `new` be the child of `above` where `old` was; with above = 0 it becomes the top node."""
+    tree.up[new] = above
+    if above == 0:
+        tree.top[0] = new
+    elif tree.kids[above, 0] == old:
+        tree.kids[above, 0] = new
+    else:
+        tree.kids[above, 1] = new
