@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.oracles.quartet import quartet_alignment, quartet_posterior
+from vbpi_mix.analysis.posteriors import log_q_topologies
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.experiment import fit_alignment, make_config
-from vbpi_mix.experiment.posteriors import log_q_topologies
 from vbpi_mix.phylo import all_topologies, collect
 
 # of a comparison of Monte Carlo estimates with exact values, in standard errors: one in 500,000 tests fails by chance

@@ -11,7 +11,7 @@ from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import use_threads
 
 if TYPE_CHECKING:
-    from vbpi_mix.evaluate.verdicts import Diagnostic
+    from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
 
 EXAMPLE = "Example: vbpi-mix diagnose primates_run primates_run_seed2"
 _SIGNS = {"good": "good: ", "fair": "fair: ", "poor": "POOR: ", "info": ""}
@@ -34,11 +34,11 @@ def diagnose(
     With several runs of the same alignment also how far they agree. Every number comes with its definition and a
     verdict.
     """
-    from vbpi_mix.evaluate.verdicts import worst
+    from vbpi_mix.analysis.diagnose import agreement
+    from vbpi_mix.analysis.diagnose import diagnose as diagnose_run
+    from vbpi_mix.analysis.posteriors import posterior_of_draws
+    from vbpi_mix.evaluate.diagnostics.diagnostic import worst
     from vbpi_mix.experiment import Run
-    from vbpi_mix.experiment.diagnose import agreement
-    from vbpi_mix.experiment.diagnose import diagnose as diagnose_run
-    from vbpi_mix.experiment.posteriors import posterior_of_draws
 
     use_threads(threads)
     loaded = [Run.load(path) for path in runs]

@@ -10,7 +10,8 @@ from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, 
 from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
-    from vbpi_mix.experiment import Run, Summary
+    from vbpi_mix.analysis import Summary
+    from vbpi_mix.experiment import Run
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -114,7 +115,8 @@ def fit(
     they are found. A run stopped by Ctrl-C, by the
     system or by --max-time goes on with --resume, as if it had never stopped.
     """
-    from vbpi_mix.experiment import fit_folder, make_config, resumed_config, summarise
+    from vbpi_mix.analysis import summarise
+    from vbpi_mix.experiment import fit_folder, make_config, resumed_config
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.model import parse_model
 

@@ -33,9 +33,9 @@ def report(
     Summary, consensus tree, cloud of trees, splits and topologies with errors, branch lengths, diagnostics with
     verdicts, model and priors, how to make it again, what to cite.
     """
+    from vbpi_mix.analysis.report import write_report
     from vbpi_mix.errors import InputError
     from vbpi_mix.experiment import Run, RunFolder
-    from vbpi_mix.experiment.report import write_report
 
     use_threads(threads)
     loaded = Run.load(run)

@@ -52,7 +52,8 @@ class FitConfig:
         stop: "iterations", or "plateau": once the bound has stopped rising, see `train.PlateauRule`.
         annealing_iterations: steps over which the inverse temperature rises to 1.
         refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
-        learn_weights: weigh the components, equally in training, by weights found after it (`evaluate.weights`).
+        learn_weights: weigh the components, equally in training, by weights found after it
+            (`evaluate.component_weights`).
         decay_every: steps between multiplications of the learning rates by 0.75; not used with "plateau".
         rate_topology, rate_base, rate_flow, rate_parameters: Adam's learning rates.
         seed: of every random number.

@@ -10,7 +10,7 @@ from torch import Tensor
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches, draw_weighted, spans
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
-from vbpi_mix.train import torch_threads
+from vbpi_mix.threads import torch_threads
 from vbpi_mix.variational import Allocation, PhyloProblem, TreeDraws
 
 OnProgress = Callable[[int, int], None]
