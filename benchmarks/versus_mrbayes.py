@@ -26,7 +26,6 @@ from benchmarks._common import write_json_lines
 from benchmarks.mrbayes import MrBayesRuns, find_mrbayes, load_runs, run_mrbayes
 from benchmarks.simulate import simulate
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.experiment import FitConfig, make_config
 from vbpi_mix.experiment.build import make_inputs, make_objective, make_problem, make_settings, start_problem
 from vbpi_mix.experiment.candidates import load_candidates
@@ -129,14 +128,14 @@ def ours(
 def _draws(
     problem: PhyloProblem, alignment: Alignment, config: FitConfig, n_draws: int
 ) -> tuple[TreeSample, TreeSample, dict[str, Any]]:
-    draws, log_weights = draw_posterior(
+    sample = draw_posterior(
         problem,
         alignment.taxa,
         n_particles=1000,
         n_repeats=max(1, n_draws // (1000 * config.components)),
         generator=torch_generator(config.seed, stream=EVALUATE_STREAM),
     )
-    values = evaluate_log_weights(log_weights).to_dict()
+    draws, values = sample.draws, sample.evaluation.to_dict()
     kept = ("log_ml_pooled", "log_ml_pooled_se", "elbo", "ess", "n_samples", "pareto_k", "pareto_verdict")
     return (
         collect(draws.taxa, draws.topologies, draws.weights()),

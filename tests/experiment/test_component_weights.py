@@ -11,7 +11,7 @@ from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import summarise
 from vbpi_mix.analysis.compare import compare
 from vbpi_mix.analysis.diagnose import diagnose
-from vbpi_mix.analysis.posteriors import log_q_topologies, posterior_of_draws
+from vbpi_mix.analysis.posteriors import log_q_topologies, posterior_of_sample
 from vbpi_mix.analysis.weight_comparison import compare_weights
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Estimate, LearnedWeights, evaluate_log_weights
@@ -67,7 +67,8 @@ def test_weights_are_found_kept_and_saved(trained):
 
 def test_everything_downstream_uses_them(trained):
     """The densities of q, its topology probabilities, estimates, shares and summaries, against formulas."""
-    draws, log_weights = trained.weighted_draws(n_particles=300, n_repeats=10)
+    sample = trained.weighted_sample(n_particles=300, n_repeats=10)
+    draws = sample.draws
     mixture, weights = trained.problem.mixture, trained.learned.weights
     made = np.bincount(draws.components, minlength=3)
     assert np.array_equal(made, np.ceil(9000 * weights))
@@ -84,17 +85,17 @@ def test_everything_downstream_uses_them(trained):
     everything = log_q_topologies(trained, all_topologies(6))
     assert np.exp(everything).sum() == pytest.approx(1)
 
-    evaluation = evaluate_log_weights(log_weights, mixture.component_weights)
+    evaluation = evaluate_log_weights(sample.log_weights, mixture.component_weights)
     assert trained.evaluate(n_particles=300, n_repeats=10) == evaluation
-    diagnosis = diagnose(trained, draws, log_weights, name="x", neighbours=False)
+    diagnosis = diagnose(trained, sample, name="x", neighbours=False)
     assert diagnosis.evaluation == evaluation
     w = np.exp(log_joint - log_mix) * strata
     shares = np.bincount(draws.components, weights=w, minlength=3) / w.sum()
     np.testing.assert_allclose(diagnosis.shares, shares, rtol=1e-9)
-    posterior = posterior_of_draws(trained, draws, log_weights, name="x")
+    posterior = posterior_of_sample(trained, sample, name="x")
     assert posterior.log_ml == (evaluation.log_ml_pooled.value, evaluation.log_ml_pooled.standard_error)
     assert posterior.effective_size == pytest.approx(evaluation.ess, rel=0.2)  # other draws
-    reference = posterior_of_draws(trained, draws, log_weights, name="y")
+    reference = posterior_of_sample(trained, sample, name="y")
     of_q = compare(posterior, reference).topologies_of_q
     listed = reference.topologies
     difference = np.abs(np.exp(log_q_topologies(trained, listed.topologies)) - listed.probabilities()).sum()
@@ -140,9 +141,9 @@ def test_runs_without_weights_are_as_they_always_were(tmp_path):
     weighted, _ = fit_folder(replace(plain, learn_weights=True), tmp_path / "weighted")
     for name, value in run.problem.state_dict().items():
         assert torch.equal(value, weighted.problem.state_dict()[name])
-    draws, log_weights = run.weighted_draws(n_particles=50, n_repeats=10)
-    assert np.array_equal(draws.log_weights, log_weights.reshape(-1))
-    assert run.evaluate(n_particles=50, n_repeats=10) == evaluate_log_weights(log_weights)
+    sample = run.weighted_sample(n_particles=50, n_repeats=10)
+    assert np.array_equal(sample.draws.log_weights, sample.log_weights.reshape(-1))
+    assert run.evaluate(n_particles=50, n_repeats=10) == evaluate_log_weights(sample.log_weights)
     summarise(run)
     assert "component_weights" not in json.loads(run.folder.evaluation.read_text())
     assert "Component weights" not in run.folder.report.read_text()
@@ -253,7 +254,7 @@ def test_candidates_from_a_weighted_run_follow_its_weights(trained):
 
     alignment = read_alignment(trained.config.alignment)
     sample = PreviousRun(path=trained.folder.path, seed=3, n_draws=300).collect(alignment, Silent())
-    draws, _ = Run.load(trained.folder.path).weighted_draws(n_particles=100, n_repeats=1, seed=3)
+    draws = Run.load(trained.folder.path).weighted_sample(n_particles=100, n_repeats=1, seed=3).draws
     expected = collect(draws.taxa, draws.topologies, draws.weights())
     np.testing.assert_array_equal(sample.weights, expected.weights)
 

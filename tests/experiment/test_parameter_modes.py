@@ -15,7 +15,7 @@ def test_batches_sum_up_to_what_all_draws_say():
     run = fitted_example(model="HKY+G4")
     collector = ParameterCollector(run.problem)
     run.evaluate(n_particles=300, n_repeats=2, use=collector.add)
-    found, expected = collector.summary(), summarise_parameters(run.weighted_draws(n_particles=300, n_repeats=2)[0])
+    found, expected = collector.summary(), summarise_parameters(run.weighted_sample(n_particles=300, n_repeats=2).draws)
     assert found.names == expected.names
     for name in ("mean", "sd", "median", "low", "high", "effective_sample_size"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name)
@@ -27,7 +27,7 @@ def test_components_count_by_their_weight():
     try:
         collector = ParameterCollector(run.problem)
         run.evaluate(n_particles=4000, n_repeats=1, use=collector.add)
-        found, draws = collector.summary(), run.weighted_draws(n_particles=4000, n_repeats=1, seed=9)[0]
+        found, draws = collector.summary(), run.weighted_sample(n_particles=4000, n_repeats=1, seed=9).draws
     finally:
         run.problem.mixture.set_component_weights(None)
     expected = summarise_parameters(draws)
@@ -82,8 +82,8 @@ def test_a_mode_that_no_component_holds_is_told(components, tie, lacks):
     assert coverage.missing.tolist().count(True) == lacks
     assert coverage.shares.sum() == pytest.approx(1)
     assert any("another mode with about" in text for text in warnings) == lacks
-    draws, log_weights = run.weighted_draws(n_particles=200, n_repeats=2)
-    found = {d.key: d for d in diagnose(run, draws, log_weights, name="run", neighbours=False).diagnostics}
+    sample = run.weighted_sample(n_particles=200, n_repeats=2)
+    found = {d.key: d for d in diagnose(run, sample, name="run", neighbours=False).diagnostics}
     judged = found["parameter_modes"]
     assert judged.level == ("poor" if lacks else "good")
     assert ("the mixture lacks one with" in judged.text) == lacks
@@ -92,7 +92,7 @@ def test_a_mode_that_no_component_holds_is_told(components, tie, lacks):
 
 def test_without_gamma_and_invariant_sites_there_is_no_talk_of_modes():
     run = fitted_example(model="HKY+G4")
-    draws, log_weights = run.weighted_draws(n_particles=100, n_repeats=2)
-    keys = {d.key for d in diagnose(run, draws, log_weights, name="run", neighbours=False).diagnostics}
+    sample = run.weighted_sample(n_particles=100, n_repeats=2)
+    keys = {d.key for d in diagnose(run, sample, name="run", neighbours=False).diagnostics}
     assert "parameters" in keys
     assert "parameter_modes" not in keys

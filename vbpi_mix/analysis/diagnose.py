@@ -9,7 +9,7 @@ import numpy as np
 
 from vbpi_mix.analysis.posteriors import Posterior
 from vbpi_mix.errors import CheckpointError, InputError
-from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.agreement import agreement_diagnostics
 from vbpi_mix.evaluate.diagnostics.components import component_diversity, component_shares
 from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
@@ -28,7 +28,7 @@ from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import EVALUATE_STREAM
 from vbpi_mix.phylo import TreeSample
 from vbpi_mix.phylo.distances import total_variation
-from vbpi_mix.posterior import PosteriorDraws, summarise_parameters
+from vbpi_mix.posterior import WeightedSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.train import read_metrics
 
@@ -62,20 +62,16 @@ class Diagnosis:
         }
 
 
-def diagnose(
-    run: Run, draws: PosteriorDraws, log_weights: np.ndarray, *, name: str, neighbours: bool = True
-) -> Diagnosis:
+def diagnose(run: Run, sample: WeightedSample, *, name: str, neighbours: bool = True) -> Diagnosis:
     """All diagnostics of one run.
 
     Arguments:
         run: the run.
-        draws: weighted draws of the run.
-        log_weights: (R, A, K) their log importance weights, as `Run.weighted_draws` gives both.
+        sample: weighted draws of the run, see `Run.weighted_sample`.
         name: for people.
         neighbours: weigh what lies next to the best topologies outside the support, which takes seconds.
     """
-    evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
-    weights = draws.weights()
+    evaluation, draws, weights = sample.evaluation, sample.draws, sample.weights
     shares = component_shares(weights, draws.components, run.problem.n_components)
     distinct, position = draws.topologies.unique()
     probabilities = np.bincount(position, weights=weights, minlength=distinct.n_trees)
@@ -85,16 +81,16 @@ def diagnose(
     found = [
         *weight_diagnostics(evaluation),
         *topology_diagnostics(probabilities, counts, evaluation.ess),
-        *_parameter_diagnostics(run, draws, weights),
+        *_parameter_diagnostics(run, sample),
         *component_diagnostics(shares, diversity),
         *_support_diagnostics(run),
     ]
     if neighbours:
         order = np.argsort(-probabilities, kind="stable")
         order = order[probabilities[order] > 0]
-        sample = TreeSample(taxa=draws.taxa, topologies=distinct[order], weights=probabilities[order])
+        candidates = TreeSample(taxa=draws.taxa, topologies=distinct[order], weights=probabilities[order])
         model = model_at_mode(run.problem, torch_generator(run.config.seed, stream=EVALUATE_STREAM))
-        found.append(neighbour_diagnostic(neighbour_mass(model, run.inputs.support, sample)))
+        found.append(neighbour_diagnostic(neighbour_mass(model, run.inputs.support, candidates)))
     found += _training_diagnostics(run)
     return Diagnosis(name=name, diagnostics=tuple(found), shares=shares, evaluation=evaluation)
 
@@ -135,13 +131,13 @@ def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
     return found
 
 
-def _parameter_diagnostics(run: Run, draws: PosteriorDraws, weights: np.ndarray) -> list[Diagnostic]:
+def _parameter_diagnostics(run: Run, sample: WeightedSample) -> list[Diagnostic]:
+    draws, summary = sample.draws, sample.parameters
     if not draws.parameter_names:
         return []
-    summary = summarise_parameters(draws)
     found = [parameter_diagnostic(summary.names, summary.effective_sample_size)]
     if len(run.problem.model.parameters.starts()) > 1:
-        best = int(np.argmax(weights))
+        best = int(np.argmax(sample.weights))
         found.append(
             mode_diagnostic(parameter_modes(run.problem, draws.topologies[[best]], draws.branch_lengths[best]))
         )

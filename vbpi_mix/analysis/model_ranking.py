@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.experiment.build import load_alignment
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.config import FitConfig
@@ -108,14 +108,14 @@ def rank_models(
         reporter.message(f"{config.model} ({number} of {len(names)})")
         begun = time.perf_counter()
         run = fit_alignment(alignment, candidates, config, reporter=reporter)
-        draws, log_weights = run.weighted_draws(n_repeats=n_repeats, reporter=reporter)
-        means = draws.weights() @ draws.parameters
+        sample = run.weighted_sample(n_repeats=n_repeats, reporter=reporter)
+        means = sample.weights @ sample.draws.parameters
         found.append(
             ModelEvidence(
                 model=config.model,
                 n_parameters=run.problem.model.parameters.n_coordinates,
-                evaluation=evaluate_log_weights(log_weights, run.problem.mixture.component_weights),
-                parameters=dict(zip(draws.parameter_names, means.tolist(), strict=True)),
+                evaluation=sample.evaluation,
+                parameters=dict(zip(sample.draws.parameter_names, means.tolist(), strict=True)),
                 seconds=time.perf_counter() - begun,
             )
         )

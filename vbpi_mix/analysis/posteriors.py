@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.evaluate import log_ml_pooled
 from vbpi_mix.evaluate.distances.splits import SplitTable, split_table
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
@@ -21,7 +20,7 @@ from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.phylo.topology import TopologyBatch, stack
 from vbpi_mix.phylo.tree_sample import TreesWithLengths
-from vbpi_mix.posterior import ParameterSummary, PosteriorDraws, summarise_parameters
+from vbpi_mix.posterior import ParameterSummary, PosteriorDraws, WeightedSample
 from vbpi_mix.posterior.parameter_summary import summarise_columns
 from vbpi_mix.support import encode
 
@@ -76,15 +75,12 @@ def posterior_of_run(
     Raises:
         InputError: `taxa` are other taxa than those of the run.
     """
-    draws, log_weights = run.weighted_draws(n_repeats=repeats, reporter=reporter)
-    return posterior_of_draws(run, draws, log_weights, name=name, taxa=taxa)
+    return posterior_of_sample(run, run.weighted_sample(n_repeats=repeats, reporter=reporter), name=name, taxa=taxa)
 
 
-def posterior_of_draws(
-    run: Run, draws: PosteriorDraws, log_weights: np.ndarray, *, name: str, taxa: Sequence[str] | None = None
-) -> Posterior:
-    """The same from what `Run.weighted_draws` gave."""
-    estimate = log_ml_pooled(log_weights, run.problem.mixture.component_weights)
+def posterior_of_sample(run: Run, sample: WeightedSample, *, name: str, taxa: Sequence[str] | None = None) -> Posterior:
+    """The same from what `Run.weighted_sample` gave."""
+    estimate, draws = sample.evaluation.log_ml_pooled, sample.draws
     lengths = _in_order(draws, run.inputs.taxa if taxa is None else tuple(taxa), name)
     return Posterior(
         name=name,
@@ -96,7 +92,7 @@ def posterior_of_draws(
         log_ml=(estimate.value, estimate.standard_error),
         effective_size=draws.effective_sample_size(),
         n_trees=draws.n_trees,
-        parameters=summarise_parameters(draws),
+        parameters=sample.parameters,
     )
 
 

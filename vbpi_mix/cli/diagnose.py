@@ -36,7 +36,7 @@ def diagnose(
     """
     from vbpi_mix.analysis.diagnose import agreement
     from vbpi_mix.analysis.diagnose import diagnose as diagnose_run
-    from vbpi_mix.analysis.posteriors import posterior_of_draws
+    from vbpi_mix.analysis.posteriors import posterior_of_sample
     from vbpi_mix.evaluate.diagnostics.diagnostic import worst
     from vbpi_mix.experiment import Run
 
@@ -45,9 +45,9 @@ def diagnose(
     found, posteriors = [], []
     with ConsoleReporter(quiet=quiet) as reporter:
         for path, run in zip(runs, loaded, strict=True):
-            draws, log_weights = run.weighted_draws(n_repeats=repeats, reporter=reporter)
-            found.append(diagnose_run(run, draws, log_weights, name=str(path), neighbours=neighbours))
-            posteriors.append(posterior_of_draws(run, draws, log_weights, name=str(path), taxa=loaded[0].inputs.taxa))
+            sample = run.weighted_sample(n_repeats=repeats, reporter=reporter)
+            found.append(diagnose_run(run, sample, name=str(path), neighbours=neighbours))
+            posteriors.append(posterior_of_sample(run, sample, name=str(path), taxa=loaded[0].inputs.taxa))
         if len({(run.config.seed, run.config.recipe) for run in loaded}) < len(loaded):
             reporter.warning("some runs have the same seed: their agreement says little")
     together = agreement(posteriors) if len(runs) > 1 else []

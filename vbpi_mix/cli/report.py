@@ -45,11 +45,10 @@ def report(
     if outgroup is not None and outgroup not in loaded.inputs.taxa:
         raise InputError(f"there is no taxon {outgroup!r} to root at; taxa: {', '.join(loaded.inputs.taxa)}")
     with ConsoleReporter(quiet=quiet) as reporter:
-        draws, log_weights = loaded.weighted_draws(n_repeats=repeats, reporter=reporter)
+        sample = loaded.weighted_sample(n_repeats=repeats, reporter=reporter)
     written = write_report(
         loaded,
-        draws,
-        log_weights,
+        sample,
         page,
         figures=RunFolder(run).figures if figures is None else figures,
         outgroup=outgroup,

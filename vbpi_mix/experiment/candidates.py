@@ -113,7 +113,8 @@ class PreviousRun:
     def collect(self, alignment: Alignment, reporter: Reporter) -> TreeSample:
         run = Run.load(self.path)
         n_components = run.problem.n_components
-        draws, _ = run.weighted_draws(n_particles=-(-self.n_draws // n_components), n_repeats=1, seed=self.seed)
+        per_component = -(-self.n_draws // n_components)
+        draws = run.weighted_sample(n_particles=per_component, n_repeats=1, seed=self.seed).draws
         sample = collect(draws.taxa, draws.topologies, draws.weights())
         reporter.message(
             f"{sample.n_trees:,} distinct candidate topologies among {draws.n_trees:,} drawn from the run {self.path}"

@@ -32,8 +32,7 @@ class ParameterCollector:
         """Keep what is needed of a batch."""
         total = batch.trees.log_lengths.exp().sum(dim=1).numpy()
         self._values.append(np.column_stack([total, parameter_values(self._problem, batch.trees)]))
-        strata = self._problem.mixture.log_strata[batch.trees.component_of_tree]
-        self._log_weights.append((batch.log_weights + strata).numpy())
+        self._log_weights.append(batch.mixture_log_weights(self._problem.mixture.log_strata).numpy())
 
     def summary(self) -> ParameterSummary:
         """Of all batches."""
@@ -56,7 +55,7 @@ def model_at_mode(problem: PhyloProblem, generator: torch.Generator) -> PhyloMod
         return problem.model
     with torch.no_grad(), torch_threads(1):
         batch = draw_weighted(problem, _DRAWS_FOR_MEAN, generator)
-        log_weights = batch.log_weights + problem.mixture.log_strata[batch.trees.component_of_tree]
+        log_weights = batch.mixture_log_weights(problem.mixture.log_strata)
         weights = torch.softmax(log_weights, dim=0).reshape(problem.n_components, -1)  # draws of a component together
         heaviest = int(weights.sum(dim=1).argmax())
         coordinates = batch.trees.parameters.reshape(problem.n_components, _DRAWS_FOR_MEAN, -1)[heaviest]

@@ -16,7 +16,7 @@ from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.streams import EVALUATE_STREAM, SAMPLE_STREAM
-from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.posterior import PosteriorDraws, WeightedSample
 from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.threads import torch_threads
@@ -89,7 +89,20 @@ class Run:
         seed: int | None = None,
         reporter: Reporter | None = None,
     ) -> tuple[PosteriorDraws, np.ndarray]:
-        """R * A * K trees with importance weights, and such weights as (R, A, K); see `draw_posterior`."""
+        """The trees of `weighted_sample` alone, and the (R, A, K) log weights that the evidence is estimated from."""
+        sample = self.weighted_sample(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
+        assert sample.log_weights is not None
+        return sample.draws, sample.log_weights
+
+    def weighted_sample(
+        self,
+        *,
+        n_particles: int = 1000,
+        n_repeats: int = 100,
+        seed: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> WeightedSample:
+        """R * A * K trees with importance weights, and their summaries; see `draw_posterior`."""
         return draw_posterior(
             self.problem,
             self.inputs.taxa,

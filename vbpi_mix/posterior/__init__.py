@@ -17,6 +17,7 @@ from vbpi_mix.posterior.export.tree_stream import TreeChunk, TreeStream, stream_
 from vbpi_mix.posterior.intervals import highest_density_interval, weighted_median
 from vbpi_mix.posterior.parameter_summary import ParameterSummary, summarise_parameters
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary, summarise_splits, summarise_topologies
+from vbpi_mix.posterior.weighted_sample import WeightedSample
 
 __all__ = [
     "AnnotatedTree",
@@ -29,6 +30,7 @@ __all__ = [
     "TopologySummary",
     "TreeChunk",
     "TreeStream",
+    "WeightedSample",
     "annotated_consensus",
     "annotated_map",
     "consensus_figure",

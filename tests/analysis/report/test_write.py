@@ -103,9 +103,9 @@ def test_names_are_shown_as_text_whatever_they_hold(run):
 
 
 def test_everything_that_was_asked_for_is_there(run, tmp_path):
-    draws, log_weights = run.weighted_draws(n_particles=200, n_repeats=2)
+    sample = run.weighted_sample(n_particles=200, n_repeats=2)
     path = tmp_path / "page.html"
-    written = write_report(run, draws, log_weights, path, figures=tmp_path / "figures", outgroup=NAMES[2])
+    written = write_report(run, sample, path, figures=tmp_path / "figures", outgroup=NAMES[2])
     assert written[0] == path
     assert {p.name for p in written[1:]} == {
         "tree.svg", "cloud.svg", "lengths_tips.svg", "lengths_inner.svg", "training.svg",
@@ -120,15 +120,15 @@ def test_everything_that_was_asked_for_is_there(run, tmp_path):
 
 
 def test_an_outgroup_that_is_not_there(run, tmp_path):
-    draws, log_weights = run.weighted_draws(n_particles=200, n_repeats=1)
+    sample = run.weighted_sample(n_particles=200, n_repeats=1)
     with pytest.raises(InputError, match="Nobody"):
-        write_report(run, draws, log_weights, tmp_path / "page.html", outgroup="Nobody")
+        write_report(run, sample, tmp_path / "page.html", outgroup="Nobody")
     assert not list(tmp_path.iterdir())
 
 
 def test_numbers_agree_with_the_summaries(run):
-    draws, log_weights = run.weighted_draws(n_particles=200, n_repeats=2)
-    content = gather(run, draws, log_weights)
+    sample = run.weighted_sample(n_particles=200, n_repeats=2)
+    content = gather(run, sample)
     assert len(content.lengths) == 6 + len(content.consensus.supports) - 7
     for row, node in zip(content.lengths[:6], range(6), strict=True):
         assert row.low <= row.mean <= row.high
@@ -142,8 +142,8 @@ def test_numbers_agree_with_the_summaries(run):
 def test_parameters_have_a_section_where_they_are_inferred(run, tmp_path):
     inferring = fitted_example(model="HKY+I{0.1}+G4")
     for one, expected in ((inferring, True), (run, False)):
-        draws, log_weights = one.weighted_draws(n_particles=200, n_repeats=1)
-        write_report(one, draws, log_weights, tmp_path / "page.html", figures=tmp_path / "figures")
+        sample = one.weighted_sample(n_particles=200, n_repeats=1)
+        write_report(one, sample, tmp_path / "page.html", figures=tmp_path / "figures")
         reader = read(tmp_path / "page.html")
         text = " ".join("".join(reader.text).split())
         assert ("parameters-title" in [value for _, name, value in reader.attributes if name == "id"]) == expected

@@ -14,6 +14,7 @@ from vbpi_mix.posterior.consensus import consensus_tree
 from vbpi_mix.posterior.export.consensus_files import consensus_newick
 from vbpi_mix.posterior.export.folder import write_posterior, write_sample
 from vbpi_mix.posterior.summaries import summarise_splits
+from vbpi_mix.posterior.weighted_sample import WeightedSample
 
 NAMES = {
     "sample.trees", "consensus.nwk", "consensus.nex", "consensus.svg", "consensus.png", "splits.tsv", "topologies.tsv",
@@ -27,7 +28,9 @@ def read_with_dendropy(path):
 
 def test_what_is_written(tmp_path):
     folder = tmp_path / "run" / "posterior"
-    summary = write_posterior(folder, made_up_draws(), np.random.default_rng(1), n_samples=123, n_topologies=2)
+    summary = write_posterior(
+        folder, WeightedSample(draws=made_up_draws()), np.random.default_rng(1), n_samples=123, n_topologies=2
+    )
     assert {p.name for p in folder.iterdir()} == NAMES == summary.files.keys()
     assert len(read_with_dendropy(summary.files["sample.trees"])) == 123
     assert len(summary.files["topologies.tsv"].read_text().splitlines()) == 3
@@ -38,7 +41,7 @@ def test_what_is_written(tmp_path):
 
 def test_equal_seeds_write_equal_files(tmp_path):
     for name in ("a", "b"):
-        write_posterior(tmp_path / name, made_up_draws(), np.random.default_rng(1), n_samples=50)
+        write_posterior(tmp_path / name, WeightedSample(draws=made_up_draws()), np.random.default_rng(1), n_samples=50)
     for name in NAMES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
@@ -78,7 +81,7 @@ def test_dendropy_agrees_on_splits_lengths_and_consensus(tmp_path, n_taxa):
 
 def test_our_reader_gets_the_sample_back(tmp_path):
     draws = made_up_draws(80)
-    summary = write_posterior(tmp_path, draws, np.random.default_rng(2), n_samples=400)
+    summary = write_posterior(tmp_path, WeightedSample(draws=draws), np.random.default_rng(2), n_samples=400)
     sample = read_trees([summary.files["sample.trees"]], draws.taxa)
     assert sample.weights.sum() == 400
     probability = {t.children.tobytes(): p for t, p in zip(sample.topologies, sample.probabilities(), strict=True)}
@@ -97,22 +100,23 @@ def test_wrong_arguments_write_nothing(tmp_path):
     folder = tmp_path / "posterior"
     for wrong in ({"outgroup": "Bos"}, {"threshold": 0.2}, {"n_samples": 0}):
         with pytest.raises(InputError):
-            write_posterior(folder, made_up_draws(30), np.random.default_rng(1), **wrong)
+            write_posterior(folder, WeightedSample(draws=made_up_draws(30)), np.random.default_rng(1), **wrong)
     assert not folder.exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot make the folder"):
-        write_posterior(tmp_path / "file" / "posterior", made_up_draws(30), np.random.default_rng(1))
+        write_posterior(
+            tmp_path / "file" / "posterior", WeightedSample(draws=made_up_draws(30)), np.random.default_rng(1)
+        )
 
 
 def test_consensus_uses_the_weights_not_the_counts(tmp_path):
     draws = made_up_draws(60, 8, n_topologies=2, equal=True)
     rare = draws.topologies.unique()[1] == 1
     assert 0 < rare.sum() < 30
-    summary = write_posterior(
-        tmp_path, replace(draws, log_weights=np.where(rare, 5.0, 0.0)), np.random.default_rng(1), n_samples=10
-    )
+    weighted = replace(draws, log_weights=np.where(rare, 5.0, 0.0))
+    summary = write_posterior(tmp_path, WeightedSample(draws=weighted), np.random.default_rng(1), n_samples=10)
     assert summary.topologies.topologies.children[0].tobytes() == draws.topologies.children[rare][0].tobytes()
     assert summary.topologies.probability[0] > 0.9

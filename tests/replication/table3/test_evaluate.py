@@ -38,13 +38,13 @@ def measured(run, sample):
 
 @pytest.fixture(scope="module")
 def drawn(run):
-    return run.weighted_draws(n_particles=SAMPLES, n_repeats=REPEATS)
+    return run.weighted_sample(n_particles=SAMPLES, n_repeats=REPEATS)
 
 
 def test_estimates_are_those_of_evaluate(measured, drawn):
-    expected = evaluate_log_weights(drawn[1]).to_dict()
+    expected = evaluate_log_weights(drawn.log_weights).to_dict()
     assert {name: measured["evaluation"][name] for name in expected} == expected
-    equal = log_ml_equal_total(drawn[1], n_total=SAMPLES)
+    equal = log_ml_equal_total(drawn.log_weights, n_total=SAMPLES)
     assert measured["evaluation"]["equal_total_log_ml_std"] == equal.deviation
     assert measured["evaluation"]["equal_total_log_ml_pooled"] == equal.pooled.value
     assert measured["evaluation"]["equal_total_n_samples"] == 200
@@ -53,7 +53,7 @@ def test_estimates_are_those_of_evaluate(measured, drawn):
 
 def test_topologies(run, sample, measured, drawn):
     of_q = density_distance(sample, log_q_topologies(run, sample.topologies))
-    weighted = sample_distance(sample, collect(run.inputs.taxa, drawn[0].topologies, drawn[0].weights()))
+    weighted = sample_distance(sample, collect(run.inputs.taxa, drawn.draws.topologies, drawn.draws.weights()))
     found = measured["topologies"]
     assert (found["kl"], found["tv"], found["unseen"]) == (of_q.kl, of_q.total_variation, of_q.unseen)
     assert found["tv_weighted"] == pytest.approx(weighted.total_variation, rel=1e-10)
@@ -62,8 +62,8 @@ def test_topologies(run, sample, measured, drawn):
 
 def test_splits(run, sample, measured, drawn):
     tables = {
-        "weighted": split_table(run.inputs.taxa, drawn[0].topologies, drawn[0].weights()),
-        "q": split_table(run.inputs.taxa, drawn[0].topologies, np.ones(drawn[0].n_trees)),
+        "weighted": split_table(run.inputs.taxa, drawn.draws.topologies, drawn.draws.weights()),
+        "q": split_table(run.inputs.taxa, drawn.draws.topologies, np.ones(drawn.draws.n_trees)),
     }
     theirs = split_table(run.inputs.taxa, sample.topologies, sample.weights)
     for name, table in tables.items():
@@ -88,9 +88,9 @@ def test_component_weights_count_in_every_number(run, sample, measured, drawn):
     assert equal == {key: value for key, value in measured.items() if key != "evaluation"}
     weights = np.array([0.9, 0.1])
     found = evaluate_model(run, component_weights=weights, **given)
-    assert found["evaluation"]["log_ml_pooled"] == evaluate_log_weights(drawn[1], weights).log_ml_pooled.value
-    assert found["evaluation"]["equal_total_log_ml"] == log_ml_equal_total(drawn[1], weights).per_repeat.value
-    draws = drawn[0]
+    assert found["evaluation"]["log_ml_pooled"] == evaluate_log_weights(drawn.log_weights, weights).log_ml_pooled.value
+    assert found["evaluation"]["equal_total_log_ml"] == log_ml_equal_total(drawn.log_weights, weights).per_repeat.value
+    draws = drawn.draws
     theirs = split_table(run.inputs.taxa, sample.topologies, sample.weights)
     for name, each in (("q", np.ones(draws.n_trees)), ("weighted", draws.weights())):
         ours = split_table(run.inputs.taxa, draws.topologies, each * weights[draws.components])

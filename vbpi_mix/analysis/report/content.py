@@ -14,13 +14,13 @@ from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import REPORT_STREAM
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.phylo.alignment import MISSING
-from vbpi_mix.posterior import PosteriorDraws, consensus_tree, summarise_splits, summarise_topologies
+from vbpi_mix.posterior import PosteriorDraws, WeightedSample
 from vbpi_mix.posterior.consensus import ConsensusTree
 from vbpi_mix.posterior.drawing.chart_svg import LengthRow
 from vbpi_mix.posterior.drawing.cloud_svg import Cloud, make_cloud
 from vbpi_mix.posterior.drawing.density_svg import DensityCurve, density_curves
 from vbpi_mix.posterior.intervals import highest_density_interval
-from vbpi_mix.posterior.parameter_summary import ParameterSummary, parameter_table, summarise_parameters
+from vbpi_mix.posterior.parameter_summary import ParameterSummary, parameter_table
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
 from vbpi_mix.seeding import numpy_generator
 from vbpi_mix.train import read_metrics
@@ -67,8 +67,7 @@ class ReportContent:
 
 def gather(
     run: Run,
-    draws: PosteriorDraws,
-    log_weights: np.ndarray,
+    sample: WeightedSample,
     *,
     outgroup: str | None = None,
     neighbours: bool = False,
@@ -77,18 +76,15 @@ def gather(
 
     Arguments:
         run: the run.
-        draws: weighted draws of the run.
-        log_weights: (R, A, K) their log importance weights, as `Run.weighted_draws` gives both.
+        sample: weighted draws of the run, see `Run.weighted_sample`.
         outgroup: taxon at whose branch to root the drawings; the midpoint if not given.
         neighbours: weigh what lies outside the support, see `diagnose`.
 
     Raises:
         InputError: no taxon has the outgroup's name.
     """
-    splits = summarise_splits(draws)
-    consensus = consensus_tree(splits)
-    parameters = summarise_parameters(draws)
-    sample = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
+    draws, consensus = sample.draws, sample.consensus
+    equally_weighted = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
     patterns = run.inputs.patterns
     missing = (patterns.state_sets == MISSING) @ patterns.weights
     return ReportContent(
@@ -96,17 +92,17 @@ def gather(
         run=run,
         command=command_of(run.config, "RUN" if run.folder is None else run.folder.path.name),
         provenance=_provenance(run),
-        splits=splits,
-        topologies=summarise_topologies(draws),
+        splits=sample.splits,
+        topologies=sample.topologies,
         consensus=consensus,
         lengths=_lengths(draws, consensus),
-        cloud=make_cloud(sample, consensus, outgroup=outgroup),
-        diagnosis=diagnose(run, draws, log_weights, name=Path(run.config.alignment).name, neighbours=neighbours),
+        cloud=make_cloud(equally_weighted, consensus, outgroup=outgroup),
+        diagnosis=diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=neighbours),
         training=_training(run),
         missing_share=float(missing.sum() / (patterns.n_taxa * patterns.n_sites)),
         outgroup=outgroup,
-        parameters=parameters,
-        densities=density_curves(parameters, parameter_table(draws)[1], draws.weights()),
+        parameters=sample.parameters,
+        densities=density_curves(sample.parameters, parameter_table(draws)[1], sample.weights),
     )
 
 

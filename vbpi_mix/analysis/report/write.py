@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from vbpi_mix.analysis.report.content import ReportContent, gather
 from vbpi_mix.analysis.report.page import html_page
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.posterior import WeightedSample
 from vbpi_mix.posterior.drawing.chart_svg import lengths_drawing, training_drawing
 from vbpi_mix.posterior.drawing.cloud_svg import cloud_drawing
 from vbpi_mix.posterior.drawing.density_svg import densities_drawing
@@ -51,8 +49,7 @@ def figures_of(content: ReportContent) -> dict[str, Drawing]:
 
 def write_report(
     run: Run,
-    draws: PosteriorDraws,
-    log_weights: np.ndarray,
+    sample: WeightedSample,
     path: Path | str,
     *,
     figures: Path | str | None = None,
@@ -63,8 +60,7 @@ def write_report(
 
     Arguments:
         run: the run.
-        draws: weighted draws of the run.
-        log_weights: (R, A, K) their log importance weights, as `Run.weighted_draws` gives both.
+        sample: weighted draws of the run, see `Run.weighted_sample`.
         path: of the page.
         figures: folder for the figures, made if it is not there; none are written if not given.
         outgroup: taxon at whose branch to root the drawings; the midpoint if not given.
@@ -76,7 +72,7 @@ def write_report(
     Raises:
         InputError: no taxon has the outgroup's name, or a file cannot be written.
     """
-    content = gather(run, draws, log_weights, outgroup=outgroup, neighbours=neighbours)
+    content = gather(run, sample, outgroup=outgroup, neighbours=neighbours)
     drawn = figures_of(content)
     page = html_page(content, drawn)
     written = [Path(path)]

@@ -14,8 +14,9 @@ from vbpi_mix.posterior.drawing.tree_figure import consensus_figure
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.posterior.export.consensus_files import consensus_newick, consensus_nexus
 from vbpi_mix.posterior.export.tables import write_parameters, write_splits, write_topologies
-from vbpi_mix.posterior.parameter_summary import ParameterSummary, summarise_parameters
-from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary, summarise_splits, summarise_topologies
+from vbpi_mix.posterior.parameter_summary import ParameterSummary
+from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
+from vbpi_mix.posterior.weighted_sample import WeightedSample
 
 _PNG_DPI = 150
 
@@ -54,7 +55,7 @@ def write_sample(draws: PosteriorDraws, path: Path | str) -> None:
 
 def write_posterior(
     folder: Path | str,
-    draws: PosteriorDraws,
+    sample: WeightedSample,
     generator: np.random.Generator,
     *,
     title: str = "Consensus tree",
@@ -64,13 +65,13 @@ def write_posterior(
     extended: bool = False,
     outgroup: str | None = None,
 ) -> PosteriorSummary:
-    """Summarise weighted draws and write sample, consensus tree, its picture and the tables.
+    """Write sample, consensus tree, its picture and the tables of a weighted sample.
 
     Each file is written under a temporary name and renamed.
 
     Arguments:
         folder: made if it is not there.
-        draws: weighted draws; tables and consensus use their weights, the sample is resampled by them.
+        sample: weighted trees; tables and consensus use their weights, sample.trees is resampled by them.
         generator: for the resampling.
         title: printed above the picture.
         n_samples: number of equally weighted trees in sample.trees.
@@ -83,18 +84,16 @@ def write_posterior(
         InputError: a file cannot be written, or an argument is out of its range.
     """
     folder = Path(folder)
-    splits, topologies = summarise_splits(draws), summarise_topologies(draws)
-    parameters = summarise_parameters(draws)
-    consensus = consensus_tree(splits, threshold=threshold, extended=extended)
+    consensus = consensus_tree(sample.splits, threshold=threshold, extended=extended)
     figure = consensus_figure(consensus, title=title, outgroup=outgroup)
-    sample = draws.resample(n_samples, generator)
+    equally_weighted = sample.draws.resample(n_samples, generator)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     names = ("sample.trees", "consensus.nwk", "consensus.nex", "consensus.svg", "consensus.png")
     files = {name: folder / name for name in (*names, "splits.tsv", "topologies.tsv", "parameters.tsv")}
-    write_sample(sample, files["sample.trees"])
+    write_sample(equally_weighted, files["sample.trees"])
     with atomic_write(files["consensus.nwk"]) as file:
         file.write(consensus_newick(consensus) + "\n")
     with atomic_write(files["consensus.nex"]) as file:
@@ -106,9 +105,13 @@ def write_posterior(
         figure.savefig(file, format="svg", metadata={"Date": None})
     with atomic_write(files["consensus.png"], "wb") as file:
         figure.savefig(file, format="png", dpi=_PNG_DPI)
-    write_splits(splits, files["splits.tsv"])
-    write_topologies(topologies.head(n_topologies), files["topologies.tsv"])
-    write_parameters(parameters, files["parameters.tsv"])
+    write_splits(sample.splits, files["splits.tsv"])
+    write_topologies(sample.topologies.head(n_topologies), files["topologies.tsv"])
+    write_parameters(sample.parameters, files["parameters.tsv"])
     return PosteriorSummary(
-        splits=splits, topologies=topologies, consensus=consensus, parameters=parameters, files=files
+        splits=sample.splits,
+        topologies=sample.topologies,
+        consensus=consensus,
+        parameters=sample.parameters,
+        files=files,
     )

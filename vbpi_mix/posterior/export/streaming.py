@@ -15,6 +15,7 @@ import torch
 
 from vbpi_mix.errors import InputError, NumericalError
 from vbpi_mix.estimators import all_components
+from vbpi_mix.evaluate.sampling import WeightedTrees
 from vbpi_mix.posterior.export.spool import Spool, TreeSpool
 from vbpi_mix.posterior.export.tree_stream import TreeStream
 from vbpi_mix.posterior.sampling import OnProgress, half, parameter_values
@@ -182,8 +183,8 @@ def _scores(
     """(T,) log-likelihoods, log priors and log importance weights as draws of the mixture."""
     with torch.no_grad(), torch_threads(1):
         log_likelihood, log_prior = problem.log_densities(trees)
-        log_strata = allocation.log_strata[trees.component_of_tree]
-        log_weights = log_likelihood + log_prior - problem.mixture.mixed(trees.log_q) + log_strata
+        batch = WeightedTrees(trees=trees, log_weights=log_likelihood + log_prior - problem.mixture.mixed(trees.log_q))
+        log_weights = batch.mixture_log_weights(allocation.log_strata)
         return log_likelihood.numpy(), log_prior.numpy(), log_weights.numpy()
 
 
