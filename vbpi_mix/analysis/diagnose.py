@@ -1,6 +1,5 @@
 """Whether to trust a run: everything that its draws, its support, its training and other seeds say."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vbpi_mix.analysis.posteriors import Posterior
-from vbpi_mix.errors import CheckpointError, InputError
+from vbpi_mix.errors import InputError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.agreement import agreement_diagnostics
 from vbpi_mix.evaluate.diagnostics.components import component_diversity, component_shares
@@ -30,7 +29,6 @@ from vbpi_mix.phylo import TreeSample
 from vbpi_mix.phylo.distances import total_variation
 from vbpi_mix.posterior import WeightedSample
 from vbpi_mix.seeding import torch_generator
-from vbpi_mix.train import read_metrics
 
 _DIVERSITY_DRAWS = 1000  # of each component
 
@@ -146,20 +144,14 @@ def _parameter_diagnostics(run: Run, sample: WeightedSample) -> list[Diagnostic]
 
 def _support_diagnostics(run: Run) -> list[Diagnostic]:
     """What the search for candidate topologies estimated, where the run's folder has its account."""
-    path = None if run.folder is None else run.folder.path / "growth.json"
-    if path is None or not path.is_file():
-        return []
-    try:
-        missing = json.loads(path.read_text(encoding="utf-8")).get("missing_mass")
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}): remove it, or fit again") from error
+    missing = None if run.folder is None else run.folder.read_growth().get("missing_mass")
     return [] if missing is None else [growth_diagnostic(float(missing))]
 
 
 def _training_diagnostics(run: Run) -> list[Diagnostic]:
-    if run.folder is None or not run.folder.metrics.is_file():
+    records = [] if run.folder is None else run.folder.read_metrics()
+    if not records:
         return []
-    records = read_metrics(run.folder.metrics)
     iterations = np.array([record["iteration"] for record in records])
     bounds = np.array([record["bound"] for record in records], dtype=np.float64)
     found = training_diagnostic(iterations, bounds)

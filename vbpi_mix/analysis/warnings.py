@@ -1,10 +1,7 @@
 """What a user should know before believing a run's numbers, in one line."""
 
-import json
 import math
-from typing import Any
 
-from vbpi_mix.errors import CheckpointError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.start import ERROR_LIMIT, MISSING_LIMIT
@@ -28,7 +25,7 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
             f"a few draws dominate (Pareto k {evaluation.pareto_k:.2f}, above {evaluation.tail.threshold:.2f}; "
             f"{evaluation.ess:,.0f} effective of {evaluation.n_samples:,} draws)"
         )
-    growth = growth_of(run)
+    growth = {} if run.folder is None else run.folder.read_growth()
     missing = growth.get("missing_mass", 0.0)
     # of a flat posterior the list is a sample, never complete; what counts then is how well it tells frequencies
     uncertain = growth.get("standard_error", math.inf) >= ERROR_LIMIT
@@ -40,18 +37,3 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
         f"{' and '.join(reasons)}: evidence, its standard error and weighted probabilities may be wrong; train longer "
         "(--resume with more --iterations), or start again with more candidates or --refresh-every"
     )
-
-
-def growth_of(run: Run) -> dict[str, Any]:
-    """What `growth.json` of a run's folder says; empty where there is none.
-
-    Raises:
-        CheckpointError: damaged.
-    """
-    if run.folder is None or not run.folder.growth.is_file():
-        return {}
-    try:
-        content = json.loads(run.folder.growth.read_text(encoding="utf-8"))
-        return dict(content)
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{run.folder.growth}: damaged ({error}): restore it or remove it") from error

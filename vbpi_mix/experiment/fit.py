@@ -128,7 +128,7 @@ def fit_folder(
         inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
         if start.account:
-            write_json(folder.growth, dict(start.account))
+            write_json(folder.growth, start.account)
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )

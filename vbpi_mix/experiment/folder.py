@@ -1,17 +1,23 @@
 """The folder of a run: the names of its files, and how they are written and read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.io.files import atomic_write
+from vbpi_mix.train import read_metrics
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The names of a run's files."""
+    """The files of a run: their names, and what is read from them.
+
+    Raises:
+        CheckpointError: a file that is read is damaged.
+    """
 
     path: Path
 
@@ -67,8 +73,29 @@ class RunFolder:
         """The figures of the report."""
         return self.path / "figures"
 
+    def read_growth(self) -> dict[str, Any]:
+        """What the search for candidates found, see `experiment.start.growth_account`; empty where there was none."""
+        return read_json(self.growth) if self.growth.is_file() else {}
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+    def read_start(self) -> dict[str, Any]:
+        """What came before the training; empty where it is not known."""
+        return read_json(self.start) if self.start.is_file() else {}
+
+    def read_provenance(self) -> dict[str, Any]:
+        """Versions, machine and time of the run; empty where they are not known."""
+        return read_json(self.provenance) if self.provenance.is_file() else {}
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The records of the training, oldest first; empty where there are none."""
+        if not self.metrics.is_file():
+            return []
+        try:
+            return read_metrics(self.metrics)
+        except (OSError, ValueError) as error:
+            raise _damaged(self.metrics, error) from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file under a temporary name, then rename it."""
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=2) + "\n")
@@ -81,6 +108,10 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: not there, or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}): delete the folder to make the run anew") from error
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{path}: damaged ({error}): restore the file, or fit again into another folder")

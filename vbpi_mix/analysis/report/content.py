@@ -1,6 +1,5 @@
 """Everything that a report says, gathered from a run."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from vbpi_mix.analysis.diagnose import Diagnosis, diagnose
-from vbpi_mix.errors import CheckpointError
 from vbpi_mix.experiment.command import command_of
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import REPORT_STREAM
@@ -23,7 +21,6 @@ from vbpi_mix.posterior.intervals import highest_density_interval
 from vbpi_mix.posterior.parameter_summary import ParameterSummary, parameter_table
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
 from vbpi_mix.seeding import numpy_generator
-from vbpi_mix.train import read_metrics
 
 CLOUD_TREES = 100
 
@@ -91,7 +88,7 @@ def gather(
         name=Path(run.config.alignment).name,
         run=run,
         command=command_of(run.config, "RUN" if run.folder is None else run.folder.path.name),
-        provenance=_provenance(run),
+        provenance={} if run.folder is None else run.folder.read_provenance(),
         splits=sample.splits,
         topologies=sample.topologies,
         consensus=consensus,
@@ -138,17 +135,6 @@ def _small_side(consensus: ConsensusTree, clade: np.ndarray) -> tuple[str, ...]:
     return tuple(name for name, is_in in zip(consensus.taxa, inside, strict=True) if is_in)
 
 
-def _provenance(run: Run) -> dict[str, Any]:
-    if run.folder is None or not run.folder.provenance.is_file():
-        return {}
-    try:
-        return json.loads(run.folder.provenance.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{run.folder.provenance}: damaged ({error})") from error
-
-
 def _training(run: Run) -> np.ndarray:
-    if run.folder is None or not run.folder.metrics.is_file():
-        return np.zeros((0, 2))
-    records = read_metrics(run.folder.metrics)
+    records = [] if run.folder is None else run.folder.read_metrics()
     return np.array([[record["iteration"], record["bound"]] for record in records], dtype=np.float64).reshape(-1, 2)

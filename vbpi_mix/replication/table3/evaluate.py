@@ -1,7 +1,7 @@
 """Everything that is measured of a trained model, from one set of draws."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from vbpi_mix.phylo import TopologyBatch, TreeSample, collect
 from vbpi_mix.replication.table3.config import Table3Data
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.threads import torch_threads
-from vbpi_mix.train import read_metrics
 
 _CURVE_POINTS = 200
 _CURVE = ("iteration", "seconds", "bound", "ess")
@@ -102,9 +101,8 @@ def evaluate_model(
     }
 
 
-def training_curve(path: Path) -> dict[str, list[float]]:
-    """At most 200 points of a metrics file: the end of each stretch, and the means of bound and ESS over it."""
-    lines = read_metrics(path) if path.is_file() else []
+def training_curve(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """At most 200 points of the training's records: the end of each stretch, and the means of bound and ESS over it."""
     groups = np.array_split(np.arange(len(lines)), min(_CURVE_POINTS, len(lines))) if lines else []
     curve: dict[str, list[float]] = {name: [] for name in _CURVE}
     for group in groups:

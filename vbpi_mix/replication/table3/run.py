@@ -10,7 +10,7 @@ from typing import Any
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.fit import fit_folder
-from vbpi_mix.experiment.folder import RunFolder, read_json
+from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.start import shared_start
@@ -198,7 +198,7 @@ class _Bench:
             reporter=reporter,
         )
         evaluated = time.perf_counter() - begun
-        start = read_json(folder.start)
+        start = folder.read_start()
         seconds = {**start["seconds"], "training": fitted.seconds}
         return {
             "iterations": fitted.iteration,
@@ -208,14 +208,14 @@ class _Bench:
             "threads": get_threads(),
             "start": {
                 "made": start["made"],
-                "account": read_json(folder.growth) if folder.growth.is_file() else None,
+                "account": folder.read_growth() or None,
                 "n_rootsplits": run.inputs.support.n_rootsplits,
                 "n_pcsps": run.inputs.support.n_pcsps,
             },
             **measured,
             "component_weights": None if run.learned is None else run.learned.to_dict(),
             "operations": operation_costs(run, job.row),
-            "curve": training_curve(folder.metrics),
+            "curve": training_curve(folder.read_metrics()),
         }
 
 
