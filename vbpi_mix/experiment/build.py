@@ -87,7 +87,7 @@ def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     return PhyloProblem(
         model,
         make_mixture(config, inputs.support, model.parameters.n_coordinates),
-        gradient=config.gradient,  # type: ignore[arg-type]  # checked by the problem
+        gradient=config.gradient,
     )
 
 
@@ -96,8 +96,8 @@ def make_mixture(config: FitConfig, support: SubsplitSupport, n_parameters: int 
     return PhyloMixture(
         support,
         n_components=config.components,
-        tying=config.tying,  # type: ignore[arg-type]  # checked by the mixture
-        features=config.features,  # type: ignore[arg-type]
+        tying=config.tying,
+        features=config.features,
         flow=config.flow,
         flow_layers=config.flow_layers,
         flow_hidden=config.flow_hidden,
@@ -146,7 +146,7 @@ def _weighed(model: PhyloModel, candidates: TreeSample, reporter: Reporter) -> W
 def make_objective(config: FitConfig) -> Objective:
     """The bound and its estimator."""
     return Objective(
-        estimator=config.estimator,  # type: ignore[arg-type]  # checked by the objective
+        estimator=config.estimator,
         n_components=config.components,
         n_sampled=config.sampled,
         n_particles=config.particles,

@@ -6,9 +6,10 @@ from dataclasses import fields
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.recipes import make_config
 
-_NOT_OPTIONS = frozenset(
-    {"alignment", "trees", "recipe", "branch_prior_rate", "decay_every", "keep_candidates", "priors"}
-)
+# follow from the recipe and the iterations, or are part of another option
+WITHOUT_OPTION = frozenset({"branch_prior_rate", "decay_every"})
+_WRITTEN_BEFORE = frozenset({"alignment", "trees", "recipe", "priors"})
+_CAN_BE_DENIED = frozenset({"keep_candidates"})
 
 
 def command_of(config: FitConfig, folder: str) -> str:
@@ -32,8 +33,13 @@ def command_of(config: FitConfig, folder: str) -> str:
     for field in fields(config):
         value = getattr(config, field.name)
         against = plain if field.name in ("iterations", "components", "estimator") else usual
-        if field.name not in _NOT_OPTIONS and value != getattr(against, field.name):
-            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        if field.name in WITHOUT_OPTION | _WRITTEN_BEFORE or value == getattr(against, field.name):
+            continue
+        option = field.name.replace("_", "-")
+        if value is False and field.name in _CAN_BE_DENIED:
+            words.append(f"--no-{option}")
+        else:
+            words += [f"--{option}", *([] if value is True else [str(value)])]
     if "--seed" not in words:
         words += ["--seed", str(config.seed)]
     return shlex.join(words)
