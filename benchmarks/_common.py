@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vbpi_mix.experiment.bench.alternating import alternating_times
 from vbpi_mix.provenance import describe
+from vbpi_mix.replication.timing import alternating_times
 
 
 def alternating_medians(

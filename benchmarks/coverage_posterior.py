@@ -58,7 +58,7 @@ def one(replicate: int, arguments: argparse.Namespace) -> Row:
     fitted = vm.fit_alignment(alignment, candidates, config)
     seconds = time.perf_counter() - begin
     sample = fitted.sample(arguments.trees, oversampling=arguments.oversampling)
-    weighted, _ = fitted.weighted_draws(n_particles=1000, n_repeats=5)
+    weighted = fitted.weighted_sample(n_particles=1000, n_repeats=5).draws
     return {
         "replicate": replicate,
         "seconds": round(seconds, 2),

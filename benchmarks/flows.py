@@ -23,8 +23,6 @@ from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.evaluate.sampling import draw_batches
 from vbpi_mix.experiment import make_config
 from vbpi_mix.experiment.build import (
-    TRAIN_STREAM,
-    grow_candidates,
     load_alignment,
     make_inputs,
     make_objective,
@@ -32,15 +30,18 @@ from vbpi_mix.experiment.build import (
     make_settings,
     start_problem,
 )
+from vbpi_mix.experiment.candidates import load_candidates
 from vbpi_mix.experiment.reporter import Silent
-from vbpi_mix.experiment.sources import load_candidates
+from vbpi_mix.experiment.start import grow_candidates
+from vbpi_mix.experiment.streams import TRAIN_STREAM
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.io.datasets import resolve
 from vbpi_mix.phylo import Alignment
 from vbpi_mix.provenance import describe
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import WeightedTopologies
-from vbpi_mix.train import fit, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import fit
 
 N_DRAWS = 20_000
 COLUMNS = ("data", "components", "flow", "rate", "iterations", "bound", "elbo", "lb10", "relative_ess", "pareto_k")

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from benchmarks._common import print_table, write_json_lines
 from vbpi_mix.estimators import Objective
-from vbpi_mix.experiment.bench.images_config import SCALES
 from vbpi_mix.images import MISVAE, SEMVAE, DiagonalGaussians, MixtureVAE
 from vbpi_mix.images.heads import ComponentHead, ComponentLinear
 from vbpi_mix.images.mixtures import LOG_VARIANCE_RANGE, AmortisedMixture
+from vbpi_mix.replication.images.config import SCALES
 
 EPOCH = 50_000
 ROWS = (

@@ -19,7 +19,8 @@ from problems import DATA, Problem, problem
 from torch import Tensor
 
 from vbpi_mix.errors import BackendError
-from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood, triton_backend
+from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.gpu import backend as triton_backend
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import substitution_model
 from vbpi_mix.phylo import site_patterns

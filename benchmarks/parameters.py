@@ -26,8 +26,9 @@ from benchmarks.chains import summarise_chains
 from benchmarks.mrbayes import find_mrbayes
 from benchmarks.mrbayes_models import Chains, SteppingStone, run_chains, run_stepping_stone
 from benchmarks.parameters_table import comparison_table, ranking_table
+from vbpi_mix.analysis import summarise
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.experiment import fit_folder, make_config, summarise
+from vbpi_mix.experiment import fit_folder, make_config
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.datasets import resolve

@@ -28,7 +28,8 @@ from vbpi_mix.phylo import SitePatterns, TopologyBatch, random_topologies
 from vbpi_mix.phylo.topology import Topology, from_neighbours, stack
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.support import build_support
-from vbpi_mix.train import Adam, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import Adam
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 N_SITES, N_CANDIDATES, N_PARTICLES = 1_000, 1_000, 10

@@ -45,14 +45,15 @@ from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
 from vbpi_mix.experiment.reporter import Silent
 from vbpi_mix.felsenstein import get_threads
-from vbpi_mix.felsenstein.op import jc69_log_likelihood
+from vbpi_mix.felsenstein.likelihood import jc69_log_likelihood
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.datasets import resolve
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import site_patterns
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import WeightedTopologies, weigh_topologies
-from vbpi_mix.train import Adam, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import Adam
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
 DATA = ("DS1", "DS4", "DS8")

@@ -26,20 +26,12 @@ from benchmarks._common import write_json_lines
 from benchmarks.mrbayes import MrBayesRuns, find_mrbayes, load_runs, run_mrbayes
 from benchmarks.simulate import simulate
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.experiment import FitConfig, make_config
-from vbpi_mix.experiment.build import (
-    EVALUATE_STREAM,
-    TRAIN_STREAM,
-    grow_candidates,
-    make_inputs,
-    make_objective,
-    make_problem,
-    make_settings,
-    start_problem,
-)
+from vbpi_mix.experiment.build import make_inputs, make_objective, make_problem, make_settings, start_problem
+from vbpi_mix.experiment.candidates import load_candidates
 from vbpi_mix.experiment.reporter import Reporter
-from vbpi_mix.experiment.sources import load_candidates
+from vbpi_mix.experiment.start import grow_candidates
+from vbpi_mix.experiment.streams import EVALUATE_STREAM, TRAIN_STREAM
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.felsenstein import get_threads, set_threads
 from vbpi_mix.io.alignments import read_alignment
@@ -50,7 +42,8 @@ from vbpi_mix.phylo.distances import split_frequencies, total_variation
 from vbpi_mix.posterior.sampling import draw_posterior
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.support import build_support, coverage
-from vbpi_mix.train import fit, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import fit
 from vbpi_mix.variational import PhyloProblem
 
 MOMENTS = (30, 60, 120, 200, 300, 500, 1000, 2000)
@@ -135,14 +128,14 @@ def ours(
 def _draws(
     problem: PhyloProblem, alignment: Alignment, config: FitConfig, n_draws: int
 ) -> tuple[TreeSample, TreeSample, dict[str, Any]]:
-    draws, log_weights = draw_posterior(
+    sample = draw_posterior(
         problem,
         alignment.taxa,
         n_particles=1000,
         n_repeats=max(1, n_draws // (1000 * config.components)),
         generator=torch_generator(config.seed, stream=EVALUATE_STREAM),
     )
-    values = evaluate_log_weights(log_weights).to_dict()
+    draws, values = sample.draws, sample.evaluation.to_dict()
     kept = ("log_ml_pooled", "log_ml_pooled_se", "elbo", "ess", "n_samples", "pareto_k", "pareto_verdict")
     return (
         collect(draws.taxa, draws.topologies, draws.weights()),

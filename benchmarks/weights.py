@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from _common import print_table
 
+from vbpi_mix.analysis.weight_comparison import WeightComparison, compare_weights
 from vbpi_mix.evaluate import LearnedWeights
 from vbpi_mix.experiment import Run
-from vbpi_mix.experiment.weights import WeightComparison, compare_weights
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.provenance import describe
 

@@ -39,7 +39,7 @@ def layer_table() -> list[set[str]]:
     """The layers of import-linter's contract, highest first."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (contract,) = [c for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers"]
-    return [{name.strip() for name in layer.replace("|", ":").split(":")} for layer in contract["layers"]]
+    return [{name.strip("() ") for name in layer.replace("|", ":").split(":")} for layer in contract["layers"]]
 
 
 def layer_of(module: str, table: list[set[str]]) -> int | None:

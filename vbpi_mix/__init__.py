@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from vbpi_mix._version import __version__
 
 if TYPE_CHECKING:
+    from vbpi_mix.analysis import export_run, stream_trees
     from vbpi_mix.errors import VBPIError
-    from vbpi_mix.experiment import Run, export_run, fit_alignment, fit_folder, make_config, stream_trees
+    from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config
     from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.newick import parse_newick
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "VBPIError": "errors",
     "Run": "experiment",
-    "export_run": "experiment",
+    "export_run": "analysis",
     "fit_alignment": "experiment",
     "fit_folder": "experiment",
     "make_config": "experiment",
-    "stream_trees": "experiment",
+    "stream_trees": "analysis",
     "jc69_log_likelihood": "felsenstein",
     "tree_log_likelihood": "felsenstein",
     "parse_newick": "io.newick",

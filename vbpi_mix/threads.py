@@ -1,4 +1,4 @@
-"""A few threads for compiled kernels, which release the interpreter lock while they run.
+"""Threads: a few for compiled kernels, which release the interpreter lock while they run, and those of torch.
 
 Numba's own parallel loops are not used: with its OpenMP layer, threads that wait keep their core busy, which makes a
 call twenty times slower as soon as anything else runs on the machine, and its other built-in layer ends the process
@@ -9,7 +9,8 @@ the likelihood of a tree.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -128,3 +129,20 @@ def run_tasks(tasks: Sequence[Callable[[T], None]], make_workspace: Callable[[],
         errors = job.close()
     for error in errors:
         raise error
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch's own operations use `n_threads` within the block; compiled kernels have their own threads.
+
+    A step on trees is made of small tensors, for which waking a second thread costs more than it saves, and costs
+    milliseconds when another program runs on its core.
+    """
+    import torch  # not above: readers of files need threads for their kernels, and no torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

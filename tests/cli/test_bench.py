@@ -7,7 +7,9 @@ import signal
 import pytest
 
 from tests.experiment.simulated import write_example
-from vbpi_mix.experiment.bench import table3, table3_timing, toy_timing
+from vbpi_mix.replication.table3 import run as table3
+from vbpi_mix.replication.table3 import timing as table3_timing
+from vbpi_mix.replication.toy import timing as toy_timing
 
 
 @pytest.fixture(autouse=True)

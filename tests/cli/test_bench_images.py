@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from tests.experiment.bench.image_examples import write_colour, write_grey
-from vbpi_mix.experiment.bench.images_config import SCALES
+from tests.replication.images.examples import write_colour, write_grey
+from vbpi_mix.replication.images.config import SCALES
 
 
 def test_train_and_render(program, tmp_path, monkeypatch):

@@ -72,8 +72,8 @@ def test_resume_from_the_command_line(program, example, tmp_path):
 
 
 def test_learned_weights(program, example, tmp_path, monkeypatch):
-    monkeypatch.setattr("vbpi_mix.experiment.weights._DRAWS", 4000)
-    monkeypatch.setattr("vbpi_mix.experiment.weights._PARTICLES", 500)
+    monkeypatch.setattr("vbpi_mix.experiment.component_weights._DRAWS", 4000)
+    monkeypatch.setattr("vbpi_mix.experiment.component_weights._PARTICLES", 500)
     alignment, trees = example
     run, plain = tmp_path / "run", tmp_path / "plain"
     status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *FAST, "--learn-weights")

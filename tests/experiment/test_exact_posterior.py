@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from tests.oracles.quartet import quartet_alignment, quartet_posterior
-from vbpi_mix.evaluate import evaluate_log_weights
+from vbpi_mix.analysis.posteriors import log_q_topologies
 from vbpi_mix.experiment import fit_alignment, make_config
-from vbpi_mix.experiment.posteriors import log_q_topologies
 from vbpi_mix.phylo import all_topologies, collect
 
 # of a comparison of Monte Carlo estimates with exact values, in standard errors: one in 500,000 tests fails by chance
@@ -42,9 +41,8 @@ def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, 
     run = fit_alignment(alignment, collect(alignment.taxa, topologies), config)
     if weights is not None:
         run.problem.mixture.set_component_weights(np.array(weights))
-    given = run.problem.mixture.component_weights
-    draws, log_weights = run.weighted_draws(n_particles=1000, n_repeats=20)
-    evaluation = evaluate_log_weights(log_weights, given)
+    sample = run.weighted_sample(n_particles=1000, n_repeats=20)
+    draws, evaluation = sample.draws, sample.evaluation
 
     # the evidence, and the order of the bounds below it
     pooled = evaluation.log_ml_pooled

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.experiment.simulated import write_example
+from vbpi_mix.analysis import summarise
 from vbpi_mix.errors import BackendError, CheckpointError, ConfigError, InputError
-from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config, resumed_config, summarise
+from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config, resumed_config
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.support import represented

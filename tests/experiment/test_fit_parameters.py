@@ -11,7 +11,7 @@ from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config
 from vbpi_mix.experiment.config import load_config
-from vbpi_mix.experiment.shared_start import shared_start
+from vbpi_mix.experiment.start import shared_start
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import all_topologies, collect
 from vbpi_mix.train import load_checkpoint

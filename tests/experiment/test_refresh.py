@@ -73,7 +73,7 @@ def test_the_missing_mass_is_found(tmp_path):
     for settings, n in ((alone, 1), (refreshed, 1), (everything, 105)):
         write(tmp_path, n_candidates=n)
         run = fit_alignment(alignment, read_trees([settings.trees[0]], alignment.taxa), settings)
-        draws, _ = run.weighted_draws(n_particles=2000, n_repeats=10)
+        draws = run.weighted_sample(n_particles=2000, n_repeats=10).draws
         estimates.append(run.evaluate(n_particles=2000, n_repeats=10).log_ml_pooled)
         samples.append(collect(draws.taxa, draws.topologies, draws.weights()))
     without, found, full = (e.value for e in estimates)

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from tests.felsenstein import examples
 from vbpi_mix.errors import VBPIError
-from vbpi_mix.felsenstein import (
-    BACKENDS,
-    jc69_log_likelihood,
-    length_log_likelihood,
-    set_threads,
-    tree_log_likelihood,
-)
+from vbpi_mix.felsenstein import BACKENDS, jc69_log_likelihood, length_log_likelihood, set_threads, tree_log_likelihood
 from vbpi_mix.phylo import SitePatterns
 
 HAS_GPU = torch.cuda.is_available()

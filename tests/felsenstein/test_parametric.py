@@ -10,18 +10,13 @@ import torch
 
 from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, InputError, NumericalError
-from vbpi_mix.felsenstein import (
-    general_kernels,
-    parametric_log_likelihood,
-    set_threads,
-    spectral_log_likelihood,
-    tree_log_likelihood,
-)
+from vbpi_mix.felsenstein import parametric_log_likelihood, set_threads, spectral_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.cpu import general_gradient
 from vbpi_mix.felsenstein.parametric import reversible_spectra
 from vbpi_mix.model import substitution_model
 from vbpi_mix.phylo import SitePatterns, all_topologies
 
-BLOCK = general_kernels.BLOCK
+BLOCK = general_gradient.BLOCK
 # as `jc69_log_likelihood` states them
 VALUE_ERROR, GRADIENT_ERROR = 1e-7, 1e-6
 # exchangeabilities of A-C, A-G, A-T, C-G, C-T, G-T: eigenvalues of multiplicity 3 and 2, nearly equal ones, zeros

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import ParameterPriors, parse_priors
 from vbpi_mix.model.parameter_priors import Beta, Dirichlet, Exponential, Gamma, LogNormal
-from vbpi_mix.model.parameters import shares
+from vbpi_mix.model.parameter_space import shares
 
 
 def density(prior, u):

@@ -9,12 +9,7 @@ from scipy import stats
 
 from tests.statistics import assert_mean
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.model import (
-    ExponentialBranchPrior,
-    GammaDirichletBranchPrior,
-    log_topology_prior,
-    parse_branch_prior,
-)
+from vbpi_mix.model import ExponentialBranchPrior, GammaDirichletBranchPrior, log_topology_prior, parse_branch_prior
 from vbpi_mix.phylo import all_topologies
 
 

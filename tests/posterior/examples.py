@@ -4,7 +4,7 @@ import numpy as np
 
 from vbpi_mix.phylo import random_topologies
 from vbpi_mix.posterior.draws import PosteriorDraws
-from vbpi_mix.posterior.tree_stream import stream_draws
+from vbpi_mix.posterior.export.tree_stream import stream_draws
 
 PRIMATES = (
     "Tarsius_syrichta", "Lemur catta", "Homo_sapiens", "Pan", "Gorilla", "Pongo", "Hylobates", "Macaca 'fuscata'",

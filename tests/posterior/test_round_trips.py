@@ -15,10 +15,10 @@ from tests.experiment.simulated import simulate
 from tests.posterior.examples import made_up_stream
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.posterior import annotated_consensus, annotated_map, rank_topologies, summarise_stream
-from vbpi_mix.posterior.consensus_text import write_annotated
-from vbpi_mix.posterior.mrbayes_files import write_mrbayes_parameters, write_mrbayes_trees, write_trprobs
-from vbpi_mix.posterior.trace_file import write_trace
-from vbpi_mix.posterior.tree_files import write_newick_stream, write_nexus_stream
+from vbpi_mix.posterior.export.consensus_files import write_annotated
+from vbpi_mix.posterior.export.mrbayes_files import write_mrbayes_parameters, write_mrbayes_trees, write_trprobs
+from vbpi_mix.posterior.export.trace_file import write_trace
+from vbpi_mix.posterior.export.tree_files import write_newick_stream, write_nexus_stream
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

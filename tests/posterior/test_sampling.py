@@ -43,9 +43,10 @@ def test_batches_do_not_change_the_shape_and_every_repeat_is_new(monkeypatch):
 def test_posterior_draws_hold_the_weighted_trees(n_particles):
     problem = make_problem(n_components=2)
     names = [f"t{i}" for i in range(5)]
-    draws, log_w = draw_posterior(
+    sample = draw_posterior(
         problem, names, n_particles=n_particles, n_repeats=2, generator=torch.Generator().manual_seed(3)
     )
+    draws, log_w = sample.draws, sample.log_weights
     assert draws.taxa == tuple(names)
     assert draws.n_trees == log_w.size == 4 * n_particles
     assert np.array_equal(draws.log_weights, log_w.reshape(-1))
@@ -62,7 +63,7 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
     problem.mixture.set_component_weights(weights)
     names = [f"t{i}" for i in range(5)]
     told = []
-    draws, log_w = draw_posterior(
+    sample = draw_posterior(
         problem,
         names,
         n_particles=n_particles,
@@ -70,6 +71,8 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
         generator=torch.Generator().manual_seed(3),
         on_progress=lambda done, total: told.append((done, total)),
     )
+    draws, log_w = sample.draws, sample.log_weights
+    np.testing.assert_allclose(sample.component_weights, weights, rtol=1e-12)
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     expected = 6 * n_particles * weights
     made = np.bincount(draws.components, minlength=3)
@@ -90,7 +93,7 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
     # what bounds are estimated from: as many draws of each component, the same as without weights
     problem.mixture.set_component_weights(None)
     again = torch.Generator().manual_seed(3)
-    plain, _ = draw_posterior(problem, names, n_particles=n_particles, n_repeats=2, generator=again)
+    plain = draw_posterior(problem, names, n_particles=n_particles, n_repeats=2, generator=again).draws
     problem.mixture.set_component_weights(weights)
     order = np.argsort(plain.components, kind="stable")
     by_component = np.moveaxis(log_w, 1, 0).reshape(-1)
@@ -102,7 +105,7 @@ def test_draws_with_and_without_their_estimates_are_the_same(n_particles, monkey
     monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 20)
     problem, names = make_problem(n_components=2), [f"t{i}" for i in range(5)]
     how = {"n_particles": n_particles, "n_repeats": 2}
-    both, _ = draw_posterior(problem, names, **how, generator=torch.Generator().manual_seed(3))
+    both = draw_posterior(problem, names, **how, generator=torch.Generator().manual_seed(3)).draws
     alone = draw_trees(problem, names, **how, generator=torch.Generator().manual_seed(3))
     for name in ("branch_lengths", "log_weights", "components"):
         assert np.array_equal(getattr(both, name), getattr(alone, name))
@@ -117,7 +120,7 @@ def test_weighted_or_not_the_draws_follow_the_same_posterior():
         generator = torch.Generator().manual_seed(4)
         sums = []
         for _ in range(200):
-            draws, _ = draw_posterior(problem, names, n_particles=300, n_repeats=1, generator=generator)
+            draws = draw_posterior(problem, names, n_particles=300, n_repeats=1, generator=generator).draws
             first = draws.branch_lengths[:, 0] > 0.1
             w = np.exp(draws.log_weights + 100)
             sums.append([w.mean(), (w * first).mean()])

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from vbpi_mix.errors import CheckpointError
+from vbpi_mix.row_table import RowGradient, RowTable, rows_of, slot_of
 from vbpi_mix.train.adam import Adam
-from vbpi_mix.train.row_table import RowGradient, RowTable, rows_of, slot_of
 
 
 def give(gradient: RowGradient, rows, values):

@@ -7,13 +7,7 @@ import torch
 from tests.statistics import assert_frequencies
 from vbpi_mix.branch import reference
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.estimators import (
-    all_components,
-    draw_plan,
-    mixture_log_prob,
-    normalised_log_weights,
-    plan_of_subset,
-)
+from vbpi_mix.estimators import all_components, draw_plan, mixture_log_prob, normalised_log_weights, plan_of_subset
 from vbpi_mix.phylo import all_topologies
 from vbpi_mix.support import build_support, encode
 from vbpi_mix.variational import PhyloMixture

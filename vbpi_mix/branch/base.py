@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vbpi_mix.branch import kernels
-from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (1, 2, 0)  # features are rows, the components contiguous within them
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.train.row_table import slot_of
+from vbpi_mix.row_table import slot_of
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import planar_kernels
 from vbpi_mix.errors import NumericalError
-from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (0, 1)
 _PUBLISHED_NOISE = 0.01

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import flow_reference, realnvp_kernels
-from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS, _BIAS = (0, 1), (0, 1, 2)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from vbpi_mix.branch.flow_reference import SCALE_OFFSET
 from vbpi_mix.compiled import kernel
-from vbpi_mix.train.row_table import slot_of
+from vbpi_mix.row_table import slot_of
 
 _LOG_FULL = math.log1p(math.exp(-SCALE_OFFSET))  # minus log sigmoid(SCALE_OFFSET)
 _FULL = 1.0 + math.exp(-SCALE_OFFSET)

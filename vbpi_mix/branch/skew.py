@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import skew_kernels
-from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
+from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS = (0, 1)
 _LOG_SHARE = math.log(0.4)  # skewness over scale that fits log-gamma distributions of shapes 1 to 300: 0.6 to 0.3

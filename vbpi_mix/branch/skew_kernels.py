@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.train.row_table import slot_of
+from vbpi_mix.row_table import slot_of
 
 _MOST_STEPS = 100
 

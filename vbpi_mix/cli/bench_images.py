@@ -10,7 +10,7 @@ import typer
 from vbpi_mix.cli.console import ConsoleReporter
 
 if TYPE_CHECKING:
-    from vbpi_mix.io.image_sets import ImageSet
+    from vbpi_mix.replication.images.sets import ImageSet
 
 EXAMPLE = "Example: vbpi-mix bench {name} --scale small --rows s2a:1:20 --rows s2a:1:20:published -o {name}"
 
@@ -57,8 +57,8 @@ def _command(name: "ImageSet", text: str) -> Callable[..., int]:
         threads: Threads = 1,
         quiet: Quiet = False,
     ) -> int:
-        from vbpi_mix.experiment.bench.images import run_images
-        from vbpi_mix.experiment.bench.images_config import make_images_config
+        from vbpi_mix.replication.images.config import make_images_config
+        from vbpi_mix.replication.images.run import run_images
 
         config = make_images_config(
             name,

@@ -22,7 +22,7 @@ def render(
 
     Whatever is trained so far is shown, and what falls short is said; recipes, flows and labels have a table each.
     """
-    from vbpi_mix.experiment.bench.render import render as render_records
+    from vbpi_mix.replication.render import render as render_records
 
     paths = render_records(folder, output)
     typer.echo("files:")

@@ -62,8 +62,8 @@ def table3(
     The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
     that are there already are kept. A call that was stopped goes on where it was; several may share a folder.
     """
-    from vbpi_mix.experiment.bench.table3 import make_starts, run_table3, without_folders
-    from vbpi_mix.experiment.bench.table3_config import make_table3_config
+    from vbpi_mix.replication.table3.config import make_table3_config
+    from vbpi_mix.replication.table3.run import make_starts, run_table3, without_folders
 
     use_threads(threads)
     config = make_table3_config(

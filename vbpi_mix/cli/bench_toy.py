@@ -38,9 +38,9 @@ def toy(
     The folder gets one JSON file per trained model, timings, a CSV and a Markdown table, and Figures 3 and 8 to 12 as
     pictures. Models that are there already are kept: a call that was stopped goes on with the model it was at.
     """
-    from vbpi_mix.experiment.bench.toy import run_toy
-    from vbpi_mix.experiment.bench.toy_config import make_toy_config
-    from vbpi_mix.experiment.bench.toy_tables import markdown
+    from vbpi_mix.replication.toy.config import make_toy_config
+    from vbpi_mix.replication.toy.run import run_toy
+    from vbpi_mix.replication.toy.tables import markdown
 
     config = make_toy_config(
         scale=scale,

@@ -16,9 +16,9 @@ from vbpi_mix.cli.options import use_threads
 from vbpi_mix.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from vbpi_mix.experiment.compare import Comparison
-    from vbpi_mix.experiment.parameter_agreement import ParameterAgreement
-    from vbpi_mix.experiment.posteriors import Posterior
+    from vbpi_mix.analysis.compare import Comparison
+    from vbpi_mix.analysis.parameter_agreement import ParameterAgreement
+    from vbpi_mix.analysis.posteriors import Posterior
 
 EXAMPLE = "Example: vbpi-mix compare primates_run mcmc.run1.t mcmc.run2.t --burnin 25%"
 _LABELS = {
@@ -65,7 +65,7 @@ def compare(
     a table of topologies has a column `newick`, one of splits a column `taxa`. Parameters of the substitution model and
     tree length are compared where both sides have them: runs, and .t files of MrBayes with their .p beside them.
     """
-    from vbpi_mix.experiment.compare import compare as compare_posteriors
+    from vbpi_mix.analysis.compare import compare as compare_posteriors
 
     if stepping_stone_error is not None and stepping_stone is None:
         raise ConfigError("--stepping-stone-error is the error of --stepping-stone: give that too")
@@ -104,8 +104,8 @@ def _load(
     first: Path, reference: list[Path], shares: tuple[float, float], repeats: int, reporter: ConsoleReporter
 ) -> tuple["Posterior", "Posterior"]:
     """Both sides on the same taxa in the same order: those of the first run, else those of the first tree file."""
+    from vbpi_mix.analysis.posteriors import posterior_of_files, posterior_of_run, taxa_of_files
     from vbpi_mix.experiment import Run
-    from vbpi_mix.experiment.posteriors import posterior_of_files, posterior_of_run, taxa_of_files
 
     folders = [path for path in (first, *reference) if path.is_dir()]
     if len(reference) > 1 and any(path.is_dir() for path in reference):
@@ -127,7 +127,7 @@ def _load(
 
 def _write_plot(result: "Comparison", path: Path) -> None:
     from vbpi_mix.io.files import atomic_write
-    from vbpi_mix.posterior.comparison_picture import comparison_figure
+    from vbpi_mix.posterior.drawing.split_scatter import comparison_figure
 
     figure = comparison_figure(result.splits, first=result.first.name, reference=result.reference.name)
     with atomic_write(path, "wb") as file:
@@ -147,7 +147,7 @@ def _write_table(result: "Comparison", path: Path) -> None:
 
 
 def _print(result: "Comparison") -> None:
-    from vbpi_mix.experiment.compare import DEFINITIONS
+    from vbpi_mix.analysis.compare import DEFINITIONS
 
     typer.echo(f"{_side(result.first)}\nagainst {_side(result.reference)}\n")
     rows = Table(box=None, pad_edge=False, show_header=False)

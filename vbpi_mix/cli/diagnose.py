@@ -11,7 +11,7 @@ from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import use_threads
 
 if TYPE_CHECKING:
-    from vbpi_mix.evaluate.verdicts import Diagnostic
+    from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
 
 EXAMPLE = "Example: vbpi-mix diagnose primates_run primates_run_seed2"
 _SIGNS = {"good": "good: ", "fair": "fair: ", "poor": "POOR: ", "info": ""}
@@ -34,20 +34,20 @@ def diagnose(
     With several runs of the same alignment also how far they agree. Every number comes with its definition and a
     verdict.
     """
-    from vbpi_mix.evaluate.verdicts import worst
+    from vbpi_mix.analysis.diagnose import agreement
+    from vbpi_mix.analysis.diagnose import diagnose as diagnose_run
+    from vbpi_mix.analysis.posteriors import posterior_of_sample
+    from vbpi_mix.evaluate.diagnostics.diagnostic import worst
     from vbpi_mix.experiment import Run
-    from vbpi_mix.experiment.diagnose import agreement
-    from vbpi_mix.experiment.diagnose import diagnose as diagnose_run
-    from vbpi_mix.experiment.posteriors import posterior_of_draws
 
     use_threads(threads)
     loaded = [Run.load(path) for path in runs]
     found, posteriors = [], []
     with ConsoleReporter(quiet=quiet) as reporter:
         for path, run in zip(runs, loaded, strict=True):
-            draws, log_weights = run.weighted_draws(n_repeats=repeats, reporter=reporter)
-            found.append(diagnose_run(run, draws, log_weights, name=str(path), neighbours=neighbours))
-            posteriors.append(posterior_of_draws(run, draws, log_weights, name=str(path), taxa=loaded[0].inputs.taxa))
+            sample = run.weighted_sample(n_repeats=repeats, reporter=reporter)
+            found.append(diagnose_run(run, sample, name=str(path), neighbours=neighbours))
+            posteriors.append(posterior_of_sample(run, sample, name=str(path), taxa=loaded[0].inputs.taxa))
         if len({(run.config.seed, run.config.recipe) for run in loaded}) < len(loaded):
             reporter.warning("some runs have the same seed: their agreement says little")
     together = agreement(posteriors) if len(runs) > 1 else []

@@ -48,11 +48,11 @@ def evaluate(
     Without --learn-weights also the parameters of the substitution model, where they are inferred: posterior means and
     95% intervals.
     """
+    from vbpi_mix.analysis.warnings import caution
+    from vbpi_mix.analysis.weight_comparison import compare_weights
     from vbpi_mix.errors import ConfigError
     from vbpi_mix.experiment import Run
-    from vbpi_mix.experiment.caution import caution
-    from vbpi_mix.experiment.parameters import ParameterCollector
-    from vbpi_mix.experiment.weights import compare_weights
+    from vbpi_mix.experiment.parameter_modes import ParameterCollector
 
     use_threads(threads)
     if weight_particles is not None and not learn_weights:

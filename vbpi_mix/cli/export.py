@@ -45,7 +45,8 @@ def export(
     netcdf: InferenceData for ArviZ (needs the extra 'netcdf'). All files describe the same trees, and appear together
     or not at all. Any number of trees is written in the same memory; equal seeds write equal files.
     """
-    from vbpi_mix.experiment import Run, export_run
+    from vbpi_mix.analysis import export_run
+    from vbpi_mix.experiment import Run
 
     use_threads(threads)
     loaded = Run.load(run)

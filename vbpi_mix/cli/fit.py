@@ -1,5 +1,7 @@
 """`vbpi-mix fit`: from an alignment to a run folder."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,8 @@ from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, 
 from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
-    from vbpi_mix.experiment import Run, Summary
+    from vbpi_mix.analysis import Summary
+    from vbpi_mix.experiment import Run
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -51,19 +54,21 @@ def fit(
             "and a rate multiplier for each part, one tree."
         ),
     ] = None,
-    prior: Annotated[
+    priors: Annotated[
         list[str] | None,
         typer.Option(
+            "--prior",
             help="Prior of a parameter: exchangeabilities=dirichlet(1), ratio=beta(1,1), frequencies=dirichlet(1), "
-            "shape=exponential(1), invariant=uniform(0,1), multipliers=dirichlet(1) if not given; may be repeated."
+            "shape=exponential(1), invariant=uniform(0,1), multipliers=dirichlet(1) if not given; may be repeated.",
         ),
     ] = None,
     branch_prior: Annotated[
         str | None, typer.Option(help="Of the branch lengths: exponential(10), or gammadir(1,0.1,1,1) as in MrBayes.")
     ] = None,
     tie_parameters: Annotated[
-        bool, typer.Option("--tie-parameters", help="One distribution of the model's parameters for all components.")
-    ] = False,
+        bool | None,
+        typer.Option("--tie-parameters", help="One distribution of the model's parameters for all components."),
+    ] = None,
     components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
     estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
@@ -74,8 +79,8 @@ def fit(
     flow_layers: Annotated[int | None, typer.Option(help="Its layers: 16 of planar, 10 of realnvp.")] = None,
     flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of realnvp: 100.")] = None,
     flow_per_component: Annotated[
-        bool, typer.Option("--flow-per-component", help="A realnvp for each component, not one that they share.")
-    ] = False,
+        bool | None, typer.Option("--flow-per-component", help="A realnvp for each component, not one that they share.")
+    ] = None,
     features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
     tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
     recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,
@@ -99,8 +104,9 @@ def fit(
         int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
     ] = None,
     learn_weights: Annotated[
-        bool, typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training.")
-    ] = False,
+        bool | None,
+        typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training."),
+    ] = None,
     max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
@@ -114,7 +120,10 @@ def fit(
     they are found. A run stopped by Ctrl-C, by the
     system or by --max-time goes on with --resume, as if it had never stopped.
     """
-    from vbpi_mix.experiment import fit_folder, make_config, resumed_config, summarise
+    given = given_settings(locals())
+
+    from vbpi_mix.analysis import summarise
+    from vbpi_mix.experiment import fit_folder, make_config, resumed_config
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.model import parse_model
 
@@ -123,43 +132,10 @@ def fit(
         parse_model(model, infer=True)  # so that a mistake is met before anything is computed
     use_threads(threads)
     seconds = None if max_time is None else parse_duration(max_time)
-    said: dict[str, Any] = {
-        "trees": None if not trees else tuple(str(p) for p in trees),
-        "burn_in": burn_in,
-        "bootstrap": bootstrap,
-        "bootstrap_replicates": bootstrap_replicates,
-        "keep_candidates": keep_candidates,
-        "model": model,
-        "partitions": None if partitions is None else str(partitions),
-        "priors": None if not prior else tuple(prior),
-        "branch_prior": branch_prior,
-        "tie_parameters": tie_parameters or None,
-        "components": components,
-        "sampled": sampled,
-        "estimator": estimator,
-        "particles": particles,
-        "flow": flow,
-        "flow_layers": flow_layers,
-        "flow_hidden": flow_hidden,
-        "flow_per_component": flow_per_component or None,
-        "features": features,
-        "tying": tying,
-        "gradient": gradient,
-        "stop": stop,
-        "annealing_iterations": annealing_iterations,
-        "rate_topology": rate_topology,
-        "rate_base": rate_base,
-        "rate_flow": rate_flow,
-        "rate_parameters": rate_parameters,
-        "refresh_every": refresh_every,
-        "learn_weights": learn_weights or None,
-        "seed": seed,
-    }
     path = str(resolve(alignment))
-    config = make_config(alignment=path, recipe=recipe or "default", iterations=iterations, **said)
+    config = make_config(alignment=path, **given)
     if resume:
-        explicit = {name for name, value in {**said, "recipe": recipe}.items() if value is not None}
-        config = resumed_config(output, config, explicit | {"alignment"})
+        config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
     with ConsoleReporter(quiet=quiet) as reporter:
         run, result = fit_folder(
             config, output, resume=resume, iterations=iterations, max_seconds=seconds, reporter=reporter
@@ -177,6 +153,22 @@ def fit(
         summary = summarise(run, reporter=reporter)
     _print_summary(run, summary, plateau=result.ending == "plateau")
     return 0
+
+
+def given_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a user gave, among the arguments of `fit` by name; the alignment is not among them."""
+    from vbpi_mix.experiment import FitConfig
+
+    names = {field.name for field in fields(FitConfig)} - {"alignment"}
+    values = {name: _plain(value) for name, value in arguments.items() if name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """A setting's value as configurations hold it; None for no value."""
+    if isinstance(value, list | tuple):
+        return tuple(str(x) for x in value) or None
+    return str(value) if isinstance(value, Path) else value
 
 
 def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:

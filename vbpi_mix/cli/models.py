@@ -10,7 +10,7 @@ from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import format_estimate, use_threads
 
 if TYPE_CHECKING:
-    from vbpi_mix.experiment.models import ModelRanking
+    from vbpi_mix.analysis.model_ranking import ModelRanking
 
 EXAMPLE = "Example: vbpi-mix models data/examples/primates.nex"
 _DEFAULT = "JC69,HKY,HKY+G4,GTR,GTR+G4,GTR+I+G4"
@@ -41,11 +41,11 @@ def models(
     equally probable before the data. A Pareto k above its threshold says that an error cannot be trusted: give more
     iterations.
     """
+    from vbpi_mix.analysis.model_ranking import ITERATIONS, rank_models
     from vbpi_mix.errors import ConfigError
     from vbpi_mix.experiment import make_config
     from vbpi_mix.experiment.build import check
-    from vbpi_mix.experiment.models import ITERATIONS, rank_models
-    from vbpi_mix.experiment.run import write_json
+    from vbpi_mix.experiment.folder import write_json
     from vbpi_mix.io.datasets import resolve
 
     use_threads(threads)

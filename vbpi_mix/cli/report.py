@@ -33,9 +33,9 @@ def report(
     Summary, consensus tree, cloud of trees, splits and topologies with errors, branch lengths, diagnostics with
     verdicts, model and priors, how to make it again, what to cite.
     """
+    from vbpi_mix.analysis.report import write_report
     from vbpi_mix.errors import InputError
     from vbpi_mix.experiment import Run, RunFolder
-    from vbpi_mix.experiment.report import write_report
 
     use_threads(threads)
     loaded = Run.load(run)
@@ -45,11 +45,10 @@ def report(
     if outgroup is not None and outgroup not in loaded.inputs.taxa:
         raise InputError(f"there is no taxon {outgroup!r} to root at; taxa: {', '.join(loaded.inputs.taxa)}")
     with ConsoleReporter(quiet=quiet) as reporter:
-        draws, log_weights = loaded.weighted_draws(n_repeats=repeats, reporter=reporter)
+        sample = loaded.weighted_sample(n_repeats=repeats, reporter=reporter)
     written = write_report(
         loaded,
-        draws,
-        log_weights,
+        sample,
         page,
         figures=RunFolder(run).figures if figures is None else figures,
         outgroup=outgroup,

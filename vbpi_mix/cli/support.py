@@ -10,7 +10,7 @@ from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import use_threads
 
 if TYPE_CHECKING:
-    from vbpi_mix.experiment.growth import GrownSupport
+    from vbpi_mix.experiment.start import GrownSupport
     from vbpi_mix.phylo import TreeSample
 
 EXAMPLE = "Example: vbpi-mix support primates.fasta -o support.npz"
@@ -89,7 +89,7 @@ def support(
         if keep is not None:
             keep.unlink(missing_ok=True)
     if weights is not None:
-        from vbpi_mix.experiment.growth import write_weights
+        from vbpi_mix.experiment.start import write_weights
 
         write_weights(saved.sample, weights)
     values |= {
@@ -126,7 +126,7 @@ def _grow(
 ) -> "GrownSupport":
     from vbpi_mix.experiment import make_config
     from vbpi_mix.experiment.build import check
-    from vbpi_mix.experiment.growth import grow_support
+    from vbpi_mix.experiment.start import grow_support
     from vbpi_mix.io.datasets import resolve
 
     files = tuple(str(path) for path in trees or ())
@@ -139,7 +139,7 @@ def _grow(
 
 
 def _account(grown: "GrownSupport") -> dict[str, float | int | str]:
-    from vbpi_mix.experiment.build import growth_account
+    from vbpi_mix.experiment.start import growth_account
 
     return {
         **growth_account(grown.growth),

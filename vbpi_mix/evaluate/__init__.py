@@ -1,5 +1,6 @@
 """Bounds, marginal log-likelihoods and the quality of importance weights."""
 
+from vbpi_mix.evaluate.component_weights import LearnedWeights, WeightFit, choose_weights, learn_weights, weight_gain
 from vbpi_mix.evaluate.estimates import (
     Estimate,
     effective_sample_size,
@@ -10,7 +11,6 @@ from vbpi_mix.evaluate.estimates import (
 )
 from vbpi_mix.evaluate.evaluation import Evaluation, evaluate_log_weights
 from vbpi_mix.evaluate.pareto import ParetoTail, pareto_smooth, pareto_tail
-from vbpi_mix.evaluate.weights import LearnedWeights, WeightFit, choose_weights, learn_weights, weight_gain
 
 __all__ = [
     "Estimate",

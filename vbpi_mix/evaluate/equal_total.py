@@ -6,13 +6,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.evaluate.estimates import (
-    Estimate,
-    as_component_weights,
-    as_log_weights,
-    log_mean_exp,
-    log_ml_pooled,
-)
+from vbpi_mix.evaluate.estimates import Estimate, as_component_weights, as_log_weights, log_mean_exp, log_ml_pooled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,14 @@ class WeightedTrees:
     trees: TreeDraws
     log_weights: Tensor
 
+    def mixture_log_weights(self, log_strata: Tensor) -> Tensor:
+        """(T,) log weights of the trees as draws of the mixture, whatever the number drawn of each component.
+
+        Arguments:
+            log_strata: (A,) log of what a draw of each component counts for.
+        """
+        return self.log_weights + log_strata[self.trees.component_of_tree]
+
 
 @torch.no_grad()
 def draw_weighted(problem: PhyloProblem, n_particles: int | Tensor, generator: torch.Generator) -> WeightedTrees:

@@ -1,10 +1,8 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from vbpi_mix.branch import check_flow
@@ -13,32 +11,25 @@ from vbpi_mix.estimators import Objective
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
+from vbpi_mix.experiment.streams import START_STREAM
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
-    Growth,
     WeightedTopologies,
     find_parameters,
     fit_parameters,
-    grow_topologies,
-    settle,
     start_fitted,
     start_published,
     weigh_topologies,
 )
-from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import SubsplitSupport, build_support
 from vbpi_mix.train import PlateauRule, TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
 
-# one stream of random numbers per purpose, so that none depends on how many another took
-START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM = range(6)
-ERROR_LIMIT = 0.01  # standard error of a frequency, from draws, that needs no advice
 _WORTH_A_WARNING = 0.02  # share of the posterior in modes that are not taken
-MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -50,67 +41,6 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
     for first, later in alignment.duplicates():
         reporter.warning(f"'{later}' has the same sequence as '{first}'; both are kept")
     return alignment
-
-
-def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSample, reporter: Reporter) -> Growth:
-    """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
-
-    Parameters of the model are at their optimum meanwhile, the same for all topologies.
-    """
-    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
-    coordinates = None
-    fixed = model
-    if model.parameters.n_coordinates:
-        coordinates = find_parameters(model, candidates.topologies)
-        fixed = model.at(torch.from_numpy(coordinates))
-        reporter.message(f"parameters at their optimum: {_described(model, coordinates)}")
-    growth = grow_topologies(
-        fixed,
-        candidates,
-        generator=torch_generator(config.seed, stream=GROWTH_STREAM),
-        report=reporter.message,
-    )
-    if config.keep_candidates:
-        growth = replace(growth, weighted=with_candidates(fixed, growth.weighted, candidates))
-    if coordinates is not None:
-        growth = replace(growth, weighted=settle(model, growth.weighted, coordinates))
-    weighted = growth.weighted
-    reporter.message(
-        f"{weighted.sample.n_trees:,} topologies weighted by Laplace's method: {weighted.effective_number:.1f} "
-        f"effective ones, the best has {weighted.sample.weights[0]:.3f}; log evidence {growth.log_evidence:.2f}"
-        + (" under these parameters" if coordinates is not None else "")
-    )
-    if growth.missing > MISSING_LIMIT:
-        reporter.warning(
-            f"the posterior is flat: {growth.drawn_share:.0%} of its weight is estimated from "
-            f"{growth.effective_draws:,.0f} effective draws, about {growth.missing:.0%} was new in the last round"
-            + ("" if growth.standard_error < ERROR_LIMIT else "; more candidate trees may help")
-        )
-    return growth
-
-
-def _described(model: PhyloModel, coordinates: np.ndarray) -> str:
-    values = model.parameters.values(torch.from_numpy(coordinates)[None])[0].tolist()
-    return ", ".join(f"{name} {value:.3g}" for name, value in zip(model.parameters.names, values, strict=True))
-
-
-def growth_account(growth: Growth) -> dict[str, float | int]:
-    """What growth found and what it estimates to be missing, flat and ready for JSON."""
-    values = {
-        "log_evidence_laplace": growth.log_evidence,
-        "best_probability": float(growth.weighted.sample.weights[0]),
-        "effective_topologies": growth.weighted.effective_number,
-        "missing_mass": growth.missing,
-        "standard_error": growth.standard_error,
-        "drawn_share": growth.drawn_share,
-        "effective_draws": growth.effective_draws,
-    }
-    counts = {
-        "n_topologies": growth.weighted.sample.n_trees,
-        "n_weighed": growth.n_weighed,
-        "n_evaluations": growth.n_evaluations,
-    }
-    return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 
 
 def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
@@ -157,7 +87,7 @@ def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     return PhyloProblem(
         model,
         make_mixture(config, inputs.support, model.parameters.n_coordinates),
-        gradient=config.gradient,  # type: ignore[arg-type]  # checked by the problem
+        gradient=config.gradient,
     )
 
 
@@ -166,8 +96,8 @@ def make_mixture(config: FitConfig, support: SubsplitSupport, n_parameters: int 
     return PhyloMixture(
         support,
         n_components=config.components,
-        tying=config.tying,  # type: ignore[arg-type]  # checked by the mixture
-        features=config.features,  # type: ignore[arg-type]
+        tying=config.tying,
+        features=config.features,
         flow=config.flow,
         flow_layers=config.flow_layers,
         flow_hidden=config.flow_hidden,
@@ -216,7 +146,7 @@ def _weighed(model: PhyloModel, candidates: TreeSample, reporter: Reporter) -> W
 def make_objective(config: FitConfig) -> Objective:
     """The bound and its estimator."""
     return Objective(
-        estimator=config.estimator,  # type: ignore[arg-type]  # checked by the objective
+        estimator=config.estimator,
         n_components=config.components,
         n_sampled=config.sampled,
         n_particles=config.particles,

@@ -4,11 +4,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import tomli_w
 
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.estimators.plan import Estimator
+from vbpi_mix.support.features import FeatureKind
+from vbpi_mix.variational.mixture import Tying
+from vbpi_mix.variational.problem import Gradient
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,38 +28,41 @@ Stop = Literal["iterations", "plateau"]
 class FitConfig:
     """The settings of a fit; paths are kept as given, for the record.
 
+    `vbpi-mix fit` has an option for each, tested against these fields.
+
     Arguments:
-        alignment: the alignment file.
-        trees: files of candidate topologies, or folders of runs to draw them from; none: a bootstrap is made.
-        burn_in: share of each tree file dropped from its beginning.
-        bootstrap: program that makes the candidates when no trees are given.
-        bootstrap_replicates: its replicates.
-        keep_candidates: the default recipe keeps candidates of negligible weight in the support.
-        model: substitution model; what it gives no values for is inferred.
-        partitions: file that divides the sites into parts, each with a model; none: one part.
-        priors: of the model's parameters, as in `model.parse_priors`; MrBayes's where nothing is said.
-        branch_prior: "exponential", or another prior of branch lengths, see `model.parse_branch_prior`.
-        branch_prior_rate: rate of the exponential prior of branch lengths, per expected substitution per site.
-        tie_parameters: one distribution of the model's parameters, shared by all components.
-        components: A.
-        sampled: S.
-        estimator: "a2a", "s2a" or "s2s".
-        particles: K.
-        tying: "none", "topology" or "branch".
-        features: "psp" or "split".
-        flow: a word of `branch.FLOWS`.
-        flow_layers, flow_hidden: its layers, and hidden units of each; 0 where a flow has no such number.
-        flow_per_component: a flow for each component in place of one that they share.
-        recipe: "default" or "paper", see `experiment.recipes`.
-        gradient: "total" or "path", see `variational.PhyloProblem`.
-        iterations: optimiser steps; with `stop` "plateau" at most.
-        stop: "iterations", or "plateau": once the bound has stopped rising, see `train.PlateauRule`.
-        annealing_iterations: steps over which the inverse temperature rises to 1.
-        refresh_every: steps between looks for topologies that the support lacks (`experiment.refresh`); 0: none.
-        learn_weights: weigh the components, equally in training, by weights found after it (`evaluate.weights`).
-        decay_every: steps between multiplications of the learning rates by 0.75; not used with "plateau".
+        alignment: Alignment file.
+        trees: Files of candidate topologies, or folders of runs to draw them from; if empty, a bootstrap is made.
+        burn_in: Share of each tree file dropped from its beginning.
+        bootstrap: Program that makes the candidates when no trees are given.
+        bootstrap_replicates: Number of bootstrap replicates.
+        keep_candidates: Whether the default recipe keeps candidates of negligible weight in the support.
+        model: Substitution model; parameters without a value in it are inferred.
+        partitions: File that divides the sites into parts, each with a model; empty for one part.
+        priors: Priors of the model's parameters, as in `model.parse_priors`; MrBayes's where none is given.
+        branch_prior: Prior of branch lengths: "exponential", or another, see `model.parse_branch_prior`.
+        branch_prior_rate: Rate of the exponential prior of branch lengths, per expected substitution per site.
+        tie_parameters: Whether all components share one distribution of the model's parameters.
+        components: Number of components A of the mixture.
+        sampled: Number of components S drawn in a step.
+        estimator: Which components draw, and which evaluate; see `estimators.plan`.
+        particles: Number of particles K per drawn component.
+        tying: What the components share.
+        features: Features of a branch that its length depends on.
+        flow: Flow of the branch lengths, a key of `branch.FLOWS`.
+        flow_layers: Layers of the flow; 0 where it has no such number.
+        flow_hidden: Hidden units of each layer; 0 where the flow has no such number.
+        flow_per_component: Whether each component has a flow of its own.
+        recipe: Named set of defaults, see `experiment.recipes`.
+        gradient: Gradient of the branch model, see `variational.PhyloProblem`.
+        stop: When training ends: after all iterations, or once the bound has stopped rising (`train.PlateauRule`).
+        iterations: Number of optimiser steps; the largest number where `stop` is "plateau".
+        annealing_iterations: Number of steps over which the inverse temperature rises to 1.
+        decay_every: Steps between multiplications of the learning rates by 0.75; not used with "plateau".
         rate_topology, rate_base, rate_flow, rate_parameters: Adam's learning rates.
-        seed: of every random number.
+        refresh_every: Steps between searches for topologies that the support lacks (`experiment.refresh`); 0 for none.
+        learn_weights: Whether component weights are learned after training (`evaluate.component_weights`).
+        seed: Seed of all random number streams.
     """
 
     alignment: str
@@ -72,16 +79,16 @@ class FitConfig:
     tie_parameters: bool = False
     components: int = 4
     sampled: int = 2
-    estimator: str = "s2a"
+    estimator: Estimator = "s2a"
     particles: int = 10
-    tying: str = "none"
-    features: str = "psp"
+    tying: Tying = "none"
+    features: FeatureKind = "psp"
     flow: str = "identity"
     flow_layers: int = 0
     flow_hidden: int = 0
     flow_per_component: bool = False
     recipe: Recipe = "default"
-    gradient: str = "total"
+    gradient: Gradient = "total"
     stop: Stop = "iterations"
     iterations: int
     annealing_iterations: int
@@ -134,9 +141,8 @@ def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             raise ConfigError(f"{source}: '{name}' must be {kind.__name__}, is {value!r}")
-        for word, choices in (("recipe", Recipe), ("bootstrap", Bootstrap), ("stop", Stop)):
-            if name == word and value not in get_args(choices):
-                raise ConfigError(f"{source}: unknown {word} '{value}': choose one of {', '.join(get_args(choices))}")
+        elif get_origin(kind) is Literal and value not in get_args(kind):
+            raise ConfigError(f"{source}: unknown {name} '{value}': choose one of {', '.join(get_args(kind))}")
         checked[name] = value
     try:
         return FitConfig(**checked)

@@ -1,18 +1,14 @@
 """The whole path: from an alignment to a trained mixture and a posterior over trees."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError, VBPIError
-from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
 from vbpi_mix.experiment.build import (
-    SAMPLE_STREAM,
-    TRAIN_STREAM,
     check,
-    grow_candidates,
     load_alignment,
     make_inputs,
     make_model,
@@ -22,34 +18,24 @@ from vbpi_mix.experiment.build import (
     make_settings,
     start_problem,
 )
-from vbpi_mix.experiment.caution import caution
+from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
-from vbpi_mix.experiment.report import write_report
 from vbpi_mix.experiment.reporter import Reporter, Silent
-from vbpi_mix.experiment.run import Run, RunFolder, write_json
-from vbpi_mix.experiment.shared_start import check_start, make_start
-from vbpi_mix.experiment.sources import load_candidates, make_sources
+from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.start import check_start, grow_candidates, make_start
+from vbpi_mix.experiment.streams import TRAIN_STREAM
 from vbpi_mix.experiment.warm_up import warm_up
-from vbpi_mix.experiment.weights import finish_weights
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
-from vbpi_mix.posterior import PosteriorSummary, summarise_parameters, write_posterior
-from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import Start
-from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
-
-SUMMARY_REPEATS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What a finished fit found: estimates, and the files of its posterior folder."""
-
-    evaluation: Evaluation
-    posterior: PosteriorSummary
 
 
 def fit_alignment(
@@ -93,7 +79,7 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
-        start: topologies made before (`experiment.shared_start`) in place of candidates and growth; the outcome is
+        start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
         iterations: with `resume`, train to this number of steps in place of the run's own.
@@ -142,7 +128,7 @@ def fit_folder(
         inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
         if start.account:
-            write_json(folder.growth, dict(start.account))
+            write_json(folder.growth, start.account)
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
@@ -197,28 +183,6 @@ def _make_folder(folder: RunFolder, config: FitConfig) -> None:
         raise ConfigError(f"cannot make the folder {folder.path}: {error.strerror}") from error
     _write_config(folder, config)
     write_json(folder.provenance, provenance.describe())
-
-
-def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
-    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder."""
-    if run.folder is None:
-        raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
-    draws, log_weights = run.weighted_draws(n_repeats=SUMMARY_REPEATS, reporter=reporter)
-    evaluation = evaluate_log_weights(log_weights, run.problem.mixture.component_weights)
-    warning = caution(run, evaluation)
-    learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
-    parameters = {"parameters": summarise_parameters(draws).to_dict()} if draws.parameter_names else {}
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
-    if warning is not None and reporter is not None:
-        reporter.warning(warning)
-    posterior = write_posterior(
-        run.folder.posterior,
-        draws,
-        numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
-        title=f"{Path(run.config.alignment).name}: majority-rule consensus",
-    )
-    write_report(run, draws, log_weights, run.folder.report, figures=run.folder.figures)
-    return Summary(evaluation=evaluation, posterior=posterior)
 
 
 def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:

@@ -16,7 +16,7 @@ from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment.build import make_mixture
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs
-from vbpi_mix.experiment.parameters import model_at_mode
+from vbpi_mix.experiment.parameter_modes import model_at_mode
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.seeding import torch_generator

@@ -1,86 +1,27 @@
 """A run: a trained mixture with its configuration, in memory or in a folder."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.evaluate import Evaluation, LearnedWeights, evaluate_log_weights
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
-from vbpi_mix.experiment.build import EVALUATE_STREAM, SAMPLE_STREAM, make_problem
+from vbpi_mix.experiment.build import make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
 from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
-from vbpi_mix.io.files import atomic_write
-from vbpi_mix.posterior import PosteriorDraws
+from vbpi_mix.experiment.streams import EVALUATE_STREAM, SAMPLE_STREAM
+from vbpi_mix.posterior import PosteriorDraws, WeightedSample
 from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.seeding import numpy_generator, torch_generator
-from vbpi_mix.train import load_checkpoint, torch_threads
+from vbpi_mix.threads import torch_threads
+from vbpi_mix.train import load_checkpoint
 from vbpi_mix.variational import PhyloProblem
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The names of a run's files."""
-
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.toml"
-
-    @property
-    def inputs(self) -> Path:
-        return self.path / "inputs.npz"
-
-    @property
-    def bootstrap(self) -> Path:
-        """Finished replicates of the bootstrap, if one is made."""
-        return self.path / "bootstrap.tsv"
-
-    @property
-    def growth(self) -> Path:
-        """How the support came about; not there if it was taken from candidates as they are."""
-        return self.path / "growth.json"
-
-    @property
-    def start(self) -> Path:
-        """What came before the training, by which program, and how long it took."""
-        return self.path / "start.json"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def provenance(self) -> Path:
-        return self.path / "provenance.json"
-
-    @property
-    def evaluation(self) -> Path:
-        return self.path / "evaluation.json"
-
-    @property
-    def posterior(self) -> Path:
-        return self.path / "posterior"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        """The figures of the report."""
-        return self.path / "figures"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +89,20 @@ class Run:
         seed: int | None = None,
         reporter: Reporter | None = None,
     ) -> tuple[PosteriorDraws, np.ndarray]:
-        """R * A * K trees with importance weights, and such weights as (R, A, K); see `draw_posterior`."""
+        """The trees of `weighted_sample` alone, and the (R, A, K) log weights that the evidence is estimated from."""
+        sample = self.weighted_sample(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
+        assert sample.log_weights is not None
+        return sample.draws, sample.log_weights
+
+    def weighted_sample(
+        self,
+        *,
+        n_particles: int = 1000,
+        n_repeats: int = 100,
+        seed: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> WeightedSample:
+        """R * A * K trees with importance weights, and their summaries; see `draw_posterior`."""
         return draw_posterior(
             self.problem,
             self.inputs.taxa,
@@ -201,21 +155,3 @@ class Run:
             generator=torch_generator(chosen, stream=SAMPLE_STREAM),
         )
         return draws.resample(n_trees, numpy_generator(chosen, stream=SAMPLE_STREAM))
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file under a temporary name, then rename it."""
-    with atomic_write(path) as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote.
-
-    Raises:
-        CheckpointError: not there, or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}): delete the folder to make the run anew") from error

@@ -1,7 +1,7 @@
 """The likelihood of trees: Felsenstein's pruning recursion and its gradient."""
 
-from vbpi_mix.felsenstein.op import (
-    BACKENDS,
+from vbpi_mix.felsenstein.backends import BACKENDS
+from vbpi_mix.felsenstein.likelihood import (
     jc69_log_likelihood,
     length_log_likelihood,
     spectral_log_likelihood,

@@ -7,9 +7,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from vbpi_mix.felsenstein import numba_backend
+from vbpi_mix.felsenstein.backends import (
+    NUMPY_TYPES,
+    as_array,
+    check_values,
+    dtype_option,
+    find_backend,
+    wants_gradient,
+)
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_models
-from vbpi_mix.felsenstein.op import _NUMPY, _array, _backend, _check_values, _options, _wants_gradient
+from vbpi_mix.felsenstein.cpu import backend as numba_backend
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 
@@ -53,14 +60,14 @@ def parametric_log_likelihood(
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
     check_models(rate_matrices, root_frequencies, category_rates, category_weights, topologies.n_trees)
-    options = _options(backend, dtype)
-    of_any_model = _backend(backend, branch_lengths)[0]
+    options = dtype_option(backend, dtype)
+    of_any_model = find_backend(backend, branch_lengths)[0]
     if backend != "numba":
         times = branch_lengths[:, :, None] * category_rates[:, None, :]
         matrices = torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
         return of_any_model(matrices, root_frequencies, category_weights, topologies, patterns, **options)
     model = (branch_lengths, rate_matrices, root_frequencies, category_rates, category_weights)
-    return _ByRates.apply(*model, topologies, patterns, _wants_gradient(*model), dtype)  # type: ignore[return-value]
+    return _ByRates.apply(*model, topologies, patterns, wants_gradient(*model), dtype)  # type: ignore[return-value]
 
 
 def reversible_spectra(
@@ -87,12 +94,12 @@ class _ByRates(torch.autograd.Function):
         ctx: Any, lengths: Tensor, rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor,
         topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
-        of_root = _array(frequencies)
+        of_root = as_array(frequencies)
         values, of_lengths, of_matrices, of_rates, of_frequencies, of_weights = numba_backend.by_rates(
-            _array(lengths), reversible_spectra(_array(rate_matrices), of_root), _array(rates), of_root,
-            _array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=_NUMPY[dtype],
+            as_array(lengths), reversible_spectra(as_array(rate_matrices), of_root), as_array(rates), of_root,
+            as_array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype],
         )  # fmt: skip
-        _check_values(values)
+        check_values(values)
         if with_gradient:
             gradients = (of_lengths, of_matrices, of_frequencies, of_rates, of_weights)
             ctx.save_for_backward(*(torch.from_numpy(g) for g in gradients))

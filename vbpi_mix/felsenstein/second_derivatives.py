@@ -8,21 +8,21 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import BackendError, NumericalError
-from vbpi_mix.felsenstein import (
-    general_hessian_kernels,
-    general_kernels,
-    general_tangent_kernels,
-    hessian_kernels,
-    second_general_kernels,
-    second_kernels,
-    tangent_kernels,
-)
-from vbpi_mix.felsenstein.blocks import Range, pattern_blocks, work_shares
+from vbpi_mix.felsenstein.backends import check_values
 from vbpi_mix.felsenstein.checks import _check_tensor, check_inputs, check_lengths, check_model
-from vbpi_mix.felsenstein.numba_backend import _children, _gradient_of, _workspace
-from vbpi_mix.felsenstein.op import _check_values
-from vbpi_mix.felsenstein.threads import get_threads, run_tasks
+from vbpi_mix.felsenstein.cpu import (
+    general_diagonal,
+    general_gradient,
+    general_hessian,
+    general_hessian_vector,
+    jc69_diagonal,
+)
+from vbpi_mix.felsenstein.cpu import jc69_hessian as hessian_kernels
+from vbpi_mix.felsenstein.cpu import jc69_hessian_vector as tangent_kernels
+from vbpi_mix.felsenstein.cpu.backend import _children, _gradient_of, _workspace
+from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
+from vbpi_mix.threads import get_threads, run_tasks
 
 Work = TypeVar("Work")
 _Model = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -48,7 +48,7 @@ def jc69_second_derivatives(
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = work_shares(n_trees, len(states))
@@ -56,11 +56,11 @@ def jc69_second_derivatives(
     gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
 
     def run(i: int, tree_range: Range, work: np.ndarray) -> None:
-        second_kernels.diagonal_kernel(
+        jc69_diagonal.diagonal_kernel(
             lengths, children, states, weights, tree_range, blocks[i], work, values[i], gradient[i], diagonal[i]
         )
 
-    _run(run, trees, len(blocks), lambda: _workspace(n_edges + 2, second_kernels.SIZE))
+    _run(run, trees, len(blocks), lambda: _workspace(n_edges + 2, jc69_diagonal.SIZE))
     value, first, second = _collect(values, gradient, diagonal)
     return value, first, second
 
@@ -82,7 +82,7 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
     lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = work_shares(n_trees, len(states))
@@ -90,7 +90,7 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
     hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
 
     def workspace() -> list[np.ndarray]:
-        return [_workspace(rows, second_kernels.SIZE) for rows in (n_edges + 2, n_edges + 1, n_edges, 4)]
+        return [_workspace(rows, jc69_diagonal.SIZE) for rows in (n_edges + 2, n_edges + 1, n_edges, 4)]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
         hessian_kernels.hessian_kernel(
@@ -122,7 +122,7 @@ def jc69_hessian_vector(
     """
     lengths = _checked(branch_lengths, topologies, patterns)
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
-    states, weights = pattern_blocks(patterns, second_kernels.BLOCK)
+    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
     children = _children(topologies)
     n_trees, n_edges = lengths.shape
     trees, blocks = work_shares(n_trees, len(states))
@@ -130,7 +130,7 @@ def jc69_hessian_vector(
     products = np.zeros((len(blocks), n_trees, n_edges))
 
     def workspace() -> list[np.ndarray]:
-        return [_workspace(n_edges + 2, second_kernels.SIZE) for _ in range(4)]
+        return [_workspace(n_edges + 2, jc69_diagonal.SIZE) for _ in range(4)]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
         tangent_kernels.hessian_vector_kernel(
@@ -174,7 +174,7 @@ def tree_second_derivatives(
         transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
         patterns,
     )  # fmt: skip
-    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    block, size = general_gradient.BLOCK, general_gradient.SIZE
     states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = model[0].shape[:3]
@@ -187,7 +187,7 @@ def tree_second_derivatives(
         return [_workspace(*shape) for shape in (*shapes, (n_edges, block), (n_edges, block))]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        second_general_kernels.general_diagonal_kernel(
+        general_diagonal.general_diagonal_kernel(
             *model, children, states, weights, tree_range, blocks[i],
             *[*work, values[i], gradient[i], diagonal[i]],
         )  # fmt: skip
@@ -208,7 +208,7 @@ def tree_hessian(
 ) -> Tensor:
     """(T, E, E) Hessians of the log-likelihoods under any model of four states in the branch lengths.
 
-    Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `general_hessian_kernels`).
+    Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `general_hessian`).
 
     Arguments:
         transition_matrices: as all the following, see `tree_second_derivatives`.
@@ -229,7 +229,7 @@ def tree_hessian(
         transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
         patterns,
     )  # fmt: skip
-    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    block, size = general_gradient.BLOCK, general_gradient.SIZE
     states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = model[0].shape[:3]
@@ -243,7 +243,7 @@ def tree_hessian(
         return [_workspace(*shape) for shape in (*shapes, *of_nodes, *of_edges, (n_edges, block))]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        general_hessian_kernels.general_hessian_kernel(
+        general_hessian.general_hessian_kernel(
             *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], hessian[i]]
         )
 
@@ -288,7 +288,7 @@ def tree_hessian_vector(
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
     along = directions[:, None, :, None, None]
     model = (matrices, first, along * first, along * second, frequencies, of_categories)
-    block, size = general_kernels.BLOCK, general_kernels.SIZE
+    block, size = general_gradient.BLOCK, general_gradient.SIZE
     states, weights = pattern_blocks(patterns, block)
     children = _children(topologies)
     n_trees, n_categories, n_edges = matrices.shape[:3]
@@ -302,7 +302,7 @@ def tree_hessian_vector(
         return [_workspace(*shape) for shape in (*shapes, *[(n_edges + 1, size)] * 2, (3, block))]
 
     def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        general_tangent_kernels.general_hessian_vector_kernel(
+        general_hessian_vector.general_hessian_vector_kernel(
             *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], products[i]]
         )
 
@@ -313,7 +313,7 @@ def tree_hessian_vector(
 def _checked(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
-    return _array(branch_lengths)
+    return as_array(branch_lengths)
 
 
 def _checked_model(
@@ -332,14 +332,14 @@ def _checked_model(
     slopes = _finite_array("first_derivatives", first, shape)
     bends = _finite_array("second_derivatives", second, shape)
     return (
-        _by_category(_array(matrices)), _by_category(slopes), _by_category(bends), _array(frequencies),
-        _array(category_weights),
+        _by_category(as_array(matrices)), _by_category(slopes), _by_category(bends), as_array(frequencies),
+        as_array(category_weights),
     )  # fmt: skip
 
 
 def _finite_array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> np.ndarray:
     _check_tensor(name, tensor, shape)
-    array = _array(tensor)
+    array = as_array(tensor)
     if not np.isfinite(array).all():
         raise NumericalError(f"{name} must be finite")
     return array
@@ -349,7 +349,7 @@ def _by_category(matrices: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def as_array(tensor: Tensor) -> np.ndarray:
     if tensor.device.type != "cpu":
         raise BackendError(f"second derivatives need tensors on the cpu, not on {tensor.device}: move them with .cpu()")
     return np.ascontiguousarray(tensor.detach().numpy())
@@ -371,5 +371,5 @@ def _run(
 def _collect(values: np.ndarray, *derivatives: np.ndarray) -> list[Tensor]:
     """Sums over the ranges of blocks; derivatives zero where any of them made the likelihood zero."""
     total = values.sum(axis=0)
-    _check_values(total)
+    check_values(total)
     return [torch.from_numpy(total), *(torch.from_numpy(_gradient_of(total, d)) for d in derivatives)]

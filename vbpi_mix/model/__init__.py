@@ -6,7 +6,7 @@ from vbpi_mix.model.gamma import discrete_gamma_rates
 from vbpi_mix.model.model_string import GammaSpecification, ModelSpecification, parse_model
 from vbpi_mix.model.one_tree import TreeLikelihood, log_likelihood
 from vbpi_mix.model.parameter_priors import ParameterPriors, parse_priors
-from vbpi_mix.model.parameters import ModelFamily, ParameterSpace, SubstitutionModels
+from vbpi_mix.model.parameter_space import ModelFamily, ParameterSpace, SubstitutionModels
 from vbpi_mix.model.phylo_model import PhyloModel
 from vbpi_mix.model.priors import (
     BranchPrior,

@@ -15,7 +15,7 @@ from vbpi_mix.felsenstein import (
     tree_log_likelihood,
 )
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
-from vbpi_mix.model.parameters import ModelFamily
+from vbpi_mix.model.parameter_space import ModelFamily
 from vbpi_mix.model.substitution import JC69, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 

@@ -12,7 +12,7 @@ from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.model.build import specified_model
 from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.parameter_priors import ParameterPriors
-from vbpi_mix.model.parameters import ModelFamily, ParameterSpace
+from vbpi_mix.model.parameter_space import ModelFamily, ParameterSpace
 from vbpi_mix.model.part import Part
 from vbpi_mix.model.priors import BranchPrior, ExponentialBranchPrior, log_topology_prior
 from vbpi_mix.model.substitution import SubstitutionModel

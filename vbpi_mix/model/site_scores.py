@@ -6,8 +6,8 @@ from torch import Tensor
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
-from vbpi_mix.felsenstein.site_kernels import site_log_likelihoods as fill
-from vbpi_mix.model.parameters import ModelFamily
+from vbpi_mix.felsenstein.cpu.sites import site_log_likelihoods as fill
+from vbpi_mix.model.parameter_space import ModelFamily
 from vbpi_mix.model.part import Part
 from vbpi_mix.model.phylo_model import PhyloModel
 from vbpi_mix.model.substitution import SubstitutionModel

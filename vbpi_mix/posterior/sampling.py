@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches, draw_weighted, spans
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
-from vbpi_mix.train import torch_threads
+from vbpi_mix.posterior.weighted_sample import WeightedSample
+from vbpi_mix.threads import torch_threads
 from vbpi_mix.variational import Allocation, PhyloProblem, TreeDraws
 
 OnProgress = Callable[[int, int], None]
@@ -24,7 +26,7 @@ def draw_posterior(
     n_repeats: int,
     generator: torch.Generator,
     on_progress: OnProgress | None = None,
-) -> tuple[PosteriorDraws, np.ndarray]:
+) -> WeightedSample:
     """Draw R * A * K weighted trees.
 
     Posterior draws are made in proportion to the components' weights. Where these are equal, they are also what
@@ -37,23 +39,21 @@ def draw_posterior(
         n_repeats: R.
         generator: source of the draws.
         on_progress: called with (repeats done, R), or with twice that.
-
-    Returns:
-        The draws, and log p(x, tree) - log q_mix(tree) as (R, A, K) for `evaluate.evaluate_log_weights`.
     """
     gathered = _Gathered(problem)
-    equal = problem.mixture.component_weights is None
+    component_weights = problem.mixture.component_weights
+    equal = component_weights is None
     with torch_threads(1):
         by_repeat = draw_batches(
             problem,
             n_particles=n_particles,
             n_repeats=n_repeats,
             generator=generator,
-            use=gathered.add if equal else None,
+            use=partial(gathered.add, log_strata=problem.mixture.log_strata) if equal else None,
             on_progress=on_progress if equal else half(on_progress, 0),
         )
     if equal:
-        return gathered.draws(taxa), by_repeat
+        return WeightedSample(draws=gathered.draws(taxa), log_weights=by_repeat)
     draws = draw_trees(
         problem,
         taxa,
@@ -62,7 +62,7 @@ def draw_posterior(
         generator=generator,
         on_progress=half(on_progress, 1),
     )
-    return draws, by_repeat
+    return WeightedSample(draws=draws, log_weights=by_repeat, component_weights=component_weights)
 
 
 def draw_trees(
@@ -109,13 +109,11 @@ class _Gathered:
     weights: list[np.ndarray] = field(default_factory=list)
     parameters: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, batch: WeightedTrees, log_strata: Tensor | None = None) -> None:
-        component = batch.trees.component_of_tree
-        log_weights = batch.log_weights if log_strata is None else batch.log_weights + log_strata[component]
+    def add(self, batch: WeightedTrees, log_strata: Tensor) -> None:
         self.children.append(batch.trees.encoded.topologies.children)
         self.lengths.append(batch.trees.log_lengths.exp().numpy())
-        self.components.append(component.numpy())
-        self.weights.append(log_weights.numpy())
+        self.components.append(batch.trees.component_of_tree.numpy())
+        self.weights.append(batch.mixture_log_weights(log_strata).numpy())
         self.parameters.append(parameter_values(self.problem, batch.trees))
 
     def draws(self, taxa: Sequence[str]) -> PosteriorDraws:

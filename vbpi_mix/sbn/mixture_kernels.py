@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.row_table import slot_of
 from vbpi_mix.sbn.kernels import tree_entries
-from vbpi_mix.train.row_table import slot_of
 
 _TO_INTEGER = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer
 _POWERS = 2.0 ** -np.arange(1023.0)

@@ -9,12 +9,12 @@ from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo.topology import TopologyBatch
+from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 from vbpi_mix.sbn import kernels, mixture_kernels
 from vbpi_mix.sbn.buffers import Buffers
 from vbpi_mix.sbn.sampler import sample_topologies
 from vbpi_mix.support.encode import EncodedTopologies
 from vbpi_mix.support.subsplit_support import SubsplitSupport
-from vbpi_mix.train.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (1, 0)  # entries are rows: what a tree uses is then contiguous for all components
 

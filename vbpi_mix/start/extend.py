@@ -25,7 +25,7 @@ class Extension:
 
     Arguments:
         rows: by parameter name as in `named_parameters`: (R_old,) the new row of every old row of its memory
-            (`train.row_table`); parameters that are not there kept their rows.
+            (`row_table`); parameters that are not there kept their rows.
     """
 
     rows: dict[str, np.ndarray]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vbpi_mix.felsenstein import numba_backend
+from vbpi_mix.felsenstein.cpu import backend as numba_backend
 from vbpi_mix.model import ExponentialBranchPrior, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.warm import START, length_memory

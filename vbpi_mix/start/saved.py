@@ -27,7 +27,7 @@ class Start:
     Arguments:
         topologies: grown and weighted, or candidates as they are.
         seconds: wall time by what was done: "candidates", "growth".
-        account: what growth found (`experiment.build.growth_account`); empty if the candidates were not grown.
+        account: what growth found (`experiment.start.growth_account`); empty if the candidates were not grown.
         settings: everything that the topologies depend on.
         made: versions, machine, commit, threads and load that made them.
     """

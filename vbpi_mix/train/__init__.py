@@ -4,10 +4,8 @@ from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import add_to_checkpoint, load_checkpoint, save_checkpoint
 from vbpi_mix.train.loop import Change, FitResult, Progress, TrainableProblem, fit
 from vbpi_mix.train.metrics import read_metrics
-from vbpi_mix.train.row_table import RowGradient, RowTable
 from vbpi_mix.train.settings import TrainSettings
 from vbpi_mix.train.stopping import PlateauRule
-from vbpi_mix.train.threads import torch_threads
 
 __all__ = [
     "Adam",
@@ -15,8 +13,6 @@ __all__ = [
     "FitResult",
     "PlateauRule",
     "Progress",
-    "RowGradient",
-    "RowTable",
     "TrainSettings",
     "TrainableProblem",
     "add_to_checkpoint",
@@ -24,5 +20,4 @@ __all__ = [
     "load_checkpoint",
     "read_metrics",
     "save_checkpoint",
-    "torch_threads",
 ]

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from vbpi_mix.errors import CheckpointError
+from vbpi_mix.row_table import RowTable, rows_of
 from vbpi_mix.train.adam_kernels import N_TAILS, idle_displacements, update_rows
-from vbpi_mix.train.row_table import RowTable, rows_of
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8

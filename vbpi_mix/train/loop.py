@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from vbpi_mix.errors import ConfigError, NumericalError
 from vbpi_mix.estimators import ComponentPlan, Objective, ParticleTerms, Surrogate
+from vbpi_mix.row_table import RowTable
 from vbpi_mix.train.adam import Adam
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.interrupt import StopRequest
 from vbpi_mix.train.metrics import MetricsFile
-from vbpi_mix.train.row_table import RowTable
 from vbpi_mix.train.settings import TrainSettings
 
 Ending = Literal["iterations", "plateau", "time", "signal"]

@@ -2,7 +2,7 @@
 
 from vbpi_mix.variational.allocation import Allocation
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws, Tying
-from vbpi_mix.variational.parameters import ParameterPosterior
+from vbpi_mix.variational.parameter_posterior import ParameterPosterior
 from vbpi_mix.variational.problem import Gradient, PhyloProblem, check_gradient
 
 __all__ = [

@@ -13,7 +13,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan, mixture_log_prob
 from vbpi_mix.sbn import SubsplitBayesianNetworks
 from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
-from vbpi_mix.variational.parameters import ParameterPosterior
+from vbpi_mix.variational.parameter_posterior import ParameterPosterior
 
 Tying = Literal["none", "topology", "branch"]
 

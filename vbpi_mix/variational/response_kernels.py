@@ -6,7 +6,7 @@ Legend: T trees, E edges, d whitened parameters; rows (R, d) of the splits.
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.train.row_table import slot_of
+from vbpi_mix.row_table import slot_of
 
 
 @kernel()

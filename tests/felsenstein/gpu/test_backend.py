@@ -1,0 +1,300 @@
+"""The GPU kernels, on a GPU where there is one and otherwise in Triton's interpreter, which is slow: small cases."""
+
+import importlib.util
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from tests.felsenstein import examples
+from vbpi_mix.errors import BackendError, NumericalError
+from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.reference import jc69_matrices
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("Triton is not installed: pip install 'vbpi_mix[gpu]'", allow_module_level=True)
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+INTERPRET = DEVICE == "cpu"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interpreter():
+    """Triton reads the variable once, when kernels are defined."""
+    if not INTERPRET:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
+        from triton.language import standard
+        from triton.runtime.interpreter import InterpretedFunction
+
+        from vbpi_mix.felsenstein.gpu import general as general_kernels
+        from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
+
+        if not all(isinstance(f, InterpretedFunction) for f in (standard.sum, general_kernels.general_up)):
+            pytest.skip("Triton was imported without its interpreter before, and there is no GPU")
+        assert isinstance(jc69_kernels.jc69_up, InterpretedFunction)
+        yield
+
+
+def results(function, arguments, topologies, patterns, backend):
+    """Values and gradients, on the cpu; one gradient per tree for frequencies and weights."""
+    device = DEVICE if backend == "triton" else "cpu"
+    leaves = [a.detach().to(device).requires_grad_() for a in arguments]
+    values = function(*leaves, topologies, patterns, backend=backend)
+    assert values.device.type == device
+    factors = torch.linspace(0.5, 2.0, len(values), dtype=torch.float64, device=device)
+    gradients = torch.autograd.grad((values * factors).sum(), leaves)
+    return [values.detach().cpu(), *(g.cpu() for g in gradients)]
+
+
+def assert_agree(function, arguments, topologies, patterns, *, other="reference", tolerance=1e-12):
+    ours = results(function, arguments, topologies, patterns, "triton")
+    for own, definition in zip(ours, results(function, arguments, topologies, patterns, other), strict=True):
+        torch.testing.assert_close(own, definition, rtol=10 * tolerance, atol=tolerance * float(definition.abs().max()))
+
+
+@pytest.mark.parametrize(("n_taxa", "n_patterns", "n_categories"), [(3, 1, 1), (4, 33, 3), (7, 32, 1), (9, 20, 2)])
+def test_equal_to_the_definition(n_taxa, n_patterns, n_categories):
+    """Ambiguity codes, columns without data, tiny and very long branches, an invariant category."""
+    generator = np.random.default_rng(n_taxa)
+    topologies = examples.shapes(2, n_taxa, generator)
+    patterns = examples.patterns(n_taxa, n_patterns, generator)
+    lengths = examples.lengths(topologies, generator)
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns)
+    model = examples.random_model(n_categories, generator)
+    assert_agree(tree_log_likelihood, model.arguments(lengths.numpy()), topologies, patterns)
+
+
+def test_likelihoods_below_the_smallest_double():
+    """Changes on every other edge of length 1e-12, in two categories that end at very different powers of two."""
+    generator = np.random.default_rng(1)
+    topologies = examples.balanced(64, generator).batch()
+    patterns = examples.patterns(64, 3, generator, codes="plain")
+    lengths = torch.full((1, topologies.n_edges), 1e-12, dtype=torch.float64)
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, tolerance=1e-11)
+    values = jc69_log_likelihood(lengths, topologies, patterns)
+    assert float(values) < -380 * math.log(10) * patterns.weights[:-1].sum()
+    quarter = np.full(4, 0.25)
+    model = examples.Model(
+        q=examples.gtr(np.ones(6), quarter), frequencies=quarter, rates=np.array([0.01, 1.0]), weights=np.full(2, 0.5)
+    )
+    arguments = model.arguments(lengths.numpy())
+    assert_agree(tree_log_likelihood, arguments, topologies, patterns, other="numba", tolerance=1e-10)
+
+
+@pytest.mark.slow
+def test_two_thousand_taxa():
+    generator = np.random.default_rng(7)
+    topologies = stack([examples.caterpillar(2000, generator), examples.balanced(2000, generator)])
+    patterns = examples.patterns(2000, 3, generator, codes="plain")
+    lengths = torch.from_numpy(generator.exponential(0.1, size=(2, topologies.n_edges)))
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", tolerance=1e-11)
+
+
+def test_an_alignment(repository, monkeypatch):
+    """More patterns than threads in a program."""
+    monkeypatch.setattr(triton_backend, "BLOCK", 1024)
+    patterns = merge_relabelled(site_patterns(read_alignment(repository / "data" / "alignments" / "DS1.fasta")))
+    generator = np.random.default_rng(3)
+    topologies = random_topologies(1, patterns.n_taxa, generator)
+    lengths = torch.from_numpy(generator.exponential(0.1, size=(1, topologies.n_edges)))
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba")
+
+
+def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
+    """Memory not written is NaN: it must not be read."""
+    generator = np.random.default_rng(4)
+    topologies = examples.shapes(5, 6, generator)
+    patterns = examples.patterns(6, 3, generator)
+    lengths = examples.lengths(topologies, generator)
+    arguments = examples.random_model(2, generator).arguments(lengths.numpy())
+    first = [
+        *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
+        *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
+    ]
+    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", 20_000)  # one tree of two categories, two of one
+    torch.use_deterministic_algorithms(True)
+    try:
+        second = [
+            *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
+            *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
+        ]
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_chunks_stay_within_their_memory(monkeypatch):
+    """4,000 trees of 64 taxa and 1,000 patterns: below 20 GB, without allocating it here."""
+    shapes = []
+
+    def allocate(shape, dtype, device):
+        shapes.append(math.prod(shape) * dtype.itemsize)
+        return torch.zeros(0, dtype=dtype, device=device)
+
+    data = triton_backend._Data(
+        torch.zeros((4000, 62, 2)), torch.zeros((64, 1024), dtype=torch.uint8), torch.zeros(1024)
+    )
+    monkeypatch.setattr(torch, "empty", allocate)
+    for n_categories, n_chunks in ((1, 2), (4, 5)):
+        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, 125, torch.float64)]
+        if INTERPRET:  # a GPU may have less
+            assert len(parts) == n_chunks
+        assert sum(p.stop - p.start for p in parts) == 4000
+        assert 0 < shapes.pop() <= triton_backend.WORKSPACE_BYTES
+        assert not shapes
+
+
+def test_float32():
+    """The error stated in the documentation."""
+    generator = np.random.default_rng(5)
+    topologies = examples.shapes(2, 8, generator)
+    patterns = examples.patterns(8, 30, generator)
+    lengths = torch.from_numpy(generator.exponential(0.1, size=(2, topologies.n_edges))).to(DEVICE)
+    arguments = [a.to(DEVICE) for a in examples.random_model(2, generator).arguments(lengths.cpu().numpy())]
+    for function, inputs in ((triton_backend.jc69, [lengths]), (triton_backend.general, arguments)):
+        single, double = (
+            function(*inputs, topologies, patterns, with_gradient=True, dtype=dtype)
+            for dtype in (torch.float32, torch.float64)
+        )
+        for rough, exact in zip(single, double, strict=True):
+            assert rough.dtype == torch.float64
+            error = float((rough - exact).abs().max() / exact.abs().max())
+            assert 0 < error < 1e-5
+
+
+def test_sites_without_data_add_nothing():
+    generator = np.random.default_rng(6)
+    topologies = examples.shapes(2, 5, generator)
+    lengths = examples.lengths(topologies, generator)
+    for sets, weights in ((np.full((5, 2), 15), np.array([3.0, 1.0])), (np.zeros((5, 0)), np.zeros(0))):
+        empty = SitePatterns(state_sets=sets.astype(np.uint8), weights=weights)
+        for result in results(jc69_log_likelihood, [lengths], topologies, empty, "triton"):
+            torch.testing.assert_close(result, torch.zeros_like(result), rtol=0, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the interpreter's own arithmetic
+def test_impossible_data():
+    """Different states at the ends of zero-length branches: -inf, gradient zero, other trees untouched."""
+    topologies = all_topologies(4)[np.array([0, 0])]
+    sets = np.array([[1, 2], [2, 2], [4, 2], [8, 2]], dtype=np.uint8)
+    patterns = SitePatterns(state_sets=sets, weights=np.ones(2))
+    lengths = torch.tensor([[0.0] * 5, [0.1] * 5], dtype=torch.float64)
+    matrices = [jc69_matrices(lengths).unsqueeze(2), torch.full((4,), 0.25).double(), torch.ones(1).double()]
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns)
+    assert_agree(tree_log_likelihood, matrices, topologies, patterns)
+    values, gradient = results(jc69_log_likelihood, [lengths], topologies, patterns, "triton")
+    assert values[0] == -torch.inf
+    assert (gradient[0] == 0).all()
+    assert (gradient[1] != 0).all()
+    kept = SitePatterns(state_sets=sets, weights=np.array([0.0, 1.0]))  # an impossible site that does not count
+    values, _ = results(jc69_log_likelihood, [lengths], topologies, kept, "triton")
+    assert values[0].item() == pytest.approx(np.log(0.25))
+    matrices[0] = matrices[0] * 1e200
+    with pytest.raises(NumericalError, match=r"tree 0 is .*no probabilities"):
+        results(tree_log_likelihood, matrices, topologies, patterns, "triton")
+
+
+def test_no_gradient_is_computed_when_none_is_wanted():
+    generator = np.random.default_rng(8)
+    topologies = examples.shapes(2, 5, generator)
+    patterns = examples.patterns(5, 3, generator)
+    lengths = examples.lengths(topologies, generator)
+    with torch.no_grad():
+        values = jc69_log_likelihood(
+            lengths.to(DEVICE, copy=True).requires_grad_(), topologies, patterns, backend="triton"
+        )
+    assert not values.requires_grad
+    torch.testing.assert_close(values.cpu(), jc69_log_likelihood(lengths, topologies, patterns))
+    inputs = [a.to(DEVICE) for a in examples.random_model(2, generator).arguments(lengths.numpy())]
+    values, *gradients = triton_backend.general(*inputs, topologies, patterns, with_gradient=False)
+    torch.testing.assert_close(
+        values.cpu(), tree_log_likelihood(*(a.cpu() for a in inputs), topologies, patterns), rtol=1e-12, atol=0
+    )
+    assert [g.numel() for g in gradients] == [0, 0, 0]
+
+
+def test_without_triton(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton.runtime.interpreter", None)
+    lengths = torch.full((3, 5), 0.1, dtype=torch.float64)
+    patterns = examples.patterns(4, 3, np.random.default_rng(0))
+    with pytest.raises(BackendError, match=r"needs Triton .*install vbpi_mix\[gpu\], or choose 'numba'"):
+        jc69_log_likelihood(lengths, all_topologies(4), patterns, backend="triton")
+
+
+def test_tensors_on_several_devices():
+    arguments = [torch.ones(shape, dtype=torch.float64, device=DEVICE) for shape in ((3, 5, 1, 4, 4), (4,))]
+    weights = torch.ones(1, dtype=torch.float64, device="meta")
+    patterns = examples.patterns(4, 3, np.random.default_rng(0))
+    with pytest.raises(BackendError, match=f"on several devices: {DEVICE}.*, meta"):
+        triton_backend.general(*arguments, weights, all_topologies(4), patterns, with_gradient=False)
+
+
+ON_CPU = """
+import numpy as np, torch
+from vbpi_mix.errors import BackendError
+from vbpi_mix.felsenstein import jc69_log_likelihood
+from vbpi_mix.phylo import SitePatterns, all_topologies
+patterns = SitePatterns(state_sets=np.ones((4, 2), dtype=np.uint8), weights=np.ones(2))
+try:
+    jc69_log_likelihood(torch.full((3, 5), 0.1).double(), all_topologies(4), patterns, backend="triton")
+except BackendError as error:
+    print(error)
+"""
+
+COMPILE = """
+import sys
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from vbpi_mix.felsenstein.gpu import general as general_kernels
+from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
+INTEGERS = {"n", "n_blocks", "n_categories"}
+KERNELS = (
+    jc69_kernels.jc69_up, jc69_kernels.jc69_down,
+    general_kernels.general_up, general_kernels.general_down,
+)
+for float64, ones in ((True, {}), (False, {}), (True, {"n_blocks": 1, "n_categories": 1})):  # 1 is compiled in
+    constants = {"BLOCK": 32, "FLOAT64": float64} | ones
+    types = {"children": "*i32", "states": "*u8", "logs": "*fp64", "exponents": "*fp64"}
+    types |= {name: "i32" for name in INTEGERS} | {name: "constexpr" for name in constants}
+    for function in KERNELS:
+        known = {name: value for name, value in constants.items() if name in function.arg_names}
+        signature = {name: types.get(name, "*fp64" if float64 else "*fp32") for name in function.arg_names}
+        source = ASTSource(fn=function, signature=signature, constexprs=known)
+        options = {"num_warps": 1, "num_stages": 1}
+        code = triton.compile(source, target=GPUTarget("cuda", 80, 32), options=options).asm["ptx"]
+        print(function.__name__, "atom." in code, "red." in code)
+"""
+
+
+def run(code, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment["TRITON_CACHE_DIR"] = str(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_tensors_on_the_cpu(tmp_path):
+    (line,) = run(ON_CPU, tmp_path)
+    assert line.startswith("the likelihood backend 'triton' needs tensors on a CUDA device, not on cpu: ")
+    assert ("choose 'numba'" in line) == INTERPRET
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the compiler comes with Triton for Linux")
+def test_kernels_compile_without_atomic_operations(tmp_path):
+    """To machine code of a GPU, which need not be there."""
+    names = ["jc69_up", "jc69_down", "general_up", "general_down"]
+    assert run(COMPILE, tmp_path) == [f"{name} False False" for name in names] * 3

@@ -1,0 +1,202 @@
+"""What a report says in sentences: plain text, nothing marked up or escaped."""
+
+from collections.abc import Sequence
+
+from vbpi_mix.analysis.report.content import ReportContent, small_side
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.model_string import INFERRED, FrequencyWord, ModelSpecification, parse_model
+from vbpi_mix.model.priors import ExponentialBranchPrior
+
+HIGH = 0.95
+_MODELS = {
+    "JC69": "Jukes and Cantor's model (JC69): all substitutions equally frequent, equal base frequencies",
+    "K80": "Kimura's two-parameter model (K80): transitions and transversions at their own rates, equal frequencies",
+    "F81": "Felsenstein's 1981 model (F81): substitutions in proportion to the frequency of the base they lead to",
+    "HKY85": "the model of Hasegawa, Kishino and Yano (HKY85): transitions and transversions at their own rates",
+    "TN93": "Tamura and Nei's model (TN93): two rates of transitions, one of transversions",
+    "GTR": "the general time-reversible model (GTR): six substitution rates",
+}
+_PRIORS = (
+    ("r", "exchangeabilities", "exchangeabilities"),
+    ("kappa", "ratio", "kappa / (1 + kappa)"),
+    ("pi", "frequencies", "base frequencies"),
+    ("alpha", "shape", "the gamma shape"),
+    ("pinvar", "invariant", "invariant sites"),
+    ("m", "multipliers", "rates of parts"),
+)
+CITATIONS = (
+    "Hotti, A., Kviman, O., Molén, R., Elvira, V. and Lagergren, J. (2024). Efficient mixture learning in black-box "
+    "variational inference. Proceedings of the 41st International Conference on Machine Learning, PMLR 235. (The "
+    "estimators that train the mixture.)",
+    "Zhang, C. and Matsen, F. A. (2019). Variational Bayesian phylogenetic inference. International Conference on "
+    "Learning Representations. (Subsplit Bayesian networks with branch lengths as an approximate posterior.)",
+    "Vehtari, A., Simpson, D., Gelman, A., Yao, Y. and Gabry, J. (2024). Pareto smoothed importance sampling. Journal "
+    "of Machine Learning Research 25. (Pareto k.)",
+)
+
+
+def summary(content: ReportContent) -> list[str]:
+    """The findings in a few paragraphs, as a biologist would write them."""
+    return [_data(content), _topology(content), _trust(content)]
+
+
+def verdict(diagnostics: Sequence[Diagnostic]) -> str:
+    """One sentence on all diagnostics together."""
+    poor = [d.label for d in diagnostics if d.level == "poor"]
+    fair = [d.label for d in diagnostics if d.level == "fair"]
+    level = worst(diagnostics)
+    if level == "poor":
+        return f"Do not rely on this fit before you have looked at: {_listed([_lower(x) for x in poor])}."
+    if level == "fair":
+        return f"The fit can be used; less than perfect: {_listed([_lower(x) for x in fair])}."
+    return "Every diagnostic is good."
+
+
+def evidence(content: ReportContent) -> str:
+    """The marginal log-likelihood with its standard error."""
+    estimate = content.diagnosis.evaluation.log_ml_pooled
+    return f"{estimate.value:,.3f} ± {estimate.standard_error:.3f}".replace("-", "−")
+
+
+def model_text(text: str) -> str:
+    """A substitution model in words, with its parameters as given, or that they are inferred."""
+    given = parse_model(text, infer=True)
+    parts = [_MODELS[given.name]]
+    if given.rates == INFERRED:
+        parts.append("kappa inferred" if given.name in ("K80", "HKY85") else "rates inferred")
+    elif given.rates:
+        names = "rates " if len(given.rates) > 1 else "kappa "
+        parts.append(names + ", ".join(f"{rate:g}" for rate in given.rates))
+    if given.name in ("F81", "HKY85", "TN93", "GTR"):
+        parts.append(_frequencies(given.frequencies))
+    parts.append(_sites(given))
+    return "; ".join(parts)
+
+
+def models(content: ReportContent) -> list[tuple[str, str]]:
+    """The substitution model, or that of each part of the alignment, as rows of a list."""
+    config, parts = content.run.config, content.run.inputs.parts
+    if not parts:
+        return [("Substitution model", f"{config.model}: {model_text(config.model)}")]
+    return [
+        (f"Model of {part.name}", f"{part.model}: {model_text(part.model)} ({part.patterns.n_sites:,.0f} sites)")
+        for part in parts
+    ]
+
+
+def model_label(content: ReportContent) -> str:
+    """The model in a few words."""
+    parts = content.run.inputs.parts
+    return f"models of {len(parts)} parts" if parts else f"model {content.run.config.model}"
+
+
+def length_prior(model: PhyloModel) -> str:
+    """The prior of branch lengths in words."""
+    prior = model.branch_prior
+    if isinstance(prior, ExponentialBranchPrior):
+        rate = prior.rate
+        return f"independent, exponential with rate {rate:g} (mean {1 / rate:g} substitutions per site)"
+    return (
+        f"compound Dirichlet, {prior}: shape and rate of the tree length's gamma distribution, concentration of its "
+        "shares, inner branches relative to the others"
+    )
+
+
+def parameter_priors(model: PhyloModel) -> list[tuple[str, str]]:
+    """Priors of the parameters that are inferred, as rows of a list."""
+    stems = {name.partition("(")[0].partition("{")[0] for name in model.parameters.names}
+    given = model.priors.describe()
+    return [(f"Prior of {what}", given[key]) for stem, key, what in _PRIORS if stem in stems]
+
+
+def names_of(taxa: Sequence[str], most: int = 4) -> str:
+    """Names in a sentence; of more than `most` + 1 the first few, and how many more."""
+    if len(taxa) <= most + 1:
+        return _listed(taxa)
+    return f"{', '.join(taxa[:most])} and {len(taxa) - most} more"
+
+
+def _data(content: ReportContent) -> str:
+    patterns = content.run.inputs.patterns
+    return (
+        f"The alignment {content.name} has {patterns.n_taxa} taxa and {patterns.n_sites:,.0f} sites "
+        f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
+        f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
+        f"Bayesian networks under {_model_name(content)}, and every number below comes from "
+        f"{content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they "
+        "follow the posterior."
+    )
+
+
+def _topology(content: ReportContent) -> str:
+    probability, error = content.topologies.probability, content.topologies.standard_error
+    credible = int((probability.cumsum() < HIGH * probability.sum()).sum()) + 1
+    supports = content.consensus.supports[content.consensus.n_taxa : -1]
+    possible = content.consensus.n_taxa - 3
+    high = int((supports >= HIGH).sum())
+    text = (
+        f"The most probable topology has posterior probability {probability[0]:.3f} ± {error[0]:.3f}; "
+        f"{credible:,} {'topology makes' if credible == 1 else 'topologies make'} up 95% of the posterior. The "
+        f"majority-rule consensus resolves {len(supports)} of {possible} inner branches, {high} of them with a "
+        f"posterior probability of at least {HIGH}."
+    )
+    kept = {i for i in range(content.splits.n_splits) if content.splits.frequency[i] > 0.5}
+    if kept:
+        weakest = max(kept)  # splits come in the order of their frequency
+        p, e = content.splits.frequency[weakest], content.splits.standard_error[weakest]
+        if p < 0.995:
+            text += f" The weakest of them groups {names_of(small_side(content.splits, weakest))} ({p:.2f} ± {e:.3f})."
+        else:
+            text += " All of them are practically certain."
+    rivals = [i for i in range(content.splits.n_splits) if i not in kept]
+    if rivals and content.splits.frequency[rivals[0]] >= 0.05:
+        p, names = content.splits.frequency[rivals[0]], names_of(small_side(content.splits, rivals[0]))
+        text += f" The most probable split outside the consensus groups {names} ({p:.2f})."
+    return text
+
+
+def _trust(content: ReportContent) -> str:
+    evaluation = content.diagnosis.evaluation
+    return (
+        f"The marginal log-likelihood (natural logarithm) is {evidence(content)}. "
+        f"The weighted trees are worth {evaluation.ess:,.0f} independent ones, and the Pareto k of their weights is "
+        f"{evaluation.tail.k:.2f} ({evaluation.tail.verdict}). {verdict(content.diagnosis.diagnostics)}"
+    )
+
+
+def _model_name(content: ReportContent) -> str:
+    parts = content.run.inputs.parts
+    if parts:
+        return f"a substitution model for each of {len(parts)} parts of the alignment"
+    return str(parse_model(content.run.config.model, infer=True).name)
+
+
+def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
+    if frequencies == "equal":
+        return "equal base frequencies"
+    if frequencies == INFERRED:
+        return "base frequencies inferred"
+    if frequencies == "empirical":
+        return "base frequencies counted in the alignment"
+    return "base frequencies A, C, G, T " + ", ".join(f"{float(x):g}" for x in frequencies)
+
+
+def _sites(given: ModelSpecification) -> str:
+    parts = []
+    invariant, gamma = given.proportion_invariant, given.gamma
+    if invariant is not None:
+        share = "an inferred proportion" if isinstance(invariant, str) else f"a proportion {invariant:g}"
+        parts.append(f"{share} of invariant sites")
+    if gamma is not None:
+        shape = "inferred shape" if isinstance(gamma.shape, str) else f"shape {gamma.shape:g}"
+        parts.append(f"a gamma distribution of site rates with {shape} in {gamma.n_categories} categories")
+    return " and ".join(parts) if parts else "one rate for all sites"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _lower(label: str) -> str:
+    return label if label[:2].isupper() or label.startswith("Pareto") else label[0].lower() + label[1:]

@@ -1,0 +1,47 @@
+"""What a finished fit found: the evaluation, the posterior folder and the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vbpi_mix.analysis.report import write_report
+from vbpi_mix.analysis.warnings import caution
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate import Evaluation
+from vbpi_mix.experiment.folder import write_json
+from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.streams import SAMPLE_STREAM
+from vbpi_mix.posterior import PosteriorSummary, write_posterior
+from vbpi_mix.seeding import numpy_generator
+
+SUMMARY_REPEATS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a finished fit found: estimates, and the files of its posterior folder."""
+
+    evaluation: Evaluation
+    posterior: PosteriorSummary
+
+
+def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
+    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder."""
+    if run.folder is None:
+        raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
+    sample = run.weighted_sample(n_repeats=SUMMARY_REPEATS, reporter=reporter)
+    evaluation = sample.evaluation
+    warning = caution(run, evaluation)
+    learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
+    parameters = {"parameters": sample.parameters.to_dict()} if sample.draws.parameter_names else {}
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
+    if warning is not None and reporter is not None:
+        reporter.warning(warning)
+    posterior = write_posterior(
+        run.folder.posterior,
+        sample,
+        numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
+        title=f"{Path(run.config.alignment).name}: majority-rule consensus",
+    )
+    write_report(run, sample, run.folder.report, figures=run.folder.figures)
+    return Summary(evaluation=evaluation, posterior=posterior)

@@ -1,0 +1,39 @@
+"""What a user should know before believing a run's numbers, in one line."""
+
+import math
+
+from vbpi_mix.evaluate import Evaluation
+from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.start import ERROR_LIMIT, MISSING_LIMIT
+
+
+def caution(run: Run, evaluation: Evaluation) -> str | None:
+    """What makes the importance weights doubtful: a heavy tail, or a posterior that candidates did not cover.
+
+    Arguments:
+        run: the run.
+        evaluation: of its draws.
+
+    Returns:
+        One line, or None if there is nothing to say: Pareto k is at most its threshold, and the last round of growth
+        found at most `MISSING_LIMIT` of the posterior outside the list, or left standard errors of frequencies below
+        `ERROR_LIMIT`.
+    """
+    reasons = []
+    if evaluation.tail.verdict == "unreliable":
+        reasons.append(
+            f"a few draws dominate (Pareto k {evaluation.pareto_k:.2f}, above {evaluation.tail.threshold:.2f}; "
+            f"{evaluation.ess:,.0f} effective of {evaluation.n_samples:,} draws)"
+        )
+    growth = {} if run.folder is None else run.folder.read_growth()
+    missing = growth.get("missing_mass", 0.0)
+    # of a flat posterior the list is a sample, never complete; what counts then is how well it tells frequencies
+    uncertain = growth.get("standard_error", math.inf) >= ERROR_LIMIT
+    if missing > MISSING_LIMIT and uncertain and not run.config.refresh_every:
+        reasons.append(f"about {missing:.0%} of the posterior was still new when the search for topologies ended")
+    if not reasons:
+        return None
+    return (
+        f"{' and '.join(reasons)}: evidence, its standard error and weighted probabilities may be wrong; train longer "
+        "(--resume with more --iterations), or start again with more candidates or --refresh-every"
+    )

@@ -1,0 +1,123 @@
+"""Diagnostics of the substitution model's parameters: how well draws determine them, how far runs agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, level_above, level_below
+
+_COVERED = np.log(1e-3)  # of the posterior's density at a mode: what is less far away has more by far
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeCoverage:
+    """Modes of the parameters' posterior, and what the mixture has there.
+
+    Arguments:
+        names: (n,) of the parameters.
+        values: (M, n) at each mode.
+        shares: (M,) of the posterior, by Laplace's method; their sum is 1.
+        log_ratios: (M,) log of the mixture's density at the mode relative to the posterior's there.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    shares: np.ndarray
+    log_ratios: np.ndarray
+
+    @property
+    def missing(self) -> np.ndarray:
+        """(M,) whether the mixture has next to nothing at a mode."""
+        return self.log_ratios < _COVERED
+
+
+def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
+    """Whether the mixture holds every mode of the parameters that searches found.
+
+    Draws cannot tell: from a mode that no component holds, none come.
+    """
+    missing = np.flatnonzero(coverage.missing)
+    share = float(coverage.shares[missing].sum())
+    level = level_below(share, 0.01, 0.05)
+    n = len(coverage.shares)
+    text = f"{n} mode{'s' if n > 1 else ''} found"
+    if len(missing):
+        heaviest = missing[np.argmax(coverage.shares[missing])]
+        values = zip(coverage.names, coverage.values[heaviest], strict=True)
+        at = ", ".join(f"{name} {value:.3g}" for name, value in values if name.startswith(("alpha", "pinvar")))
+        text += f", the mixture lacks one with {coverage.shares[heaviest]:.1%} of the posterior ({at})"
+    return Diagnostic(
+        key="parameter_modes",
+        label="Modes of the parameters",
+        value=share,
+        text=text,
+        level=level,
+        verdict={
+            "good": "the mixture holds every mode that weighs anything"
+            if n > 1
+            else "one mode, which the mixture holds",
+            "fair": "a small part of the posterior is missing: intervals of these parameters are slightly narrow",
+            "poor": "a part of the posterior is missing: fit with more components, each with parameters of its own",
+        }[level],
+        definition="share of the posterior, by Laplace's method on the most probable topology, of modes of the gamma "
+        "shape and the invariant sites at which the mixture has less than a thousandth of the posterior's density. "
+        "Good up to 1%, fair up to 5%",
+    )
+
+
+def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
+    """How many independent draws the least determined parameter is worth.
+
+    Arguments:
+        names: (n,) of the parameters, n >= 1.
+        sizes: (n,) their effective sample sizes.
+    """
+    least = int(np.argmin(sizes))
+    size = float(sizes[least])
+    level = level_above(size, 1000, 200)
+    error = size**-0.5
+    return Diagnostic(
+        key="parameters",
+        label="Parameters of the model",
+        value=size,
+        text=f"effective sample size {size:,.0f} of {names[least]}, the smallest of {len(names)}",
+        level=level,
+        verdict={
+            "good": f"their means are known within {error:.3f} posterior standard deviations or better",
+            "fair": f"their means are known within {error:.2f} posterior standard deviations: intervals are rough",
+            "poor": f"a mean is uncertain by {error:.2f} posterior standard deviations: train longer or draw more",
+        }[level],
+        definition="number of independent draws whose mean of the parameter would be as uncertain as that of the "
+        "weighted draws, for the parameter (or the tree length) where it is smallest. Good from 1,000, fair from 200",
+    )
+
+
+def parameter_agreement(names: Sequence[str], means: np.ndarray, deviations: np.ndarray) -> Diagnostic:
+    """How far the means of several runs lie apart.
+
+    Arguments:
+        names: (n,) of the parameters, n >= 1.
+        means: (R, n) of R runs.
+        deviations: (R, n) posterior standard deviations.
+    """
+    apart = np.ptp(means, axis=0)
+    scale = np.sqrt((deviations**2).mean(axis=0))
+    relative = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0)
+    farthest = int(relative.argmax())
+    largest = float(relative[farthest])
+    level = level_below(largest, 0.1, 0.3)
+    return Diagnostic(
+        key="max_parameter_difference",
+        label="Parameters between runs",
+        value=largest,
+        text=f"means at most {largest:.3f} posterior standard deviations apart ({names[farthest]})",
+        level=level,
+        verdict={
+            "good": "the runs agree on the parameters",
+            "fair": "the runs roughly agree on the parameters",
+            "poor": "one parameter at least depends on the run",
+        }[level],
+        definition="largest difference of a parameter's posterior mean between two runs, in posterior standard "
+        "deviations, tree length included. Good up to 0.1, fair up to 0.3",
+    )

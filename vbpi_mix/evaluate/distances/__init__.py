@@ -1,0 +1,1 @@
+"""Distances between posterior samples of trees: splits, topologies, branch lengths."""

@@ -1,0 +1,117 @@
+"""The folder of a run: the names of its files, and how they are written and read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vbpi_mix.errors import CheckpointError
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.train import read_metrics
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run: their names, and what is read from them.
+
+    Raises:
+        CheckpointError: a file that is read is damaged.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def inputs(self) -> Path:
+        return self.path / "inputs.npz"
+
+    @property
+    def bootstrap(self) -> Path:
+        """Finished replicates of the bootstrap, if one is made."""
+        return self.path / "bootstrap.tsv"
+
+    @property
+    def growth(self) -> Path:
+        """How the support came about; not there if it was taken from candidates as they are."""
+        return self.path / "growth.json"
+
+    @property
+    def start(self) -> Path:
+        """What came before the training, by which program, and how long it took."""
+        return self.path / "start.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.json"
+
+    @property
+    def posterior(self) -> Path:
+        return self.path / "posterior"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The figures of the report."""
+        return self.path / "figures"
+
+    def read_growth(self) -> dict[str, Any]:
+        """What the search for candidates found, see `experiment.start.growth_account`; empty where there was none."""
+        return read_json(self.growth) if self.growth.is_file() else {}
+
+    def read_start(self) -> dict[str, Any]:
+        """What came before the training; empty where it is not known."""
+        return read_json(self.start) if self.start.is_file() else {}
+
+    def read_provenance(self) -> dict[str, Any]:
+        """Versions, machine and time of the run; empty where they are not known."""
+        return read_json(self.provenance) if self.provenance.is_file() else {}
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The records of the training, oldest first; empty where there are none."""
+        if not self.metrics.is_file():
+            return []
+        try:
+            return read_metrics(self.metrics)
+        except (OSError, ValueError) as error:
+            raise _damaged(self.metrics, error) from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file under a temporary name, then rename it."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Raises:
+        CheckpointError: not there, or damaged.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{path}: damaged ({error}): restore the file, or fit again into another folder")

@@ -1,5 +1,0 @@
-"""The report of a run as one page for people."""
-
-from vbpi_mix.experiment.report.write import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,1 @@
+"""The likelihood on the processor: compiled kernels, named by model and derivative."""

@@ -1,0 +1,1 @@
+"""The likelihood on a graphics processor: Triton kernels, named by model."""

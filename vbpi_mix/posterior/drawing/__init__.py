@@ -1,0 +1,1 @@
+"""Drawings of trees, splits and parameters: SVG, matplotlib figures, text."""

@@ -1,0 +1,1 @@
+"""A posterior sample as files: tables, trees, traces, and the formats of other programs."""

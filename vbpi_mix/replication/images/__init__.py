@@ -1,0 +1,1 @@
+"""The image benchmarks of the paper: MNIST, FashionMNIST, CIFAR-10."""

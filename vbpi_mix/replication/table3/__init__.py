@@ -1,0 +1,1 @@
+"""Table 3 of the paper: marginal log-likelihoods of the phylogenetic data sets."""

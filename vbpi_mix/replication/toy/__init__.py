@@ -1,0 +1,1 @@
+"""The toy benchmark of the paper: mixtures fitted to a funnel whose posterior is known."""

@@ -1,0 +1,66 @@
+"""What a training step of each row costs, measured in turns so that a slow minute of the machine hits all rows."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from vbpi_mix.replication.toy.config import ToyConfig, ToyRow
+from vbpi_mix.replication.toy.train import toy_objective, toy_problem, toy_settings
+from vbpi_mix.seeding import torch_generator
+from vbpi_mix.toys import FunnelModel, simulate_funnel
+from vbpi_mix.train import fit
+
+_ROUNDS = 7
+_STREAM = 25
+# The paper's dimension, with the likelihood of a step's components one after the other and all at once; and a
+# likelihood a hundred times as dear, the case that the paper's estimators are made for.
+CASES = (
+    {"dimension": 20, "energy": "sequential", "steps": 200},
+    {"dimension": 20, "energy": "together", "steps": 200},
+    {"dimension": 2_000, "energy": "sequential", "steps": 30},
+)
+
+
+def time_rows(config: ToyConfig, *, on_round: Callable[[int, int], None] | None = None) -> list[dict[str, Any]]:
+    """Milliseconds per training step by case and row, by the same `fit` that trains.
+
+    Each is the median over 7 rounds of blocks of steps, in which the rows take turns, after one round that is thrown
+    away; `fastest` is the block that other programs disturbed least.
+
+    Arguments:
+        config: rows, and the data's seed and number of points.
+        on_round: called with (rounds done, rounds in all).
+    """
+    table: list[dict[str, Any]] = []
+    total = len(CASES) * (_ROUNDS + 1)
+    for i, case in enumerate(CASES):
+        changed = replace(config, dimension=case["dimension"], energy=case["energy"])
+        model, _ = simulate_funnel(config.data_seed, **changed.data())
+        seconds: dict[str, list[float]] = {row.word: [] for row in config.rows}
+        for round_ in range(_ROUNDS + 1):
+            for row in config.rows:
+                taken = _seconds_per_step(changed, row, model, case["steps"])
+                if round_ > 0:
+                    seconds[row.word].append(taken)
+            if on_round is not None:
+                on_round(i * (_ROUNDS + 1) + round_ + 1, total)
+        table += [
+            {
+                "dimension": case["dimension"],
+                "energy": case["energy"],
+                "row": word,
+                "ms": 1e3 * statistics.median(values),
+                "fastest_ms": 1e3 * min(values),
+            }
+            for word, values in seconds.items()
+        ]
+    return table
+
+
+def _seconds_per_step(config: ToyConfig, row: ToyRow, model: FunnelModel, steps: int) -> float:
+    problem = toy_problem(config, row, 1, model)
+    settings = toy_settings(config, steps, metrics_every=steps)
+    return (
+        fit(problem, toy_objective(config, row), settings, generator=torch_generator(1, stream=_STREAM)).seconds / steps
+    )
