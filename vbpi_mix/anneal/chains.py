@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.reference_kernels import Reference
-from vbpi_mix.anneal.target import LocalModel, typical_lengths
+from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.trees import canonical_tree, moving_tree, taxon_keys
 from vbpi_mix.anneal.walk_kernels import walk
-from vbpi_mix.felsenstein.local.messages import Spectra
 from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
-
-LARGEST_RADIUS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,16 +149,34 @@ class Scaling:
 
     @torch.no_grad()
     def move(
-        self, particles: Particles, generator: np.random.Generator, *, adapting: bool, steps: int = 1
+        self,
+        particles: Particles,
+        generator: np.random.Generator,
+        *,
+        adapting: bool = False,
+        steps: int = 1,
+        reference: TreeReference | None = None,
+        beta: float = 1.0,
     ) -> Particles:
-        """Particles after `steps` proposals each."""
+        """Particles after `steps` proposals each.
+
+        Arguments:
+            particles: P of them.
+            generator: source of the draws.
+            adapting: tune the steps.
+            steps: how many.
+            reference: where the path begins; needed for beta < 1.
+            beta: place on the path from the reference to the posterior.
+        """
         x, u = particles.log_lengths, particles.coordinates
-        value = self._log_density(x, u, particles)
         likelihood = particles.log_likelihood
+        density = PathDensity(self.model, particles.topologies, reference if beta < 1.0 else None, beta)
+        value = density.value(x, u, likelihood)
         for _ in range(steps):
             change = self.factor * generator.standard_normal((len(x), len(self.root))) @ self.root.T
             new_x, new_u = x + change[:, -1:], u + change[:, :-1]
-            new_value, new_likelihood = self._density(new_x, new_u, particles.topologies)
+            new_likelihood = density.log_likelihood(new_x, new_u)
+            new_value = density.value(new_x, new_u, new_likelihood)
             with np.errstate(invalid="ignore"):
                 accept = np.log(1.0 - generator.random(len(x))) < new_value - value
             x, u = np.where(accept[:, None], new_x, x), np.where(accept[:, None], new_u, u)
@@ -169,15 +185,46 @@ class Scaling:
             self.tried += len(x)
             if adapting:
                 self.factor *= math.exp(0.5 * (accept.mean() - 0.3))
-        return Particles(
-            topologies=particles.topologies, log_lengths=x, coordinates=u, log_likelihood=likelihood
-        )
+        return replace(particles, log_lengths=x, coordinates=u, log_likelihood=likelihood)
 
-    def _log_density(self, x: np.ndarray, u: np.ndarray, particles: Particles) -> np.ndarray:
-        prior = self.model.log_prior(torch.from_numpy(np.exp(x)), torch.from_numpy(u)).numpy()
-        return particles.log_likelihood + prior + x.sum(axis=1)
 
-    def _density(self, x: np.ndarray, u: np.ndarray, topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
-        lengths, at = torch.from_numpy(np.exp(x)), torch.from_numpy(np.ascontiguousarray(u))
-        likelihood = self.model.log_likelihood(lengths, topologies, at).numpy()
-        return likelihood + self.model.log_prior(lengths, at).numpy() + x.sum(axis=1), likelihood
+class PathDensity:
+    """Densities of P topologies' log lengths and coordinates on the path from a reference to the posterior.
+
+    Arguments:
+        model: likelihood and priors.
+        topologies: P of them.
+        reference: where the path begins; None: there is only the posterior.
+        beta: place on it.
+    """
+
+    def __init__(
+        self, model: PhyloModel, topologies: TopologyBatch, reference: TreeReference | None, beta: float
+    ) -> None:
+        self.model, self.topologies, self.reference, self.beta = model, topologies, reference, beta
+        self._said = None if reference is None else reference.describe(topologies)
+
+    @torch.no_grad()
+    def log_likelihood(self, log_lengths: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+        """(P,) of log lengths (P, E) and coordinates (P, d)."""
+        lengths, at = torch.from_numpy(np.exp(log_lengths)), torch.from_numpy(np.ascontiguousarray(coordinates))
+        return self.model.log_likelihood(lengths, self.topologies, at).numpy()
+
+    @torch.no_grad()
+    def log_posterior(self, log_lengths: np.ndarray, coordinates: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+        """(P,) log joint density of data, tree, log lengths and coordinates."""
+        lengths, at = torch.from_numpy(np.exp(log_lengths)), torch.from_numpy(np.ascontiguousarray(coordinates))
+        return likelihood + self.model.log_prior(lengths, at).numpy() + log_lengths.sum(axis=1)
+
+    def log_reference(self, log_lengths: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+        """(P,) log density of the reference."""
+        assert self.reference is not None
+        assert self._said is not None
+        return self._said.log_prob(log_lengths) + self.reference.parameter_log_prob(coordinates)
+
+    def value(self, log_lengths: np.ndarray, coordinates: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+        """(P,) log density on the path."""
+        posterior = self.log_posterior(log_lengths, coordinates, likelihood)
+        if self.reference is None:
+            return posterior
+        return self.beta * posterior + (1.0 - self.beta) * self.log_reference(log_lengths, coordinates)

@@ -9,7 +9,7 @@ from vbpi_mix.anneal.edge_kernels import Target
 from vbpi_mix.anneal.reference import no_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.felsenstein.blocks import pattern_blocks
+from vbpi_mix.felsenstein.cpu.blocks import pattern_blocks
 from vbpi_mix.felsenstein.local.edges import EdgePrior
 from vbpi_mix.felsenstein.local.messages import BLOCK, Blocks, Spectra
 from vbpi_mix.felsenstein.parametric import reversible_spectra

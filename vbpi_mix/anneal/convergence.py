@@ -1,0 +1,125 @@
+"""Whether groups of chains agree: split frequencies, and scalars by rank-normalised R-hat and effective size.
+
+References:
+    Vehtari, Gelman, Simpson, Carpenter and Bürkner, Rank-normalization, folding, and localization: an improved R-hat,
+    Bayesian Analysis 16, 2021.
+    Lakner et al., Systematic Biology 57, 2008 (average standard deviation of split frequencies).
+"""
+
+import importlib
+import math
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from vbpi_mix.phylo import TopologyBatch, clades
+
+_FREQUENT = 0.1  # in one group at least, as MrBayes counts splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """One number of every tree, followed over chains.
+
+    Arguments:
+        name: what it is.
+        r_hat: rank-normalised; near 1 where chains agree.
+        effective_size: of all draws, bulk.
+    """
+
+    name: str
+    r_hat: float
+    effective_size: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convergence:
+    """How far groups of chains agree.
+
+    Arguments:
+        asdsf: average standard deviation of the frequencies, between groups, of splits with at least 0.1 in one.
+        largest: largest difference of a split's frequency between two groups.
+        n_splits: splits counted.
+        scalars: log joint density, tree length, parameters.
+    """
+
+    asdsf: float
+    largest: float
+    n_splits: int
+    scalars: tuple[Scalar, ...] = field(default=())
+
+    @property
+    def r_hat(self) -> float:
+        """The largest one."""
+        return max((s.r_hat for s in self.scalars), default=math.nan)
+
+    @property
+    def effective_size(self) -> float:
+        """The smallest one."""
+        return min((s.effective_size for s in self.scalars), default=math.nan)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        values = {"asdsf": self.asdsf, "largest_difference": self.largest, "n_splits": self.n_splits}
+        return {**values, "scalars": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.scalars}}
+
+
+def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> tuple[float, float, int]:
+    """ASDSF, largest difference and number of splits, of equally weighted trees in groups.
+
+    Arguments:
+        topologies: T of them.
+        groups: (T,) group of each, from 0.
+    """
+    frequencies = group_frequencies(topologies, groups)
+    counted = frequencies[:, frequencies.max(axis=0) >= _FREQUENT]
+    if not counted.shape[1] or len(counted) < 2:
+        return 0.0, 0.0, counted.shape[1]
+    largest = float((counted.max(axis=0) - counted.min(axis=0)).max())
+    return float(counted.std(axis=0, ddof=1).mean()), largest, counted.shape[1]
+
+
+def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
+    """(G, X) frequencies of all inner splits in each group."""
+    n_groups = int(groups.max()) + 1
+    distinct, position = topologies.unique()
+    inner = distinct.clades()[:, distinct.n_taxa :]
+    splits, number = clades.unique_rows(np.ascontiguousarray(inner).reshape(-1, inner.shape[2]))
+    number = number.reshape(inner.shape[:2])
+    found = np.zeros((n_groups, len(splits)))
+    sizes = np.bincount(groups, minlength=n_groups)
+    for g in range(n_groups):
+        times = np.bincount(position[groups == g], minlength=distinct.n_trees) / max(1, sizes[g])
+        found[g] = np.bincount(number.reshape(-1), np.repeat(times, number.shape[1]), len(splits))
+    return found
+
+
+def follow(values: Mapping[str, np.ndarray]) -> tuple[Scalar, ...]:
+    """R-hat and effective size of scalars, each (chains, draws)."""
+    return tuple(
+        Scalar(name=name, r_hat=_call("rhat", x, "rank"), effective_size=_call("ess", x, "bulk"))
+        for name, x in values.items()
+    )
+
+
+def _call(what: str, values: np.ndarray, method: str) -> float:
+    if values.shape[1] < 4 or np.ptp(values) == 0:
+        return math.nan if values.shape[1] < 4 else (1.0 if what == "rhat" else float(values.size))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = _statistics()
+        if sys.version_info >= (3, 11):
+            return float(getattr(module, what)(values, chain_axis=0, draw_axis=1, method=method))
+        return float(getattr(module, what)(values, method=method))
+
+
+@cache
+def _statistics() -> Any:
+    if sys.version_info >= (3, 11):
+        return importlib.import_module("arviz_stats.base").array_stats
+    return importlib.import_module("arviz")

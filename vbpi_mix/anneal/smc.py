@@ -1,0 +1,173 @@
+"""From a reference density to the posterior by a sequence of temperatures: annealed importance sampling, resampled.
+
+Particles are drawn from the reference r and moved along r^(1 - beta) p^beta. A step of beta weighs them by (p / r) to
+the power of the step, which is chosen so that the conditional effective sample size keeps a given share; they are
+resampled when the effective sample size falls below half, and moved by kernels that leave the new density invariant.
+The product of the mean weights is an unbiased estimate of the marginal likelihood.
+
+References:
+    Neal, Annealed importance sampling, Statistics and Computing 11, 2001.
+    Del Moral, Doucet and Jasra, Sequential Monte Carlo samplers, Journal of the Royal Statistical Society B 68, 2006.
+    Zhou, Johansen and Aston, Toward automatic model comparison, Journal of Computational and Graphical Statistics 25,
+    2016 (conditional effective sample size).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.errors import NumericalError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnealSettings:
+    """How particles are annealed.
+
+    Arguments:
+        n_particles: particles of a group.
+        kept: conditional effective sample size, as a share, that a step of beta keeps.
+        resample_below: effective sample size, as a share, below which particles are resampled.
+        rounds: rounds over a tree's edges at each temperature, see `chains.Walker.move`.
+        scalings: steps of parameters and tree length at each temperature.
+    """
+
+    n_particles: int = 64
+    kept: float = 0.85
+    resample_below: float = 0.5
+    rounds: float = 1.0
+    scalings: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annealed:
+    """One group of particles at the posterior.
+
+    Arguments:
+        particles: equally weighted.
+        log_ml: estimate of the log marginal likelihood; its exponential is unbiased.
+        betas: temperatures, the last is 1.
+        n_ancestors: particles drawn from the reference that have descendants left.
+    """
+
+    particles: Particles
+    log_ml: float
+    betas: tuple[float, ...]
+    n_ancestors: int
+
+
+def anneal(
+    walker: Walker,
+    reference: TreeReference,
+    typical: np.ndarray,
+    *,
+    seed: np.random.SeedSequence,
+    settings: AnnealSettings,
+    scaling: Scaling,
+    betas: Sequence[float] | None = None,
+    report: Callable[[float], None] | None = None,
+) -> Annealed:
+    """Take one group of particles from the reference to the posterior.
+
+    Arguments:
+        walker: moves trees.
+        reference: where the path begins.
+        typical: (2,) see `target.typical_lengths`.
+        seed: of all draws of this group.
+        settings: how.
+        scaling: steps of the parameters; not tuned here.
+        betas: temperatures, ending at 1, in place of ones chosen by the particles. Only with given ones is the
+            estimate exactly unbiased.
+        report: called with every temperature reached.
+
+    Raises:
+        NumericalError: no particle has a positive posterior density.
+    """
+    n = settings.n_particles
+    own, *others = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
+    particles = reference.draw(n, own)
+    density = PathDensity(walker.model, particles.topologies, reference, 0.0)
+    likelihood = density.log_likelihood(particles.log_lengths, particles.coordinates)
+    particles = replace(particles, log_likelihood=likelihood)
+    ancestors = np.arange(n)
+    log_weights = np.zeros(n)
+    log_ml, beta = 0.0, 0.0
+    passed: list[float] = []
+    while beta < 1.0:
+        gain = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
+        gain = gain - density.log_reference(particles.log_lengths, particles.coordinates)
+        if not (gain > -np.inf).any():
+            raise NumericalError("annealing: no tree drawn from the reference has a positive posterior density")
+        if betas is None:
+            step = _next_step(log_weights, gain, 1.0 - beta, settings.kept)
+        else:
+            step = betas[len(passed)] - beta
+        before = _log_sum(log_weights)
+        log_weights = log_weights + step * gain
+        log_ml += _log_sum(log_weights) - before
+        beta = 1.0 if step == 1.0 - beta else beta + step
+        passed.append(beta)
+        if beta == 1.0 or _effective(log_weights) < settings.resample_below * n:
+            chosen = systematic(np.exp(log_weights - _log_sum(log_weights)), own)
+            particles, ancestors = particles.take(chosen), ancestors[chosen]
+            log_weights = np.zeros(n)
+        particles = walker.move(
+            particles, others, rounds=settings.rounds, typical=typical, beta=beta, reference=reference.reference
+        )
+        particles = scaling.move(
+            particles, own, steps=settings.scalings, reference=reference, beta=beta
+        )
+        density = PathDensity(walker.model, particles.topologies, reference, beta)
+        if report is not None:
+            report(beta)
+    return Annealed(
+        particles=particles, log_ml=log_ml, betas=tuple(passed), n_ancestors=len(np.unique(ancestors))
+    )
+
+
+def systematic(shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(n,) positions, each as often as n times its share (n,), rounded up or down."""
+    n = len(shares)
+    places = (np.arange(n) + generator.random()) / n
+    return np.minimum(np.searchsorted(np.cumsum(shares), places, side="right"), n - 1)
+
+
+def pooled_log_ml(groups: list[float]) -> tuple[float, float]:
+    """Log of the mean of independent estimates, and its standard error from their spread (NaN for one)."""
+    values = np.array(groups)
+    top = values.max()
+    scaled = np.exp(values - top)
+    mean = scaled.mean()
+    error = scaled.std(ddof=1) / (mean * math.sqrt(len(values))) if len(values) > 1 else math.nan
+    return float(top + np.log(mean)), float(error)
+
+
+def _next_step(log_weights: np.ndarray, gain: np.ndarray, most: float, kept: float) -> float:
+    """The step of beta, at most `most`, that keeps a share of the conditional effective sample size."""
+    share = np.exp(log_weights - _log_sum(log_weights))
+
+    def conditional(step: float) -> float:
+        change = step * (gain - gain.max())
+        w = np.exp(change)
+        return float((share @ w) ** 2 / (share @ w**2))
+
+    if conditional(most) >= kept:
+        return most
+    low, high = 0.0, most
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if conditional(middle) >= kept else (low, middle)
+    return max(low, 1e-6 * most)
+
+
+def _effective(log_weights: np.ndarray) -> float:
+    w = np.exp(log_weights - log_weights.max())
+    return float(w.sum() ** 2 / (w**2).sum())
+
+
+def _log_sum(values: np.ndarray) -> float:
+    return float(np.logaddexp.reduce(values))
