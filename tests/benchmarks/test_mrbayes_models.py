@@ -1,7 +1,5 @@
 """Scripts for MrBayes, its files, and what is said of its chains."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -68,7 +66,7 @@ def test_parameter_files(tmp_path):
     assert read_parameters(tmp_path / "x.p")["TL"].tolist() == [2, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
+@pytest.mark.external("mb")
 def test_a_short_run_of_mrbayes(tmp_path, monkeypatch):
     alignment = read_alignment(resolve("primates"))
     settings = {"generations": 2000, "seed": 1}
