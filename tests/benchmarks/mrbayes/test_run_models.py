@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.chains import effective_size, summarise_chains
-from benchmarks.mrbayes_models import model_commands, read_parameters, run_chains, run_stepping_stone
-from benchmarks.parameters import evidence_row, our_parameters, parameter_rows, split_row
-from benchmarks.parameters_table import comparison_table, ranking_table
+from benchmarks.mrbayes.chain_summary import effective_size, summarise_chains
+from benchmarks.mrbayes.parameters import evidence_row, our_parameters, parameter_rows, split_row
+from benchmarks.mrbayes.parameters_table import comparison_table, ranking_table
+from benchmarks.mrbayes.run_models import model_commands, read_parameters, run_chains, run_stepping_stone
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.datasets import resolve
 
