@@ -17,7 +17,8 @@ def test_every_script_is_listed_and_is_there(repository, text):
         for path in folder.glob("*/*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }
-    assert set(re.findall(r"python -m (benchmarks[\w.]+)", text)) == scripts
+    listed = set(re.findall(r"python -m (benchmarks[\w.]+)", text))
+    assert listed - {"benchmarks.SUBJECT.SCRIPT"} == scripts
 
 
 def test_results_that_are_named_are_there(repository, text):
