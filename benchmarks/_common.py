@@ -9,6 +9,8 @@ from typing import Any
 from vbpi_mix.provenance import describe
 from vbpi_mix.replication.timing import alternating_times
 
+RESULTS_FOLDER = Path(__file__).resolve().parent / "results"
+
 
 def alternating_medians(
     runs: Mapping[str, Callable[[], object]], *, n_blocks: int = 15, block_seconds: float = 0.1

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,28 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
-    skip = pytest.mark.skip(reason="takes minutes: run with --slow")
+    slow = pytest.mark.skip(reason="takes minutes: run with --slow")
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+        if "slow" in item.keywords and not config.getoption("--slow"):
+            item.add_marker(slow)
+        for marker in item.iter_markers("external"):
+            if not any(map(shutil.which, marker.args)):
+                item.add_marker(pytest.mark.skip(reason=f"{' or '.join(marker.args)} is not on PATH"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which tests were skipped, and why."""
+    skipped = defaultdict(Counter)
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        skipped[reason.removeprefix("Skipped: ")][report.nodeid.split("::")[0]] += 1
+    if not skipped:
+        return
+    terminalreporter.section(f"{sum(map(Counter.total, skipped.values()))} skipped")
+    for reason, files in sorted(skipped.items()):
+        terminalreporter.line(reason)
+        for name, count in sorted(files.items()):
+            terminalreporter.line(f"  {count:>3}  {name}")
 
 
 @pytest.fixture(scope="session")

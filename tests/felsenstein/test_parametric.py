@@ -302,6 +302,7 @@ def test_options_that_are_refused():
         parametric_log_likelihood(*valid(), all_topologies(5)[[0, 1, 2]], patterns)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(
     importlib.util.find_spec("triton") is None or shutil.which("nvidia-smi") is not None,
     reason="the interpreter is for machines without a GPU, on which Triton is installed",

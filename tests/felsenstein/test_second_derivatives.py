@@ -142,14 +142,14 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch):
     lengths = examples.lengths(topologies, generator)
     vectors = torch.from_numpy(generator.normal(size=lengths.shape))
     clean = everything(lengths, topologies, patterns, vectors)
-    allocate = numba_backend._workspace
+    allocate = numba_backend.aligned_array
 
     def poison(*shape):
         work = allocate(*shape)
         work[:] = np.nan
         return work
 
-    monkeypatch.setattr("vbpi_mix.felsenstein.second_derivatives._workspace", poison)
+    monkeypatch.setattr("vbpi_mix.felsenstein.second_derivatives.aligned_array", poison)
     for ours, expected in zip(everything(lengths, topologies, patterns, vectors), clean, strict=True):
         assert torch.equal(ours, expected)
 

@@ -1,7 +1,6 @@
 """Partitions of every notation, against MrBayes and Biopython where they read it."""
 
 import io
-import shutil
 import subprocess
 
 import numpy as np
@@ -189,7 +188,7 @@ def test_biopython_reads_the_same(read):
     assert {name: [i - 1 for i in sites] for name, sites, _ in read(text)} == oracle
 
 
-@pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
+@pytest.mark.external("mb")
 def test_mrbayes_divides_the_same(read, tmp_path):
     block = CODONS + "charset both = one two;\npartition p = 2: both, three;\nset partition = p;\n"
     text = DATA + sets("set autoclose=yes nowarn=yes;\n" + block + "charstat;\n", "mrbayes")[6:]

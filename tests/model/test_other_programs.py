@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -89,11 +88,10 @@ def run(command, folder):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
+@pytest.mark.external("iqtree2")
 @pytest.mark.parametrize("n_taxa", [6, 70])
 @pytest.mark.parametrize("text", MODELS)
 def test_iqtree_agrees(text, n_taxa, tmp_path):
-    if shutil.which("iqtree2") is None:
-        pytest.skip("iqtree2 is not installed")
     topologies, lengths, patterns = problem(tmp_path, n_taxa, n_taxa, shortest=0.0)
     # IQ-TREE takes a length of 0 for its shortest
     run(

@@ -1,6 +1,5 @@
 """Tree files as MrBayes and ape read them, where those programs are installed."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -26,7 +25,7 @@ def draws(names, n_trees=60):
     )
 
 
-@pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
+@pytest.mark.external("mb")
 def test_mrbayes_sumt_finds_the_same_split_frequencies(tmp_path):
     names = ["Homo_sapiens", "Pan", "M-mulatta", "t.4", "t5", "t6", "t7"]
     sample = draws(names)
@@ -54,7 +53,7 @@ def test_mrbayes_sumt_finds_the_same_split_frequencies(tmp_path):
     assert found == pytest.approx(ours, abs=1e-6)
 
 
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R (Rscript) is not installed")
+@pytest.mark.external("Rscript")
 def test_ape_reads_names_topologies_and_lengths(tmp_path):
     probe = subprocess.run(["Rscript", "-e", "library(ape)"], capture_output=True, check=False)
     if probe.returncode != 0:

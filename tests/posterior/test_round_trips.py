@@ -1,7 +1,6 @@
 """Every exported file read back by this package and by others: equal names, topologies, lengths and probabilities."""
 
 import csv
-import shutil
 import subprocess
 import warnings
 from pathlib import Path
@@ -29,7 +28,6 @@ HARD_NAMES = (
 )  # fmt: skip
 PARAMETERS = ("kappa", "pi(A)", "pi(C)", "alpha{1}")
 PLAIN_NAMES = ("Homo_sapiens", "Pan", "t.3", "Åse", "7", "z|y", "A/B", "x1")
-NEEDS_MRBAYES = pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
 
 
 def write_all(folder: Path, names, n_trees=150, *, equal=True, parameters=()):
@@ -279,7 +277,7 @@ def test_the_table_of_mrbayes_has_the_parameters_after_the_tree_length(tmp_path)
     np.testing.assert_allclose(found, whole(stream).parameters, rtol=1e-8)
 
 
-@NEEDS_MRBAYES
+@pytest.mark.external("mb")
 def test_mrbayes_sumt_and_sump_agree(tmp_path):
     names = ("Homo_sapiens", "Pan", "M-mulatta", "t.4", "t5", "t6", "t7")
     stream, ranking, splits, consensus, _ = write_all(tmp_path, names, n_trees=200, parameters=PARAMETERS)
@@ -338,8 +336,6 @@ def mrbayes_splits(folder, names):
 
 
 def r_lines(code):
-    if shutil.which("Rscript") is None:
-        pytest.skip("R (Rscript) is not installed")
     if subprocess.run(["Rscript", "-e", "library(ape)"], capture_output=True, check=False).returncode != 0:
         pytest.skip("the R package ape is not installed")
     result = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True, timeout=120, check=False)
@@ -347,6 +343,7 @@ def r_lines(code):
     return [line.split("\t") for line in result.stdout.splitlines() if line]
 
 
+@pytest.mark.external("Rscript")
 def test_ape_reads_every_file(tmp_path):
     # ape takes apostrophes for quotes wherever they are, so "it's" would come back as "its"
     names = ("Homo sapiens", "t.2", "M-mulatta", "t4", "Ünicode", "a b-c")

@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -85,9 +84,8 @@ def test_iqtree_absent_or_failing(alignment, monkeypatch, tmp_path):
         iqtree_bootstrap(alignment, 1000, seed=1)
 
 
+@pytest.mark.external(*IQTREE_PROGRAMS)
 def test_the_real_iqtree(alignment):
-    if not any(shutil.which(name) for name in IQTREE_PROGRAMS):
-        pytest.skip("IQ-TREE is not on PATH")
     sample = iqtree_bootstrap(alignment, 1000, seed=1)
     assert sample.taxa == NAMES
     assert sample.weights.sum() == 1000

@@ -3,8 +3,8 @@
 import math
 
 from vbpi_mix.evaluate import Evaluation
+from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.run import Run
-from vbpi_mix.experiment.start import ERROR_LIMIT, MISSING_LIMIT
 
 
 def caution(run: Run, evaluation: Evaluation) -> str | None:
@@ -16,8 +16,8 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
 
     Returns:
         One line, or None if there is nothing to say: Pareto k is at most its threshold, and the last round of growth
-        found at most `MISSING_LIMIT` of the posterior outside the list, or left standard errors of frequencies below
-        `ERROR_LIMIT`.
+        found at most `WARNED_MISSING` of the posterior outside the list, or left standard errors of frequencies below
+        `WARNED_ERROR`.
     """
     reasons = []
     if evaluation.tail.verdict == "unreliable":
@@ -28,8 +28,8 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
     growth = {} if run.folder is None else run.folder.read_growth()
     missing = growth.get("missing_mass", 0.0)
     # of a flat posterior the list is a sample, never complete; what counts then is how well it tells frequencies
-    uncertain = growth.get("standard_error", math.inf) >= ERROR_LIMIT
-    if missing > MISSING_LIMIT and uncertain and not run.config.refresh_every:
+    uncertain = growth.get("standard_error", math.inf) >= WARNED_ERROR
+    if missing > WARNED_MISSING and uncertain and not run.config.refresh_every:
         reasons.append(f"about {missing:.0%} of the posterior was still new when the search for topologies ended")
     if not reasons:
         return None

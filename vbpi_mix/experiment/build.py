@@ -8,6 +8,7 @@ import torch
 from vbpi_mix.branch import check_flow
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.estimators import Objective
+from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_MODES
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
@@ -28,8 +29,6 @@ from vbpi_mix.start import (
 from vbpi_mix.support import SubsplitSupport, build_support
 from vbpi_mix.train import PlateauRule, TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
-
-_WORTH_A_WARNING = 0.02  # share of the posterior in modes that are not taken
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -122,7 +121,7 @@ def start_problem(
     if candidates.coordinates is not None:
         parameters = fit_parameters(model, candidates, problem.mixture.support, candidates.coordinates)
         posterior = problem.mixture.parameter_posterior
-        if posterior is not None and parameters.other_share >= _WORTH_A_WARNING and posterior.n_distributions == 1:
+        if posterior is not None and parameters.other_share >= WARNED_MODES and posterior.n_distributions == 1:
             reporter.warning(
                 f"the parameters have another mode with about {parameters.other_share:.0%} of the posterior, which "
                 "one distribution of them cannot hold: use two components or more and no --tie-parameters"

@@ -19,6 +19,7 @@ import torch
 
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.config import FitConfig
@@ -33,9 +34,6 @@ from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import Growth, GrowthSettings, Start, find_parameters, grow_topologies, load_start, settle
 from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import SavedSupport, build_support
-
-ERROR_LIMIT = 0.01  # standard error of a frequency, from draws, that needs no advice
-MISSING_LIMIT = 0.05  # estimated share of the posterior outside the list that users are warned of
 
 
 def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
@@ -160,11 +158,11 @@ def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSam
         f"effective ones, the best has {weighted.sample.weights[0]:.3f}; log evidence {growth.log_evidence:.2f}"
         + (" under these parameters" if coordinates is not None else "")
     )
-    if growth.missing > MISSING_LIMIT:
+    if growth.missing > WARNED_MISSING:
         reporter.warning(
             f"the posterior is flat: {growth.drawn_share:.0%} of its weight is estimated from "
             f"{growth.effective_draws:,.0f} effective draws, about {growth.missing:.0%} was new in the last round"
-            + ("" if growth.standard_error < ERROR_LIMIT else "; more candidate trees may help")
+            + ("" if growth.standard_error < WARNED_ERROR else "; more candidate trees may help")
         )
     return growth
 

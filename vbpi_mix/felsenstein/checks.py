@@ -26,7 +26,7 @@ def check_inputs(topologies: TopologyBatch, patterns: SitePatterns) -> None:
 
 def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
     """Raise unless branch lengths (T, E) are float64, finite and not negative."""
-    _check_tensor("branch_lengths", branch_lengths, (topologies.n_trees, topologies.n_edges))
+    check_tensor("branch_lengths", branch_lengths, (topologies.n_trees, topologies.n_edges))
     lengths = branch_lengths.detach()
     lowest, highest = lengths.aminmax()  # NaN if there is any, which fails both comparisons
     if lowest.item() >= 0 and highest.item() < math.inf:
@@ -42,7 +42,7 @@ def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
 def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
     """Raise unless matrices (T, E, C, 4, 4) and what `check_probabilities` checks are float64 and finite."""
     n_categories = _count(category_weights)
-    _check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, 4, 4))
+    check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, 4, 4))
     finite = matrices.detach().isfinite()
     if not finite.all():
         tree, edge, category, _, _ = (~finite).nonzero()[0].tolist()
@@ -56,8 +56,8 @@ def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: 
     With `n_trees` T, frequencies (T, 4) and category weights (T, C), of every tree by itself, are right too.
     """
     of_trees = [() if x.ndim < 2 or n_trees is None else (n_trees,) for x in (frequencies, category_weights)]
-    _check_tensor("root_frequencies", frequencies, (*of_trees[0], 4))
-    _check_tensor("category_weights", category_weights, (*of_trees[1], _count(category_weights)))
+    check_tensor("root_frequencies", frequencies, (*of_trees[0], 4))
+    check_tensor("category_weights", category_weights, (*of_trees[1], _count(category_weights)))
     for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
         if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
             raise NumericalError(f"{name} must be finite and not negative, not {tensor.tolist()}")
@@ -75,7 +75,7 @@ def check_models(
         "category_weights": (category_weights, (n_trees, n_categories)),
     }
     for name, (tensor, shape) in shapes.items():
-        _check_tensor(name, tensor, shape)
+        check_tensor(name, tensor, shape)
         finite = tensor.detach().isfinite().reshape(n_trees, -1).all(dim=1)
         if not finite.all():
             tree = int((~finite).nonzero()[0])
@@ -93,15 +93,15 @@ def check_models(
 
 def check_generators(generators: Tensor, n_categories: int) -> None:
     """Raise unless generators (C, 4, 4) are float64 and finite."""
-    _check_tensor("generators", generators, (n_categories, 4, 4))
+    check_tensor("generators", generators, (n_categories, 4, 4))
     if not generators.detach().isfinite().all():
         raise NumericalError("generators must be finite")
 
 
 def check_spectrum(eigenvalues: Tensor, products: Tensor, n_categories: int) -> None:
     """Raise unless eigenvalues (C, 4) are float64, finite and not positive, and products (4, 4, 4) finite."""
-    _check_tensor("eigenvalues", eigenvalues, (n_categories, 4))
-    _check_tensor("products", products, (4, 4, 4))
+    check_tensor("eigenvalues", eigenvalues, (n_categories, 4))
+    check_tensor("products", products, (4, 4, 4))
     if not (eigenvalues.detach().isfinite() & (eigenvalues.detach() <= 0)).all():
         raise NumericalError(f"eigenvalues must be finite and not positive, not {eigenvalues.tolist()}")
     if not products.detach().isfinite().all():
@@ -114,7 +114,7 @@ def _count(category_weights: Tensor) -> int:
     return category_weights.shape[-1]
 
 
-def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape) != shape:
         raise InputError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
     if tensor.dtype != torch.float64:

@@ -1,7 +1,6 @@
 """Second derivatives of the log-likelihood in the branch lengths, by the compiled kernels."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein.backends import check_values
-from vbpi_mix.felsenstein.checks import _check_tensor, check_inputs, check_lengths, check_model
+from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_model, check_tensor
 from vbpi_mix.felsenstein.cpu import (
     general_diagonal,
     general_gradient,
@@ -18,13 +17,12 @@ from vbpi_mix.felsenstein.cpu import (
     jc69_diagonal,
 )
 from vbpi_mix.felsenstein.cpu import jc69_hessian as hessian_kernels
-from vbpi_mix.felsenstein.cpu import jc69_hessian_vector as tangent_kernels
-from vbpi_mix.felsenstein.cpu.backend import _children, _gradient_of, _workspace
+from vbpi_mix.felsenstein.cpu import jc69_hessian_vector as vector_kernels
+from vbpi_mix.felsenstein.cpu.backend import aligned_array, child_array, sum_of_shares
 from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
 
-Work = TypeVar("Work")
 _Model = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -42,33 +40,25 @@ def jc69_second_derivatives(
 
     Returns:
         (T,) log-likelihoods; (T, E) first and (T, E) second derivatives. Where the log-likelihood is -inf
-        (see `jc69_log_likelihood`) the derivatives are 0. Nothing of this can be differentiated by torch.
+        (see `jc69_log_likelihood`) the derivatives are 0. Results do not support autograd.
 
     Raises:
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
-    lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
-    children = _children(topologies)
-    n_trees, n_edges = lengths.shape
-    trees, blocks = work_shares(n_trees, len(states))
-    values = np.zeros((len(blocks), n_trees))
-    gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
-
-    def run(i: int, tree_range: Range, work: np.ndarray) -> None:
-        jc69_diagonal.diagonal_kernel(
-            lengths, children, states, weights, tree_range, blocks[i], work, values[i], gradient[i], diagonal[i]
-        )
-
-    _run(run, trees, len(blocks), lambda: _workspace(n_edges + 2, jc69_diagonal.SIZE))
-    value, first, second = _collect(values, gradient, diagonal)
+    lengths = _checked_lengths(branch_lengths, topologies, patterns)
+    n_edges = topologies.n_edges
+    value, first, second = _evaluate(
+        jc69_diagonal.diagonal_kernel, (lengths,), topologies, patterns,
+        block=jc69_diagonal.BLOCK, workspaces=[(n_edges + 2, jc69_diagonal.SIZE)],
+        results=[(n_edges,), (n_edges,)],
+    )  # fmt: skip
     return value, first, second
 
 
 def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> Tensor:
     """(T, E, E) Hessians of the log-likelihoods under JC69 in the branch lengths.
 
-    Exact, by dot products over states and patterns, about E^2 / 2 of them per tree (see `hessian_kernels`).
+    Exact, by dot products over states and patterns, about E^2 / 2 of them per tree (see `cpu.jc69_hessian`).
 
     Arguments:
         branch_lengths: (T, E) float64, expected substitutions per site, finite and >= 0.
@@ -81,24 +71,15 @@ def jc69_hessian(branch_lengths: Tensor, topologies: TopologyBatch, patterns: Si
     Raises:
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`.
     """
-    lengths = _checked(branch_lengths, topologies, patterns)
-    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
-    children = _children(topologies)
-    n_trees, n_edges = lengths.shape
-    trees, blocks = work_shares(n_trees, len(states))
-    values = np.zeros((len(blocks), n_trees))
-    hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
-
-    def workspace() -> list[np.ndarray]:
-        return [_workspace(rows, jc69_diagonal.SIZE) for rows in (n_edges + 2, n_edges + 1, n_edges, 4)]
-
-    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        hessian_kernels.hessian_kernel(
-            lengths, children, states, weights, tree_range, blocks[i], *[*work, values[i], hessian[i]]
-        )
-
-    _run(run, trees, len(blocks), workspace)
-    return _collect(values, hessian)[1]
+    lengths = _checked_lengths(branch_lengths, topologies, patterns)
+    n_edges = topologies.n_edges
+    _, hessian = _evaluate(
+        hessian_kernels.hessian_kernel, (lengths,), topologies, patterns,
+        block=jc69_diagonal.BLOCK,
+        workspaces=[(rows, jc69_diagonal.SIZE) for rows in (n_edges + 2, n_edges + 1, n_edges, 4)],
+        results=[(n_edges, n_edges)],
+    )  # fmt: skip
+    return hessian
 
 
 def jc69_hessian_vector(
@@ -120,26 +101,14 @@ def jc69_hessian_vector(
     Raises:
         BackendError, InputError, NumericalError: as `jc69_log_likelihood`; vectors that do not fit.
     """
-    lengths = _checked(branch_lengths, topologies, patterns)
+    lengths = _checked_lengths(branch_lengths, topologies, patterns)
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
-    states, weights = pattern_blocks(patterns, jc69_diagonal.BLOCK)
-    children = _children(topologies)
-    n_trees, n_edges = lengths.shape
-    trees, blocks = work_shares(n_trees, len(states))
-    values = np.zeros((len(blocks), n_trees))
-    products = np.zeros((len(blocks), n_trees, n_edges))
-
-    def workspace() -> list[np.ndarray]:
-        return [_workspace(n_edges + 2, jc69_diagonal.SIZE) for _ in range(4)]
-
-    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        tangent_kernels.hessian_vector_kernel(
-            lengths, directions, children, states, weights, tree_range, blocks[i],
-            *[*work, values[i], products[i]],
-        )  # fmt: skip
-
-    _run(run, trees, len(blocks), workspace)
-    return _collect(values, products)[1]
+    n_edges = topologies.n_edges
+    _, products = _evaluate(
+        vector_kernels.hessian_vector_kernel, (lengths, directions), topologies, patterns,
+        block=jc69_diagonal.BLOCK, workspaces=[(n_edges + 2, jc69_diagonal.SIZE)] * 4, results=[(n_edges,)],
+    )  # fmt: skip
+    return products
 
 
 def tree_second_derivatives(
@@ -174,26 +143,13 @@ def tree_second_derivatives(
         transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
         patterns,
     )  # fmt: skip
-    block, size = general_gradient.BLOCK, general_gradient.SIZE
-    states, weights = pattern_blocks(patterns, block)
-    children = _children(topologies)
-    n_trees, n_categories, n_edges = model[0].shape[:3]
-    trees, blocks = work_shares(n_trees, len(states))
-    values = np.zeros((len(blocks), n_trees))
-    gradient, diagonal = np.zeros((2, len(blocks), n_trees, n_edges))
-
-    def workspace() -> list[np.ndarray]:
-        shapes = ((patterns.n_taxa, size), (n_categories, n_edges + 1, size), (1, size), (3 * n_categories + 1, block))
-        return [_workspace(*shape) for shape in (*shapes, (n_edges, block), (n_edges, block))]
-
-    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        general_diagonal.general_diagonal_kernel(
-            *model, children, states, weights, tree_range, blocks[i],
-            *[*work, values[i], gradient[i], diagonal[i]],
-        )  # fmt: skip
-
-    _run(run, trees, len(blocks), workspace)
-    value, first, second = _collect(values, gradient, diagonal)
+    n_edges, block = topologies.n_edges, general_gradient.BLOCK
+    value, first, second = _evaluate(
+        general_diagonal.general_diagonal_kernel, model, topologies, patterns,
+        block=block,
+        workspaces=[*_general_workspaces(model, patterns.n_taxa, n_buffers=1), (n_edges, block), (n_edges, block)],
+        results=[(n_edges,), (n_edges,)],
+    )  # fmt: skip
     return value, first, second
 
 
@@ -208,7 +164,7 @@ def tree_hessian(
 ) -> Tensor:
     """(T, E, E) Hessians of the log-likelihoods under any model of four states in the branch lengths.
 
-    Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `general_hessian`).
+    Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `cpu.general_hessian`).
 
     Arguments:
         transition_matrices: as all the following, see `tree_second_derivatives`.
@@ -229,26 +185,15 @@ def tree_hessian(
         transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
         patterns,
     )  # fmt: skip
-    block, size = general_gradient.BLOCK, general_gradient.SIZE
-    states, weights = pattern_blocks(patterns, block)
-    children = _children(topologies)
-    n_trees, n_categories, n_edges = model[0].shape[:3]
-    trees, blocks = work_shares(n_trees, len(states))
-    values = np.zeros((len(blocks), n_trees))
-    hessian = np.zeros((len(blocks), n_trees, n_edges, n_edges))
-
-    def workspace() -> list[np.ndarray]:
-        shapes = ((patterns.n_taxa, size), (n_categories, n_edges + 1, size), (4, size), (3 * n_categories + 1, block))
-        of_nodes, of_edges = ((n_edges + 1, size), (n_edges + 1, size)), ((n_edges, size), (n_edges + 1, block))
-        return [_workspace(*shape) for shape in (*shapes, *of_nodes, *of_edges, (n_edges, block))]
-
-    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        general_hessian.general_hessian_kernel(
-            *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], hessian[i]]
-        )
-
-    _run(run, trees, len(blocks), workspace)
-    return _collect(values, hessian)[1]
+    n_edges, block, size = topologies.n_edges, general_gradient.BLOCK, general_gradient.SIZE
+    nodes, edges = [(n_edges + 1, size), (n_edges + 1, size)], [(n_edges, size), (n_edges + 1, block), (n_edges, block)]
+    _, hessian = _evaluate(
+        general_hessian.general_hessian_kernel, model, topologies, patterns,
+        block=block,
+        workspaces=[*_general_workspaces(model, patterns.n_taxa, n_buffers=4), *nodes, *edges],
+        results=[(n_edges, n_edges)],
+    )  # fmt: skip
+    return hessian
 
 
 def tree_hessian_vector(
@@ -281,39 +226,77 @@ def tree_hessian_vector(
     Raises:
         BackendError, InputError, NumericalError: as `tree_log_likelihood`; vectors that do not fit.
     """
-    matrices, first, second, frequencies, of_categories = _checked_model(
+    matrices, first, second, frequencies, weights = _checked_model(
         transition_matrices, first_derivatives, second_derivatives, root_frequencies, category_weights, topologies,
         patterns,
     )  # fmt: skip
     directions = _finite_array("vectors", vectors, (topologies.n_trees, topologies.n_edges))
     along = directions[:, None, :, None, None]
-    model = (matrices, first, along * first, along * second, frequencies, of_categories)
-    block, size = general_gradient.BLOCK, general_gradient.SIZE
+    model = (matrices, first, along * first, along * second, frequencies, weights)
+    n_edges, block, size = topologies.n_edges, general_gradient.BLOCK, general_gradient.SIZE
+    tangents = [(matrices.shape[1], n_edges + 1, size), (n_edges + 1, size), (n_edges + 1, size)]
+    _, products = _evaluate(
+        general_hessian_vector.general_hessian_vector_kernel, model, topologies, patterns,
+        block=block,
+        workspaces=[*_general_workspaces(model, patterns.n_taxa, n_buffers=4), *tangents, (3, block)],
+        results=[(n_edges,)],
+    )  # fmt: skip
+    return products
+
+
+def _evaluate(
+    kernel: Callable[..., None],
+    model: Sequence[np.ndarray],
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    *,
+    block: int,
+    workspaces: Sequence[tuple[int, ...]],
+    results: Sequence[tuple[int, ...]],
+) -> list[Tensor]:
+    """Run a kernel on every share of the trees with every share of the patterns, and sum over the patterns.
+
+    Arguments:
+        kernel: Compiled function of the model's arrays, children, states, pattern weights, the ranges of trees and of
+            blocks, the workspaces, and the arrays that log-likelihoods and derivatives are added to.
+        model: Arrays with a row per tree, or that all trees share.
+        topologies: T topologies.
+        patterns: Site patterns of the same taxa.
+        block: Patterns in a block.
+        workspaces: Shapes of the kernel's working arrays.
+        results: Shape of each derivative of one tree.
+
+    Returns:
+        (T,) log-likelihoods, then each derivative (T, ...), 0 where the log-likelihood is -inf.
+    """
     states, weights = pattern_blocks(patterns, block)
-    children = _children(topologies)
-    n_trees, n_categories, n_edges = matrices.shape[:3]
+    children, n_trees = child_array(topologies), topologies.n_trees
     trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
-    products = np.zeros((len(blocks), n_trees, n_edges))
+    derivatives = [np.zeros((len(blocks), n_trees, *shape)) for shape in results]
 
-    def workspace() -> list[np.ndarray]:
-        by_category = (n_categories, n_edges + 1, size)
-        shapes = ((patterns.n_taxa, size), by_category, (4, size), (3 * n_categories + 1, block), by_category)
-        return [_workspace(*shape) for shape in (*shapes, *[(n_edges + 1, size)] * 2, (3, block))]
+    def task(i: int, tree_range: Range) -> Callable[[list[np.ndarray]], None]:
+        outputs = [values[i], *(derivative[i] for derivative in derivatives)]
+        return lambda work: kernel(*model, children, states, weights, tree_range, blocks[i], *work, *outputs)
 
-    def run(i: int, tree_range: Range, work: list[np.ndarray]) -> None:
-        general_hessian_vector.general_hessian_vector_kernel(
-            *model, children, states, weights, tree_range, blocks[i], *[*work, values[i], products[i]]
-        )
-
-    _run(run, trees, len(blocks), workspace)
-    return _collect(values, products)[1]
+    tasks = [task(i, tree_range) for i in range(len(blocks)) for tree_range in trees]
+    run_tasks(tasks, lambda: [aligned_array(*shape) for shape in workspaces], get_threads())
+    total = values.sum(axis=0)
+    check_values(total)
+    return [torch.from_numpy(total), *(torch.from_numpy(sum_of_shares(total, d)) for d in derivatives)]
 
 
-def _checked(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
+def _general_workspaces(model: Sequence[np.ndarray], n_taxa: int, *, n_buffers: int) -> list[tuple[int, ...]]:
+    """Shapes that all kernels of the general model share: tips, messages by category, buffers, site likelihoods."""
+    _, n_categories, n_edges = model[0].shape[:3]
+    size, block = general_gradient.SIZE, general_gradient.BLOCK
+    return [(n_taxa, size), (n_categories, n_edges + 1, size), (n_buffers, size), (3 * n_categories + 1, block)]
+
+
+def _checked_lengths(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
-    return as_array(branch_lengths)
+    return _cpu_array(branch_lengths)
 
 
 def _checked_model(
@@ -332,14 +315,14 @@ def _checked_model(
     slopes = _finite_array("first_derivatives", first, shape)
     bends = _finite_array("second_derivatives", second, shape)
     return (
-        _by_category(as_array(matrices)), _by_category(slopes), _by_category(bends), as_array(frequencies),
-        as_array(category_weights),
+        _by_category(_cpu_array(matrices)), _by_category(slopes), _by_category(bends), _cpu_array(frequencies),
+        _cpu_array(category_weights),
     )  # fmt: skip
 
 
 def _finite_array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    _check_tensor(name, tensor, shape)
-    array = as_array(tensor)
+    check_tensor(name, tensor, shape)
+    array = _cpu_array(tensor)
     if not np.isfinite(array).all():
         raise NumericalError(f"{name} must be finite")
     return array
@@ -349,27 +332,7 @@ def _by_category(matrices: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4))
 
 
-def as_array(tensor: Tensor) -> np.ndarray:
+def _cpu_array(tensor: Tensor) -> np.ndarray:
     if tensor.device.type != "cpu":
         raise BackendError(f"second derivatives need tensors on the cpu, not on {tensor.device}: move them with .cpu()")
     return np.ascontiguousarray(tensor.detach().numpy())
-
-
-def _run(
-    run: Callable[[int, Range, Work], None], trees: list[Range], n_block_ranges: int, make_workspace: Callable[[], Work]
-) -> None:
-    """Run a kernel on every range of trees with every range of blocks, shared among the threads."""
-
-    def task(i: int, tree_range: Range) -> Callable[[Work], None]:
-        return lambda work: run(i, tree_range, work)
-
-    run_tasks(
-        [task(i, tree_range) for i in range(n_block_ranges) for tree_range in trees], make_workspace, get_threads()
-    )
-
-
-def _collect(values: np.ndarray, *derivatives: np.ndarray) -> list[Tensor]:
-    """Sums over the ranges of blocks; derivatives zero where any of them made the likelihood zero."""
-    total = values.sum(axis=0)
-    check_values(total)
-    return [torch.from_numpy(total), *(torch.from_numpy(_gradient_of(total, d)) for d in derivatives)]

@@ -6,7 +6,7 @@ import pytest
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.evaluate.diagnostics.agreement import agreement_diagnostics
 from vbpi_mix.evaluate.diagnostics.components import ComponentDiversity
-from vbpi_mix.evaluate.diagnostics.diagnostic import level_above, level_below, worst
+from vbpi_mix.evaluate.diagnostics.diagnostic import worst
 from vbpi_mix.evaluate.diagnostics.draws import topology_diagnostics, weight_diagnostics
 from vbpi_mix.evaluate.diagnostics.mixture import (
     component_diagnostics,
@@ -21,15 +21,6 @@ from vbpi_mix.phylo import clades
 
 def by_key(diagnostics):
     return {d.key: d for d in diagnostics}
-
-
-def test_levels():
-    assert [level_below(x, 1, 2) for x in (0.5, 1, 1.5, 2, 2.5, np.nan)] == [
-        "good", "good", "fair", "fair", "poor", "poor",
-    ]  # fmt: skip
-    assert [level_above(x, 2, 1) for x in (2.5, 2, 1.5, 1, 0.5, np.nan)] == [
-        "good", "good", "fair", "fair", "poor", "poor",
-    ]  # fmt: skip
 
 
 def test_good_and_bad_weights():

@@ -31,7 +31,7 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
     lengths = generator.exponential(0.01, size=(3, topologies.n_edges))
     model = examples.random_model(2, generator)
     expected = both(lengths, model, topologies, patterns)
-    allocate = numba_backend._workspace
+    allocate = numba_backend.aligned_array
     poisoned = []
 
     def poison(*shape, dtype=np.float64):
@@ -40,7 +40,7 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
         poisoned.append(work)
         return work
 
-    monkeypatch.setattr(numba_backend, "_workspace", poison)
+    monkeypatch.setattr(numba_backend, "aligned_array", poison)
     for ours, clean in zip(both(lengths, model, topologies, patterns), expected, strict=True):
         np.testing.assert_array_equal(ours, clean)
         assert np.isfinite(ours).all()
@@ -49,7 +49,7 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
 
 def test_workspaces_are_aligned():
     for shape in ((3, 5), (7, 320), (2, 3, 256)):
-        work = numba_backend._workspace(*shape)
+        work = numba_backend.aligned_array(*shape)
         assert work.shape == shape
         assert work.ctypes.data % 64 == 0
         assert work.flags.c_contiguous

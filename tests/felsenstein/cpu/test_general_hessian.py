@@ -151,14 +151,14 @@ def test_threads_and_workspace_do_not_change_results(n_trees, monkeypatch):
     model = model_of(GTR + "+I{0.2}+G4{0.4}")
     set_threads(1)
     one = everything(model, lengths, topologies, patterns, directions(lengths))
-    allocate = numba_backend._workspace
+    allocate = numba_backend.aligned_array
 
     def poison(*shape):
         work = allocate(*shape)
         work[:] = np.nan
         return work
 
-    monkeypatch.setattr("vbpi_mix.felsenstein.second_derivatives._workspace", poison)
+    monkeypatch.setattr("vbpi_mix.felsenstein.second_derivatives.aligned_array", poison)
     for n_threads in (1, 3):
         set_threads(n_threads)
         for ours, alone in zip(everything(model, lengths, topologies, patterns, directions(lengths)), one, strict=True):

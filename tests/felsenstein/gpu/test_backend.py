@@ -21,6 +21,7 @@ from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, rando
 if importlib.util.find_spec("triton") is None:
     pytest.skip("Triton is not installed: pip install 'vbpi_mix[gpu]'", allow_module_level=True)
 
+pytestmark = pytest.mark.gpu
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INTERPRET = DEVICE == "cpu"
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, level_below
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
+from vbpi_mix.evaluate.diagnostics.thresholds import ASDSF, LOG_ML_DIFFERENCE, SPLIT_DIFFERENCE
 from vbpi_mix.evaluate.distances.splits import SplitAgreement
 
 
@@ -17,13 +18,13 @@ def agreement_diagnostics(
         evidence: (marginal log-likelihood, standard error) of each.
     """
     n = len(splits.frequencies)
-    asdsf_level = level_below(splits.asdsf, 0.01, 0.05)
-    split_level = level_below(splits.max_difference, 0.05, 0.1)
+    asdsf_level = ASDSF.level(splits.asdsf)
+    split_level = SPLIT_DIFFERENCE.level(splits.max_difference)
     values, errors = np.array(evidence).T
     apart = np.abs(values[:, None] - values[None, :])
     both = np.sqrt(errors[:, None] ** 2 + errors[None, :] ** 2)
     ratios = np.divide(apart, both, out=np.zeros_like(apart), where=both > 0)
-    evidence_level = level_below(float(ratios.max()), 3.0, 5.0)
+    evidence_level = LOG_ML_DIFFERENCE.level(float(ratios.max()))
     return [
         Diagnostic(
             key="asdsf",
@@ -37,7 +38,7 @@ def agreement_diagnostics(
                 "poor": "the runs disagree on the splits: none of them can be trusted alone",
             }[asdsf_level],
             definition=f"average standard deviation of split frequencies over the {n} runs, over the splits that reach "
-            f"{splits.min_frequency} in one of them, as in MrBayes. Good up to 0.01, fair up to 0.05",
+            f"{splits.min_frequency} in one of them, as in MrBayes. {ASDSF.words}",
         ),
         Diagnostic(
             key="max_split_difference",
@@ -50,8 +51,8 @@ def agreement_diagnostics(
                 "fair": "one support at least differs noticeably between runs",
                 "poor": "one support at least depends on the run",
             }[split_level],
-            definition="largest difference of a split's frequency between two runs, over the same splits. Good up to "
-            "0.05, fair up to 0.1",
+            definition="largest difference of a split's frequency between two runs, over the same splits. "
+            f"{SPLIT_DIFFERENCE.words}",
         ),
         Diagnostic(
             key="tv_topologies",
@@ -75,6 +76,6 @@ def agreement_diagnostics(
                 "poor": "the stated errors of the marginal likelihood are too small: do not trust them",
             }[evidence_level],
             definition="largest difference of the marginal log-likelihood between two runs, and the same in units of "
-            "the two standard errors together. Good up to 3, fair up to 5",
+            f"the two standard errors together. {LOG_ML_DIFFERENCE.words}",
         ),
     ]

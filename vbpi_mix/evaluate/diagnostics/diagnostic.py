@@ -1,14 +1,14 @@
 """Diagnostics with a definition and a verdict in words.
 
-The thresholds are conventions, given with every definition: a number just beyond one is not another world.
+The thresholds are in `evaluate.diagnostics.thresholds`, and given with every definition.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Level = Literal["good", "fair", "poor", "info"]
+from vbpi_mix.evaluate.diagnostics.thresholds import Level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +42,6 @@ class Diagnostic:
             "verdict": self.verdict,
             "definition": self.definition,
         }
-
-
-def level_below(value: float, good: float, fair: float) -> Level:
-    """For numbers that should be small: good up to `good`, fair up to `fair`; NaN is poor."""
-    return "good" if value <= good else "fair" if value <= fair else "poor"
-
-
-def level_above(value: float, good: float, fair: float) -> Level:
-    """For numbers that should be large: good from `good`, fair from `fair`; NaN is poor."""
-    return "good" if value >= good else "fair" if value >= fair else "poor"
 
 
 def worst(diagnostics: Iterable[Diagnostic]) -> Level:

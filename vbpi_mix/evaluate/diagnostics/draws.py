@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, Level, level_above, level_below, share_text
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, share_text
+from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS, GAP, LOG_ML_ERROR, UNSEEN_TOPOLOGIES, Level
 from vbpi_mix.evaluate.distances.topologies import credible_size, entropy
 from vbpi_mix.evaluate.evaluation import Evaluation
 
@@ -16,7 +17,7 @@ def weight_diagnostics(evaluation: Evaluation) -> list[Diagnostic]:
 
 def _evidence(evaluation: Evaluation) -> Diagnostic:
     estimate = evaluation.log_ml_pooled
-    level = level_below(estimate.standard_error, 0.1, 0.5)
+    level = LOG_ML_ERROR.level(estimate.standard_error)
     if evaluation.tail.verdict == "unreliable":
         level, words = "poor", "the weights have a heavy tail: neither the value nor its error can be trusted"
     else:
@@ -34,13 +35,13 @@ def _evidence(evaluation: Evaluation) -> Diagnostic:
         verdict=words,
         definition="natural logarithm of the probability of the data under the model, averaged over all trees and "
         "branch lengths by their prior; estimated by importance sampling from all draws, with its standard error. "
-        "Good up to an error of 0.1, fair up to 0.5",
+        f"Good up to an error of {LOG_ML_ERROR.good:g}, fair up to {LOG_ML_ERROR.fair:g}",
     )
 
 
 def _gap(evaluation: Evaluation) -> Diagnostic:
     gap = evaluation.log_ml_pooled.value - evaluation.elbo.value
-    level = level_below(gap, 2.5, 6.0)
+    level = GAP.level(gap)
     words = {
         "good": "the approximation is close to the posterior",
         "fair": "a visible gap, which the importance weights correct",
@@ -54,12 +55,12 @@ def _gap(evaluation: Evaluation) -> Diagnostic:
         level=level,
         verdict=words,
         definition="marginal log-likelihood minus the ELBO: the Kullback-Leibler divergence of the approximation from "
-        "the posterior, over trees and branch lengths together. Good up to 2.5 nats, fair up to 6",
+        f"the posterior, over trees and branch lengths together. Good up to {GAP.good:g} nats, fair up to {GAP.fair:g}",
     )
 
 
 def _sample_size(evaluation: Evaluation) -> Diagnostic:
-    level = level_above(evaluation.ess, 1000, 200)
+    level = EFFECTIVE_DRAWS.level(evaluation.ess)
     error = 0.5 / math.sqrt(evaluation.ess)
     words = {
         "good": f"split supports are known within {error:.3f} (one standard error) or better",
@@ -74,7 +75,7 @@ def _sample_size(evaluation: Evaluation) -> Diagnostic:
         level=level,
         verdict=words,
         definition="number of independent posterior trees that would be as informative as the weighted draws (Kish: "
-        "squared sum of the weights over the sum of their squares). Good from 1,000, fair from 200",
+        f"squared sum of the weights over the sum of their squares). {EFFECTIVE_DRAWS.words}",
     )
 
 
@@ -113,7 +114,7 @@ def topology_diagnostics(probabilities: np.ndarray, counts: np.ndarray, ess: flo
     else:
         words = "flat: probabilities of single topologies are noise here, use split supports"
     unseen = float(probabilities[counts == 1].sum())
-    level = level_below(unseen, 0.02, 0.1)
+    level = UNSEEN_TOPOLOGIES.level(unseen)
     seen_words = {
         "good": "the draws have seen nearly all topologies that the mixture gives weight",
         "fair": "rare topologies are missing from the tables; split supports are not affected much",
@@ -138,6 +139,6 @@ def topology_diagnostics(probabilities: np.ndarray, counts: np.ndarray, ess: flo
             level=level,
             verdict=seen_words,
             definition="weight of the topologies that were drawn once only, which estimates the weight of those that "
-            "were not drawn at all (Good and Turing). Good up to 2%, fair up to 10%",
+            f"were not drawn at all (Good and Turing). {UNSEEN_TOPOLOGIES.words}",
         ),
     ]

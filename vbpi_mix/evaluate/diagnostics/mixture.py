@@ -3,10 +3,9 @@
 import numpy as np
 
 from vbpi_mix.evaluate.diagnostics.components import ComponentDiversity
-from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, level_below, share_text
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, share_text
 from vbpi_mix.evaluate.diagnostics.neighbours import NeighbourMass
-
-DEAD_SHARE = 0.05  # of the equal share 1/A, below which a component counts as died
+from vbpi_mix.evaluate.diagnostics.thresholds import BOUND_RISE, DEAD_SHARE, LEFT_BY_THE_SEARCH, UNSUPPORTED_NEIGHBOURS
 
 
 def component_diagnostics(shares: np.ndarray, diversity: ComponentDiversity) -> list[Diagnostic]:
@@ -50,7 +49,7 @@ def component_diagnostics(shares: np.ndarray, diversity: ComponentDiversity) -> 
 
 def growth_diagnostic(missing: float) -> Diagnostic:
     """The missing mass that the search for candidate topologies estimated."""
-    level = level_below(missing, 0.02, 0.1)
+    level = LEFT_BY_THE_SEARCH.level(missing)
     words = {
         "good": "the last round of the search found next to nothing new",
         "fair": "the search was still finding topologies when it ended; supports of rare splits may be low",
@@ -64,13 +63,13 @@ def growth_diagnostic(missing: float) -> Diagnostic:
         level=level,
         verdict=words,
         definition="share of the posterior on topologies that only the last round of the search found, an estimate of "
-        "what lay outside the list before it. Good up to 2%, fair up to 10%",
+        f"what lay outside the list before it. {LEFT_BY_THE_SEARCH.words}",
     )
 
 
 def neighbour_diagnostic(found: NeighbourMass) -> Diagnostic:
     """Mass of neighbours outside the support."""
-    level = level_below(found.mass, 0.01, 0.05)
+    level = UNSUPPORTED_NEIGHBOURS.level(found.mass)
     words = {
         "good": "next to the best trees there is little that cannot be drawn",
         "fair": "some trees next to the best cannot be drawn; supports of their splits are too low",
@@ -86,7 +85,7 @@ def neighbour_diagnostic(found: NeighbourMass) -> Diagnostic:
         definition=f"posterior share of those nearest-neighbour interchanges of the {found.n_centres} most probable "
         f"topologies ({found.centre_mass:.0%} of the posterior) that the support cannot represent, here "
         f"{found.n_outside:,} topologies, with branch lengths integrated out by Laplace's method; a lower bound of "
-        "what is missing. Good up to 1%, fair up to 5%",
+        f"what is missing. {UNSUPPORTED_NEIGHBOURS.words}",
     )
 
 
@@ -103,7 +102,7 @@ def training_diagnostic(iterations: np.ndarray, bounds: np.ndarray) -> Diagnosti
     before, last = bounds[-2 * fifth : -fifth], bounds[-fifth:]
     rise = float(last.mean() - before.mean())
     error = float(np.sqrt(before.var(ddof=1) / fifth + last.var(ddof=1) / fifth))
-    level = level_below(rise - 2 * error, 0.02, 0.2)
+    level = BOUND_RISE.level(rise - 2 * error)
     words = {
         "good": "training has settled",
         "fair": "the bound was still rising a little: more iterations would help somewhat",
@@ -118,5 +117,5 @@ def training_diagnostic(iterations: np.ndarray, bounds: np.ndarray) -> Diagnosti
         verdict=words,
         definition=f"mean training bound over the last fifth of {int(iterations[-1]):,} iterations minus that over the "
         "fifth before, with its standard error from the spread of the records. Good if the rise exceeds two standard "
-        "errors by no more than 0.02 nats, fair by no more than 0.2",
+        f"errors by no more than {BOUND_RISE.good:g} nats, fair by no more than {BOUND_RISE.fair:g}",
     )

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, level_above, level_below
-
-_COVERED = np.log(1e-3)  # of the posterior's density at a mode: what is less far away has more by far
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
+from vbpi_mix.evaluate.diagnostics.thresholds import (
+    COVERED_DENSITY,
+    EFFECTIVE_DRAWS,
+    MISSED_MODES,
+    PARAMETER_DIFFERENCE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class ModeCoverage:
     @property
     def missing(self) -> np.ndarray:
         """(M,) whether the mixture has next to nothing at a mode."""
-        return self.log_ratios < _COVERED
+        return self.log_ratios < np.log(COVERED_DENSITY)
 
 
 def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
@@ -39,7 +43,7 @@ def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
     """
     missing = np.flatnonzero(coverage.missing)
     share = float(coverage.shares[missing].sum())
-    level = level_below(share, 0.01, 0.05)
+    level = MISSED_MODES.level(share)
     n = len(coverage.shares)
     text = f"{n} mode{'s' if n > 1 else ''} found"
     if len(missing):
@@ -62,7 +66,7 @@ def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
         }[level],
         definition="share of the posterior, by Laplace's method on the most probable topology, of modes of the gamma "
         "shape and the invariant sites at which the mixture has less than a thousandth of the posterior's density. "
-        "Good up to 1%, fair up to 5%",
+        f"{MISSED_MODES.words}",
     )
 
 
@@ -75,7 +79,7 @@ def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
     """
     least = int(np.argmin(sizes))
     size = float(sizes[least])
-    level = level_above(size, 1000, 200)
+    level = EFFECTIVE_DRAWS.level(size)
     error = size**-0.5
     return Diagnostic(
         key="parameters",
@@ -89,7 +93,7 @@ def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
             "poor": f"a mean is uncertain by {error:.2f} posterior standard deviations: train longer or draw more",
         }[level],
         definition="number of independent draws whose mean of the parameter would be as uncertain as that of the "
-        "weighted draws, for the parameter (or the tree length) where it is smallest. Good from 1,000, fair from 200",
+        f"weighted draws, for the parameter (or the tree length) where it is smallest. {EFFECTIVE_DRAWS.words}",
     )
 
 
@@ -106,7 +110,7 @@ def parameter_agreement(names: Sequence[str], means: np.ndarray, deviations: np.
     relative = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0)
     farthest = int(relative.argmax())
     largest = float(relative[farthest])
-    level = level_below(largest, 0.1, 0.3)
+    level = PARAMETER_DIFFERENCE.level(largest)
     return Diagnostic(
         key="max_parameter_difference",
         label="Parameters between runs",
@@ -119,5 +123,5 @@ def parameter_agreement(names: Sequence[str], means: np.ndarray, deviations: np.
             "poor": "one parameter at least depends on the run",
         }[level],
         definition="largest difference of a parameter's posterior mean between two runs, in posterior standard "
-        "deviations, tree length included. Good up to 0.1, fair up to 0.3",
+        f"deviations, tree length included. {PARAMETER_DIFFERENCE.words}",
     )

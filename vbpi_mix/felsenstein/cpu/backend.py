@@ -38,7 +38,7 @@ def jc69(
     trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
-    children = _children(topologies)
+    children = child_array(topologies)
 
     def task(i: int, block_range: Range, tree_range: Range) -> Callable[[np.ndarray], None]:
         def run(work: np.ndarray) -> None:
@@ -50,9 +50,9 @@ def jc69(
         return run
 
     tasks = [task(i, block_range, tree_range) for i, block_range in enumerate(blocks) for tree_range in trees]
-    run_tasks(tasks, lambda: _workspace(n_edges + 2, jc69_gradient.SIZE, dtype=dtype), get_threads())
+    run_tasks(tasks, lambda: aligned_array(n_edges + 2, jc69_gradient.SIZE, dtype=dtype), get_threads())
     total = values.sum(axis=0)
-    results = total, _gradient_of(total, gradient)
+    results = total, sum_of_shares(total, gradient)
     for lost in _lost(total, dtype):
         _replace(results, lost, jc69(lengths[lost], topologies[lost], patterns, with_gradient=with_gradient))
     return results
@@ -132,7 +132,7 @@ def _by_lengths(
     trees, blocks = work_shares(n_trees, len(states))
     values = np.zeros((len(blocks), n_trees))
     gradient = np.zeros((len(blocks), n_trees, n_edges if with_gradient else 0))
-    children = _children(topologies)
+    children = child_array(topologies)
     slopes = generators.astype(by_category.dtype)
 
     def climb(i: int, block_range: Range, tree_range: Range, work: _GeneralWorkspace) -> None:
@@ -143,7 +143,7 @@ def _by_lengths(
 
     _run_shares(by_category, patterns.n_taxa, trees, blocks, prepare, climb)
     total = values.sum(axis=0)
-    return total, _gradient_of(total, gradient)
+    return total, sum_of_shares(total, gradient)
 
 
 def general(
@@ -250,7 +250,7 @@ def _from_categories(
     of_matrices = np.zeros((len(blocks), n_trees, n_categories, n_edges if with_gradient else 0, 4, 4))
     of_frequencies = np.zeros((len(blocks), n_trees, 4))
     of_weights = np.zeros((len(blocks), n_trees, n_categories))
-    children = _children(topologies)
+    children = child_array(topologies)
 
     def climb(i: int, block_range: Range, tree_range: Range, work: _GeneralWorkspace) -> None:
         general_gradient.general_kernel(
@@ -263,9 +263,9 @@ def _from_categories(
     total = values.sum(axis=0)
     return (
         total,
-        _gradient_of(total, of_matrices),
-        _gradient_of(total, of_frequencies),
-        _gradient_of(total, of_weights),
+        sum_of_shares(total, of_matrices),
+        sum_of_shares(total, of_frequencies),
+        sum_of_shares(total, of_weights),
     )
 
 
@@ -317,10 +317,10 @@ def _general_workspace(n_taxa: int, n_edges: int, n_categories: int, dtype: type
     size, block = general_gradient.SIZE, general_gradient.BLOCK
     fits = n_categories * (n_edges + 1) * size * np.dtype(dtype).itemsize <= _CACHED_BYTES
     return (
-        _workspace(n_taxa, size, dtype=dtype),
-        _workspace(n_categories if fits else 1, n_edges + 1, size, dtype=dtype),
-        _workspace(1, size, dtype=dtype),
-        _workspace(3 * n_categories + 1, block, dtype=dtype),
+        aligned_array(n_taxa, size, dtype=dtype),
+        aligned_array(n_categories if fits else 1, n_edges + 1, size, dtype=dtype),
+        aligned_array(1, size, dtype=dtype),
+        aligned_array(3 * n_categories + 1, block, dtype=dtype),
     )
 
 
@@ -335,19 +335,19 @@ def _replace(results: tuple[np.ndarray, ...], trees: np.ndarray, by: tuple[np.nd
         result[trees] = part
 
 
-def _gradient_of(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
+def sum_of_shares(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Sum over the shares of the patterns; zero where any of them made the likelihood zero."""
     gradient = parts[0] if len(parts) == 1 else parts.sum(axis=0)
     gradient[~np.isfinite(values)] = 0.0
     return gradient
 
 
-def _children(topologies: TopologyBatch) -> np.ndarray:
+def child_array(topologies: TopologyBatch) -> np.ndarray:
     # one type for all integers in the kernels; a read-only array would be another type and compiled for anew
     return np.array(topologies.children, dtype=np.int64, order="C")
 
 
-def _workspace(*shape: int, dtype: type[np.floating] = np.float64) -> np.ndarray:
+def aligned_array(*shape: int, dtype: type[np.floating] = np.float64) -> np.ndarray:
     """Array, not initialised, aligned to cache lines."""
     size = math.prod(shape)
     memory = np.empty(size + _ALIGNMENT, dtype)

@@ -1,7 +1,7 @@
 """Compiled second derivatives in the branch lengths, each edge by itself, for any model of four states.
 
 With P' and P'' the derivatives of the transition matrices of an edge in its length, and O and v as in
-`general_kernels`, a site likelihood L has in this length the derivatives
+`general_gradient`, a site likelihood L has in this length the derivatives
 
     L' = sum_c weight_c O . P'_c v,    L'' = sum_c weight_c O . P''_c v,
 
@@ -15,15 +15,15 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
     Index,
-    _mix,
-    _multiply,
-    _pull_back,
-    _rescale,
-    _root_likelihoods,
-    _scale,
-    _split,
-    _tip_partials,
-    _upward,
+    mix_categories,
+    multiply,
+    pull_back,
+    rescale,
+    root_likelihoods,
+    scale_rows,
+    split,
+    tip_partials,
+    upward_pass,
 )
 from vbpi_mix.felsenstein.cpu.scaling import UNSCALED_LIMIT
 
@@ -71,21 +71,21 @@ def _downward(children: np.ndarray, matrices: np.ndarray, first: np.ndarray, sec
     n = tips.shape[0]
     partials = buffer[0]
     for i in range(n - 3, -1, -1):
-        _split(work, work, work, n + i, children[i, 0], children[i, 1])
+        split(work, work, work, n + i, children[i, 0], children[i, 1])
         for side in range(2):
             child = children[i, side]
             if child < n:
                 _add_bilinear(work, child, first, tips, child, slopes)
                 _add_bilinear(work, child, second, tips, child, bends)
                 continue
-            _multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
+            multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
             if scaled:
-                _rescale(partials, factors, steps)
+                rescale(partials, factors, steps)
             _add_bilinear(work, child, first, buffer, np.int64(0), slopes)
             _add_bilinear(work, child, second, buffer, np.int64(0), bends)
-            _pull_back(work, child, matrices)
+            pull_back(work, child, matrices)
             if scaled:
-                _scale(work, child, factors)
+                scale_rows(work, child, factors)
 
 
 @kernel(fastmath=True)
@@ -149,14 +149,14 @@ def general_diagonal_kernel(
     shares, factors = rows[2 * n_categories : 3 * n_categories], rows[3 * n_categories]
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b], tips, i)
+            tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
             scaled = False
             while True:
                 for c in range(n_categories):
-                    _upward(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled)
-                    _root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
-                lowest, value = _mix(likelihoods, steps, category_weights, weights[b], shares)
+                    upward_pass(children[t], matrices[t, c], tips, nodes[c], buffer, factors, steps[c], scaled)
+                    root_likelihoods(nodes[c], 2 * n - 3, frequencies, likelihoods[c])
+                lowest, value = mix_categories(likelihoods, steps, category_weights, weights[b], shares)
                 if scaled or lowest >= UNSCALED_LIMIT:
                     break
                 scaled = True

@@ -9,7 +9,7 @@ edge and the partial likelihoods v at its lower end, both of category c,
 and O of the edges below a node is P^T O times the message of the sibling. Outside messages are carried multiplied by
 w weight_c / L (w: weight of the pattern), which also cancels the factors of the scaled variant (see `scaling`).
 
-Blocks and layout follow `jc69_kernels`: a node owns four rows of the workspace, its message upward and then its
+Blocks and layout follow `jc69_gradient`: a node owns four rows of the workspace, its message upward and then its
 outside message; partial likelihoods are recomputed from the messages of the children, which still stand when needed.
 """
 
@@ -28,7 +28,7 @@ Index: TypeAlias = int | np.integer
 
 
 @kernel(fastmath=True)
-def _tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
+def tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
     sets, out = states[tip], tips[tip]
     one, zero = out.dtype.type(1.0), out.dtype.type(0.0)
     for p in range(BLOCK):
@@ -40,14 +40,14 @@ def _tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
 
 
 @kernel(fastmath=True)
-def _multiply(work_l: np.ndarray, work_r: np.ndarray, node_l: int, node_r: int, out: np.ndarray) -> None:
+def multiply(work_l: np.ndarray, work_r: np.ndarray, node_l: int, node_r: int, out: np.ndarray) -> None:
     left, right = work_l[node_l], work_r[node_r]
     for p in range(SIZE):
         out[p] = left[p] * right[p]
 
 
 @kernel(fastmath=True)
-def _rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
+def rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
     for p in range(BLOCK):
         v0, v1, v2, v3 = partials[p], partials[_R1 + p], partials[_R2 + p], partials[_R3 + p]
         factor, n_steps = rescaling(max(max(v0, v1), max(v2, v3)))
@@ -60,7 +60,7 @@ def _rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> No
 
 
 @kernel(fastmath=True)
-def _scale(work: np.ndarray, i: int, factors: np.ndarray) -> None:
+def scale_rows(work: np.ndarray, i: int, factors: np.ndarray) -> None:
     message = work[i]
     for p in range(BLOCK):
         message[p] *= factors[p]
@@ -70,7 +70,7 @@ def _scale(work: np.ndarray, i: int, factors: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: np.ndarray, o: Index) -> None:
+def propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: np.ndarray, o: Index) -> None:
     """work[o] = matrices[m] @ rows[v]."""
     vectors, matrix, out = rows[v], matrices[m], work[o]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
@@ -108,7 +108,7 @@ def _climb(
 
 
 @kernel(fastmath=True)
-def _pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
+def pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
     """work[i] = transpose of matrices[i] @ work[i]."""
     message, matrix = work[i], matrices[i]
     a0, a1, a2, a3 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
@@ -124,7 +124,7 @@ def _pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
-def _split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int) -> None:
+def split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int) -> None:
     up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     for p in range(SIZE):
         outside = up[p]
@@ -163,17 +163,17 @@ def _add_outer(work: np.ndarray, i: Index, rows: np.ndarray, v: Index, gradient:
         gradient[i, s + 1, 3] += b3
 
 
-# As in `jc69_kernels`, loops get whole arrays and the rows to use: making and passing on rows costs more than it seems.
-# A literal 0 would be a type of its own, for which they would be compiled again; np.int64(0) is not.
+# As in `jc69_gradient`, loops get whole arrays and the rows to use: making and passing on rows costs more than it
+# seems. A literal 0 would be a type of its own, for which they would be compiled again; np.int64(0) is not.
 
 
 @kernel()
-def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
+def upward_pass(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
             factors: np.ndarray, steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
     """Messages of all edges in one category; of the top node, which has none, the partial likelihoods."""
     n = tips.shape[0]
     partials = buffer[0]
-    _propagate(tips, np.int64(0), matrices, np.int64(0), work, np.int64(0))
+    propagate(tips, np.int64(0), matrices, np.int64(0), work, np.int64(0))
     for p in range(BLOCK):
         steps[p] = 0.0
     for i in range(n - 2):
@@ -181,16 +181,16 @@ def _upward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: 
             child: int = children[i, side]
             if child < n:
                 # only now: what was written last is still in the first-level cache when the parent reads it
-                _propagate(tips, child, matrices, child, work, child)
+                propagate(tips, child, matrices, child, work, child)
         if i == n - 3:
             break
         if scaled:
-            _multiply(work, work, children[i, 0], children[i, 1], partials)
-            _rescale(partials, factors, steps)
-            _propagate(buffer, np.int64(0), matrices, n + i, work, n + i)
+            multiply(work, work, children[i, 0], children[i, 1], partials)
+            rescale(partials, factors, steps)
+            propagate(buffer, np.int64(0), matrices, n + i, work, n + i)
         else:
             _climb(work, work, work, children[i, 0], children[i, 1], n + i, matrices)
-    _multiply(work, work, children[n - 3, 0], children[n - 3, 1], partials)
+    multiply(work, work, children[n - 3, 0], children[n - 3, 1], partials)
     for p in range(SIZE):
         work[2 * n - 3, p] = partials[p]
 
@@ -202,23 +202,23 @@ def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work
     n = tips.shape[0]
     partials = buffer[0]
     for i in range(n - 3, -1, -1):
-        _split(work, work, work, n + i, children[i, 0], children[i, 1])
+        split(work, work, work, n + i, children[i, 0], children[i, 1])
         for side in range(2):
             child = children[i, side]
             if child < n:
                 _add_outer(work, child, tips, child, gradient)
                 continue
-            _multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
+            multiply(work, work, children[child - n, 0], children[child - n, 1], partials)
             if scaled:
-                _rescale(partials, factors, steps)
+                rescale(partials, factors, steps)
             _add_outer(work, child, buffer, np.int64(0), gradient)
-            _pull_back(work, child, matrices)
+            pull_back(work, child, matrices)
             if scaled:
-                _scale(work, child, factors)
+                scale_rows(work, child, factors)
 
 
 @kernel(fastmath=True)
-def _root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, out: np.ndarray) -> None:
+def root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, out: np.ndarray) -> None:
     top, tip = work[top_node], work[0]
     f0, f1, f2, f3 = frequencies[0], frequencies[1], frequencies[2], frequencies[3]
     for p in range(BLOCK):
@@ -228,8 +228,10 @@ def _root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, 
 
 
 @kernel()
-def _mix(likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarray, pattern_weights: np.ndarray,
-         shares: np.ndarray) -> tuple[float, float]:  # fmt: skip
+def mix_categories(
+    likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarray, pattern_weights: np.ndarray,
+    shares: np.ndarray,
+) -> tuple[float, float]:  # fmt: skip
     """Mix the categories' site likelihoods, which may stand at different scales.
 
     Returns the lowest site likelihood (in the scale of its pattern) and the log-likelihood of the block; `shares`
@@ -260,7 +262,7 @@ def _mix(likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarra
 
 
 @kernel()
-def _upward_in_range(
+def upward_in_range(
     children: np.ndarray, matrices: np.ndarray, frequencies: np.ndarray, category_weights: np.ndarray,
     pattern_weights: np.ndarray, tips: np.ndarray, nodes: np.ndarray, buffer: np.ndarray, rows: np.ndarray,
     scaled: bool,
@@ -277,9 +279,9 @@ def _upward_in_range(
     while True:
         for c in range(n_categories):
             work = nodes[c % len(nodes)]
-            _upward(children, matrices[c], tips, work, buffer, factors, steps[c], scaled)
-            _root_likelihoods(work, 2 * n - 3, frequencies, likelihoods[c])
-        lowest, value = _mix(likelihoods, steps, category_weights, pattern_weights, shares)
+            upward_pass(children, matrices[c], tips, work, buffer, factors, steps[c], scaled)
+            root_likelihoods(work, 2 * n - 3, frequencies, likelihoods[c])
+        lowest, value = mix_categories(likelihoods, steps, category_weights, pattern_weights, shares)
         if scaled or lowest >= limit:
             break
         scaled = True
@@ -368,9 +370,9 @@ def general_kernel(
     scaled_trees = np.zeros(trees[1], np.bool_)
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b], tips, i)
+            tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
-            value, scaled, scaled_trees[t] = _upward_in_range(
+            value, scaled, scaled_trees[t] = upward_in_range(
                 children[t], matrices[t], frequencies[t], category_weights[t], weights[b], tips, nodes, buffer, rows,
                 scaled_trees[t],
             )  # fmt: skip
@@ -380,7 +382,7 @@ def general_kernel(
             for c in range(n_categories - 1, -1, -1):
                 work = nodes[c % len(nodes)]
                 if len(nodes) == 1 and c < n_categories - 1:
-                    _upward(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled)
+                    upward_pass(children[t], matrices[t, c], tips, work, buffer, factors, steps[c], scaled)
                 weight_gradient[t, c] += _root(
                     work, tips, frequencies[t], category_weights[t, c], likelihoods[c], shares[c],
                     matrix_gradient[t, c], frequency_gradient[t],

@@ -1,8 +1,8 @@
 """Compiled Hessians of the log-likelihood in the branch lengths, for any model of four states.
 
-With the letters of `second_general_kernels`, of one category: U_u, the outside message at the lower end of the edge u
+With the letters of `general_diagonal`, of one category: U_u, the outside message at the lower end of the edge u
 above a node (times w weight_c / L), W_u = P'_u^T O_u, and D_i, the derivative of a message in the length of an edge i
-at or below its own edge, carried up the tree. As in `hessian_kernels`,
+at or below its own edge, carried up the tree. As in `jc69_hessian`,
 
 * edges i and j that meet at node u, coming from different children: w L_ij / L is the sum over states of U_u D_i D_j;
 * edge i below edge u: it is W_u . v_i, where v_i is D_i times the message of the sibling; then D_i becomes P_u v_i;
@@ -20,22 +20,22 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
     SIZE,
     Index,
-    _multiply,
-    _propagate,
-    _pull_back,
-    _rescale,
-    _scale,
-    _tip_partials,
-    _upward_in_range,
+    multiply,
+    propagate,
+    pull_back,
+    rescale,
+    scale_rows,
+    tip_partials,
+    upward_in_range,
 )
-from vbpi_mix.felsenstein.cpu.jc69_hessian import _dots_1x4, _dots_4x2, _positions
+from vbpi_mix.felsenstein.cpu.jc69_hessian import dots_1x4, dots_4x2, postorder_positions
 
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 _BUFFER_ROWS = 4
 
 
 @kernel(fastmath=True)
-def _dot(rows: np.ndarray, i: Index, others: np.ndarray, j: Index) -> float:
+def dot_rows(rows: np.ndarray, i: Index, others: np.ndarray, j: Index) -> float:
     first, second = rows[i], others[j]
     total = 0.0
     for p in range(SIZE):
@@ -103,14 +103,14 @@ def _dots_of_rows(buffer: np.ndarray, rows: int, tangents: np.ndarray, many: tup
     last = many[1] - 1
     if rows == _BUFFER_ROWS:
         for j in range(many[0], many[1], 2):
-            _dots_4x2(buffer, tangents, j, min(j + 1, last), products)
+            dots_4x2(buffer, tangents, j, min(j + 1, last), products)
             for row in range(rows):
                 for column in range(min(2, many[1] - j)):
                     hessian[i + row, j + column] += products[row, column]
         return
     for row in range(rows):
         for j in range(many[0], many[1], 4):
-            _dots_1x4(buffer, row, tangents, j, last, products)
+            dots_1x4(buffer, row, tangents, j, last, products)
             for column in range(min(4, many[1] - j)):
                 hessian[i + row, j + column] += products[0, column]
 
@@ -127,7 +127,7 @@ def _add_scores(scores: np.ndarray, weights: np.ndarray, buffer: np.ndarray, pro
                 buffer[row, p] = -scores[i + row, p] / weights[p] if weights[p] > 0.0 else 0.0
         _dots_of_rows(buffer, rows, scores, (i + rows, n_edges), products, i, hessian)
         for row in range(rows):
-            _dots_1x4(buffer, row, scores, i, i + rows - 1, products)
+            dots_1x4(buffer, row, scores, i, i + rows - 1, products)
             for column in range(rows):
                 hessian[i + row, i + column] += products[0, column] if row == column else 0.5 * products[0, column]
 
@@ -163,34 +163,34 @@ def _outside(
     last = n_edges - 1
     partials = buffer[0]
     transposed = np.transpose(first, (0, 2, 1))
-    _propagate(tips, none, first, none, tangents, last)
+    propagate(tips, none, first, none, tangents, last)
     _top(up, top, frequencies, weight, shares, out, weighted, tangents)
     _add_score(out, 0, tangents, last, scores)
-    _propagate(tips, none, second, none, weighted, none)
-    hessian[last, last] += _dot(out, 0, weighted, 0)
+    propagate(tips, none, second, none, weighted, none)
+    hessian[last, last] += dot_rows(out, 0, weighted, 0)
     for i in range(n - 3, -1, -1):
         for side in range(2):
             child: int = children[i, side]
             sibling: int = children[i, 1 - side]
             position: int = starts[child] + sizes[child] - 1
-            _multiply(out, up, n + i, sibling, out[child])
+            multiply(out, up, n + i, sibling, out[child])
             if child < n:
-                _propagate(tips, child, first, child, tangents, position)
-                _propagate(tips, child, second, child, weighted, child)
+                propagate(tips, child, first, child, tangents, position)
+                propagate(tips, child, second, child, weighted, child)
             else:
-                _multiply(up, up, children[child - n, 0], children[child - n, 1], partials)
+                multiply(up, up, children[child - n, 0], children[child - n, 1], partials)
                 if scaled:
-                    _rescale(partials, factors[0], steps)
+                    rescale(partials, factors[0], steps)
                     possible_factors(partials, factors[0], factors[child])
-                _propagate(buffer, none, first, child, tangents, position)
-                _propagate(buffer, none, second, child, weighted, child)
+                propagate(buffer, none, first, child, tangents, position)
+                propagate(buffer, none, second, child, weighted, child)
             _add_score(out, child, tangents, position, scores)
-            hessian[position, position] += _dot(out, child, weighted, child)
+            hessian[position, position] += dot_rows(out, child, weighted, child)
             if child >= n:
-                _propagate(out, child, transposed, child, weighted, child)
-                _pull_back(out, child, matrices)
+                propagate(out, child, transposed, child, weighted, child)
+                pull_back(out, child, matrices)
                 if scaled:
-                    _scale(out, child, factors[0])
+                    scale_rows(out, child, factors[0])
 
 
 @kernel()
@@ -210,14 +210,14 @@ def _add_pairs(
         for k in range(starts[few], end, _BUFFER_ROWS):
             rows = min(_BUFFER_ROWS, end - k)
             for row in range(rows):
-                _multiply(out, tangents, node, k + row, buffer[row])
+                multiply(out, tangents, node, k + row, buffer[row])
             _dots_of_rows(buffer, rows, tangents, (starts[many], starts[many] + sizes[many]), products, k, hessian)
         last: int = starts[node] + sizes[node] - 1
         for side in range(2):
             below, other = (left, right) if side == 0 else (right, left)
             buffer[0, :] = up[other]
             if scaled and i < n - 3:
-                _scale(buffer, 0, factors[node])
+                scale_rows(buffer, 0, factors[node])
             for k in range(starts[below], starts[below] + sizes[below]):
                 if i == n - 3:
                     hessian[k, last] += _at_top(tangents, k, buffer, weighted, node)
@@ -297,16 +297,16 @@ def general_hessian_kernel(
     pairs = np.empty((n_edges, n_edges))
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b], tips, i)
+            tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
-            value, scaled, scaled_trees[t] = _upward_in_range(
+            value, scaled, scaled_trees[t] = upward_in_range(
                 children[t], matrices[t], frequencies, category_weights, weights[b], tips, nodes, buffer, rows,
                 scaled_trees[t],
             )  # fmt: skip
             values[t] += value
             if not np.isfinite(values[t]):
                 continue
-            _positions(children[t], starts, sizes, edges)
+            postorder_positions(children[t], starts, sizes, edges)
             scores[:] = 0.0
             for c in range(n_categories):
                 up, steps = nodes[c], rows[n_categories + c]
@@ -319,5 +319,5 @@ def general_hessian_kernel(
                            products, scaled, hessian[t])  # fmt: skip
             _add_scores(scores, weights[b], buffer, products, hessian[t])
     for t in range(trees[0], trees[1]):
-        _positions(children[t], starts, sizes, edges)
+        postorder_positions(children[t], starts, sizes, edges)
         _by_edges(edges, pairs, hessian[t])

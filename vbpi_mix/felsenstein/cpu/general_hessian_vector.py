@@ -1,6 +1,6 @@
 """Compiled products of the Hessian with one vector per tree, for any model of four states.
 
-The derivative of everything in `second_general_kernels` along a direction, written with a dot; the direction x enters
+The derivative of everything in `general_diagonal` along a direction, written with a dot; the direction x enters
 only by Pdot = x P' and P'dot = x P'' of every edge. Beside each message m its derivative, beside each outside message
 (times w weight_c / L) its own:
 
@@ -17,15 +17,15 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
     SIZE,
     Index,
-    _multiply,
-    _propagate,
-    _pull_back,
-    _rescale,
-    _scale,
-    _tip_partials,
-    _upward_in_range,
+    multiply,
+    propagate,
+    pull_back,
+    rescale,
+    scale_rows,
+    tip_partials,
+    upward_in_range,
 )
-from vbpi_mix.felsenstein.cpu.general_hessian import _dot, possible_factors
+from vbpi_mix.felsenstein.cpu.general_hessian import dot_rows, possible_factors
 
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
@@ -65,12 +65,12 @@ def _partials(children: np.ndarray, node: int, up: np.ndarray, up_dots: np.ndarr
     n: int = children.shape[0] + 2
     left: int = children[node - n, 0]
     right: int = children[node - n, 1]
-    _multiply(up, up, left, right, buffer[0])
+    multiply(up, up, left, right, buffer[0])
     _multiply_tangents(up, up_dots, up, up_dots, left, right, buffer[1])
     if scaled:
-        _rescale(buffer[0], factors[0], steps)
+        rescale(buffer[0], factors[0], steps)
         possible_factors(buffer[0], factors[0], factors[1])
-        _scale(buffer, 1, factors[1])
+        scale_rows(buffer, 1, factors[1])
 
 
 @kernel()
@@ -81,10 +81,10 @@ def _upward_tangents(children: np.ndarray, matrices: np.ndarray, matrix_dots: np
     n = len(tips)
     none, one = np.int64(0), np.int64(1)
     for tip in range(n):
-        _propagate(tips, tip, matrix_dots, tip, up_dots, tip)
+        propagate(tips, tip, matrix_dots, tip, up_dots, tip)
     for node in range(n, 2 * n - 3):
         _partials(children, node, up, up_dots, buffer, factors, steps, scaled)
-        _propagate(buffer, one, matrices, node, up_dots, node)
+        propagate(buffer, one, matrices, node, up_dots, node)
         _add_propagated(buffer, none, matrix_dots, node, up_dots, node)
     _partials(children, 2 * n - 3, up, up_dots, buffer, factors, steps, False)
     up_dots[2 * n - 3] = buffer[1]
@@ -127,31 +127,31 @@ def _downward(
     n = len(tips)
     none, one, slope, change = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
     transposed_dots = np.transpose(matrix_dots, (0, 2, 1))
-    _propagate(tips, none, first, none, buffer, slope)
-    _propagate(tips, none, first_dots, none, buffer, change)
-    products[0] += _dot(out_dots, none, buffer, slope) + _dot(out, none, buffer, change)
+    propagate(tips, none, first, none, buffer, slope)
+    propagate(tips, none, first_dots, none, buffer, change)
+    products[0] += dot_rows(out_dots, none, buffer, slope) + dot_rows(out, none, buffer, change)
     for i in range(n - 3, -1, -1):
         for side in range(2):
             child: int = children[i, side]
             sibling: int = children[i, 1 - side]
-            _multiply(out, up, n + i, sibling, out[child])
+            multiply(out, up, n + i, sibling, out[child])
             _multiply_tangents(out, out_dots, up, up_dots, n + i, sibling, out_dots[child])
             if child < n:
-                _propagate(tips, child, first, child, buffer, slope)
-                _propagate(tips, child, first_dots, child, buffer, change)
+                propagate(tips, child, first, child, buffer, slope)
+                propagate(tips, child, first_dots, child, buffer, change)
             else:
                 _partials(children, child, up, up_dots, buffer, factors, steps, scaled)
-                _propagate(buffer, none, first, child, buffer, slope)
-                _propagate(buffer, one, first, child, buffer, change)
+                propagate(buffer, none, first, child, buffer, slope)
+                propagate(buffer, one, first, child, buffer, change)
                 _add_propagated(buffer, none, first_dots, child, buffer, change)
-            products[child] += _dot(out_dots, child, buffer, slope) + _dot(out, child, buffer, change)
+            products[child] += dot_rows(out_dots, child, buffer, slope) + dot_rows(out, child, buffer, change)
             if child >= n:
-                _pull_back(out_dots, child, matrices)
+                pull_back(out_dots, child, matrices)
                 _add_propagated(out, child, transposed_dots, child, out_dots, child)
-                _pull_back(out, child, matrices)
+                pull_back(out, child, matrices)
                 if scaled:
-                    _scale(out, child, factors[0])
-                    _scale(out_dots, child, factors[0])
+                    scale_rows(out, child, factors[0])
+                    scale_rows(out_dots, child, factors[0])
 
 
 @kernel()
@@ -209,9 +209,9 @@ def general_hessian_vector_kernel(
     scaled_trees = np.zeros(trees[1], np.bool_)
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b], tips, i)
+            tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
-            value, scaled, scaled_trees[t] = _upward_in_range(
+            value, scaled, scaled_trees[t] = upward_in_range(
                 children[t], matrices[t], frequencies, category_weights, weights[b], tips, nodes, buffer, rows,
                 scaled_trees[t],
             )  # fmt: skip

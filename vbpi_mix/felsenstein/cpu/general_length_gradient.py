@@ -6,7 +6,7 @@ its length, so that with O, the outside message at the upper end of the edge, mu
     d log L / dt = sum_c sum_p O . G_c m.
 
 Both messages are at hand when those of a node are split among its children; neither partial likelihoods nor gradients
-in the 16 entries of each matrix are needed. Upward passes, layout and scaling are those of `general_kernels`.
+in the 16 entries of each matrix are needed. Upward passes, layout and scaling are those of `general_gradient`.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ import numpy as np
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
-    _multiply,
-    _rescale,
-    _scale,
-    _tip_partials,
-    _upward,
-    _upward_in_range,
+    multiply,
+    rescale,
+    scale_rows,
+    tip_partials,
+    upward_in_range,
+    upward_pass,
 )
 
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
@@ -151,9 +151,9 @@ def _downward(children: np.ndarray, matrices: np.ndarray, g: np.ndarray, n: int,
             for side in range(2):
                 child = children[i, side]
                 if child >= n:
-                    _multiply(work, work, children[child - n, 0], children[child - n, 1], below)
-                    _rescale(below, factors, steps)
-                    _scale(work, child, factors)
+                    multiply(work, work, children[child - n, 0], children[child - n, 1], below)
+                    rescale(below, factors, steps)
+                    scale_rows(work, child, factors)
 
 
 @kernel()
@@ -201,9 +201,9 @@ def length_kernel(
     scaled_trees = np.zeros(trees[1], np.bool_)
     for b in range(blocks[0], blocks[1]):
         for i in range(n):
-            _tip_partials(states[b], tips, i)
+            tip_partials(states[b], tips, i)
         for t in range(trees[0], trees[1]):
-            value, scaled, scaled_trees[t] = _upward_in_range(
+            value, scaled, scaled_trees[t] = upward_in_range(
                 children[t], matrices[t], frequencies, category_weights, weights[b], tips, nodes, buffer, rows,
                 scaled_trees[t],
             )  # fmt: skip
@@ -213,7 +213,9 @@ def length_kernel(
             for c in range(n_categories - 1, -1, -1):
                 work = nodes[c % len(nodes)]
                 if len(nodes) == 1 and c < n_categories - 1:
-                    _upward(children[t], matrices[t, c], tips, work, buffer, factors, rows[n_categories + c], scaled)
+                    upward_pass(
+                        children[t], matrices[t, c], tips, work, buffer, factors, rows[n_categories + c], scaled
+                    )
                 gradient[t, 0] += _root_slope(
                     work, 2 * n - 3, frequencies, category_weights[c], shares[c], generators[c]
                 )

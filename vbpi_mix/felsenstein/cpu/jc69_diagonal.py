@@ -1,7 +1,7 @@
 """Compiled first and second derivatives of the JC69 log-likelihood in each branch length by itself.
 
-With the letters of `jc69_kernels`, the likelihood L of a pattern is linear in e = exp(-4t/3) of each edge, so that with
-x = w sum(O) sum(v) / (4 L), of which the gradient is made,
+With the letters of `jc69_gradient`, the likelihood L of a pattern is linear in e = exp(-4t/3) of each edge, so that
+with x = w sum(O) sum(v) / (4 L), of which the gradient is made,
 
     d^2 log L / dt^2 = (4/3)^2 x (1 - x / w),
 
@@ -11,7 +11,7 @@ and the second derivatives cost one more number per edge and pattern.
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, SIZE, _log_likelihood, _rescale_up, _sum_last_row, _upward
+from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, SIZE, log_likelihood, rescale_up, sum_last_row, upward_pass
 from vbpi_mix.felsenstein.cpu.scaling import UNSCALED_LIMIT
 
 __all__ = ["BLOCK", "SIZE", "diagonal_kernel"]
@@ -24,7 +24,7 @@ def _split(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int,
     e_left: float, a_left: float, e_right: float, a_right: float, inverse: np.ndarray,
 ) -> tuple[float, float, float, float]:  # fmt: skip
-    """As in `jc69_kernels`, with the sums of x^2 / w besides those of x."""
+    """As in `jc69_gradient`, with the sums of x^2 / w besides those of x."""
     up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     l_sum = r_sum = l_square = r_square = 0.0
     for p in range(BLOCK):
@@ -62,7 +62,7 @@ def _sum_last_squares(work: np.ndarray, i: int, inverse: np.ndarray) -> float:
 
 
 @kernel()
-def _inverses(weights: np.ndarray, inverse: np.ndarray, root: np.ndarray, inverse_root: np.ndarray) -> None:
+def inverses(weights: np.ndarray, inverse: np.ndarray, root: np.ndarray, inverse_root: np.ndarray) -> None:
     """1 / w, sqrt(w) and 1 / sqrt(w) of pattern weights w; all zero where w is."""
     for p in range(BLOCK):
         positive = weights[p] > 0.0
@@ -72,7 +72,7 @@ def _inverses(weights: np.ndarray, inverse: np.ndarray, root: np.ndarray, invers
 
 
 @kernel()
-def _edge_factors(lengths: np.ndarray, e: np.ndarray, a: np.ndarray) -> None:
+def edge_factors(lengths: np.ndarray, e: np.ndarray, a: np.ndarray) -> None:
     for edge in range(len(lengths)):
         exponent = -4.0 / 3.0 * lengths[edge]
         e[edge] = np.exp(exponent)
@@ -80,14 +80,14 @@ def _edge_factors(lengths: np.ndarray, e: np.ndarray, a: np.ndarray) -> None:
 
 
 @kernel()
-def _upward_in_range(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
+def upward_in_range(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
                      work: np.ndarray, steps: np.ndarray) -> tuple[float, bool]:  # fmt: skip
-    """Messages as `jc69_kernels._upward` leaves them; the log-likelihood, and whether they had to be scaled."""
+    """Messages as `jc69_gradient.upward_pass` leaves them; the log-likelihood, and whether they had to be scaled."""
     scaled = False
-    if _upward(children, states, weights, e, a, work, steps, False) < UNSCALED_LIMIT:
+    if upward_pass(children, states, weights, e, a, work, steps, False) < UNSCALED_LIMIT:
         scaled = True
-        _upward(children, states, weights, e, a, work, steps, True)
-    return _log_likelihood(work[2 * states.shape[0] - 3][_R4:], weights, steps), scaled
+        upward_pass(children, states, weights, e, a, work, steps, True)
+    return log_likelihood(work[2 * states.shape[0] - 3][_R4:], weights, steps), scaled
 
 
 @kernel()
@@ -131,21 +131,21 @@ def diagonal_kernel(
         for p in range(BLOCK):
             total_weight += weights[b, p]
     for t in range(trees[0], trees[1]):
-        _edge_factors(lengths[t], e, a)
+        edge_factors(lengths[t], e, a)
         sums[:] = 0.0
         squares[:] = 0.0
         values[t] = 0.0
         for b in range(blocks[0], blocks[1]):
-            _inverses(weights[b], inverse, rows[1], rows[2])
-            value, scaled = _upward_in_range(children[t], states[b], weights[b], e, a, work, steps)
+            inverses(weights[b], inverse, rows[1], rows[2])
+            value, scaled = upward_in_range(children[t], states[b], weights[b], e, a, work, steps)
             values[t] += value
-            sums[0] += _sum_last_row(work, 0)
+            sums[0] += sum_last_row(work, 0)
             squares[0] += _sum_last_squares(work, 0, inverse)
             for i in range(n - 3, -1, -1):
                 left: int = children[t, i, 0]
                 right: int = children[t, i, 1]
                 if scaled and i < n - 3:
-                    _rescale_up(work, work, work, n + i, left, right)
+                    rescale_up(work, work, work, n + i, left, right)
                 l_sum, r_sum, l_square, r_square = _split(
                     work, work, work, n + i, left, right, e[left], a[left], e[right], a[right], inverse
                 )

@@ -118,7 +118,7 @@ def _split(
 
 
 @kernel(fastmath=True)
-def _rescale_up(
+def rescale_up(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int
 ) -> None:
     """Multiply a node's outside message by the factor that the upward pass gave its partial likelihoods."""
@@ -162,7 +162,7 @@ def _join(
 
 
 @kernel(fastmath=True)
-def _sum_last_row(work: np.ndarray, i: int) -> float:
+def sum_last_row(work: np.ndarray, i: int) -> float:
     node = work[i]
     total = 0.0
     for p in range(BLOCK):
@@ -171,7 +171,7 @@ def _sum_last_row(work: np.ndarray, i: int) -> float:
 
 
 @kernel()
-def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndarray) -> float:
+def log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndarray) -> float:
     total = 0.0
     for p in range(BLOCK):
         total += weights[p] * (np.log(np.float64(likelihoods[p])) - LOG_STEP * steps[p])
@@ -183,7 +183,7 @@ def _log_likelihood(likelihoods: np.ndarray, weights: np.ndarray, steps: np.ndar
 
 
 @kernel()
-def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
+def upward_pass(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
             work: np.ndarray, steps: np.ndarray, scaled: bool) -> float:  # fmt: skip
     n: int = states.shape[0]
     for i in range(n):
@@ -203,12 +203,12 @@ def _upward(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np
 def _downward(children: np.ndarray, e: np.ndarray, a: np.ndarray, work: np.ndarray, scaled: bool,
               sums: np.ndarray) -> None:  # fmt: skip
     n: int = children.shape[0] + 2
-    sums[0] += _sum_last_row(work, 0)
+    sums[0] += sum_last_row(work, 0)
     for i in range(n - 3, -1, -1):
         left: int = children[i, 0]
         right: int = children[i, 1]
         if scaled and i < n - 3:
-            _rescale_up(work, work, work, n + i, left, right)
+            rescale_up(work, work, work, n + i, left, right)
         l_sum, r_sum = _split(work, work, work, n + i, left, right, e[left], a[left], e[right], a[right])
         sums[left] += l_sum
         sums[right] += r_sum
@@ -264,12 +264,12 @@ def jc69_kernel(
         for b in range(blocks[0], blocks[1]):
             scaled = scaled and scaled_next(steps)
             if not scaled:
-                scaled = _upward(children[t], states[b], weights[b], e, a, work, steps, False) < limit
+                scaled = upward_pass(children[t], states[b], weights[b], e, a, work, steps, False) < limit
             if scaled:
-                lowest = _upward(children[t], states[b], weights[b], e, a, work, steps, True)
+                lowest = upward_pass(children[t], states[b], weights[b], e, a, work, steps, True)
                 if work.itemsize == 4 and lowest < UNSCALED_LIMIT_FLOAT32:
                     value = np.nan
-            value += _log_likelihood(work[2 * n - 3][_R4:], weights[b], steps)
+            value += log_likelihood(work[2 * n - 3][_R4:], weights[b], steps)
             if with_gradient:
                 _downward(children[t], e, a, work, scaled, sums)
         values[t] = value

@@ -1,6 +1,6 @@
 """Compiled Hessians of the JC69 log-likelihood in the branch lengths.
 
-With the letters of `jc69_kernels`, the derivative of a message in the length of its own edge is
+With the letters of `jc69_gradient`, the derivative of a message in the length of its own edge is
 -4/3 (m - sum(v) / 4). D_i, this without the factor -4/3 for edge i, is carried up the tree. For two edges,
 
     d^2 log L / ds dt = L_st / L - (L_s / L)(L_t / L).
@@ -21,8 +21,8 @@ states and all patterns.
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.jc69_diagonal import _edge_factors, _inverses, _upward_in_range
-from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, SIZE, _rescale_up
+from vbpi_mix.felsenstein.cpu.jc69_diagonal import edge_factors, inverses, upward_in_range
+from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, SIZE, rescale_up
 from vbpi_mix.felsenstein.cpu.scaling import rescaling
 
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
@@ -30,7 +30,7 @@ _BUFFER_ROWS = 4
 
 
 @kernel(fastmath=True)
-def _send_down(
+def send_down(
     out_u: np.ndarray, up_s: np.ndarray, out_c: np.ndarray, node: int, sibling: int, child: int, e: float, a: float
 ) -> None:
     """Outside message below the edge of a child, and in row 4 the sum over its states."""
@@ -48,7 +48,7 @@ def _send_down(
 
 
 @kernel(fastmath=True)
-def _top_outside(up: np.ndarray, out: np.ndarray, top: int) -> None:
+def top_outside(up: np.ndarray, out: np.ndarray, top: int) -> None:
     message, outside = up[top], out[top]
     for p in range(BLOCK):
         o0, o1, o2, o3 = message[p], message[_R1 + p], message[_R2 + p], message[_R3 + p]
@@ -104,7 +104,7 @@ def _weigh(out_u: np.ndarray, node: int, tangents: np.ndarray, i: int, buffer: n
 
 
 @kernel(fastmath=True)
-def _dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.ndarray) -> None:
+def dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.ndarray) -> None:
     """out = products of the four rows of the buffer with tangents j and k."""
     r0, r1, r2, r3 = buffer[0], buffer[1], buffer[2], buffer[3]
     first, second = tangents[j], tangents[k]
@@ -124,7 +124,7 @@ def _dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.
 
 
 @kernel(fastmath=True)
-def _dots_1x4(buffer: np.ndarray, row: int, tangents: np.ndarray, j: int, last: int, out: np.ndarray) -> None:
+def dots_1x4(buffer: np.ndarray, row: int, tangents: np.ndarray, j: int, last: int, out: np.ndarray) -> None:
     """out[0] = products of a row of the buffer with tangents j to j + 3, or `last` where that comes first."""
     r = buffer[row]
     t0, t1, t2, t3 = tangents[j], tangents[min(j + 1, last)], tangents[min(j + 2, last)], tangents[min(j + 3, last)]
@@ -149,14 +149,14 @@ def _cross(out: np.ndarray, node: int, tangents: np.ndarray, few: tuple[int, int
             _weigh(out, node, tangents, i + row, buffer, row)
         if rows == _BUFFER_ROWS:
             for j in range(many[0], many[1], 2):
-                _dots_4x2(buffer, tangents, j, min(j + 1, last), products)
+                dots_4x2(buffer, tangents, j, min(j + 1, last), products)
                 for row in range(rows):
                     for column in range(min(2, many[1] - j)):
                         hessian[i + row, j + column] += products[row, column]
             continue
         for row in range(rows):
             for j in range(many[0], many[1], 4):
-                _dots_1x4(buffer, row, tangents, j, last, products)
+                dots_1x4(buffer, row, tangents, j, last, products)
                 for column in range(min(4, many[1] - j)):
                     hessian[i + row, j + column] += products[0, column]
 
@@ -200,7 +200,7 @@ def _raise(
 
 
 @kernel()
-def _positions(children: np.ndarray, starts: np.ndarray, sizes: np.ndarray, edges: np.ndarray) -> None:
+def postorder_positions(children: np.ndarray, starts: np.ndarray, sizes: np.ndarray, edges: np.ndarray) -> None:
     """Number edges by post-order, tips at their places.
 
     Arguments:
@@ -232,14 +232,14 @@ def _outside(children: np.ndarray, e: np.ndarray, a: np.ndarray, up: np.ndarray,
     Scaled, rows 0 to 3 of an internal node get the factor of its partial likelihoods; row 4 does not.
     """
     n: int = children.shape[0] + 2
-    _top_outside(up, out, 2 * n - 3)
+    top_outside(up, out, 2 * n - 3)
     for i in range(n - 3, -1, -1):
         left: int = children[i, 0]
         right: int = children[i, 1]
         if scaled and i < n - 3:
-            _rescale_up(out, up, up, n + i, left, right)
-        _send_down(out, up, out, n + i, right, left, e[left], a[left])
-        _send_down(out, up, out, n + i, left, right, e[right], a[right])
+            rescale_up(out, up, up, n + i, left, right)
+        send_down(out, up, out, n + i, right, left, e[left], a[left])
+        send_down(out, up, out, n + i, left, right, e[right], a[right])
 
 
 @kernel()
@@ -317,13 +317,13 @@ def hessian_kernel(
     edges = np.empty(n_edges, dtype=np.int64)
     pairs = np.empty((n_edges, n_edges))
     for t in range(trees[0], trees[1]):
-        _edge_factors(lengths[t], e, a)
-        _positions(children[t], starts, sizes, edges)
+        edge_factors(lengths[t], e, a)
+        postorder_positions(children[t], starts, sizes, edges)
         pairs[:] = 0.0
         values[t] = 0.0
         for b in range(blocks[0], blocks[1]):
-            _inverses(weights[b], rows[0], rows[1], rows[2])
-            value, scaled = _upward_in_range(children[t], states[b], weights[b], e, a, up, steps)
+            inverses(weights[b], rows[0], rows[1], rows[2])
+            value, scaled = upward_in_range(children[t], states[b], weights[b], e, a, up, steps)
             values[t] += value
             if values[t] == -np.inf:
                 break

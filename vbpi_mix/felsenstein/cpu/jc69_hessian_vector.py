@@ -1,6 +1,6 @@
 """Compiled products of the Hessian of the JC69 log-likelihood with one vector per tree.
 
-The derivative of everything in `jc69_kernels` along a direction: beside each message m its derivative, beside each
+The derivative of everything in `jc69_gradient` along a direction: beside each message m its derivative, beside each
 outside message U (times w / (4 L)) its own, both by one pass. With s, the direction times -4/3,
 
     m' = e v' + a sum(v') + s (m - sum(v) / 4),    U' = e O' + a sum(O') + s (U - sum(O) / 4),
@@ -12,9 +12,9 @@ Row 4 of a node is the sum of its partial likelihoods or of its outside message,
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.jc69_diagonal import _edge_factors, _upward_in_range
-from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, _rescale_up
-from vbpi_mix.felsenstein.cpu.jc69_hessian import _send_down, _top_outside
+from vbpi_mix.felsenstein.cpu.jc69_diagonal import edge_factors, upward_in_range
+from vbpi_mix.felsenstein.cpu.jc69_gradient import BLOCK, rescale_up
+from vbpi_mix.felsenstein.cpu.jc69_hessian import send_down, top_outside
 from vbpi_mix.felsenstein.cpu.scaling import rescaling
 
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
@@ -136,12 +136,12 @@ def _downward_tangents(children: np.ndarray, e: np.ndarray, a: np.ndarray, s: np
         if scaled and i < n - 3:
             left: int = children[i, 0]
             right: int = children[i, 1]
-            _rescale_up(out, up, up, node, left, right)
-            _rescale_up(out_tangents, up, up, node, left, right)
+            rescale_up(out, up, up, node, left, right)
+            rescale_up(out_tangents, up, up, node, left, right)
         for side in range(2):
             child: int = children[i, side]
             sibling: int = children[i, 1 - side]
-            _send_down(out, up, out, node, sibling, child, e[child], a[child])
+            send_down(out, up, out, node, sibling, child, e[child], a[child])
             _product(out[node], out_tangents[node], up[sibling], up_tangents[sibling], out_tangents[child], False)
             result[child] += _dot_last(out_tangents[child], up[child]) + _dot_last(out[child], up_tangents[child])
             _pass_tangent(out_tangents[child], out[child], e[child], a[child], s[child])
@@ -189,13 +189,13 @@ def hessian_vector_kernel(
     result = np.empty(n_edges)
     steps = up[2 * n - 2][:BLOCK]
     for t in range(trees[0], trees[1]):
-        _edge_factors(lengths[t], e, a)
+        edge_factors(lengths[t], e, a)
         for edge in range(n_edges):
             s[edge] = -4.0 / 3.0 * vectors[t, edge]
             result[edge] = 0.0
         values[t] = 0.0
         for b in range(blocks[0], blocks[1]):
-            value, scaled = _upward_in_range(children[t], states[b], weights[b], e, a, up, steps)
+            value, scaled = upward_in_range(children[t], states[b], weights[b], e, a, up, steps)
             values[t] += value
             if values[t] == -np.inf:
                 break
@@ -203,7 +203,7 @@ def hessian_vector_kernel(
             for p in range(BLOCK):
                 up[0, _R4 + p] = (up[0, p] + up[0, _R1 + p]) + (up[0, _R2 + p] + up[0, _R3 + p])
             _upward_tangents(children[t], e, a, s, up, up_tangents, scaled)
-            _top_outside(up, out, top)
+            top_outside(up, out, top)
             left, right = children[t, n - 3, 0], children[t, n - 3, 1]
             result[0] += _join_tangents(
                 up[left], up[right], up_tangents[top], up[0], up_tangents[0], out[top], out_tangents[top]

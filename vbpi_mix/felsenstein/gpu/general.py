@@ -1,7 +1,7 @@
-"""The kernels of `triton_kernels` for any model of four states with C rate categories.
+"""The kernels of `gpu.jc69` for any model of four states with C rate categories.
 
-Programs, workspace and scaling are as described there; formulas are those of `general_kernels`. The categories of a
-pattern, which end at different powers of two, are mixed at the largest of them.
+Programs, workspace and scaling are as described there; formulas are those of `cpu.general_gradient`. The categories of
+a pattern, which end at different powers of two, are mixed at the largest of them.
 """
 
 # Triton types arguments when it compiles, and its constants are written in capitals.
@@ -11,7 +11,7 @@ pattern, which end at different powers of two, are mixed at the largest of them.
 import triton
 import triton.language as tl
 
-from vbpi_mix.felsenstein.gpu.jc69 import _exp2, _load4, _power, _store4, _tip
+from vbpi_mix.felsenstein.gpu.jc69 import exp2, load4, power_of_two, store4, tip_indicators
 
 
 @triton.jit
@@ -60,10 +60,10 @@ def _message(
     """Message on the edge above a node; `matrices` points at edge 0 of the program's tree and category."""
     if node < n:
         matrix = matrices + node * n_categories * 16
-        b0, b1, b2, b3 = _tip(states + node * n_columns, tl.load(matrix))
+        b0, b1, b2, b3 = tip_indicators(states + node * n_columns, tl.load(matrix))
         m0, m1, m2, m3 = _multiply(matrix, b0, b1, b2, b3)
     else:
-        m0, m1, m2, m3 = _load4(slots + (node - n) * (4 * BLOCK), BLOCK)
+        m0, m1, m2, m3 = load4(slots + (node - n) * (4 * BLOCK), BLOCK)
     return m0, m1, m2, m3
 
 
@@ -116,7 +116,7 @@ def general_up(
             l0, l1, l2, l3 = _message(left, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
             r0, r1, r2, r3 = _message(right, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
             v0, v1, v2, v3 = l0 * r0, l1 * r1, l2 * r2, l3 * r3
-            factor, step = _power(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
+            factor, step = power_of_two(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
             k += step
             v0 *= factor
             v1 *= factor
@@ -124,16 +124,16 @@ def general_up(
             v3 *= factor
             if i < n - 3:
                 v0, v1, v2, v3 = _multiply(of_c + (n + i) * n_categories * 16, v0, v1, v2, v3)
-            _store4(slots + i * (4 * BLOCK), v0, v1, v2, v3, BLOCK)
+            store4(slots + i * (4 * BLOCK), v0, v1, v2, v3, BLOCK)
             tl.debug_barrier()
-        v0, v1, v2, v3 = _load4(slots + (n - 3) * (4 * BLOCK), BLOCK)
+        v0, v1, v2, v3 = load4(slots + (n - 3) * (4 * BLOCK), BLOCK)
         t0, t1, t2, t3 = _message(0, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
         likelihood = (tl.load(frequencies) * v0 * t0 + tl.load(frequencies + 1) * v1 * t1) + (
             tl.load(frequencies + 2) * v2 * t2 + tl.load(frequencies + 3) * v3 * t3
         )
         tl.store(mixing + 3 * BLOCK * c, likelihood)
         tl.store(mixing + 3 * BLOCK * c + BLOCK, k.to(likelihood.dtype))
-        _, step = _power(likelihood, FLOAT64)
+        _, step = power_of_two(likelihood, FLOAT64)
         base = tl.where(tl.load(category_weights + c) * likelihood > 0, tl.maximum(base, k + step), base)
     tl.debug_barrier()
     limit = 1000 if FLOAT64 else 100
@@ -141,13 +141,13 @@ def general_up(
     for c in range(n_categories):
         k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
         part = tl.load(category_weights + c) * tl.load(mixing + 3 * BLOCK * c)
-        mixture += tl.where(part == 0, 0.0, part * _exp2(k - base, FLOAT64))
+        mixture += tl.where(part == 0, 0.0, part * exp2(k - base, FLOAT64))
     for c in range(n_categories):
         k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
         # A category of likelihood zero may stand at a power out of range, where its derivatives are beyond numbers.
         # They count as zero, as in the other kernels.
         known = (tl.load(mixing + 3 * BLOCK * c) > 0) | (k - base < limit)
-        share = tl.where(known & (mixture > 0), weight / mixture * _exp2(k - base, FLOAT64), 0.0)
+        share = tl.where(known & (mixture > 0), weight / mixture * exp2(k - base, FLOAT64), 0.0)
         tl.store(mixing + 3 * BLOCK * c + 2 * BLOCK, share)
     log = tl.where(weight > 0, weight * tl.log(mixture), 0.0)
     tl.store(logs + program, tl.sum(log.to(tl.float64), axis=0))
@@ -199,7 +199,7 @@ def general_down(
         tl.store(of_weights + program * n_categories + c, tl.sum(share * tl.load(mixed), axis=0))
         share *= tl.load(category_weights + c)
         top = slots + (n - 3) * (4 * BLOCK)
-        v0, v1, v2, v3 = _load4(top, BLOCK)
+        v0, v1, v2, v3 = load4(top, BLOCK)
         t0, t1, t2, t3 = _message(0, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
         sums = of_frequencies + (program * n_categories + c) * 4
         _store_row(sums, share, v0 * t0, v1 * t1, v2 * t2, v3 * t3)
@@ -207,9 +207,9 @@ def general_down(
         s1 = share * tl.load(frequencies + 1)
         s2 = share * tl.load(frequencies + 2)
         s3 = share * tl.load(frequencies + 3)
-        b0, b1, b2, b3 = _tip(sets, share)
+        b0, b1, b2, b3 = tip_indicators(sets, share)
         _store_outer(out, s0 * v0, s1 * v1, s2 * v2, s3 * v3, b0, b1, b2, b3)
-        _store4(top, s0 * t0, s1 * t1, s2 * t2, s3 * t3, BLOCK)
+        store4(top, s0 * t0, s1 * t1, s2 * t2, s3 * t3, BLOCK)
         tl.debug_barrier()
         for j in range(n - 2):
             i = n - 3 - j
@@ -217,9 +217,9 @@ def general_down(
             right = tl.load(children + 2 * i + 1)
             l0, l1, l2, l3 = _message(left, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
             r0, r1, r2, r3 = _message(right, n, sets, n_columns, slots, of_c, n_categories, BLOCK)
-            u0, u1, u2, u3 = _load4(slots + i * (4 * BLOCK), BLOCK)
+            u0, u1, u2, u3 = load4(slots + i * (4 * BLOCK), BLOCK)
             v0, v1, v2, v3 = l0 * r0, l1 * r1, l2 * r2, l3 * r3
-            factor, _ = _power(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
+            factor, _ = power_of_two(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
             if j > 0:  # the slot of the top node already holds what the others get here
                 edge = (n + i) * n_categories * 16
                 _store_outer(out + edge, u0, u1, u2, u3, v0 * factor, v1 * factor, v2 * factor, v3 * factor)
@@ -233,13 +233,13 @@ def general_down(
             l2, r2 = u2 * r2, u2 * l2
             l3, r3 = u3 * r3, u3 * l3
             if left >= n:
-                _store4(slots + (left - n) * (4 * BLOCK), l0, l1, l2, l3, BLOCK)
+                store4(slots + (left - n) * (4 * BLOCK), l0, l1, l2, l3, BLOCK)
             else:
-                b0, b1, b2, b3 = _tip(sets + left * n_columns, share)
+                b0, b1, b2, b3 = tip_indicators(sets + left * n_columns, share)
                 _store_outer(out + left * n_categories * 16, l0, l1, l2, l3, b0, b1, b2, b3)
             if right >= n:
-                _store4(slots + (right - n) * (4 * BLOCK), r0, r1, r2, r3, BLOCK)
+                store4(slots + (right - n) * (4 * BLOCK), r0, r1, r2, r3, BLOCK)
             else:
-                b0, b1, b2, b3 = _tip(sets + right * n_columns, share)
+                b0, b1, b2, b3 = tip_indicators(sets + right * n_columns, share)
                 _store_outer(out + right * n_categories * 16, r0, r1, r2, r3, b0, b1, b2, b3)
             tl.debug_barrier()

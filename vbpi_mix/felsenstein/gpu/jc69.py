@@ -7,9 +7,9 @@ the node, later the outside message below that edge (JC69) or above it (general)
 state sets when needed. No program reads what another has written, sums over patterns are written per block and added
 by the caller, and there are no atomic operations: equal input gives equal bits.
 
-The formulas are those of `jc69_kernels` and `general_kernels`. Every node's partial likelihoods are multiplied by the
-power of two that brings the largest into [1, 2); the sum of the exponents per pattern is kept apart from the
-likelihood, and by the outside messages, normalised by the likelihood, the factors cancel in gradients.
+The formulas are those of `cpu.jc69_gradient` and `cpu.general_gradient`. Every node's partial likelihoods are
+multiplied by the power of two that brings the largest into [1, 2); the sum of the exponents per pattern is kept apart
+from the likelihood, and by the outside messages, normalised by the likelihood, the factors cancel in gradients.
 
 Constants in the kernels are exact in single precision, since that is how Triton may read them.
 """
@@ -23,7 +23,7 @@ import triton.language as tl
 
 
 @triton.jit
-def _power(largest, FLOAT64: tl.constexpr):
+def power_of_two(largest, FLOAT64: tl.constexpr):
     """(2^-k, k) where 2^k <= largest < 2^(k+1); (1, 0) where that is zero, subnormal or out of range."""
     if FLOAT64:
         exponent = (largest.to(tl.int64, bitcast=True) >> 52) & 2047
@@ -39,7 +39,7 @@ def _power(largest, FLOAT64: tl.constexpr):
 
 
 @triton.jit
-def _exp2(k, FLOAT64: tl.constexpr):
+def exp2(k, FLOAT64: tl.constexpr):
     """2^k for an integer k: 0 below the normal numbers, the largest power above them."""
     if FLOAT64:
         power = ((tl.minimum(tl.maximum(k, -1023), 1023) + 1023) << 52).to(tl.float64, bitcast=True)
@@ -49,7 +49,7 @@ def _exp2(k, FLOAT64: tl.constexpr):
 
 
 @triton.jit
-def _load4(pointer, BLOCK: tl.constexpr):
+def load4(pointer, BLOCK: tl.constexpr):
     return (
         tl.load(pointer),
         tl.load(pointer + BLOCK),
@@ -59,7 +59,7 @@ def _load4(pointer, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _store4(pointer, x0, x1, x2, x3, BLOCK: tl.constexpr):
+def store4(pointer, x0, x1, x2, x3, BLOCK: tl.constexpr):
     tl.store(pointer, x0)
     tl.store(pointer + BLOCK, x1)
     tl.store(pointer + 2 * BLOCK, x2)
@@ -67,7 +67,7 @@ def _store4(pointer, x0, x1, x2, x3, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _tip(pointer, like):
+def tip_indicators(pointer, like):
     """Indicators of the four states in the sets of one tip, in the type of `like`."""
     s = tl.load(pointer).to(tl.int32)
     return (
@@ -83,14 +83,14 @@ def _jc69_message(node, n, states, n_columns, slots, e, a, BLOCK: tl.constexpr):
     """Message on the edge above a node; `states` and `slots` point at the program's patterns, `e`, `a` at its tree."""
     if node < n:
         e_tip = tl.load(e + node)
-        b0, b1, b2, b3 = _tip(states + node * n_columns, e_tip)
+        b0, b1, b2, b3 = tip_indicators(states + node * n_columns, e_tip)
         rest = tl.load(a + node) * ((b0 + b1) + (b2 + b3))
         m0 = rest + e_tip * b0
         m1 = rest + e_tip * b1
         m2 = rest + e_tip * b2
         m3 = rest + e_tip * b3
     else:
-        m0, m1, m2, m3 = _load4(slots + (node - n) * (4 * BLOCK), BLOCK)
+        m0, m1, m2, m3 = load4(slots + (node - n) * (4 * BLOCK), BLOCK)
     return m0, m1, m2, m3
 
 
@@ -130,25 +130,25 @@ def jc69_up(
         l0, l1, l2, l3 = _jc69_message(tl.load(children + 2 * i), n, sets, n_columns, slots, e, a, BLOCK)
         r0, r1, r2, r3 = _jc69_message(tl.load(children + 2 * i + 1), n, sets, n_columns, slots, e, a, BLOCK)
         v0, v1, v2, v3 = l0 * r0, l1 * r1, l2 * r2, l3 * r3
-        factor, step = _power(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
+        factor, step = power_of_two(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
         k += step
         rest = tl.load(a + n + i) * (((v0 + v1) + (v2 + v3)) * factor)
         scaled = tl.load(e + n + i) * factor
         pointer = slots + i * (4 * BLOCK)
-        _store4(pointer, rest + scaled * v0, rest + scaled * v1, rest + scaled * v2, rest + scaled * v3, BLOCK)
+        store4(pointer, rest + scaled * v0, rest + scaled * v1, rest + scaled * v2, rest + scaled * v3, BLOCK)
         tl.debug_barrier()
     l0, l1, l2, l3 = _jc69_message(tl.load(children + 2 * n - 6), n, sets, n_columns, slots, e, a, BLOCK)
     r0, r1, r2, r3 = _jc69_message(tl.load(children + 2 * n - 5), n, sets, n_columns, slots, e, a, BLOCK)
     t0, t1, t2, t3 = _jc69_message(0, n, sets, n_columns, slots, e, a, BLOCK)
     v0, v1, v2, v3 = l0 * r0, l1 * r1, l2 * r2, l3 * r3
-    factor, step = _power(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
+    factor, step = power_of_two(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
     likelihood = ((v0 * t0 + v1 * t1) + (v2 * t2 + v3 * t3)) * factor * 0.25
     weight = tl.load(weights + columns)
     log = tl.where(weight > 0, weight * tl.log(likelihood), 0.0)
     tl.store(logs + program, tl.sum(log.to(tl.float64), axis=0))
     tl.store(exponents + program, tl.sum(weight.to(tl.float64) * (k + step).to(tl.float64), axis=0))
     share = weight / (likelihood * 16.0)  # not finite at likelihood 0, where no gradient is kept
-    _store4(slots + (n - 3) * (4 * BLOCK), share * t0, share * t1, share * t2, share * t3, BLOCK)
+    store4(slots + (n - 3) * (4 * BLOCK), share * t0, share * t1, share * t2, share * t3, BLOCK)
 
 
 @triton.jit
@@ -187,9 +187,9 @@ def jc69_down(
         right = tl.load(children + 2 * i + 1)
         l0, l1, l2, l3 = _jc69_message(left, n, sets, n_columns, slots, e, a, BLOCK)
         r0, r1, r2, r3 = _jc69_message(right, n, sets, n_columns, slots, e, a, BLOCK)
-        u0, u1, u2, u3 = _load4(slots + i * (4 * BLOCK), BLOCK)
+        u0, u1, u2, u3 = load4(slots + i * (4 * BLOCK), BLOCK)
         v0, v1, v2, v3 = l0 * r0, l1 * r1, l2 * r2, l3 * r3
-        factor, _ = _power(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
+        factor, _ = power_of_two(tl.maximum(tl.maximum(v0, v1), tl.maximum(v2, v3)), FLOAT64)
         u0 *= factor
         u1 *= factor
         u2 *= factor
@@ -211,10 +211,10 @@ def jc69_down(
             rest = tl.load(a + left) * left_total
             e_edge = tl.load(e + left)
             pointer = slots + (left - n) * (4 * BLOCK)
-            _store4(pointer, rest + e_edge * l0, rest + e_edge * l1, rest + e_edge * l2, rest + e_edge * l3, BLOCK)
+            store4(pointer, rest + e_edge * l0, rest + e_edge * l1, rest + e_edge * l2, rest + e_edge * l3, BLOCK)
         if right >= n:
             rest = tl.load(a + right) * right_total
             e_edge = tl.load(e + right)
             pointer = slots + (right - n) * (4 * BLOCK)
-            _store4(pointer, rest + e_edge * r0, rest + e_edge * r1, rest + e_edge * r2, rest + e_edge * r3, BLOCK)
+            store4(pointer, rest + e_edge * r0, rest + e_edge * r1, rest + e_edge * r2, rest + e_edge * r3, BLOCK)
         tl.debug_barrier()

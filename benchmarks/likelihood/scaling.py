@@ -1,4 +1,4 @@
-"""Time and memory of the likelihood against taxa and patterns: python benchmarks/scaling_likelihood.py [--folder F].
+"""Time and memory of the likelihood against taxa and patterns: python -m benchmarks.likelihood.scaling [--folder F].
 
 One tree under JC69 and GTR+G4 on simulated data, value and gradient in all branch lengths, one thread and all. Each
 point is a process of its own, so that its peak of memory is its own. Writes scaling.jsonl and scaling.svg.
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import print_table, write_json_lines
-from likelihood import MODELS
-from simulate import simulate
 
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
+from benchmarks.calibration.simulate import simulate
+from benchmarks.likelihood.cpu import MODELS
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns
@@ -132,7 +132,7 @@ def curve(axis: Any, line: list[tuple[int, float, float]], column: int, label: s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "results" / "likelihood")
+    parser.add_argument("--folder", type=Path, default=RESULTS_FOLDER / "likelihood")
     parser.add_argument("--one", nargs=4, metavar=("TAXA", "PATTERNS", "MODEL", "THREADS"), help="a single point")
     arguments = parser.parse_args()
     if arguments.one is not None:
@@ -143,7 +143,7 @@ def main() -> None:
     points += [(2000, 10_000, m, 2) for m in MODELS]
     rows = []
     for point in points:
-        command = [sys.executable, __file__, "--one", *map(str, point)]
+        command = [sys.executable, "-m", "benchmarks.likelihood.scaling", "--one", *map(str, point)]
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(rows[-1], flush=True)
     print_table(rows, ["model", "n_taxa", "n_patterns", "threads", "ms", "peak_mb", "process_mb"])

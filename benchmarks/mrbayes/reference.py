@@ -1,6 +1,6 @@
 """Run MrBayes on an alignment under the default model of `vbpi-mix fit`, to compare a fit with.
 
-    python benchmarks/mrbayes_reference.py data/examples/primates.nex -o primates_mb
+    python -m benchmarks.mrbayes.reference data/examples/primates.nex -o primates_mb
     vbpi-mix compare primates_run primates_mb/mcmc.run1.t primates_mb/mcmc.run2.t --burnin 25%
 
 Jukes-Cantor without rate variation, exponential branch lengths of rate 10, uniform topologies: the same target as ours.

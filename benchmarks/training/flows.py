@@ -1,7 +1,7 @@
 """What a flow of the branch lengths is worth: bounds and importance weights after the same number of steps.
 
-    python benchmarks/flows.py DS1 --flow identity skew realnvp --iterations 6000
-    python benchmarks/flows.py --show results/flows/flows.jsonl
+    python -m benchmarks.training.flows DS1 --flow identity skew realnvp --iterations 6000
+    python -m benchmarks.training.flows --show results/flows/flows.jsonl
 
 The default start (bootstrap, growth, Laplace's weights) is made once per data set, and every flow trains from it. The
 mean training bound is that of the last thousand steps (K = 10); the rest comes from 20,000 fresh draws. Rows are added
@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import step
 import torch
-from _common import print_table
 
+from benchmarks._common import RESULTS_FOLDER, print_table
+from benchmarks.training import step
 from vbpi_mix.evaluate import evaluate_log_weights
 from vbpi_mix.evaluate.sampling import draw_batches
 from vbpi_mix.experiment import make_config
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="Adam's rate of the flow; that of the default recipe if not given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, help="of the likelihood; one per core if not given")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "flows" / "flows.jsonl")
+    parser.add_argument("--out", type=Path, default=RESULTS_FOLDER / "flows" / "flows.jsonl")
     parser.add_argument("--show", type=Path, help="print the table of a file, nothing else")
     options = parser.parse_args()
     if options.show is not None:

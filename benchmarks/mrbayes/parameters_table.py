@@ -1,4 +1,4 @@
-"""The Markdown tables of `benchmarks.parameters`."""
+"""The Markdown tables of `benchmarks.mrbayes.parameters`."""
 
 from collections.abc import Sequence
 from typing import Any

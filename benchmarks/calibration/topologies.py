@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 import vbpi_mix as vm
-from benchmarks._common import print_table
-from benchmarks.ranks import MASSES, Row, append_rows, judge, read_rows
-from benchmarks.simulate import simulate
+from benchmarks._common import RESULTS_FOLDER, print_table
+from benchmarks.calibration.ranks import MASSES, Row, append_rows, judge, read_rows
+from benchmarks.calibration.simulate import simulate
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior import PosteriorDraws
 
-RESULTS = Path(__file__).resolve().parent / "results" / "coverage" / "coverage.jsonl"
+RESULTS = RESULTS_FOLDER / "coverage" / "coverage.jsonl"
 BINS = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 RANKS = 20
 SETTINGS = ("taxa", "sites", "iterations", "components", "particles", "trees", "oversampling")

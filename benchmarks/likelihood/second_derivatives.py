@@ -1,4 +1,6 @@
-"""Time per tree of second derivatives in the branch lengths: python benchmarks/second_derivatives.py [--output FILE].
+"""Time per tree of second derivatives in the branch lengths.
+
+    python -m benchmarks.likelihood.second_derivatives [--output FILE]
 
 First they have to agree with central differences of the gradient; then gradient, diagonal, Hessian and a product with
 a vector are timed in turns, under JC69 and GTR+G4, all with the making of transition matrices. `ratio` is to the
@@ -12,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _common import alternating_medians, print_table, write_json_lines
-from problems import Problem, problem
 
+from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table, write_json_lines
+from benchmarks.likelihood.problems import Problem, problem
 from vbpi_mix.felsenstein import (
     jc69_hessian,
     jc69_hessian_vector,
@@ -118,7 +120,7 @@ def measure(data: str, model: str) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=["DS1", "DS8"])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "second_derivatives.jsonl")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "second_derivatives.jsonl")
     arguments = parser.parse_args()
     set_threads(1)
     torch.set_num_threads(1)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.mrbayes import BURN_IN, find_mrbayes, read_sample, write_data
-from benchmarks.mrbayes_reference import read_output
+from benchmarks.mrbayes.reference import read_output
+from benchmarks.mrbayes.run_topologies import BURN_IN, find_mrbayes, read_sample, write_data
 from vbpi_mix.phylo import Alignment, TreeSample
 
 _NAMES = {

@@ -1,7 +1,7 @@
 """Time of the log-likelihood and its gradient in all branch lengths, per tree, of every engine that is installed.
 
-    python benchmarks/likelihood.py [--data DS1 ...] [--models JC69 ...] [--threads 1 2] [--output FILE]
-    python benchmarks/likelihood.py --show FILE ...
+    python -m benchmarks.likelihood.cpu [--data DS1 ...] [--models JC69 ...] [--threads 1 2] [--output FILE]
+    python -m benchmarks.likelihood.cpu --show FILE ...
 
 First each engine has to give the values and gradients of the plain definition; only then are they timed, in turns, in
 one process. Times include everything a call does: checks, transition matrices, the autograd step. `gradient` is
@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peers
 import torch
-from _common import alternating_times, print_table, summary, write_json_lines
-from pair import Pair
-from peers import Evaluate, Problem
-from problems import problem as random_trees
-from simulate import simulate
 from torch import Tensor
 
+from benchmarks._common import RESULTS_FOLDER, alternating_times, print_table, summary, write_json_lines
+from benchmarks.calibration.simulate import simulate
+from benchmarks.likelihood import peers
+from benchmarks.likelihood.pair import Pair
+from benchmarks.likelihood.peers import Evaluate, Problem
+from benchmarks.likelihood.problems import problem as random_trees
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, site_patterns, stack
 
@@ -44,16 +44,6 @@ BLOCKS = {"sim200": 9, "sim1000": 5}  # of each engine's time; 15 for the others
 BLOCK_SECONDS = 0.1
 # relative: of the values, of the gradients to the largest entry
 TOLERANCE = {"float64": (1e-10, 1e-8), "float32": (1e-5, 1e-3)}
-REQUIRED = (
-    ("DS1", "JC69", "at most 105 us", lambda own, _: own <= 105),
-    ("DS8", "JC69", "at most 120 us", lambda own, _: own <= 120),
-    ("DS1", "JC69", "5 times physher", lambda own, other: other("physher") >= 5 * own),
-    ("DS8", "JC69", "4.5 times physher", lambda own, other: other("physher") >= 4.5 * own),
-    ("DS1", "JC69", "25 times torchtree", lambda own, other: other("torchtree") >= 25 * own),
-    ("DS8", "JC69", "25 times torchtree", lambda own, other: other("torchtree") >= 25 * own),
-    ("DS1", "GTR+G4", "2.5 times physher", lambda own, other: other("physher") >= 2.5 * own),
-    ("DS8", "GTR+G4", "2.5 times physher", lambda own, other: other("physher") >= 2.5 * own),
-)
 
 
 @cache
@@ -209,20 +199,6 @@ KEYS = ("data", "model", "what", "dtype")
 def report(rows: list[dict[str, Any]]) -> None:
     columns = ["data", "model", "what", "threads", "dtype", "engine", "us_per_tree", "us_fastest_block", "ratio"]
     print_table(rows, columns)
-    found = {
-        (r["data"], r["model"], r["engine"]): r["us_per_tree"]
-        for r in rows
-        if (r["what"], r["threads"], r["dtype"]) == ("gradient", 1, "float64")
-    }
-    print("\nrequired of forward and gradient, one thread, float64:")
-    for data, model, text, met in REQUIRED:
-        if (data, model, "vbpi_mix") not in found:
-            continue
-        try:
-            verdict = "yes" if met(found[data, model, "vbpi_mix"], lambda e, d=data, m=model: found[d, m, e]) else "NO"
-        except KeyError:
-            verdict = "not measured: the peer is not installed"
-        print(f"  {data} {model} {text}: {verdict}")
     figures = {(*(r[k] for k in KEYS), r["engine"], r["threads"]): r for r in rows}
     print("\ntimes as fast as one thread: medians, and in brackets fastest blocks")
     for row in rows:
@@ -252,7 +228,7 @@ def main() -> None:
     parser.add_argument("--peer-threads", nargs="+", type=int, default=[1], help="of torch, when torchtree runs")
     parser.add_argument("--dtypes", nargs="+", choices=list(DTYPES), default=list(DTYPES))
     parser.add_argument("--engines", nargs="+", help="of those installed; all")
-    folder = Path(__file__).parent / "results" / "likelihood"
+    folder = RESULTS_FOLDER / "likelihood"
     parser.add_argument("--output", type=Path, default=folder / "likelihood.jsonl")
     parser.add_argument("--show", nargs="+", type=Path, metavar="FILE", help="print the table of such files; no timing")
     arguments = parser.parse_args()

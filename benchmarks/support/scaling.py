@@ -1,6 +1,6 @@
 """Time and memory of reading many distinct trees, building their support, encoding, saving and loading it.
 
-    python -m benchmarks.scaling_support [--trees DS8.ufboot.topologies.tsv.gz] [--cases walk64 walk1000 random64]
+    python -m benchmarks.support.scaling [--trees DS8.ufboot.topologies.tsv.gz] [--cases walk64 walk1000 random64]
 
 `walkN`: distinct topologies one to eight random nearest-neighbour interchanges away from one random tree of N taxa, so
 that the support is bounded by what is near that tree, as that of a posterior is. `random64`: uniform random trees,
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._common import print_table, write_json_lines
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     parser.add_argument("--trees", type=Path, help="a file of trees to measure as well")
     parser.add_argument("--alignment", type=Path, help="the alignment that its taxa are from")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "support")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "support")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)  # tree file, JSON file of taxa: the inner process
     options = parser.parse_args()
     if options.measure:
@@ -157,7 +157,7 @@ def main() -> None:
         for name, path, taxa in jobs:
             names = Path(folder) / "taxa.json"
             names.write_text(json.dumps(taxa), encoding="utf-8")
-            command = [sys.executable, "-m", "benchmarks.scaling_support", "--measure", str(path), str(names)]
+            command = [sys.executable, "-m", "benchmarks.support.scaling", "--measure", str(path), str(names)]
             load = os.getloadavg()[0]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:

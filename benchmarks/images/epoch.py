@@ -1,6 +1,6 @@
 """Seconds per epoch of the image models: component heads at once against a loop over components, and growth with A.
 
-    python -m benchmarks.images [--scale small|published] [--batch 100] [--rounds 5] [--components 200]
+    python -m benchmarks.images.epoch [--scale small|published] [--batch 100] [--rounds 5] [--components 200]
         [--loops-only] [--output FILE]
 
 First the gate: heads at once and a plain loop over components, with the one-hot input concatenated to the features as
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks._common import print_table, write_json_lines
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
 from vbpi_mix.estimators import Objective
 from vbpi_mix.images import MISVAE, SEMVAE, DiagonalGaussians, MixtureVAE
 from vbpi_mix.images.heads import ComponentHead, ComponentLinear
@@ -32,7 +32,6 @@ ROWS = (
     ("S2S", "s2s", 1, (5, 20, 100, 200)),
     ("SEMVAE S2A", "s2a", 1, (1, 2, 5, 10)),
 )
-TARGET = 5.0
 
 
 class LoopedMixture(nn.Module):
@@ -167,9 +166,8 @@ def main() -> None:
     print_table(rows, ["what", "A", "seconds_per_epoch", "fastest", "ratio_to_s2a_at_once", "ratio_of_fastest"])
     for row in rows:
         if row["what"].startswith("loop"):
-            met = "met" if row["ratio_of_fastest"] >= TARGET else "MISSED"
-            print(f"{row['what']}: {row['ratio_of_fastest']:.1f} times slower (target {TARGET:g}: {met})")
-    folder = Path(__file__).parent / "results" / "images"
+            print(f"{row['what']}: {row['ratio_of_fastest']:.1f} times slower than all heads at once")
+    folder = RESULTS_FOLDER / "images"
     write_json_lines(options.output or folder / f"epochs_{options.scale}.jsonl", rows)
 
 

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import print_table, write_json_lines
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
 
-RESULTS = Path(__file__).resolve().parent / "results" / "export"
+RESULTS = RESULTS_FOLDER / "export"
 
 
 def main() -> None:

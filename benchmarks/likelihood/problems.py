@@ -10,7 +10,7 @@ from torch import Tensor
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled, random_topologies, site_patterns
 
-DATA = Path(__file__).resolve().parent.parent / "data" / "alignments"
+DATA = Path(__file__).resolve().parents[2] / "data" / "alignments"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.simulate_model import EXCHANGED, FREQUENCIES, PARAMETERS, draw_truth, simulate_model
+from benchmarks.calibration.simulate_model import EXCHANGED, FREQUENCIES, PARAMETERS, draw_truth, simulate_model
 from tests.statistics import assert_frequencies, assert_mean
 from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import SitePatterns, all_topologies

@@ -1,4 +1,4 @@
-"""Time per tree of the likelihood and its gradient on a GPU: python benchmarks/likelihood_gpu.py [--output FILE].
+"""Time per tree of the likelihood and its gradient on a GPU: python -m benchmarks.likelihood.gpu [--output FILE].
 
 First the GPU kernels have to give the values and gradients of the compiled CPU kernels on trees of each data set; only
 then are they timed, for batches of growing size, with the CPU kernels on all cores in the same run. Tensors are on the
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _common import alternating_medians, print_table, write_json_lines
-from problems import DATA, Problem, problem
 from torch import Tensor
 
+from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table, write_json_lines
+from benchmarks.likelihood.problems import DATA, Problem, problem
 from vbpi_mix.errors import BackendError
 from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[10, 100, 1000, 4000])
     parser.add_argument("--block", type=int, default=triton_backend.BLOCK, help="patterns per program, a power of 2")
     parser.add_argument("--warps", type=int, default=triton_backend.N_WARPS, help="warps per program")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "likelihood_gpu.jsonl")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "likelihood_gpu.jsonl")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("no CUDA device: this benchmark needs a GPU and a torch built for it")

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.calibration import TREE_LENGTH, judge_all, overall, read_rows, show, summarise
-from benchmarks.simulate_model import PARAMETERS
+from benchmarks.calibration.parameters import TREE_LENGTH, judge_all, overall, read_rows, show, summarise
+from benchmarks.calibration.simulate_model import PARAMETERS
 from tests.statistics import FAILURE_RATE
 
 

@@ -1,7 +1,7 @@
 """Weighted topologies and default fits beside MrBayes on the same alignment, model and prior.
 
-    python -m benchmarks.versus_mrbayes --data woodmouse primates sim60
-    python -m benchmarks.versus_mrbayes --data DS1 --reference PHYLO/reference_posteriors/DS1.golden.topologies.tsv.gz
+    python -m benchmarks.mrbayes.topologies --data woodmouse primates sim60
+    python -m benchmarks.mrbayes.topologies --data DS1 --reference POSTERIORS/DS1.golden.topologies.tsv.gz
 
 JC69, exponential(10) branch lengths, uniform topologies. `sim60` is simulated (60 taxa, 300 sites, seed 60): its
 posterior is flat. Every data set gets one JSON line per stage of ours, in wall-clock seconds from the alignment on:
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks._common import write_json_lines
-from benchmarks.mrbayes import MrBayesRuns, find_mrbayes, load_runs, run_mrbayes
-from benchmarks.simulate import simulate
+from benchmarks._common import RESULTS_FOLDER, write_json_lines
+from benchmarks.calibration.simulate import simulate
+from benchmarks.mrbayes.run_topologies import MrBayesRuns, find_mrbayes, load_runs, run_mrbayes
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.experiment import FitConfig, make_config
 from vbpi_mix.experiment.build import make_inputs, make_objective, make_problem, make_settings, start_problem
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("versus_mrbayes"), help="folder for MrBayes' files")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "versus_mrbayes")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "versus_mrbayes")
     options = parser.parse_args()
     if find_mrbayes() is None:
         print("skipped: MrBayes' program mb is not on PATH (Debian, Ubuntu: apt-get install mrbayes)")

@@ -1,7 +1,7 @@
 """How a step grows with the components of the mixture, the components drawn, and the number of taxa.
 
-    python benchmarks/scaling.py mixtures --trees ../shared/data/phylo/support_trees
-    python benchmarks/scaling.py taxa
+    python -m benchmarks.training.scaling mixtures --trees ../shared/data/phylo/support_trees
+    python -m benchmarks.training.scaling taxa
 
 `mixtures`: DS1 with up to a hundred components, S2A and S2S. `taxa`: alignments simulated on random trees, 1,000 sites,
 1,000 candidate trees around the true one (random rearrangements of it); each size in a process of its own, whose peak
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import step
 import torch
-from _common import print_table, write_json_lines
 
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
+from benchmarks.training import step
 from vbpi_mix.estimators import Objective
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, random_topologies
@@ -129,7 +129,7 @@ def taxa(options: argparse.Namespace) -> list[dict]:
     rows = []
     for flow in options.flow:
         for size in SIZES:
-            command = [sys.executable, __file__, "one", "--size", str(size), "--flow", flow]
+            command = [sys.executable, "-m", "benchmarks.training.scaling", "one", "--size", str(size), "--flow", flow]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 sys.exit(f"{size} taxa with the flow {flow} ended with {done.returncode}:\n{done.stderr[-2000:]}")
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--trees", type=Path, default=Path("../shared/data/phylo/support_trees"))
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "step")
+    parser.add_argument("--results", type=Path, default=RESULTS_FOLDER / "step")
     options = parser.parse_args()
     if options.what == "one":
         with torch_threads(1):

@@ -1,8 +1,8 @@
 """Parameters of substitution models, tree length, splits and evidence beside MrBayes on the same alignment and priors.
 
-    python -m benchmarks.parameters compare primates:GTR+G4 DS1:HKY+G4
-    python -m benchmarks.parameters compare primates:HKY+G4 --partitions benchmarks/primates_codons.nex
-    python -m benchmarks.parameters rank primates
+    python -m benchmarks.mrbayes.parameters compare primates:GTR+G4 DS1:HKY+G4
+    python -m benchmarks.mrbayes.parameters compare primates:HKY+G4 --partitions benchmarks/mrbayes/primates_codons.nex
+    python -m benchmarks.mrbayes.parameters rank primates
 
 `compare` writes a table of every parameter (mean, 95 % interval, MrBayes's Monte-Carlo error), of the largest
 difference of a split frequency, and of the evidence against stepping stone. `rank` puts the evidence of six models
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks._common import write_json_lines
-from benchmarks.chains import summarise_chains
-from benchmarks.mrbayes import find_mrbayes
-from benchmarks.mrbayes_models import Chains, SteppingStone, run_chains, run_stepping_stone
-from benchmarks.parameters_table import comparison_table, ranking_table
+from benchmarks._common import RESULTS_FOLDER, write_json_lines
+from benchmarks.mrbayes.chain_summary import summarise_chains
+from benchmarks.mrbayes.parameters_table import comparison_table, ranking_table
+from benchmarks.mrbayes.run_models import Chains, SteppingStone, run_chains, run_stepping_stone
+from benchmarks.mrbayes.run_topologies import find_mrbayes
 from vbpi_mix.analysis import summarise
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.experiment import fit_folder, make_config
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("parameters_mrbayes"), help="folder for the files of both")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "parameters")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "parameters")
     options = parser.parse_args()
     if find_mrbayes() is None:
         print("skipped: MrBayes' program mb is not on PATH (Debian, Ubuntu: apt-get install mrbayes)")

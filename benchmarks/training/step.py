@@ -1,12 +1,12 @@
 """Training steps per second, and where the time of a step goes.
 
-    python benchmarks/step.py --data DS1 --components 4 --sampled 1 --estimator s2a --flow realnvp --json
-    python benchmarks/step.py --targets
-    python benchmarks/step.py
+    python -m benchmarks.training.step --data DS1 --components 4 --sampled 1 --estimator s2a --flow realnvp --json
+    python -m benchmarks.training.step --selected
+    python -m benchmarks.training.step
 
 Without arguments: DS1, DS4 and DS8 with mixtures of one to a hundred components, all estimators and flows, in about ten
-minutes, written to results/step/sweep.jsonl. `--targets`: the configurations that have a figure to reach, with that
-figure, in about two minutes. Candidate trees come from `--trees` (a folder of DSn.ufboot.topologies.tsv.gz).
+minutes, written to results/step/sweep.jsonl. `--selected`: six configurations, timed longer, in about two
+minutes. Candidate trees come from `--trees` (a folder of DSn.ufboot.topologies.tsv.gz).
 
 Every configuration first passes a gate: the densities of one step's draws must equal those of the plain definitions.
 The mixture then trains for a while, since the cost depends on how many topologies it draws, and is timed in blocks:
@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import print_table, write_json_lines
 
+from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
 from vbpi_mix.branch import FLOWS, Framed, Planar, RealNVP, Skew, flow_reference, reference
 from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment import make_config
@@ -68,15 +68,15 @@ MIXTURES = (
     (100, 1, "s2a"),
     (100, 1, "s2s"),
 )
-RESULTS = Path(__file__).parent / "results" / "step"
-# data, components, sampled, estimator, flow, iterations per second to reach
-TARGETS = (
-    ("DS1", 1, 1, "a2a", "realnvp", 210.0),
-    ("DS1", 4, 4, "a2a", "realnvp", 55.0),
-    ("DS1", 4, 1, "s2a", "realnvp", 150.0),
-    ("DS4", 1, 1, "a2a", "realnvp", 130.0),
-    ("DS1", 1, 1, "a2a", "identity", 400.0),
-    ("DS1", 100, 1, "s2a", "identity", None),  # a third of the row before
+RESULTS = RESULTS_FOLDER / "step"
+# data, components, sampled, estimator, flow
+SELECTED = (
+    ("DS1", 1, 1, "a2a", "realnvp"),
+    ("DS1", 4, 4, "a2a", "realnvp"),
+    ("DS1", 4, 1, "s2a", "realnvp"),
+    ("DS4", 1, 1, "a2a", "realnvp"),
+    ("DS1", 1, 1, "a2a", "identity"),
+    ("DS1", 100, 1, "s2a", "identity"),
 )
 
 
@@ -275,33 +275,31 @@ def main() -> None:
     parser.add_argument("--sampled", type=int)
     parser.add_argument("--estimator", choices=("a2a", "s2a", "s2s"))
     parser.add_argument("--flow", nargs="+", choices=tuple(FLOWS), default=list(FLOWS))
-    parser.add_argument("--targets", action="store_true", help="only what has a figure to reach")
+    parser.add_argument("--selected", action="store_true", help="six configurations, timed longer")
     parser.add_argument("--trees", type=Path, default=Path("../shared/data/phylo/support_trees"))
     parser.add_argument("--warm-up", type=int, default=200)
     parser.add_argument("--block", type=int, default=50, help="steps in a block")
-    parser.add_argument("--blocks", type=int, help="8 if not given, 40 with --targets")
+    parser.add_argument("--blocks", type=int, help="8 if not given, 40 with --selected")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--out", type=Path, help="file to write the JSON lines to, with machine and commit")
     options = parser.parse_args()
     if options.blocks is None:
-        options.blocks = 40 if options.targets else 8
-    if options.targets:
-        cases = [(data, (a, s, e), flow, asked) for data, a, s, e, flow, asked in TARGETS]
+        options.blocks = 40 if options.selected else 8
+    if options.selected:
+        cases = [(data, (a, s, e), flow) for data, a, s, e, flow in SELECTED]
     else:
         mixtures = chosen_mixtures(options)
-        cases = [(data, m, flow, None) for data in options.data for m in mixtures for flow in options.flow]
+        cases = [(data, m, flow) for data in options.data for m in mixtures for flow in options.flow]
     out = options.out
-    if out is None and (options.targets or len(sys.argv) == 1):
-        out = RESULTS / ("targets.jsonl" if options.targets else "sweep.jsonl")
+    if out is None and (options.selected or len(sys.argv) == 1):
+        out = RESULTS / ("selected.jsonl" if options.selected else "sweep.jsonl")
     rows: list[dict] = []
-    for data, mixture, flow, asked in cases:
+    for data, mixture, flow in cases:
         trees = options.trees / f"{data}.ufboot.topologies.tsv.gz"
         if not trees.is_file():
             sys.exit(f"{trees} is not there: give the folder of candidate trees by --trees")
         with torch_threads(1):
             row = measure(data, trees, mixture, flow, options)
-        if options.targets:
-            row["target"] = asked or round(rows[-1]["iterations_per_second"] / 3, 1)
         rows.append(row)
         if options.json:
             print(json.dumps(row), flush=True)
@@ -309,7 +307,7 @@ def main() -> None:
             write_json_lines(out, rows)
     if not options.json:
         columns = ["data", "components", "sampled", "estimator", "flow", "iterations_per_second", "median"]
-        print_table(rows, [*columns, "target"] if options.targets else columns)
+        print_table(rows, columns)
 
 
 def chosen_mixtures(options: argparse.Namespace) -> list[tuple[int, int, str]]:

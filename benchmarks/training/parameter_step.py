@@ -1,6 +1,6 @@
 """What inferring the parameters of a substitution model costs: steps of training beside those under JC69.
 
-    python -m benchmarks.parameter_step --data DS1 primates
+    python -m benchmarks.training.parameter_step --data DS1 primates
 
 A step draws K = 10 trees from S = 2 of A = 4 components, by S2A. JC69, a model with its parameters fixed, and models
 with all of them inferred take turns in one run; the ratio to JC69 is what counts. First, log-likelihoods and gradients
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks._common import write_json_lines
+from benchmarks._common import RESULTS_FOLDER, write_json_lines
 from vbpi_mix.estimators import all_components
 from vbpi_mix.experiment import Silent, make_config
 from vbpi_mix.experiment.build import make_inputs, make_objective, make_problem, make_settings, start_problem
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-profile", action="store_true")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "parameters" / "step.jsonl")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "parameters" / "step.jsonl")
     options = parser.parse_args()
     set_threads(options.threads)
     torch.set_num_threads(1)

@@ -1,14 +1,12 @@
 """Scripts for MrBayes, its files, and what is said of its chains."""
 
-import shutil
-
 import numpy as np
 import pytest
 
-from benchmarks.chains import effective_size, summarise_chains
-from benchmarks.mrbayes_models import model_commands, read_parameters, run_chains, run_stepping_stone
-from benchmarks.parameters import evidence_row, our_parameters, parameter_rows, split_row
-from benchmarks.parameters_table import comparison_table, ranking_table
+from benchmarks.mrbayes.chain_summary import effective_size, summarise_chains
+from benchmarks.mrbayes.parameters import evidence_row, our_parameters, parameter_rows, split_row
+from benchmarks.mrbayes.parameters_table import comparison_table, ranking_table
+from benchmarks.mrbayes.run_models import model_commands, read_parameters, run_chains, run_stepping_stone
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.datasets import resolve
 
@@ -68,7 +66,7 @@ def test_parameter_files(tmp_path):
     assert read_parameters(tmp_path / "x.p")["TL"].tolist() == [2, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.skipif(shutil.which("mb") is None, reason="MrBayes (mb) is not installed")
+@pytest.mark.external("mb")
 def test_a_short_run_of_mrbayes(tmp_path, monkeypatch):
     alignment = read_alignment(resolve("primates"))
     settings = {"generations": 2000, "seed": 1}

@@ -1,7 +1,7 @@
 """Do intervals of substitution parameters hold the truth as often as they say? Simulation-based calibration.
 
-    python -m benchmarks.calibration run --replicates 50
-    python -m benchmarks.calibration show
+    python -m benchmarks.calibration.parameters run --replicates 50
+    python -m benchmarks.calibration.parameters show
 
 Tree, branch lengths and parameters of GTR+I+G4 are drawn from their priors, an alignment from the model, and each
 alignment is fitted with the same model and priors. Then the posterior is calibrated exactly, whatever the data (Cook,
@@ -22,14 +22,14 @@ import numpy as np
 from scipy import stats
 
 import vbpi_mix as vm
-from benchmarks._common import print_table
-from benchmarks.ranks import MASSES, Row, append_rows, judge, read_rows
-from benchmarks.simulate_model import PARAMETERS, draw_truth, simulate_model
+from benchmarks._common import RESULTS_FOLDER, print_table
+from benchmarks.calibration.ranks import MASSES, Row, append_rows, judge, read_rows
+from benchmarks.calibration.simulate_model import PARAMETERS, draw_truth, simulate_model
 from vbpi_mix.experiment import FitConfig
 from vbpi_mix.io.alignments import write_fasta
 from vbpi_mix.posterior import PosteriorDraws
 
-RESULTS = Path(__file__).resolve().parent / "results" / "calibration" / "calibration.jsonl"
+RESULTS = RESULTS_FOLDER / "calibration" / "calibration.jsonl"
 MODEL = "GTR+I+G4"
 TREE_LENGTH = "TL"
 FEWEST_TAXA, MOST_TAXA = 6, 8

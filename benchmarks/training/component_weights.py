@@ -1,7 +1,7 @@
 """What learned component weights are worth: bounds, evidence and importance weights of runs, before and after.
 
-    python benchmarks/weights.py primates_run other_run --out results/weights/weights.jsonl
-    python benchmarks/weights.py --show results/weights/weights.jsonl
+    python -m benchmarks.training.component_weights primates_run other_run --out results/weights/weights.jsonl
+    python -m benchmarks.training.component_weights --show results/weights/weights.jsonl
 
 For every run the weights that raise the bound which it was trained with (K particles), and those that raise the ELBO.
 The gate, before a row is written: the gain stated on the held-out draws is the difference of the two bounds from other
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import print_table
 
+from benchmarks._common import RESULTS_FOLDER, print_table
 from vbpi_mix.analysis.weight_comparison import WeightComparison, compare_weights
 from vbpi_mix.evaluate import LearnedWeights
 from vbpi_mix.experiment import Run
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path, help="folders of runs")
     parser.add_argument("--repeats", type=int, default=100, help="of 1,000 draws of each component")
     parser.add_argument("--threads", type=int, help="of the likelihood; one per core if not given")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "weights" / "weights.jsonl")
+    parser.add_argument("--out", type=Path, default=RESULTS_FOLDER / "weights" / "weights.jsonl")
     parser.add_argument("--show", type=Path, help="print the table of a file, nothing else")
     options = parser.parse_args()
     if options.show is not None:
