@@ -1,7 +1,7 @@
 """Whether to trust a run: everything that its draws, its support, its training and other seeds say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from vbpi_mix.analysis.posteriors import Posterior
 from vbpi_mix.errors import InputError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.agreement import agreement_diagnostics
+from vbpi_mix.evaluate.diagnostics.annealing import annealing_diagnostics
 from vbpi_mix.evaluate.diagnostics.components import component_diversity, component_shares
 from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
 from vbpi_mix.evaluate.diagnostics.draws import topology_diagnostics, weight_diagnostics
@@ -74,6 +75,13 @@ def diagnose(run: Run, sample: WeightedSample, *, name: str, neighbours: bool = 
     distinct, position = draws.topologies.unique()
     probabilities = np.bincount(position, weights=weights, minlength=distinct.n_trees)
     counts = np.bincount(position, minlength=distinct.n_trees)
+    if evaluation.annealing is not None:
+        size = evaluation.annealing.effective_size
+        diagnostics = (
+            *annealing_diagnostics(evaluation.annealing),
+            *(replace(d, level="info") for d in topology_diagnostics(probabilities, counts, size)),
+        )
+        return Diagnosis(name=name, diagnostics=diagnostics, shares=shares, evaluation=evaluation)
     generator = torch_generator(run.config.seed, stream=EVALUATE_STREAM)
     diversity = component_diversity(run.problem, n_particles=_DIVERSITY_DRAWS, generator=generator)
     found = [

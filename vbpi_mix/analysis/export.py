@@ -2,17 +2,21 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vbpi_mix.analysis.export_formats import FORMATS, choose_formats
+from vbpi_mix.anneal.result import AnnealedPosterior
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate.annealing import evaluate_annealing
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import SAMPLE_STREAM
 from vbpi_mix.io.together import written_together
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.posterior.annealed import annealed_draws, thinned
 from vbpi_mix.posterior.export.annotated import annotated_consensus, annotated_map, summarise_stream
 from vbpi_mix.posterior.export.consensus_files import write_annotated
 from vbpi_mix.posterior.export.mrbayes_files import write_mrbayes_parameters, write_mrbayes_trees, write_trprobs
@@ -22,7 +26,7 @@ from vbpi_mix.posterior.export.tables import write_splits
 from vbpi_mix.posterior.export.topology_ranking import TopologyRanking, rank_topologies
 from vbpi_mix.posterior.export.trace_file import write_trace
 from vbpi_mix.posterior.export.tree_files import write_newick_stream, write_nexus_stream
-from vbpi_mix.posterior.export.tree_stream import TreeStream
+from vbpi_mix.posterior.export.tree_stream import TreeStream, stream_draws
 from vbpi_mix.posterior.summaries import SplitSummary
 
 # Every file of an export is named by this, so that programs that pair .t with .p or .trees with .log find both.
@@ -151,9 +155,28 @@ def stream_trees(
         "folder": Path(tempfile.gettempdir() if folder is None else folder),
         "on_progress": on_progress,
     }
+    if run.annealed is not None:
+        if weighted:
+            raise ConfigError("the run finished by annealing: its trees weigh the same; leave out --weighted")
+        return _stream_annealed(run, run.annealed, n_trees)
     if weighted:
         return stream_weighted(run.problem, run.inputs.taxa, n_trees, **where)
     return stream_resampled(run.problem, run.inputs.taxa, n_trees, oversampling=oversampling, **where)
+
+
+def _stream_annealed(run: Run, annealed: AnnealedPosterior, n_trees: int) -> TreeStream:
+    """The annealed trees, or `n_trees` of them if there are more."""
+    chosen = thinned(annealed, n_trees)
+    draws = annealed_draws(chosen, run.problem.model, run.inputs.taxa)
+    particles = chosen.particles
+    log_prior = chosen.log_joint - particles.log_likelihood - particles.log_lengths.sum(axis=1)
+    found = evaluate_annealing(annealed)
+    return replace(
+        stream_draws(draws, particles.log_likelihood, log_prior),
+        n_draws=found.n_trees,
+        effective_sample_size=min(found.effective_size, float(draws.n_trees)),
+        source=f"from chains of local moves and {found.n_groups} groups of particles annealed from the mixture",
+    )
 
 
 @dataclass(frozen=True)

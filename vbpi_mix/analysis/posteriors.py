@@ -80,7 +80,7 @@ def posterior_of_run(
 
 def posterior_of_sample(run: Run, sample: WeightedSample, *, name: str, taxa: Sequence[str] | None = None) -> Posterior:
     """The same from what `Run.weighted_sample` gave."""
-    estimate, draws = sample.evaluation.log_ml_pooled, sample.draws
+    estimate, draws = sample.evaluation.marginal_likelihood, sample.draws
     lengths = _in_order(draws, run.inputs.taxa if taxa is None else tuple(taxa), name)
     return Posterior(
         name=name,

@@ -19,6 +19,15 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
         found at most `WARNED_MISSING` of the posterior outside the list, or left standard errors of frequencies below
         `WARNED_ERROR`.
     """
+    if evaluation.annealing is not None:
+        annealing = evaluation.annealing
+        if annealing.converged:
+            return None
+        sides = "both sides" if annealing.both_sides else "the annealed groups"
+        return (
+            f"{sides} do not agree yet (ASDSF {annealing.convergence.asdsf:.4f}, R-hat "
+            f"{annealing.convergence.r_hat:.2f}): go on with `vbpi-mix anneal` and more --rounds"
+        )
     reasons = []
     if evaluation.tail.verdict == "unreliable":
         reasons.append(

@@ -66,7 +66,10 @@ class Convergence:
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         values = {"asdsf": self.asdsf, "largest_difference": self.largest, "n_splits": self.n_splits}
-        return {**values, "scalars": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.scalars}}
+        return {
+            **values,
+            "scalars": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.scalars},
+        }
 
 
 def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> tuple[float, float, int]:

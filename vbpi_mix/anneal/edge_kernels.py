@@ -149,7 +149,18 @@ def move_edge(
     if ways == 3:
         for way in range(3):
             log_mass[way] = constants[way] + edge_density(
-                rows, table + way * n, start, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
+                rows,
+                table + way * n,
+                start,
+                power,
+                prior,
+                rest,
+                beta,
+                shapes[way],
+                rates[way],
+                spectra,
+                blocks,
+                scratch,
             )
         best = max(log_mass[0], max(log_mass[1], log_mass[2]))
     else:

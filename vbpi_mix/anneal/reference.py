@@ -72,9 +72,7 @@ class TreeReference:
         floor = min(0.5, _FLOOR / max(1, n - 2))
         keys, lengths = _table(hashes[1:], self._gamma[1:])  # without the empty clade
         pair_keys, shares = _table(self._pair_keys(hashes), self._pair_share)
-        self.reference = Reference(
-            keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, np.array([floor])
-        )
+        self.reference = Reference(keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, np.array([floor]))
         self._fit_parameters(sample.coordinates, share)
 
     def describe(self, topologies: TopologyBatch) -> Described:
@@ -83,9 +81,7 @@ class TreeReference:
         shapes, rates = np.empty((n_trees, n_edges)), np.empty((n_trees, n_edges))
         log_topology = np.empty(n_trees)
         for i in range(n_trees):
-            log_topology[i] = describe_tree(
-                self.reference, topologies.children[i], self._keys, shapes[i], rates[i]
-            )
+            log_topology[i] = describe_tree(self.reference, topologies.children[i], self._keys, shapes[i], rates[i])
         return Described(log_topology=log_topology, shapes=shapes, rates=rates)
 
     def log_prob(self, particles: Particles) -> np.ndarray:

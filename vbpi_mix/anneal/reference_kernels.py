@@ -62,9 +62,7 @@ def find(keys: np.ndarray, key: np.uint64) -> int:
 
 
 @kernel()
-def log_subsplit(
-    reference: Reference, first: np.uint64, second: np.uint64, size_first: int, size_second: int
-) -> float:
+def log_subsplit(reference: Reference, first: np.uint64, second: np.uint64, size_first: int, size_second: int) -> float:
     """log probability that the union of two clades splits into them."""
     counts = reference.log_counts
     uniform = math.exp(counts[size_first] + counts[size_second] - counts[size_first + size_second])

@@ -17,7 +17,14 @@ import numpy as np
 from vbpi_mix.anneal.edge_kernels import Target
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import cross, join, node_value
-from vbpi_mix.felsenstein.local.tree import N_AROUND, N_SPARE, Messages, MovingTree, both_matrices, put_in_place, update_up
+from vbpi_mix.felsenstein.local.tree import (
+    N_SPARE,
+    Messages,
+    MovingTree,
+    both_matrices,
+    put_in_place,
+    update_up,
+)
 
 
 @kernel()

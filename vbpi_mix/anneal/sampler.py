@@ -123,9 +123,7 @@ class Chains:
         self._every = 1
         self._kept: list[tuple[int, Particles, np.ndarray]] = []
         if climb:
-            self.particles = walker.move(
-                starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True
-            )
+            self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
 
     def run(self, n_rounds: int, stop: Callable[[], bool] | None = None) -> None:
@@ -139,9 +137,7 @@ class Chains:
                     self.scaling.forget()
                     self.typical = typical_lengths(moved.log_lengths)
                 self.scaling.learn(moved)
-            self.particles = self.scaling.move(
-                moved, self._generator, adapting=adapting, steps=settings.scalings
-            )
+            self.particles = self.scaling.move(moved, self._generator, adapting=adapting, steps=settings.scalings)
             self.n_rounds += 1
             if self.n_rounds % self._every == 0:
                 self._keep()
@@ -237,4 +233,3 @@ def run_chains(
             return found
         if chains.n_rounds >= next_look:
             next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))
-

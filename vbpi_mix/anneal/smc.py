@@ -118,15 +118,11 @@ def anneal(
         particles = walker.move(
             particles, others, rounds=settings.rounds, typical=typical, beta=beta, reference=reference.reference
         )
-        particles = scaling.move(
-            particles, own, steps=settings.scalings, reference=reference, beta=beta
-        )
+        particles = scaling.move(particles, own, steps=settings.scalings, reference=reference, beta=beta)
         density = PathDensity(walker.model, particles.topologies, reference, beta)
         if report is not None:
             report(beta)
-    return Annealed(
-        particles=particles, log_ml=log_ml, betas=tuple(passed), n_ancestors=len(np.unique(ancestors))
-    )
+    return Annealed(particles=particles, log_ml=log_ml, betas=tuple(passed), n_ancestors=len(np.unique(ancestors)))
 
 
 def systematic(shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:

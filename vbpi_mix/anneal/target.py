@@ -70,7 +70,7 @@ class LocalModel:
             multiplier = part.rate * (np.ones(n_trees) if rates is None else rates[:, i].numpy())
             matrix, pi, category_rates, category_weights = _models(part, space.of_part(i, at), n_trees)
             v, a, b = reversible_spectra(matrix, pi)
-            values.append((v[:, None, :] * (category_rates * multiplier[:, None])[:, :, None]))
+            values.append(v[:, None, :] * (category_rates * multiplier[:, None])[:, :, None])
             left.append(a)
             right.append(b)
             weights.append(category_weights)
@@ -96,7 +96,9 @@ def edge_prior(prior: BranchPrior, n_taxa: int) -> EdgePrior:
         return EdgePrior(0.0, prior.rate, 0.0, 0.0)
     if isinstance(prior, GammaDirichletBranchPrior):
         total = prior.concentration * (n_taxa + prior.inner * (n_taxa - 3))
-        return EdgePrior(prior.shape - total, prior.rate, prior.concentration - 1, prior.concentration * prior.inner - 1)
+        return EdgePrior(
+            prior.shape - total, prior.rate, prior.concentration - 1, prior.concentration * prior.inner - 1
+        )
     raise ConfigError(f"local moves know exponential and compound Dirichlet priors of branch lengths, not {prior}")
 
 

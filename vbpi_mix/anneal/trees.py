@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.tree import MovingTree
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.phylo.neighbours import canonical_form
-from vbpi_mix.compiled import kernel
 
 
 def taxon_keys(n_taxa: int) -> np.ndarray:

@@ -6,8 +6,6 @@ the walk is part of the state: given the tree it is uniform over the 2 (2N - 3) 
 bijection, and every move leave so. Where the walk begins is drawn anew each time, as is the order of all children.
 """
 
-import math
-
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target, move_edge

@@ -90,6 +90,20 @@ def fit(
     stop: Annotated[
         str | None, typer.Option(help="plateau: end once the bound has stopped rising; iterations: do all of them.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="What the fit starts from: list (topologies found and weighed one by one), sample (chains of local "
+            "moves), or auto: a sample where the posterior is flat."
+        ),
+    ] = None,
+    finish: Annotated[
+        str | None,
+        typer.Option(
+            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: annealing "
+            "where importance weights are poor."
+        ),
+    ] = None,
     gradient: Annotated[
         str | None, typer.Option(help="Of the branch model: path (less noise), or total as published.")
     ] = None,
@@ -176,12 +190,28 @@ def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
 
     evaluation, topologies = summary.evaluation, summary.posterior.topologies
     best, best_error = topologies.probability[0], topologies.standard_error[0]
+    annealing = evaluation.annealing
     rows = [
-        ("marginal log-likelihood (natural log)", format_estimate(evaluation.log_ml_pooled)),
+        ("marginal log-likelihood (natural log)", format_estimate(evaluation.marginal_likelihood)),
         ("ELBO", format_estimate(evaluation.elbo)),
         ("bound with 10 samples", format_estimate(evaluation.lb10)),
-        ("effective sample size", f"{evaluation.ess:,.0f} of {evaluation.n_samples:,} draws"),
-        ("Pareto k of the weights", f"{evaluation.pareto_k:.2f}: {evaluation.tail.verdict}"),
+    ]
+    if annealing is None:
+        rows += [
+            ("effective sample size", f"{evaluation.ess:,.0f} of {evaluation.n_samples:,} draws"),
+            ("Pareto k of the weights", f"{evaluation.pareto_k:.2f}: {evaluation.tail.verdict}"),
+        ]
+    else:
+        found = annealing.convergence
+        sides = "both sides" if annealing.both_sides else "the groups"
+        rows += [
+            ("effective sample size", f"{annealing.effective_size:,.0f} of {annealing.n_trees:,} trees"),
+            (
+                f"agreement of {sides}",
+                f"ASDSF {found.asdsf:.4f}, largest difference of a split {found.largest:.3f}, R-hat {found.r_hat:.3f}",
+            ),
+        ]
+    rows += [
         *([] if run.learned is None else [("component weights", run.learned.describe())]),
         ("topologies seen", f"{len(topologies.probability):,}, the most probable {best:.3f} +- {best_error:.3f}"),
     ]

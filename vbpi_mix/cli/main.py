@@ -7,6 +7,7 @@ import typer
 
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
+    anneal,
     bench,
     compare,
     data,
@@ -52,6 +53,7 @@ def _common(
 
 
 app.command(name="fit", epilog=fit.EXAMPLE)(fit.fit)
+app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from vbpi_mix.evaluate.annealing import AnnealingEvaluation
 from vbpi_mix.evaluate.estimates import (
     Estimate,
     as_log_weights,
@@ -33,6 +35,7 @@ class Evaluation:
         ess: effective sample size of all draws, for a weighted mixture of as many that follow its weights.
         tail: the tail of the importance weights.
         n_repeats, n_components, n_particles: R, A, K.
+        annealing: what annealing found, where the posterior comes from there.
     """
 
     elbo: Estimate
@@ -45,6 +48,12 @@ class Evaluation:
     n_repeats: int
     n_components: int
     n_particles: int
+    annealing: AnnealingEvaluation | None = None
+
+    @property
+    def marginal_likelihood(self) -> Estimate:
+        """The log marginal likelihood: annealed where that was done, else pooled importance weights."""
+        return self.log_ml_pooled if self.annealing is None else self.annealing.log_ml
 
     @property
     def n_samples(self) -> int:
@@ -60,9 +69,9 @@ class Evaluation:
         """Effective draws per draw, between 0 and 1."""
         return self.ess / self.n_samples
 
-    def to_dict(self) -> dict[str, float | int | str | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Flat and ready for JSON; a number that is not finite (an error of -inf, say) becomes None."""
-        values: dict[str, float | int | str | None] = {}
+        values: dict[str, Any] = {}
         for name, estimate in (
             ("elbo", self.elbo),
             ("lb10", self.lb10),
@@ -71,7 +80,10 @@ class Evaluation:
         ):
             values[name] = _finite(estimate.value)
             values[f"{name}_se"] = _finite(estimate.standard_error)
+        if self.annealing is not None:
+            values["annealing"] = self.annealing.to_dict()
         return values | {
+            "finish": "importance" if self.annealing is None else "anneal",
             "log_ml_std": _finite(self.log_ml_std),
             "ess": self.ess,
             "relative_ess": self.relative_ess,

@@ -22,6 +22,7 @@ from vbpi_mix.start import (
     WeightedTopologies,
     find_parameters,
     fit_parameters,
+    fit_parameters_to_trees,
     start_fitted,
     start_published,
     weigh_topologies,
@@ -119,7 +120,12 @@ def start_problem(
         candidates = _weighed(model, candidates, reporter)
     parameters = None
     if candidates.coordinates is not None:
-        parameters = fit_parameters(model, candidates, problem.mixture.support, candidates.coordinates)
+        support, trees = problem.mixture.support, candidates.trees
+        parameters = (
+            fit_parameters(model, candidates, support, candidates.coordinates)
+            if trees is None
+            else fit_parameters_to_trees(support, trees)
+        )
         posterior = problem.mixture.parameter_posterior
         if posterior is not None and parameters.other_share >= WARNED_MODES and posterior.n_distributions == 1:
             reporter.warning(

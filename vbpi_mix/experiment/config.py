@@ -22,6 +22,8 @@ else:
 Recipe = Literal["default", "paper"]
 Bootstrap = Literal["veryfasttree", "iqtree"]
 Stop = Literal["iterations", "plateau"]
+StartKind = Literal["auto", "list", "sample"]
+Finish = Literal["auto", "importance", "anneal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class FitConfig:
         flow_hidden: Hidden units of each layer; 0 where the flow has no such number.
         flow_per_component: Whether each component has a flow of its own.
         recipe: Named set of defaults, see `experiment.recipes`.
+        start: What a fit starts from: a list of weighted topologies, a sample of chains, or what suits the posterior.
+        finish: What the posterior comes from: importance weights of the mixture, annealing, or what suits it.
         gradient: Gradient of the branch model, see `variational.PhyloProblem`.
         stop: When training ends: after all iterations, or once the bound has stopped rising (`train.PlateauRule`).
         iterations: Number of optimiser steps; the largest number where `stop` is "plateau".
@@ -88,6 +92,8 @@ class FitConfig:
     flow_hidden: int = 0
     flow_per_component: bool = False
     recipe: Recipe = "default"
+    start: StartKind = "auto"
+    finish: Finish = "auto"
     gradient: Gradient = "total"
     stop: Stop = "iterations"
     iterations: int

@@ -21,21 +21,25 @@ from vbpi_mix.experiment.build import (
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run
-from vbpi_mix.experiment.start import check_start, grow_candidates, make_start
+from vbpi_mix.experiment.start import check_start, make_start
 from vbpi_mix.experiment.streams import TRAIN_STREAM
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
-from vbpi_mix.start import Start
+from vbpi_mix.start import Start, WeightedTopologies
 from vbpi_mix.threads import torch_threads
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
+
+_ITERATIONS_FROM_A_SAMPLE = 2_000  # the posterior comes from annealing then
 
 
 def fit_alignment(
@@ -51,7 +55,8 @@ def fit_alignment(
     """
     check(config)
     reporter = reporter or Silent()
-    weighted = None if config.recipe == "paper" else grow_candidates(config, alignment, candidates, reporter).weighted
+    start = make_start(config, alignment, reporter, candidates=lambda: candidates)
+    weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
     parts = make_parts(config, alignment)
     inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
     problem = make_problem(config, inputs)
@@ -118,13 +123,19 @@ def fit_folder(
                 source.check()
             warm_up(config.model, config.flow, reporter)
             start = make_start(
-                config, alignment, reporter, candidates=lambda: _candidates(config, alignment, folder, reporter)
+                config,
+                alignment,
+                reporter,
+                candidates=lambda: _candidates(config, alignment, folder, reporter),
+                keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
             )
         else:
             check_start(start, config, alignment)
             warm_up(config.model, config.flow, reporter)
             _make_folder(folder, config)
         begun = time.perf_counter()
+        config = _shortened(config, start)
+        _write_config(folder, config)
         inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
         if start.account:
@@ -137,7 +148,20 @@ def fit_folder(
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
     result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
-    return finish_weights(_run(config, inputs, result, folder), result, reporter), result
+    run = finish_weights(_run(config, inputs, result, folder), result, reporter)
+    if result.ending not in ("signal", "time"):
+        run = finish_run(run, reporter)
+    return run, result
+
+
+def _shortened(config: FitConfig, start: Start) -> FitConfig:
+    """The configuration with the short training that suits a start from a sample, unless its length was chosen."""
+    found = start.topologies
+    if not isinstance(found, WeightedTopologies) or found.trees is None or config.finish == "importance":
+        return config
+    if config.iterations != RECIPES[config.recipe]["iterations"]:
+        return config
+    return config.with_iterations(_ITERATIONS_FROM_A_SAMPLE)
 
 
 def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFolder | None = None) -> Run:

@@ -45,6 +45,16 @@ class RunFolder:
         return self.path / "start.json"
 
     @property
+    def chains(self) -> Path:
+        """Trees of the chains that the fit started from; not there if it started from a list."""
+        return self.path / "chains.npz"
+
+    @property
+    def annealed(self) -> Path:
+        """Trees and marginal likelihood from annealing; not there if importance weights were good."""
+        return self.path / "annealed.npz"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 

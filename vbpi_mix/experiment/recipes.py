@@ -10,6 +10,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     # Exactly the published training: uniform tables, tempering over a quarter of the way, Adam 0.001 x 0.75 per 20k
     "paper": {
         "iterations": 400_000,
+        "start": "list",
+        "finish": "importance",
         "annealing_iterations": 100_000,
         "decay_every": 20_000,
         "rate_topology": 0.001,

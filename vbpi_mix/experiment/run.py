@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vbpi_mix.anneal.result import AnnealedPosterior, load_annealed
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.evaluate import Evaluation, LearnedWeights, evaluate_log_weights
+from vbpi_mix.evaluate.annealing import evaluate_annealing
 from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches
 from vbpi_mix.experiment.build import make_problem
 from vbpi_mix.experiment.config import FitConfig, load_config
@@ -17,11 +19,15 @@ from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.streams import EVALUATE_STREAM, SAMPLE_STREAM
 from vbpi_mix.posterior import PosteriorDraws, WeightedSample
+from vbpi_mix.posterior.annealed import annealed_draws, thinned
 from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.seeding import numpy_generator, torch_generator
 from vbpi_mix.threads import torch_threads
 from vbpi_mix.train import load_checkpoint
 from vbpi_mix.variational import PhyloProblem
+
+_BOUNDS = (4, 100)  # repeats and draws of each component for the bounds of a mixture that annealing began at
+_FEWEST_TREES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,7 @@ class Run:
         folder: where it is kept, or None.
         learned: the component weights found after training, if they were looked for; the mixture has them if they
             were kept.
+        annealed: the trees of annealing, where the run finished with them.
     """
 
     config: FitConfig
@@ -46,6 +53,7 @@ class Run:
     seconds: float
     folder: RunFolder | None = None
     learned: LearnedWeights | None = None
+    annealed: AnnealedPosterior | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> "Run":
@@ -72,6 +80,7 @@ class Run:
             iteration=saved["iteration"],
             seconds=saved["seconds"],
             folder=folder,
+            annealed=load_annealed(folder.annealed) if folder.annealed.is_file() else None,
         )
         weights = saved.get("after", {}).get("weights")
         return run if weights is None else run.with_weights(LearnedWeights.from_dict(weights))
@@ -102,7 +111,12 @@ class Run:
         seed: int | None = None,
         reporter: Reporter | None = None,
     ) -> WeightedSample:
-        """R * A * K trees with importance weights, and their summaries; see `draw_posterior`."""
+        """R * A * K trees with importance weights, and their summaries; see `draw_posterior`.
+
+        Where the run finished by annealing: its equally weighted trees, whatever R and K are.
+        """
+        if self.annealed is not None:
+            return self._annealed_sample(self.annealed, seed, reporter)
         return draw_posterior(
             self.problem,
             self.inputs.taxa,
@@ -110,6 +124,29 @@ class Run:
             n_repeats=n_repeats,
             generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
             on_progress=stage(reporter or Silent(), "evaluation"),
+        )
+
+    def _annealed_sample(
+        self, annealed: AnnealedPosterior, seed: int | None, reporter: Reporter | None
+    ) -> WeightedSample:
+        """The annealed trees, as many as they are worth, and a few draws of the mixture for its bounds."""
+        n_repeats, n_particles = _BOUNDS
+        chosen = self.config.seed if seed is None else seed
+        with torch_threads(1):
+            log_weights = draw_batches(
+                self.problem,
+                n_particles=n_particles,
+                n_repeats=n_repeats,
+                generator=torch_generator(chosen, stream=EVALUATE_STREAM),
+                on_progress=stage(reporter or Silent(), "evaluation"),
+            )
+        found = evaluate_annealing(annealed)
+        few = thinned(annealed, max(_FEWEST_TREES, round(found.effective_size)))
+        return WeightedSample(
+            draws=annealed_draws(few, self.problem.model, self.inputs.taxa),
+            log_weights=log_weights,
+            component_weights=self.problem.mixture.component_weights,
+            annealing=found,
         )
 
     def evaluate(
@@ -145,6 +182,10 @@ class Run:
             seed: of the draws; the run's own if None.
         """
         chosen = self.config.seed if seed is None else seed
+        if self.annealed is not None:
+            return annealed_draws(self.annealed, self.problem.model, self.inputs.taxa).resample(
+                n_trees, numpy_generator(chosen, stream=SAMPLE_STREAM)
+            )
         per_component = max(1, -(-n_trees * oversampling // self.problem.n_components))
         n_repeats = -(-per_component // 1000)
         draws = draw_trees(

@@ -18,10 +18,12 @@ import numpy as np
 import torch
 
 from vbpi_mix import provenance
+from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
@@ -31,9 +33,21 @@ from vbpi_mix.io.nexus import quote_label
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
-from vbpi_mix.start import Growth, GrowthSettings, Start, find_parameters, grow_topologies, load_start, settle
+from vbpi_mix.start import (
+    Growth,
+    GrowthSettings,
+    SampledTrees,
+    Start,
+    find_parameters,
+    grow_topologies,
+    load_start,
+    settle,
+    weigh_by_frequency,
+)
 from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import SavedSupport, build_support
+
+_TREES_OF_A_SUPPORT = 2_000
 
 
 def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
@@ -52,7 +66,7 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
         settings |= {"bootstrap": config.bootstrap, "bootstrap_replicates": config.bootstrap_replicates}
     settings["grown"] = config.recipe != "paper"
     if settings["grown"]:
-        names = ("model", "branch_prior_rate", "keep_candidates")
+        names = ("model", "branch_prior_rate", "keep_candidates", "start")
         settings |= {name: getattr(config, name) for name in names}
         settings["growth"] = asdict(GrowthSettings())
         if config.partitions:
@@ -69,26 +83,65 @@ def make_start(
     reporter: Reporter,
     *,
     candidates: Callable[[], TreeSample] | None = None,
+    keep: Callable[[ChainSample], None] | None = None,
+    until: float | None = None,
 ) -> Start:
     """Candidates by the configuration, grown and weighted unless the recipe takes them as they are.
+
+    Where the posterior is flat, or the configuration says so, a sample of chains from the candidates takes the place of
+    the grown list.
 
     Arguments:
         config: alignment, trees or bootstrap, model, prior, seed, recipe; the rest is not used.
         alignment: the data.
         reporter: told about progress.
         candidates: gives the candidates in place of `experiment.candidates.load_candidates`.
+        keep: called with the sample of the chains, if there is one.
+        until: `time.perf_counter()` at which chains end.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
     found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
     had = time.perf_counter()
+    made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
+    sample = None if config.recipe == "paper" else sample_start(config, alignment, found, reporter, until=until)
+    if sample is not None:
+        if keep is not None:
+            keep(sample)
+        return Start(
+            topologies=weigh_by_frequency(alignment.taxa, _few_trees(sample)),
+            seconds={"candidates": had - begun, "chains": time.perf_counter() - had},
+            account=_chain_account(sample),
+            made=made,
+        )
     growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
         seconds={"candidates": had - begun, "growth": 0.0 if growth is None else end - had},
         account={} if growth is None else growth_account(growth),
-        made={**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]},
+        made=made,
     )
+
+
+def _few_trees(sample: ChainSample) -> SampledTrees:
+    """The trees of the chains, evenly spaced, as many as a support is made of."""
+    n = len(sample.particles)
+    rows = np.linspace(0, n - 1, min(n, _TREES_OF_A_SUPPORT)).astype(np.int64)
+    few = sample.particles.take(rows)
+    return SampledTrees(topologies=few.topologies, log_lengths=few.log_lengths, coordinates=few.coordinates)
+
+
+def _chain_account(sample: ChainSample) -> dict[str, float | int]:
+    """What the chains say of themselves, flat and ready for JSON."""
+    found = sample.convergence
+    values = {
+        "asdsf": found.asdsf,
+        "largest_split_difference": found.largest,
+        "r_hat": found.r_hat,
+        "effective_size": found.effective_size,
+    }
+    counts = {"n_trees": len(sample.particles), "n_rounds": sample.n_rounds, "converged": int(sample.converged)}
+    return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 
 
 def shared_start(config: FitConfig, path: Path, *, reporter: Reporter | None = None) -> Start:

@@ -1,3 +1,3 @@
 """One stream of random numbers per purpose, so that none depends on how many another took."""
 
-START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM = range(6)
+START_STREAM, TRAIN_STREAM, EVALUATE_STREAM, SAMPLE_STREAM, GROWTH_STREAM, REPORT_STREAM, CHAIN_STREAM = range(7)

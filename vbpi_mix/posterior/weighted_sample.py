@@ -1,12 +1,13 @@
 """A weighted sample of the posterior with its summaries, each computed once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.evaluate import Evaluation, evaluate_log_weights
+from vbpi_mix.evaluate.annealing import AnnealingEvaluation
 from vbpi_mix.posterior.consensus import ConsensusTree, consensus_tree
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.posterior.parameter_summary import ParameterSummary, summarise_parameters
@@ -26,11 +27,14 @@ class WeightedSample:
         log_weights: (R, A, K) log importance weights of draws of each component, see `evaluate.estimates`; None where
             only trees are known.
         component_weights: (A,) weights of the mixture's components, uniform if not given.
+        annealing: what annealing found, where the trees come from there; the log weights are the mixture's all the
+            same, for its bounds.
     """
 
     draws: PosteriorDraws
     log_weights: np.ndarray | None = None
     component_weights: np.ndarray | None = None
+    annealing: AnnealingEvaluation | None = None
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -41,7 +45,7 @@ class WeightedSample:
         """
         if self.log_weights is None:
             raise InputError("a sample of trees without importance weights of the mixture has no marginal likelihood")
-        return evaluate_log_weights(self.log_weights, self.component_weights)
+        return replace(evaluate_log_weights(self.log_weights, self.component_weights), annealing=self.annealing)
 
     @cached_property
     def weights(self) -> np.ndarray:

@@ -6,8 +6,9 @@ from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
 from vbpi_mix.start.parameters import Mode, ParameterFit, find_modes, find_parameters, fit_parameters, settle
+from vbpi_mix.start.sampled import fit_parameters_to_trees, weigh_by_frequency
 from vbpi_mix.start.saved import Start, load_start
-from vbpi_mix.start.weights import WeightedTopologies, weigh_topologies
+from vbpi_mix.start.weights import SampledTrees, WeightedTopologies, weigh_topologies
 
 __all__ = [
     "Growth",
@@ -17,11 +18,13 @@ __all__ = [
     "OptimisedLengths",
     "ParameterFit",
     "Round",
+    "SampledTrees",
     "Start",
     "WeightedTopologies",
     "find_modes",
     "find_parameters",
     "fit_parameters",
+    "fit_parameters_to_trees",
     "fitted_features",
     "grow_topologies",
     "laplace_weights",
@@ -30,5 +33,6 @@ __all__ = [
     "settle",
     "start_fitted",
     "start_published",
+    "weigh_by_frequency",
     "weigh_topologies",
 ]

@@ -15,7 +15,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.laplace import LaplaceWeights
 from vbpi_mix.start.lengths import OptimisedLengths
-from vbpi_mix.start.weights import WeightedTopologies
+from vbpi_mix.start.weights import SampledTrees, WeightedTopologies
 
 _FORMAT = 1
 
@@ -83,6 +83,13 @@ class Start:
             }
             if self.topologies.coordinates is not None:
                 arrays["coordinates"] = self.topologies.coordinates
+            if self.topologies.trees is not None:
+                trees = self.topologies.trees
+                arrays |= {
+                    "tree_children": trees.topologies.children,
+                    "tree_log_lengths": trees.log_lengths,
+                    "tree_coordinates": trees.coordinates,
+                }
         return arrays
 
 
@@ -142,6 +149,17 @@ def _topologies(arrays: Mapping[str, np.ndarray]) -> TreeSample | WeightedTopolo
             exact_hessian=arrays["exact_hessian"],
         ),
         coordinates=arrays.get("coordinates"),
+        trees=_trees(arrays),
+    )
+
+
+def _trees(arrays: Mapping[str, np.ndarray]) -> SampledTrees | None:
+    if "tree_children" not in arrays:
+        return None
+    return SampledTrees(
+        topologies=TopologyBatch(arrays["tree_children"]),
+        log_lengths=arrays["tree_log_lengths"],
+        coordinates=arrays["tree_coordinates"],
     )
 
 

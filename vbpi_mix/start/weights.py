@@ -14,6 +14,21 @@ _GIVE_UP = 25.0  # nats below the best, beyond which a topology's weight does no
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampledTrees:
+    """T equally weighted trees that a start was made from.
+
+    Arguments:
+        topologies: T of them.
+        log_lengths: (T, E).
+        coordinates: (T, d) of the model's parameters; d may be 0.
+    """
+
+    topologies: TopologyBatch
+    log_lengths: np.ndarray
+    coordinates: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightedTopologies:
     """Candidate topologies with approximate posterior probabilities.
 
@@ -22,12 +37,14 @@ class WeightedTopologies:
         modes: optimised branch lengths, in the order of the sample.
         laplace: approximate log evidences and second derivatives, in the same order.
         coordinates: (d,) of the model's parameters, under which all this holds; None if all of them are fixed.
+        trees: the sample that the weights are frequencies in, where that is how they came about.
     """
 
     sample: TreeSample
     modes: OptimisedLengths
     laplace: LaplaceWeights
     coordinates: np.ndarray | None = None
+    trees: SampledTrees | None = None
 
     @property
     def effective_number(self) -> float:

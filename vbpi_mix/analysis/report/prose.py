@@ -55,7 +55,7 @@ def verdict(diagnostics: Sequence[Diagnostic]) -> str:
 
 def evidence(content: ReportContent) -> str:
     """The marginal log-likelihood with its standard error."""
-    estimate = content.diagnosis.evaluation.log_ml_pooled
+    estimate = content.diagnosis.evaluation.marginal_likelihood
     return f"{estimate.value:,.3f} ± {estimate.standard_error:.3f}".replace("-", "−")
 
 
@@ -119,13 +119,20 @@ def names_of(taxa: Sequence[str], most: int = 4) -> str:
 
 def _data(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
+    evaluation = content.diagnosis.evaluation
+    if evaluation.annealing is None:
+        origin = f"{evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they follow the posterior"
+    else:
+        origin = (
+            f"{evaluation.annealing.n_trees:,} equally weighted trees of chains of local moves"
+            + (" from candidate topologies" if evaluation.annealing.both_sides else "")
+            + f" and from {evaluation.annealing.n_groups} groups of particles annealed to the posterior"
+        )
     return (
         f"The alignment {content.name} has {patterns.n_taxa} taxa and {patterns.n_sites:,.0f} sites "
         f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
         f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
-        f"Bayesian networks under {_model_name(content)}, and every number below comes from "
-        f"{content.diagnosis.evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they "
-        "follow the posterior."
+        f"Bayesian networks under {_model_name(content)}, and every number below comes from {origin}."
     )
 
 
@@ -158,8 +165,16 @@ def _topology(content: ReportContent) -> str:
 
 def _trust(content: ReportContent) -> str:
     evaluation = content.diagnosis.evaluation
+    start = f"The marginal log-likelihood (natural logarithm) is {evidence(content)}. "
+    if evaluation.annealing is not None:
+        annealing = evaluation.annealing
+        return (
+            f"{start}The trees are worth {annealing.effective_size:,.0f} independent ones; split frequencies of "
+            f"{'both sides' if annealing.both_sides else 'the groups'} differ by {annealing.convergence.asdsf:.4f} on "
+            f"average (ASDSF). {verdict(content.diagnosis.diagnostics)}"
+        )
     return (
-        f"The marginal log-likelihood (natural logarithm) is {evidence(content)}. "
+        f"{start}"
         f"The weighted trees are worth {evaluation.ess:,.0f} independent ones, and the Pareto k of their weights is "
         f"{evaluation.tail.k:.2f} ({evaluation.tail.verdict}). {verdict(content.diagnosis.diagnostics)}"
     )

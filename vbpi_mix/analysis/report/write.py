@@ -42,7 +42,7 @@ def figures_of(content: ReportContent) -> dict[str, Drawing]:
             figures[name] = lengths_drawing(rows, title=title, largest=largest)
     if len(content.training) > 1:
         iterations, bounds = content.training.T
-        log_ml = content.diagnosis.evaluation.log_ml_pooled.value
+        log_ml = content.diagnosis.evaluation.marginal_likelihood.value
         figures["training"] = training_drawing(iterations, bounds, log_ml)
     return figures
 

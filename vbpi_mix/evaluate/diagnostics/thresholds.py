@@ -45,6 +45,11 @@ LEFT_BY_THE_SEARCH = Threshold(0.02, 0.1, ".0%")
 UNSUPPORTED_NEIGHBOURS = Threshold(0.01, 0.05, ".0%")
 MISSED_MODES = Threshold(0.01, 0.05, ".0%")
 BOUND_RISE = Threshold(0.02, 0.2)  # nats in the last fifth of the training, beyond two standard errors
+# annealing
+ANNEALED_LOG_ML_ERROR = Threshold(0.5, 2.0)  # nats
+R_HAT = Threshold(1.05, 1.2)
+CHAIN_DRAWS = Threshold(200, 100, ",")
+ANCESTORS_LEFT = Threshold(0.1, 0.03, ".0%")
 # several runs
 ASDSF = Threshold(0.01, 0.05)
 SPLIT_DIFFERENCE = Threshold(0.05, 0.1)

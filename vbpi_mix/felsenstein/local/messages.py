@@ -301,7 +301,7 @@ def _clear(sums: np.ndarray, first: int, end: int) -> None:
 def _add_totals(rows: np.ndarray, row: int, sums: np.ndarray) -> None:
     a, total = rows[row], sums[3]
     for p in range(BLOCK):
-        total[p] += ((a[p] + a[_R1 + p]) + (a[_R2 + p] + a[_R3 + p]))
+        total[p] += (a[p] + a[_R1 + p]) + (a[_R2 + p] + a[_R3 + p])
 
 
 @kernel(fastmath=True)

@@ -57,6 +57,7 @@ class TreeStream:
         read: gives the chunks in order, anew at each call.
         take: gives the trees at given positions as one chunk, in the order asked for.
         parameter_names: (n,) of the substitution model's parameters.
+        source: How equally weighted trees came about, where they are not resampled from the mixture.
     """
 
     taxa: tuple[str, ...]
@@ -68,6 +69,7 @@ class TreeStream:
     read: Callable[[], Iterator[TreeChunk]]
     take: Callable[[np.ndarray], TreeChunk]
     parameter_names: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def n_taxa(self) -> int:
@@ -86,6 +88,8 @@ class TreeStream:
                 f"{self.n_trees:,} draws from the variational mixture with importance weights that sum to 1; {size}",
                 "read without their weights the trees follow the approximation, not the posterior",
             ]
+        if self.source:
+            return [f"{self.n_trees:,} equally weighted posterior trees, no burn-in", f"{self.source}; {size}"]
         return [
             f"{self.n_trees:,} equally weighted posterior trees, no burn-in",
             f"resampled by importance weights from {self.n_draws:,} draws of the variational mixture with {size}",

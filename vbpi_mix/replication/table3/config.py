@@ -111,7 +111,7 @@ class Table3Config:
             recipe=self.recipe,
             flow=self.flow,
             iterations=self.iterations,
-            **self.extra,
+            **{"start": "list", "finish": "importance", **self.extra},
         )
 
     def name(self, job: Table3Job) -> str:

@@ -1,0 +1,123 @@
+"""What annealing ends with: equally weighted trees, the marginal likelihood, and how far both sides agree."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vbpi_mix.anneal.convergence import Convergence, Scalar
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.smc import pooled_log_ml
+from vbpi_mix.errors import CheckpointError
+from vbpi_mix.io.files import atomic_write
+from vbpi_mix.phylo import TopologyBatch
+
+_FORMAT = 1
+FROM_CANDIDATES, FROM_MIXTURE = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnealedPosterior:
+    """Equally weighted posterior trees, from one side or both.
+
+    Arguments:
+        particles: T trees.
+        chains: (T,) number of the chain of each.
+        sides: (T,) `FROM_CANDIDATES` or `FROM_MIXTURE`: where its chain began.
+        log_joint: (T,) log density of data, tree, log lengths and coordinates.
+        group_log_ml: estimates of the log marginal likelihood by independent groups of particles; none where only
+            chains have been run.
+        betas: temperatures that the groups passed.
+        n_particles: of a group.
+        n_ancestors: of each group's particles at the beginning, those with descendants at the end.
+        convergence: between the two sides, or between groups of one.
+        converged: whether they agree as far as was asked for.
+    """
+
+    particles: Particles
+    chains: np.ndarray
+    sides: np.ndarray
+    log_joint: np.ndarray
+    group_log_ml: tuple[float, ...]
+    betas: tuple[float, ...]
+    n_particles: int
+    n_ancestors: tuple[int, ...]
+    convergence: Convergence
+    converged: bool
+
+    @property
+    def log_ml(self) -> tuple[float, float]:
+        """The log marginal likelihood and its standard error, from the spread of the groups."""
+        return pooled_log_ml(list(self.group_log_ml))
+
+    @property
+    def both_sides(self) -> bool:
+        """Whether there are trees from both sides."""
+        return len(np.unique(self.sides)) == 2
+
+    def save(self, path: Path) -> None:
+        """Write one file; atomic."""
+        about = {
+            "format": _FORMAT,
+            "group_log_ml": self.group_log_ml,
+            "betas": self.betas,
+            "n_particles": self.n_particles,
+            "n_ancestors": self.n_ancestors,
+            "convergence": self.convergence.to_dict(),
+            "converged": self.converged,
+        }
+        with atomic_write(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                about=np.array(json.dumps(about).encode()),
+                children=self.particles.topologies.children,
+                log_lengths=self.particles.log_lengths,
+                coordinates=self.particles.coordinates,
+                log_likelihood=self.particles.log_likelihood,
+                chains=self.chains,
+                sides=self.sides,
+                log_joint=self.log_joint,
+            )
+
+
+def load_annealed(path: Path) -> AnnealedPosterior:
+    """Read what `AnnealedPosterior.save` wrote.
+
+    Raises:
+        CheckpointError: damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(file["about"].item().decode())
+            particles = Particles(
+                topologies=TopologyBatch(file["children"]),
+                log_lengths=file["log_lengths"],
+                coordinates=file["coordinates"],
+                log_likelihood=file["log_likelihood"],
+            )
+            return AnnealedPosterior(
+                particles=particles,
+                chains=file["chains"],
+                sides=file["sides"],
+                log_joint=file["log_joint"],
+                group_log_ml=tuple(about["group_log_ml"]),
+                betas=tuple(about["betas"]),
+                n_particles=int(about["n_particles"]),
+                n_ancestors=tuple(about["n_ancestors"]),
+                convergence=_convergence(about["convergence"]),
+                converged=bool(about["converged"]),
+            )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: damaged ({error}): delete it and run `vbpi-mix anneal` again") from error
+
+
+def _convergence(values: dict[str, Any]) -> Convergence:
+    return Convergence(
+        asdsf=values["asdsf"],
+        largest=values["largest_difference"],
+        n_splits=values["n_splits"],
+        scalars=tuple(Scalar(name=name, **numbers) for name, numbers in values["scalars"].items()),
+    )

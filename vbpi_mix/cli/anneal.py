@@ -1,0 +1,54 @@
+"""`vbpi-mix anneal`: from a trained mixture to the posterior by temperatures and local moves."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import format_estimate, parse_duration, use_threads
+
+EXAMPLE = "Example: vbpi-mix anneal primates_run --groups 8"
+
+
+def anneal(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    particles: Annotated[int, typer.Option(min=4, help="Particles of a group.")] = 64,
+    groups: Annotated[int, typer.Option(min=2, help="Independent groups; their spread is the error.")] = 4,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rounds over all edges at the posterior; until both sides agree if not given."),
+    ] = None,
+    max_time: Annotated[str | None, typer.Option(help="Time allowed to the rounds, such as 10m or 2h.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Anneal groups of particles from the mixture of a run to the posterior.
+
+    Trees, estimates and report of the run come from the annealed particles afterwards, and from the chains that the fit
+    started from, if there were any.
+    """
+    import time
+
+    from vbpi_mix.analysis import summarise
+    from vbpi_mix.anneal.smc import AnnealSettings
+    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.finish import anneal_run
+
+    use_threads(threads)
+    until = None if max_time is None else time.perf_counter() + parse_duration(max_time)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        loaded = Run.load(run)
+        settings = AnnealSettings(n_particles=particles)
+        annealed = anneal_run(loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until)
+        summary = summarise(annealed, reporter=reporter)
+    found = summary.evaluation.annealing
+    assert found is not None
+    typer.echo(f"marginal log-likelihood (natural log)  {format_estimate(found.log_ml)}")
+    typer.echo(f"effective sample size                  {found.effective_size:,.0f} of {found.n_trees:,} trees")
+    agreement = found.convergence
+    typer.echo(
+        f"agreement                              ASDSF {agreement.asdsf:.4f}, largest difference of a split "
+        f"{agreement.largest:.3f}, R-hat {agreement.r_hat:.3f}"
+    )
+    return 0

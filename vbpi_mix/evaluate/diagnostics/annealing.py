@@ -1,0 +1,88 @@
+"""Diagnostics of an annealed posterior: marginal likelihood, agreement of its sides, mixing."""
+
+import math
+
+from vbpi_mix.evaluate.annealing import AnnealingEvaluation
+from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
+from vbpi_mix.evaluate.diagnostics.thresholds import (
+    ANCESTORS_LEFT,
+    ANNEALED_LOG_ML_ERROR,
+    ASDSF,
+    CHAIN_DRAWS,
+    R_HAT,
+    SPLIT_DIFFERENCE,
+)
+
+
+def annealing_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnostic]:
+    """Everything that groups and chains say of themselves."""
+    found = annealing.convergence
+    sides = "from the mixture and from candidate topologies" if annealing.both_sides else "of independent groups"
+    error = annealing.log_ml.standard_error
+    worst = max(found.scalars, key=lambda s: s.r_hat if math.isfinite(s.r_hat) else math.inf, default=None)
+    return [
+        Diagnostic(
+            key="annealed_log_ml",
+            label="Marginal log-likelihood",
+            value=annealing.log_ml.value,
+            text=f"{annealing.log_ml.value:,.3f} ± {error:.3f}",
+            level=ANNEALED_LOG_ML_ERROR.level(error),
+            verdict="known well" if ANNEALED_LOG_ML_ERROR.level(error) == "good" else "anneal more groups or particles",
+            definition=f"from {annealing.n_groups} independent groups of {annealing.n_particles} particles annealed in "
+            f"{annealing.n_temperatures} temperatures; the error is from the groups' spread. "
+            f"{ANNEALED_LOG_ML_ERROR.words} nats",
+        ),
+        Diagnostic(
+            key="sides_asdsf",
+            label="Agreement of split frequencies",
+            value=found.asdsf,
+            text=f"ASDSF {found.asdsf:.4f} over {found.n_splits:,} splits",
+            level=ASDSF.level(found.asdsf),
+            verdict=f"chains {sides} agree" if ASDSF.level(found.asdsf) == "good" else f"chains {sides} differ",
+            definition=f"average standard deviation of the frequencies of splits in trees {sides}, splits with at "
+            f"least 0.1 in one of them (as MrBayes counts). {ASDSF.words}",
+        ),
+        Diagnostic(
+            key="sides_largest_difference",
+            label="Largest difference of a split",
+            value=found.largest,
+            text=f"{found.largest:.3f}",
+            level=SPLIT_DIFFERENCE.level(found.largest),
+            verdict="no split differs much"
+            if SPLIT_DIFFERENCE.level(found.largest) == "good"
+            else "run further rounds",
+            definition=f"largest difference of a split's frequency between trees {sides}. {SPLIT_DIFFERENCE.words}",
+        ),
+        Diagnostic(
+            key="r_hat",
+            label="R-hat of the chains",
+            value=found.r_hat,
+            text=f"{found.r_hat:.3f}" + ("" if worst is None else f" ({worst.name})"),
+            level=R_HAT.level(found.r_hat),
+            verdict="chains agree" if R_HAT.level(found.r_hat) == "good" else "chains have not mixed yet",
+            definition="rank-normalised R-hat (Vehtari et al. 2021), the largest of log joint density, tree length and "
+            f"parameters. {R_HAT.words}",
+        ),
+        Diagnostic(
+            key="effective_size",
+            label="Effective sample size",
+            value=annealing.effective_size,
+            text=f"{annealing.effective_size:,.0f} of {annealing.n_trees:,} trees",
+            level=CHAIN_DRAWS.level(annealing.effective_size),
+            verdict="enough" if CHAIN_DRAWS.level(annealing.effective_size) == "good" else "run further rounds",
+            definition="independent trees that would be as informative, by the slowest of log joint density, tree "
+            f"length and parameters (bulk effective size). {CHAIN_DRAWS.words}",
+        ),
+        Diagnostic(
+            key="ancestors_left",
+            label="First particles left",
+            value=annealing.ancestors_left,
+            text=f"{annealing.ancestors_left:.0%}",
+            level=ANCESTORS_LEFT.level(annealing.ancestors_left),
+            verdict="the annealed groups are diverse"
+            if ANCESTORS_LEFT.level(annealing.ancestors_left) == "good"
+            else "few particles were near the posterior: more particles help",
+            definition="share of the particles drawn at the beginning that have descendants at the posterior. "
+            f"{ANCESTORS_LEFT.words}",
+        ),
+    ]

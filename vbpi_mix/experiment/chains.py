@@ -1,0 +1,140 @@
+"""Chains of local moves from candidate topologies: the start of a fit where the posterior is flat."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.flatness import effective_topologies
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, run_chains
+from vbpi_mix.experiment.build import make_model, make_parts
+from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.streams import CHAIN_STREAM
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import Alignment, TopologyBatch, TreeSample, site_patterns
+
+_FLAT = 1000.0  # effective topologies from which a list of them is the wrong start, for 30 taxa
+_PROBE_ROUNDS = 60
+_ALWAYS_LISTED = 20  # fewer taxa are not worth a probe, ...
+_FEW_DISTINCT = 0.5  # ... if so small a share of the candidates is distinct ...
+_MANY_EQUAL = 4  # ... and so few sequences are equal
+_START_LENGTH = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Short chains and what they say.
+
+    Arguments:
+        chains: begun; can be run on.
+        effective_topologies: see `anneal.flatness`.
+    """
+
+    chains: Chains
+    effective_topologies: float
+
+
+def flat_from(n_taxa: int) -> float:
+    """Effective topologies from which a sample is the better start; a climb of the list costs N^3."""
+    return min(_FLAT, _FLAT * (30.0 / n_taxa) ** 3)
+
+
+def chain_seed(seed: int, purpose: int) -> np.random.SeedSequence:
+    """The seed of all chains of one purpose."""
+    return np.random.SeedSequence(entropy=seed, spawn_key=(CHAIN_STREAM, purpose))
+
+
+def begin_chains(
+    model: PhyloModel, topologies: TopologyBatch, seed: int, settings: SamplerSettings, *, purpose: int = 0
+) -> Chains:
+    """Chains from candidate topologies, as different ones as there are.
+
+    Arguments:
+        model: likelihood and priors.
+        topologies: candidates.
+        seed: of the fit.
+        settings: of the chains.
+        purpose: tells chains of one fit apart.
+    """
+    n = settings.n_chains
+    chosen = np.arange(n) * max(1, topologies.n_trees // n) % topologies.n_trees
+    start = model.parameters.start().numpy()
+    starts = Particles(
+        topologies=topologies[chosen],
+        log_lengths=np.full((n, topologies.n_edges), np.log(_START_LENGTH)),
+        coordinates=np.tile(start, (n, 1)),
+        log_likelihood=np.zeros(n),
+    )
+    return Chains(Walker(model), starts, seed=chain_seed(seed, purpose), settings=settings)
+
+
+def sample_start(
+    config: FitConfig,
+    alignment: Alignment,
+    candidates: TreeSample,
+    reporter: Reporter,
+    *,
+    until: float | None = None,
+) -> ChainSample | None:
+    """A sample of the posterior to start from, or None where a list of topologies is the better start.
+
+    Arguments:
+        config: with `start` "auto", short chains decide; with "sample" chains are run in any case.
+        alignment: the data.
+        candidates: topologies that chains begin at.
+        reporter: told about progress and the decision.
+        until: `time.perf_counter()` at which chains end.
+    """
+    if config.start == "list" or alignment.n_taxa < 4:
+        return None
+    few = alignment.n_taxa < _ALWAYS_LISTED and candidates.n_trees <= _FEW_DISTINCT * candidates.weights.sum()
+    if config.start == "auto" and few and len(alignment.duplicates()) < _MANY_EQUAL:
+        return None
+    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    settings = SamplerSettings()
+    reporter.progress("chains", 0, settings.fewest, "going uphill")
+    chains = begin_chains(model, candidates.topologies, config.seed, settings)
+    if config.start == "auto":
+        chains.run(_PROBE_ROUNDS)
+        found = chains.sample()
+        size = effective_topologies(found.particles.topologies, found.chains)
+        if size < flat_from(alignment.n_taxa):
+            reporter.message(
+                f"about {size:,.0f} effective topologies: the posterior is concentrated, topologies are listed and "
+                "weighed one by one"
+            )
+            return None
+        reporter.message(
+            f"{size:,.0f} effective topologies or more: the posterior is flat, so the fit starts from a sample of "
+            f"{settings.n_chains} chains and not from a list"
+        )
+    return finish_chains(chains, reporter, until=until)
+
+
+def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = None) -> ChainSample:
+    """Run chains until they agree, telling how far they are."""
+    begun = time.perf_counter()
+    settings = chains.settings
+
+    def tell(look: Look) -> None:
+        found = look.convergence
+        detail = (
+            f"split frequencies of two groups differ by {found.asdsf:.4f} (ASDSF, wanted {settings.asdsf:g}), "
+            f"R-hat {found.r_hat:.2f}, effective size {found.effective_size:,.0f}"
+        )
+        reporter.progress("chains", look.n_rounds, max(settings.fewest, look.n_rounds + 1), detail)
+
+    sample = run_chains(chains, until=until, report=tell)
+    found = sample.convergence
+    text = (
+        f"{len(sample.particles):,} trees of {settings.n_chains} chains after {sample.n_rounds:,} rounds in "
+        f"{time.perf_counter() - begun:.0f} s: ASDSF {found.asdsf:.4f}, largest difference of a split "
+        f"{found.largest:.3f}, R-hat {found.r_hat:.3f}, effective size {found.effective_size:,.0f}"
+    )
+    (reporter.message if sample.converged else reporter.warning)(
+        text if sample.converged else f"chains had not yet agreed when time or rounds were up: {text}"
+    )
+    return sample

@@ -1,0 +1,266 @@
+"""The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from vbpi_mix.anneal.chains import Scaling, Walker
+from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
+from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior, load_annealed
+from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
+from vbpi_mix.anneal.target import typical_lengths
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate import Evaluation
+from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
+from vbpi_mix.evaluate.sampling import draw_weighted
+from vbpi_mix.experiment.chains import chain_seed
+from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.streams import CHAIN_STREAM
+from vbpi_mix.seeding import torch_generator
+from vbpi_mix.threads import torch_threads
+
+_N_GROUPS = 4
+_REFERENCE_DRAWS = 2_000
+_AGREE = 1.5  # times the ASDSF that chains of one side must reach
+_JUDGED_BY = (2, 500)  # repeats and draws of each component
+_EVALUATED = 40_000  # draws of a whole evaluation
+_PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
+
+
+def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> Run:
+    """Anneal a trained run if its settings ask for it, or leave the decision to its importance weights.
+
+    Arguments:
+        run: in a folder.
+        reporter: told about progress.
+        until: `time.perf_counter()` at which annealing ends.
+    """
+    if run.folder is None or run.config.finish == "importance":
+        return run
+    if run.folder.annealed.is_file():
+        return replace(run, annealed=load_annealed(run.folder.annealed))
+    if run.config.finish == "auto":
+        n_repeats, n_particles = _JUDGED_BY
+        evaluation = run.evaluate(n_particles=n_particles, n_repeats=n_repeats)
+        if good_weights(evaluation):
+            return run
+        reporter.message(
+            f"importance weights are poor (Pareto k {evaluation.pareto_k:.2f}, effective share "
+            f"{evaluation.relative_ess:.1%}): annealing from the mixture to the posterior"
+        )
+    return anneal_run(run, reporter, until=until)
+
+
+def good_weights(evaluation: Evaluation) -> bool:
+    """Whether importance weights are dependable, and a whole evaluation would have enough effective draws."""
+    return evaluation.tail.verdict != "unreliable" and evaluation.relative_ess * _EVALUATED >= EFFECTIVE_DRAWS.good
+
+
+def anneal_run(
+    run: Run,
+    reporter: Reporter,
+    *,
+    settings: AnnealSettings | None = None,
+    n_groups: int = _N_GROUPS,
+    rounds: int | None = None,
+    until: float | None = None,
+) -> Run:
+    """Anneal groups of particles from the mixture to the posterior, and compare them with the chains of the start.
+
+    Arguments:
+        run: in a folder; what it has been annealed to before is replaced.
+        reporter: told about progress.
+        settings: of the groups.
+        n_groups: independent groups that the marginal likelihood is estimated from.
+        rounds: rounds of the particles at the posterior; chosen if not given.
+        until: `time.perf_counter()` at which annealing ends.
+
+    Raises:
+        ConfigError: the run is kept in no folder, or there are fewer than two groups.
+    """
+    if run.folder is None:
+        raise ConfigError("annealing needs a run that is kept in a folder")
+    if n_groups < 2:
+        raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
+    settings = settings or AnnealSettings()
+    walker = Walker(run.problem.model)
+    past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
+    drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
+    reference = TreeReference(drawn, np.ones(len(drawn)))
+    typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
+    scaling.learn(drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64)))
+    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, run.config.seed, reporter)
+    result = _go_on(run, walker, groups, past, rounds, reporter, until)
+    result.save(run.folder.annealed)
+    return replace(run, annealed=result)
+
+
+def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
+    """The trees of a start's chains in the form that a run's folder keeps."""
+    return AnnealedPosterior(
+        particles=sample.particles,
+        chains=sample.chains,
+        sides=np.full(len(sample.chains), FROM_CANDIDATES),
+        log_joint=sample.log_joint,
+        group_log_ml=(),
+        betas=(),
+        n_particles=0,
+        n_ancestors=(),
+        convergence=sample.convergence,
+        converged=sample.converged,
+    )
+
+
+def mixture_particles(run: Run, n_draws: int) -> Particles:
+    """Trees drawn from the mixture, not weighted."""
+    generator = torch_generator(run.config.seed, stream=CHAIN_STREAM)
+    each = -(-n_draws // run.problem.n_components)
+    with torch_threads(1):
+        trees = draw_weighted(run.problem, each, generator).trees
+    return Particles(
+        topologies=trees.encoded.topologies,
+        log_lengths=trees.log_lengths.numpy(),
+        coordinates=trees.parameters.numpy(),
+        log_likelihood=np.full(len(trees.log_lengths), np.nan),
+    )
+
+
+def _anneal_groups(
+    walker: Walker,
+    reference: TreeReference,
+    typical: np.ndarray,
+    scaling: Scaling,
+    settings: AnnealSettings,
+    n_groups: int,
+    seed: int,
+    reporter: Reporter,
+) -> list[Annealed]:
+    """Groups with the temperatures that a first one, left out, has chosen."""
+    seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
+
+    def tell(done: int) -> Callable[[float], None]:
+        return lambda beta: reporter.progress(
+            "annealing", done * 100 + round(100 * beta), (n_groups + 1) * 100, f"inverse temperature {beta:.3f}"
+        )
+
+    pilot = anneal(walker, reference, typical, seed=seeds[0], settings=settings, scaling=scaling, report=tell(0))
+    groups = [
+        anneal(
+            walker,
+            reference,
+            typical,
+            seed=s,
+            settings=settings,
+            scaling=scaling,
+            betas=pilot.betas,
+            report=tell(i + 1),
+        )  # fmt: skip
+        for i, s in enumerate(seeds[1:])
+    ]
+    left = np.mean([g.n_ancestors for g in groups]) / settings.n_particles
+    reporter.message(
+        f"{n_groups} groups of {settings.n_particles} particles annealed in {len(pilot.betas)} temperatures; "
+        f"{left:.0%} of the first ancestors are left"
+    )
+    return groups
+
+
+def _go_on(
+    run: Run,
+    walker: Walker,
+    groups: list[Annealed],
+    past: AnnealedPosterior | None,
+    rounds: int | None,
+    reporter: Reporter,
+    until: float | None,
+) -> AnnealedPosterior:
+    """Further rounds at the posterior until both sides agree."""
+    wanted = SamplerSettings()
+    if past is None:
+        starts = join_particles([g.particles for g in groups])
+        least = rounds or 40
+    else:  # a few of each group, for as long as the other side's chains
+        each = max(1, wanted.n_chains // len(groups))
+        starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
+        least = rounds or max(50, wanted.fewest // 2)
+    settings = replace(wanted, n_chains=len(starts), burn_in=0.1, adapting=min(20, least // 4), fewest=least)
+    chains = Chains(walker, starts, seed=chain_seed(run.config.seed, _PURPOSE_ROUNDS), settings=settings, climb=False)
+    limit = least if rounds else 8 * least
+    while True:
+
+        def late() -> bool:
+            return until is not None and time.perf_counter() > until
+
+        target = chains.n_rounds + (least if chains.n_rounds == 0 else least // 2)
+        while chains.n_rounds < target and not late():
+            chains.run(min(10, target - chains.n_rounds), stop=late)
+            reporter.progress("rounds at the posterior", chains.n_rounds, max(target, least))
+        result = _join(run, chains.sample(), groups, past)
+        if result.converged or chains.n_rounds >= limit or late():
+            break
+    found = result.convergence
+    what = "both sides" if past is not None else "the groups"
+    text = (
+        f"{what} after {chains.n_rounds} rounds: ASDSF {found.asdsf:.4f}, largest difference of a split "
+        f"{found.largest:.3f}, R-hat {found.r_hat:.3f}"
+    )
+    if result.converged:
+        reporter.message(text)
+    else:
+        reporter.warning(
+            f"{text}: they do not agree yet; `vbpi-mix anneal` with more --rounds goes on from the mixture"
+        )
+    return result
+
+
+def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
+    settings = SamplerSettings()
+    particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
+    sides = np.full(len(chains), FROM_MIXTURE)
+    if past is None:
+        n_each = len(groups[0].particles)
+        split_by = chains // n_each  # the group that a chain began in
+        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
+        scalars = sample.convergence.scalars
+    else:
+        particles = join_particles([past.particles, particles])
+        sides = np.concatenate([past.sides, sides])
+        log_joint = np.concatenate([past.log_joint, log_joint])
+        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, sides)
+        chains = np.concatenate([past.chains, chains + past.chains.max() + 1])
+        scalars = follow(_by_chain(run, particles, log_joint, chains))
+    convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
+    return AnnealedPosterior(
+        particles=particles,
+        chains=chains,
+        sides=sides,
+        log_joint=log_joint,
+        group_log_ml=tuple(g.log_ml for g in groups),
+        betas=groups[0].betas,
+        n_particles=len(groups[0].particles),
+        n_ancestors=tuple(g.n_ancestors for g in groups),
+        convergence=convergence,
+        converged=convergence.asdsf <= _AGREE * settings.asdsf and convergence.r_hat <= 2 * settings.r_hat - 1,
+    )
+
+
+def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:
+    """Scalars (chains, draws) of chains cut to the length of the shortest."""
+    space = run.problem.model.parameters
+    columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
+    if space.n_coordinates:
+        with torch.no_grad():
+            values = space.values(torch.from_numpy(particles.coordinates)).numpy()
+        columns |= dict(zip(space.names, values.T, strict=True))
+    numbers = np.unique(chains)
+    rows = [np.flatnonzero(chains == c) for c in numbers]
+    shortest = min(len(r) for r in rows)
+    evenly = [r[np.linspace(0, len(r) - 1, shortest).astype(np.int64)] for r in rows]
+    return {name: np.stack([x[r] for r in evenly]) for name, x in columns.items()}
