@@ -49,7 +49,7 @@ class LocalModel:
         rows_of_block = np.repeat(n_categories, n_blocks)
         self.blocks = Blocks(
             weights=weights,
-            equal=(weights == weights[:, :1]).all(axis=1),
+            single=(weights == 1.0).all(axis=1),
             first_row=np.concatenate([[0], np.cumsum(rows_of_block)]).astype(np.int64),
             part=np.repeat(np.arange(len(n_blocks)), n_blocks).astype(np.int64),
             category=np.array(category, dtype=np.int64),

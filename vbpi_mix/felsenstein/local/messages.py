@@ -41,7 +41,7 @@ class Blocks(NamedTuple):
     Arguments:
         weights: (B, BLOCK) sites of each pattern. Blocks are filled up with missing data, whose likelihood is 1
             whatever its weight.
-        equal: (B,) whether all weights of a block are equal.
+        single: (B,) whether all weights of a block are 1.
         first_row: (B + 1,) first row of each block; its rate categories are next to each other.
         part: (B,) part of the alignment that each block belongs to.
         category: (n_rows,) the row's rate category, counted over all parts.
@@ -49,7 +49,7 @@ class Blocks(NamedTuple):
     """
 
     weights: np.ndarray
-    equal: np.ndarray
+    single: np.ndarray
     first_row: np.ndarray
     part: np.ndarray
     category: np.ndarray
@@ -79,8 +79,8 @@ class Scratch(NamedTuple):
 
     Arguments:
         sums: (4, BLOCK) float64.
-        bits: (2, BLOCK) int64, which is `floats` seen as integers.
-        floats: (2, BLOCK) float64.
+        bits: (4, BLOCK) int64, which is `floats` seen as integers.
+        floats: (4, BLOCK) float64.
         exponentials: (3, n, 4): exp(values t) times the category's weight, its first and second derivatives.
     """
 
@@ -92,7 +92,7 @@ class Scratch(NamedTuple):
 
 def make_scratch(n_categories: int) -> Scratch:
     """Room for `n_categories` rate categories."""
-    floats = np.ones((2, BLOCK))
+    floats = np.ones((4, BLOCK))
     return Scratch(np.zeros((4, BLOCK)), floats.view(np.int64), floats, np.zeros((3, n_categories, 4)))
 
 
@@ -260,26 +260,10 @@ def _logarithm(e: float, m: float) -> float:
 
 
 @kernel(fastmath=True)
-def _sum_of_logarithms(
-    sums: np.ndarray, row: int, weights: np.ndarray, equal: np.ndarray, block: int, floats: np.ndarray, bits: np.ndarray
+def _weighted_logarithms(
+    sums: np.ndarray, row: int, weights: np.ndarray, block: int, floats: np.ndarray, bits: np.ndarray
 ) -> float:
-    """sum_p w_p log(x_p) of positive normal numbers x = sums[row]; vectorised.
-
-    Where all weights are equal the numbers are multiplied four by four first, if the products stay normal.
-    """
-    if equal[block]:
-        low = 0.0
-        for p in range(_QUARTER):
-            y = (sums[row, p] * sums[row, p + _QUARTER]) * (sums[row, p + 2 * _QUARTER] * sums[row, p + 3 * _QUARTER])
-            floats[0, p] = y
-            low += 1.0 if y < _NEARLY_ZERO else 0.0
-        if low == 0.0:
-            for p in range(_QUARTER):
-                bits[1, p] = (bits[0, p] & _MANTISSA) | _ONE
-            total = 0.0
-            for p in range(_QUARTER):
-                total += _logarithm(float((bits[0, p] >> _FIFTY_TWO) - _BIAS), floats[1, p])
-            return weights[block, 0] * total
+    """sum_p w_p log(x_p) of positive normal numbers x = sums[row]; vectorised."""
     for p in range(BLOCK):
         floats[0, p] = sums[row, p]
     for p in range(BLOCK):
@@ -287,6 +271,38 @@ def _sum_of_logarithms(
     total = 0.0
     for p in range(BLOCK):
         total += weights[block, p] * _logarithm(float((bits[0, p] >> _FIFTY_TWO) - _BIAS), floats[1, p])
+    return total
+
+
+@kernel(fastmath=True)
+def _begin_product(floats: np.ndarray, bits: np.ndarray) -> None:
+    """A product of 1: mantissas in floats[2], exponents of two in bits[3]."""
+    for p in range(_QUARTER):
+        floats[2, p] = 1.0
+        bits[3, p] = 0
+
+
+@kernel(fastmath=True)
+def _multiply(sums: np.ndarray, row: int, floats: np.ndarray, bits: np.ndarray) -> bool:
+    """Multiply the product, in `_QUARTER` columns, by x = sums[row], four by four; False if that would underflow."""
+    low = 0.0
+    for p in range(_QUARTER):
+        y = (sums[row, p] * sums[row, p + _QUARTER]) * (sums[row, p + 2 * _QUARTER] * sums[row, p + 3 * _QUARTER])
+        floats[0, p] = floats[2, p] * y
+        low += 1.0 if y < _NEARLY_ZERO else 0.0
+    if low > 0.0:
+        return False
+    for p in range(_QUARTER):
+        bits[3, p] += (bits[0, p] >> _FIFTY_TWO) - _BIAS
+        bits[2, p] = (bits[0, p] & _MANTISSA) | _ONE
+    return True
+
+
+@kernel(fastmath=True)
+def _log_product(floats: np.ndarray, bits: np.ndarray) -> float:
+    total = 0.0
+    for p in range(_QUARTER):
+        total += _logarithm(float(bits[3, p]), floats[2, p])
     return total
 
 
@@ -328,7 +344,6 @@ def join(
         m, n: (categories, 16) transition matrices, or their transposes.
     """
     first_row, category, weights = blocks.first_row, blocks.category, blocks.weights
-    equal = blocks.equal
     sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
     log_scale = 0.0
     for i in range(len(first_row) - 1):
@@ -342,7 +357,7 @@ def join(
             _clear(sums, 3, 4)
             for r in range(first, end):
                 _add_totals(rows, out + r, sums)
-            log_scale += _sum_of_logarithms(sums, 3, weights, equal, i, floats, bits)
+            log_scale += _weighted_logarithms(sums, 3, weights, i, floats, bits)
             for r in range(first, end):
                 _divide(rows, out + r, sums)
     return log_scale
@@ -380,7 +395,7 @@ def table_value(
 ) -> float:
     """Log-likelihood at a length, but for the scales of the messages."""
     first_row, category, weights = blocks.first_row, blocks.category, blocks.weights
-    equal = blocks.equal
+    single = blocks.single
     sums, floats, bits, e = scratch.sums, scratch.floats, scratch.bits, scratch.exponentials
     values, shares = spectra.values, spectra.weights
     for c in range(len(values)):
@@ -388,12 +403,14 @@ def table_value(
             e[0, c, k] = shares[c] * math.exp(values[c, k] * length)
         e[0, c, 3] = shares[c]
     total = 0.0
+    _begin_product(floats, bits)
     for i in range(len(first_row) - 1):
         _clear(sums, 0, 1)
         for r in range(first_row[i], first_row[i + 1]):
             _add_table_row(rows, table + r, e, category[r], sums)
-        total += _sum_of_logarithms(sums, 0, weights, equal, i, floats, bits)
-    return total
+        if not (single[i] and _multiply(sums, 0, floats, bits)):
+            total += _weighted_logarithms(sums, 0, weights, i, floats, bits)
+    return total + _log_product(floats, bits)
 
 
 @kernel()
@@ -443,12 +460,14 @@ def _add_three(
 def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, blocks: Blocks, scratch: Scratch) -> float:
     """Log-likelihood where three messages meet in a node, but for their scales; root frequencies in one of them."""
     first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights
-    equal = blocks.equal
+    single = blocks.single
     sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
     total = 0.0
+    _begin_product(floats, bits)
     for i in range(len(first_row) - 1):
         _clear(sums, 0, 1)
         for r in range(first_row[i], first_row[i + 1]):
             _add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
-        total += _sum_of_logarithms(sums, 0, weights, equal, i, floats, bits)
-    return total
+        if not (single[i] and _multiply(sums, 0, floats, bits)):
+            total += _weighted_logarithms(sums, 0, weights, i, floats, bits)
+    return total + _log_product(floats, bits)
