@@ -34,7 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> FitConfig:
-    """A configuration from a recipe and what the user said; None means not said.
+    """A configuration from a recipe and the settings that the user gave; None means not given.
 
     `sampled` follows the mixture where it is not given: all components for "a2a", else at most two. Candidates are
     kept whatever their weight if they are the user's `trees`, not if they come from a bootstrap.
@@ -44,8 +44,8 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     """
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe '{recipe}': choose one of {', '.join(RECIPES)}")
-    said = {name: value for name, value in given.items() if value is not None}
-    values = {**RECIPES[recipe], **said, "alignment": alignment, "recipe": recipe}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    values = {**RECIPES[recipe], **chosen, "alignment": alignment, "recipe": recipe}
     components = values.setdefault("components", FitConfig.components)
     estimator = values.setdefault("estimator", FitConfig.estimator)
     values.setdefault("sampled", components if estimator == "a2a" else min(components, FitConfig.sampled))

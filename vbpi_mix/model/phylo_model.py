@@ -190,12 +190,15 @@ def _one_for_each(given: _T | Sequence[_T], n_parts: int) -> list[_T]:
 def _part(
     patterns: SitePatterns, model: str | SubstitutionModel, priors: ParameterPriors, backend: str, dtype: torch.dtype
 ) -> Part:
-    found: SubstitutionModel | ModelFamily
+    substitution: SubstitutionModel | ModelFamily
     if isinstance(model, str):
-        said = parse_model(model, infer=True)
-        found = specified_model(said, patterns) if said.is_fixed else ModelFamily(said, patterns, priors)
-        exchangeable = said.exchangeable
+        specification = parse_model(model, infer=True)
+        fixed = specification.is_fixed
+        substitution = (
+            specified_model(specification, patterns) if fixed else ModelFamily(specification, patterns, priors)
+        )
+        exchangeable = specification.exchangeable
     else:
-        found, exchangeable = model, model.exchangeable
+        substitution, exchangeable = model, model.exchangeable
     merged = merge_relabelled(patterns) if exchangeable else patterns
-    return Part(patterns=merged, model=found, backend=backend, dtype=dtype)
+    return Part(patterns=merged, model=substitution, backend=backend, dtype=dtype)

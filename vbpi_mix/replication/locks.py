@@ -1,4 +1,4 @@
-"""Processes that share a folder of results: who works on what."""
+"""Locks of processes that share a folder of results."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from typing import Literal
 
 from vbpi_mix.errors import InputError
 
-Claim = Literal["mine", "taken", "unknown"]
+LockState = Literal["mine", "taken", "unknown"]
 
 
 @contextmanager
-def claim(path: Path, *, wait: bool = False) -> Iterator[Claim]:
+def hold_lock(path: Path, *, wait: bool = False) -> Iterator[LockState]:
     """Hold a lock on a file, which is made if need be and stays; the system frees it when the process ends, however.
 
     Gives "taken" if another process holds it, and "unknown" on file systems that have no locks.

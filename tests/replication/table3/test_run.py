@@ -12,7 +12,7 @@ import pytest
 from tests.experiment.simulated import write_example
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.experiment import Run
-from vbpi_mix.replication.locks import claim
+from vbpi_mix.replication.locks import hold_lock
 from vbpi_mix.replication.table3 import run as table3
 from vbpi_mix.replication.table3 import timing as table3_timing
 from vbpi_mix.replication.table3.config import make_table3_config
@@ -130,7 +130,7 @@ def test_an_interruption_changes_nothing(config, tmp_path, words, number, recipe
 def test_a_model_that_another_process_has_is_left_to_it(config, tmp_path):
     run_table3(config(), tmp_path / "t")
     (tmp_path / "t" / "models" / f"{NAMES[0]}.json").unlink()
-    with claim(tmp_path / "t" / "locks" / f"{NAMES[0]}.lock"):
+    with hold_lock(tmp_path / "t" / "locks" / f"{NAMES[0]}.lock"):
         outcome = run_table3(config(), tmp_path / "t")
     assert (outcome.n_trained, outcome.n_taken, len(outcome.records)) == (0, 1, 1)
     # the run folder is complete: only the measuring is done again

@@ -1,7 +1,7 @@
 import pytest
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.replication.toy.config import PUBLISHED_ROWS, make_toy_config, parse_row
+from vbpi_mix.replication.toy.config import PUBLISHED_ROWS, make_toy_config
 
 
 def test_the_papers_settings_are_the_default():
@@ -16,17 +16,6 @@ def test_what_is_not_the_papers_says_so():
     assert make_toy_config(scale="small").title.startswith("not the paper's length: 3,000")
     assert make_toy_config(iterations=49_999).title.startswith("not the paper's length")
     assert make_toy_config(scale="small").rows == PUBLISHED_ROWS
-
-
-def test_rows():
-    row = parse_row(" S2A:2:5")
-    assert (row.estimator, row.n_sampled, row.n_components, row.word, row.label) == (
-        "s2a",
-        2,
-        5,
-        "s2a:2:5",
-        "S2A S=2 A=5",
-    )
 
 
 def test_a_model_depends_on_everything_but_the_other_rows():

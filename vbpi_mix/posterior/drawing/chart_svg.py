@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vbpi_mix.posterior.drawing.svg import BLUE, INK, ORANGE, QUIET, RULE, Drawing, shorten, text_width
+from vbpi_mix.posterior.drawing.palette import (
+    BLUE,
+    INK,
+    ORANGE,
+    QUIET,
+    RULE,
+)
+from vbpi_mix.posterior.drawing.svg import Drawing, shorten, text_width
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 26.0, 16.0, 44.0
 

@@ -6,8 +6,14 @@ import numpy as np
 
 from vbpi_mix.phylo.topology import Topology
 from vbpi_mix.posterior.consensus import ConsensusTree
+from vbpi_mix.posterior.drawing.palette import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    RULE,
+)
 from vbpi_mix.posterior.drawing.rooting import DisplayTree, display_tree
-from vbpi_mix.posterior.drawing.svg import BLUE, GREEN, ORANGE, RULE, Drawing
+from vbpi_mix.posterior.drawing.svg import Drawing
 from vbpi_mix.posterior.drawing.tree_svg import scale_bar, tip_labels
 from vbpi_mix.posterior.draws import PosteriorDraws
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vbpi_mix.posterior.drawing.chart_svg import ticks
-from vbpi_mix.posterior.drawing.svg import BLUE, INK, ORANGE, QUIET, RULE, Drawing, shorten
+from vbpi_mix.posterior.drawing.palette import (
+    BLUE,
+    INK,
+    ORANGE,
+    QUIET,
+    RULE,
+)
+from vbpi_mix.posterior.drawing.svg import Drawing, shorten
 from vbpi_mix.posterior.parameter_summary import ParameterSummary
 
 _POINTS = 120

@@ -4,10 +4,9 @@ import unicodedata
 from dataclasses import dataclass, field
 from html import escape
 
+from vbpi_mix.posterior.drawing.palette import BRANCH, INK
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-# Dark on white: every contrast is above 4.5, and no meaning hangs on colour alone.
-INK, QUIET, BRANCH, RULE = "#1a1a1a", "#595959", "#33414f", "#d5dae0"
-BLUE, LIGHT, ORANGE, GREEN = "#0a5c9e", "#a9cdea", "#b5480a", "#00684a"
 
 # widths of DejaVu Sans, the widest of the common fonts, in steps
 _NARROW = frozenset("fijlrtI.,;:|!'`()[]{}/\\- ")

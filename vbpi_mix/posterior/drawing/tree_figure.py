@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from vbpi_mix.posterior.consensus import ConsensusTree
+from vbpi_mix.posterior.drawing.palette import BLUE, BRANCH, INK, QUIET
 from vbpi_mix.posterior.drawing.rooting import DisplayTree, display_tree, tree_layout
 
 # Inches. The page grows with the number of taxa and the longest name, so that labels never meet.
@@ -23,12 +24,6 @@ _NARROWEST_TREE = 3.5
 # Points.
 _LABEL_SIZE = 9.0
 _SUPPORT_SIZE = 7.0
-
-# Dark on white: every contrast is above 7, and no meaning hangs on colour alone.
-_INK = "#1a1a1a"
-_BRANCH = "#3b4a5a"
-_SUPPORT = "#0b4a8f"
-_QUIET = "#4d4d4d"
 
 
 def consensus_figure(consensus: ConsensusTree, *, title: str, outgroup: str | None = None) -> Figure:
@@ -52,17 +47,17 @@ def consensus_figure(consensus: ConsensusTree, *, title: str, outgroup: str | No
     labels = _place_tip_labels(figure, canvas, display, x, y, label_size=min(_LABEL_SIZE, 0.5 * 72 * row))
     axes = figure.axes[0]
     segments = _branches(display, x, y)
-    axes.add_collection(LineCollection(segments, colors=_BRANCH, linewidths=1.3, capstyle="projecting", clip_on=False))
+    axes.add_collection(LineCollection(segments, colors=BRANCH, linewidths=1.3, capstyle="projecting", clip_on=False))
     _place_supports(axes, canvas, display, x, y, np.asarray(segments), labels, size=min(_SUPPORT_SIZE, 0.4 * 72 * row))
     _draw_scale_bar(axes, float(x.max()))
     width, height = figure.get_size_inches()
     left = _MARGIN / width
-    figure.text(left, 1 - 0.14 / height, title, va="top", fontsize=12, fontweight="bold", color=_INK, parse_math=False)
+    figure.text(left, 1 - 0.14 / height, title, va="top", fontsize=12, fontweight="bold", color=INK, parse_math=False)
     what = consensus.describe()
     caption = (
         f"{what[0].upper()}{what[1:]}; numbers: posterior probability of the split.\nThe tree is {display.rooting}."
     )
-    figure.text(left, 0.1 / height, caption, va="bottom", fontsize=7.5, color=_QUIET, parse_math=False)
+    figure.text(left, 0.1 / height, caption, va="bottom", fontsize=7.5, color=QUIET, parse_math=False)
     return figure
 
 
@@ -87,7 +82,7 @@ def _place_tip_labels(
     offset = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
     labels = [
         axes.annotate(
-            name, (x[tip], y[tip]), fontsize=label_size, color=_INK, parse_math=False, annotation_clip=False, **offset
+            name, (x[tip], y[tip]), fontsize=label_size, color=INK, parse_math=False, annotation_clip=False, **offset
         )
         for tip, name in enumerate(display.taxa)
     ]
@@ -133,7 +128,7 @@ def _place_supports(
             xytext=(0, 0),
             va="bottom",
             fontsize=size,
-            color=_SUPPORT,
+            color=BLUE,
             path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
         box = text.get_window_extent(renderer)
@@ -166,7 +161,7 @@ def _draw_scale_bar(axes: Axes, depth: float) -> None:
     length = max(step * power for step in (1, 2, 5) if step * power <= depth / 4)
     below = {"xycoords": axes.get_xaxis_transform(), "annotation_clip": False}
     axes.plot(
-        [0, length], [0, 0], color=_INK, linewidth=1.3, transform=axes.get_xaxis_transform(), clip_on=False, marker="|"
+        [0, length], [0, 0], color=INK, linewidth=1.3, transform=axes.get_xaxis_transform(), clip_on=False, marker="|"
     )
     axes.annotate(
         f"{length:g} substitutions per site",
@@ -175,6 +170,6 @@ def _draw_scale_bar(axes: Axes, depth: float) -> None:
         textcoords="offset points",
         va="top",
         fontsize=8,
-        color=_INK,
+        color=INK,
         **below,
     )

@@ -5,8 +5,15 @@ import math
 import numpy as np
 
 from vbpi_mix.posterior.consensus import ConsensusTree
+from vbpi_mix.posterior.drawing.palette import (
+    BLUE,
+    BRANCH,
+    INK,
+    LIGHT,
+    QUIET,
+)
 from vbpi_mix.posterior.drawing.rooting import DisplayTree, display_tree, tree_layout
-from vbpi_mix.posterior.drawing.svg import BLUE, BRANCH, INK, LIGHT, QUIET, Drawing, shorten, text_width
+from vbpi_mix.posterior.drawing.svg import Drawing, shorten, text_width
 
 _MARGIN = 10.0
 _FOOT = 44.0

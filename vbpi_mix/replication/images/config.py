@@ -8,7 +8,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import Estimator
 from vbpi_mix.images import Decoder
 from vbpi_mix.replication.images.sets import ImageSet
-from vbpi_mix.replication.toy.config import parse_row
+from vbpi_mix.replication.rows import check_jobs, parse_row
 
 Scale = Literal["small", "published"]
 Model = Literal["misvae", "semvae"]
@@ -138,12 +138,7 @@ class ImagesConfig:
     title: str
 
     def __post_init__(self) -> None:
-        if not self.rows or not self.seeds:
-            raise ConfigError("the image benchmark needs at least one row and one seed")
-        words = [row.word for row in self.rows]
-        twice = [word for i, word in enumerate(words) if word in words[:i]]
-        if twice:
-            raise ConfigError(f"row {twice[0]} is given twice: leave one out")
+        check_jobs("image", [row.word for row in self.rows], self.seeds)
         if self.data == "cifar10" and any(row.model == "semvae" for row in self.rows):
             raise ConfigError("separate encoders (semvae) are for mnist and fashion only")
 

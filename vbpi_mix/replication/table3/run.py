@@ -18,7 +18,7 @@ from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
-from vbpi_mix.replication.locks import claim
+from vbpi_mix.replication.locks import hold_lock
 from vbpi_mix.replication.records import make_folder, read_record, write_record
 from vbpi_mix.replication.signals import Stopped, stoppable
 from vbpi_mix.replication.table3.config import PATHS, Table3Config, Table3Data, Table3Job, settings_default
@@ -84,12 +84,12 @@ def run_table3(
     try:
         with stoppable():
             for job in missing:
-                with claim(locks / f"{config.name(job)}.lock") as claimed:
-                    if claimed == "taken":
+                with hold_lock(locks / f"{config.name(job)}.lock") as state:
+                    if state == "taken":
                         n_taken += 1
                         reporter.message(f"{config.name(job)}: another process is at it")
                         continue
-                    if claimed == "unknown":
+                    if state == "unknown":
                         reporter.warning(f"{folder}: no locks there: let no other process train the same models")
                     if _read(config, job, paths[job]) is None:  # nobody was faster
                         bench.make(job, paths[job])
@@ -177,10 +177,10 @@ class _Bench:
         name = self.config.start_name(job)
         if self._start is None or self._start[0] != name:
             self._start = None
-            with claim(self.folder / "locks" / f"{name}.start.lock") as claimed:
-                if claimed == "taken":
+            with hold_lock(self.folder / "locks" / f"{name}.start.lock") as state:
+                if state == "taken":
                     reporter.message(f"{name}: another process makes the start, waiting for it")
-            with claim(self.folder / "locks" / f"{name}.start.lock", wait=True):
+            with hold_lock(self.folder / "locks" / f"{name}.start.lock", wait=True):
                 start = shared_start(settings, self.folder / "starts" / f"{name}.npz", reporter=reporter)
             self._start = name, start
         return self._start[1]

@@ -5,51 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.estimators import Estimator, Objective
+from vbpi_mix.replication.rows import MixtureRow, check_jobs, parse_row
 from vbpi_mix.toys import Latents
 
 Scale = Literal["paper", "small"]
 Energy = Literal["sequential", "together"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToyRow:
-    """One mixture of the benchmark: an estimator, S components drawn per step, A in all.
-
-    Raises:
-        ConfigError: an unknown estimator, or an S or A that it does not allow.
-    """
-
-    estimator: Estimator
-    n_sampled: int
-    n_components: int
-
-    def __post_init__(self) -> None:
-        Objective(estimator=self.estimator, n_components=self.n_components, n_sampled=self.n_sampled)
-
-    @property
-    def word(self) -> str:
-        """As the user writes it: s2a:2:5."""
-        return f"{self.estimator}:{self.n_sampled}:{self.n_components}"
-
-    @property
-    def label(self) -> str:
-        """As tables and pictures show it."""
-        return f"{self.estimator.upper()} S={self.n_sampled} A={self.n_components}"
-
-
-def parse_row(word: str) -> ToyRow:
-    """Read ESTIMATOR:S:A, such as s2a:2:5.
-
-    Raises:
-        ConfigError: another form, or numbers that the estimator does not allow.
-    """
-    parts = word.strip().lower().split(":")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
-        raise ConfigError(f"row '{word}' is not ESTIMATOR:S:A, such as s2a:2:5 (S of A components drawn per step)")
-    if parts[0] not in get_args(Estimator):
-        raise ConfigError(f"row '{word}': unknown estimator; choose one of {', '.join(get_args(Estimator))}")
-    return ToyRow(estimator=cast(Estimator, parts[0]), n_sampled=int(parts[1]), n_components=int(parts[2]))
 
 
 # the five of the paper's Figure 3
@@ -76,7 +36,7 @@ class ToyConfig:
         ConfigError: nothing to train, something twice, or numbers out of range.
     """
 
-    rows: tuple[ToyRow, ...]
+    rows: tuple[MixtureRow, ...]
     seeds: tuple[int, ...]
     iterations: int
     learning_rate: float
@@ -89,19 +49,14 @@ class ToyConfig:
     energy: Energy = "sequential"
 
     def __post_init__(self) -> None:
-        if not self.rows or not self.seeds:
-            raise ConfigError("the toy benchmark needs at least one row and one seed")
-        for name, values in (("row", [row.word for row in self.rows]), ("seed", list(self.seeds))):
-            twice = [value for i, value in enumerate(values) if value in values[:i]]
-            if twice:
-                raise ConfigError(f"{name} {twice[0]} is given twice: leave one out")
+        check_jobs("toy", [row.word for row in self.rows], self.seeds)
         if self.iterations < 1:
             raise ConfigError(f"iterations must be at least 1, not {self.iterations}")
         for name, value, choices in (("energy", self.energy, Energy), ("latents", self.latents, Latents)):
             if value not in get_args(choices):
                 raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}, not '{value}'")
 
-    def of_model(self, row: ToyRow, seed: int) -> dict[str, Any]:
+    def of_model(self, row: MixtureRow, seed: int) -> dict[str, Any]:
         """Everything that one trained model depends on."""
         shared = {k: v for k, v in asdict(self).items() if k not in ("rows", "seeds", "title")}
         return {**asdict(row), "seed": seed, **shared}

@@ -6,7 +6,8 @@ from typing import Any
 
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.replication.records import make_folder, read_record, write_record
-from vbpi_mix.replication.toy.config import ToyConfig, ToyRow
+from vbpi_mix.replication.rows import MixtureRow
+from vbpi_mix.replication.toy.config import ToyConfig
 from vbpi_mix.replication.toy.tables import ToyTables, write_tables
 from vbpi_mix.replication.toy.timing import time_rows
 from vbpi_mix.replication.toy.train import train_toy
@@ -80,7 +81,7 @@ def run_toy(
 
 
 def _train(
-    config: ToyConfig, job: tuple[ToyRow, int], model: FunnelModel, path: Path, reporter: Reporter
+    config: ToyConfig, job: tuple[MixtureRow, int], model: FunnelModel, path: Path, reporter: Reporter
 ) -> tuple[dict[str, Any] | None, int | None]:
     """The record of a model just trained and written, or the number of the signal that came before it was."""
     row, seed = job

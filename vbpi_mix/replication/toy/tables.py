@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.replication.toy.config import ToyConfig, ToyRow
+from vbpi_mix.replication.rows import MixtureRow
+from vbpi_mix.replication.toy.config import ToyConfig
 from vbpi_mix.toys import ExactPosterior
 
-Job = tuple[ToyRow, int]
+Job = tuple[MixtureRow, int]
 
 # which row the paper compares with which, and what it says of the first (Section 6.1)
 CLAIMS = (
@@ -58,11 +59,11 @@ class ToyTables:
         results = {job: record["result"] for job, record in records.items()}
         return cls(config=config, exact=exact, results=results, provenance=first["provenance"], times=times)
 
-    def gaps(self, row: ToyRow) -> list[float]:
+    def gaps(self, row: MixtureRow) -> list[float]:
         """log p(x) minus the exact bound, KL(q || posterior) in nats, seed by seed."""
         return [self.exact.log_evidence - self.results[row, seed]["bound"] for seed in self.config.seeds]
 
-    def step_ms(self, row: ToyRow) -> float:
+    def step_ms(self, row: MixtureRow) -> float:
         """Milliseconds per step in the benchmark's own case: 20 dimensions, sequential."""
         return next(iter(self.times.values()))[row.word]
 

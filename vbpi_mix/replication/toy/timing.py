@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from vbpi_mix.replication.toy.config import ToyConfig, ToyRow
+from vbpi_mix.replication.rows import MixtureRow
+from vbpi_mix.replication.toy.config import ToyConfig
 from vbpi_mix.replication.toy.train import toy_objective, toy_problem, toy_settings
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.toys import FunnelModel, simulate_funnel
@@ -58,7 +59,7 @@ def time_rows(config: ToyConfig, *, on_round: Callable[[int, int], None] | None 
     return table
 
 
-def _seconds_per_step(config: ToyConfig, row: ToyRow, model: FunnelModel, steps: int) -> float:
+def _seconds_per_step(config: ToyConfig, row: MixtureRow, model: FunnelModel, steps: int) -> float:
     problem = toy_problem(config, row, 1, model)
     settings = toy_settings(config, steps, metrics_every=steps)
     return (

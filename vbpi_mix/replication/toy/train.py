@@ -10,7 +10,8 @@ import torch
 from vbpi_mix.estimators import Objective, all_components, miselbo, mixture_log_prob, normalised_log_weights
 from vbpi_mix.evaluate import log_ml_pooled
 from vbpi_mix.evaluate.pareto import pareto_tail
-from vbpi_mix.replication.toy.config import ToyConfig, ToyRow
+from vbpi_mix.replication.rows import MixtureRow
+from vbpi_mix.replication.toy.config import ToyConfig
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.toys import FunnelModel, FunnelProblem, GaussianMixture, exact_bound
 from vbpi_mix.train import FitResult, Progress, TrainSettings, fit
@@ -36,7 +37,7 @@ class TrainedToy:
     result: dict[str, Any] | None
 
 
-def toy_objective(config: ToyConfig, row: ToyRow) -> Objective:
+def toy_objective(config: ToyConfig, row: MixtureRow) -> Objective:
     """One particle inside the logarithm, `n_draws` draws per component outside it."""
     return Objective(
         estimator=row.estimator,
@@ -47,7 +48,7 @@ def toy_objective(config: ToyConfig, row: ToyRow) -> Objective:
     )
 
 
-def toy_problem(config: ToyConfig, row: ToyRow, seed: int, model: FunnelModel) -> FunnelProblem:
+def toy_problem(config: ToyConfig, row: MixtureRow, seed: int, model: FunnelModel) -> FunnelProblem:
     """A model with a fresh mixture, whose start depends on the seed alone."""
     mixture = GaussianMixture(row.n_components, torch_generator(seed, stream=_START))
     return FunnelProblem(model, mixture, sequential_energy=config.energy == "sequential")
@@ -65,7 +66,7 @@ def toy_settings(config: ToyConfig, iterations: int, *, metrics_every: int) -> T
 
 def train_toy(
     config: ToyConfig,
-    row: ToyRow,
+    row: MixtureRow,
     seed: int,
     model: FunnelModel,
     *,
