@@ -1,7 +1,8 @@
-"""What the site takes from outside docs/: the records of the benchmarks with their pictures, and some files of the root.
+"""What the site takes from outside docs/: the records of the benchmarks with their pictures, some files of the root.
 
-Links are written as they work in the checkout (`../benchmarks/results/toy/README.md`) and moved to where those files are in the
-site. A link to a file that is not part of the site becomes the file's name; one to no file at all stops the build.
+Links are written as they work in the checkout (`../benchmarks/results/toy/README.md`) and moved to where those files
+are in the site. A link to a file that is not part of the site becomes the file's name; one to no file at all stops the
+build.
 """
 
 import posixpath
@@ -21,12 +22,15 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the files from outside docs/."""
-    for path in [*OUTSIDE, *(str(file.relative_to(ROOT)) for pattern in RECORDS for file in sorted(ROOT.glob(pattern)))]:
+    for path in [
+        *OUTSIDE,
+        *(str(file.relative_to(ROOT)) for pattern in RECORDS for file in sorted(ROOT.glob(pattern))),
+    ]:
         files.append(File(path, str(ROOT), config.site_dir, config.use_directory_urls))
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Moves links out of docs/ to their place in the site."""
     origin = ROOT if page.file.src_dir == str(ROOT) else ROOT / "docs"
     here = posixpath.dirname(page.file.src_uri)
