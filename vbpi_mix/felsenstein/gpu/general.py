@@ -6,7 +6,7 @@ a pattern, which end at different powers of two, are mixed at the largest of the
 
 # Triton types arguments when it compiles, and its constants are written in capitals.
 # ruff: noqa: ANN001, ANN201, ANN202, N803
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportGeneralTypeIssues=false
 
 import triton
 import triton.language as tl

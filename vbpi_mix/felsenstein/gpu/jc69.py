@@ -16,7 +16,7 @@ Constants in the kernels are exact in single precision, since that is how Triton
 
 # Triton types arguments when it compiles, and its constants are written in capitals.
 # ruff: noqa: ANN001, ANN201, ANN202, N803
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportGeneralTypeIssues=false
 
 import triton
 import triton.language as tl
