@@ -91,8 +91,13 @@ def move_edge(
     """One move at the edge above a node whose messages D and U are right; they are right after it.
 
     Arguments:
+        tree: changed.
+        work: messages.
+        target: what is sampled.
+        node: the one below the edge.
         total: (1,) tree length.
         greedy: take the best arrangement at its mode in place of a draw.
+        generator: source of the draws.
 
     Returns:
         0: nothing changed, 1: the length, 2: the arrangement too.

@@ -96,8 +96,11 @@ def describe_tree(
     """Log probability of a topology; (E,) shapes and rates of the lengths of its edges.
 
     Arguments:
+        reference: the density.
         children: (N-2, 2), see `phylo.topology`.
         keys: (N,) of the taxa.
+        shapes: (E,) output.
+        rates: (E,) output.
     """
     n_taxa = len(keys)
     clades = np.empty(2 * n_taxa - 2, np.uint64)

@@ -5,9 +5,10 @@ the weight t_e L_e, L_e the likelihood with the clade in the middle of e: nearly
 integrated out. A place is drawn by weight, a position on it uniformly. Metropolis and Hastings's rule needs the weights
 around the new place, too:
 
-    log ratio = log (p' / p) + log (w_old / sum of w around new) - log (w_new / sum of w around old) + log (t_new / t_old)
+    log ratio = log (p' / p) + log (w_old / sum of w around new) - log (w_new / sum of w around old)
+                + log (t_new / t_old),
 
-with t_old the length of the edge that is left where the clade was, and densities p of lengths.
+t_old being the length of the edge that is left where the clade was, and densities p of lengths.
 """
 
 import math

@@ -102,10 +102,8 @@ def anneal(
         gain = gain - density.log_reference(particles.log_lengths, particles.coordinates)
         if not (gain > -np.inf).any():
             raise NumericalError("annealing: no tree drawn from the reference has a positive posterior density")
-        if betas is None:
-            step = _next_step(log_weights, gain, 1.0 - beta, settings.kept)
-        else:
-            step = betas[len(passed)] - beta
+        chosen_now = betas is None
+        step = _next_step(log_weights, gain, 1.0 - beta, settings.kept) if chosen_now else betas[len(passed)] - beta
         before = _log_sum(log_weights)
         log_weights = log_weights + step * gain
         log_ml += _log_sum(log_weights) - before

@@ -11,7 +11,8 @@ from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.cpu.blocks import pattern_blocks
 from vbpi_mix.felsenstein.local.edges import EdgePrior
-from vbpi_mix.felsenstein.local.messages import BLOCK, Blocks, Spectra
+from vbpi_mix.felsenstein.local.messages import Blocks, Spectra
+from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.felsenstein.parametric import reversible_spectra
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.part import Part

@@ -100,8 +100,8 @@ def fit(
     finish: Annotated[
         str | None,
         typer.Option(
-            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: annealing "
-            "where importance weights are poor."
+            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: "
+            "annealing where importance weights are poor."
         ),
     ] = None,
     gradient: Annotated[

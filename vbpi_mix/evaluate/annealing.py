@@ -62,7 +62,7 @@ def evaluate_annealing(posterior: AnnealedPosterior) -> AnnealingEvaluation:
     value, error = posterior.log_ml
     size = posterior.convergence.effective_size
     return AnnealingEvaluation(
-        log_ml=Estimate(value, error),
+        log_ml=Estimate(value=value, standard_error=error),
         n_trees=len(posterior.particles),
         effective_size=size if math.isfinite(size) else float(len(posterior.particles)),
         n_groups=len(posterior.group_log_ml),

@@ -22,6 +22,7 @@ _ALWAYS_LISTED = 20  # fewer taxa are not worth a probe, ...
 _FEW_DISTINCT = 0.5  # ... if so small a share of the candidates is distinct ...
 _MANY_EQUAL = 4  # ... and so few sequences are equal
 _START_LENGTH = 0.05
+_TOLD_EVERY = 10  # rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +99,19 @@ def sample_start(
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     chains = begin_chains(model, candidates.topologies, config.seed, settings)
     if config.start == "auto":
-        chains.run(_PROBE_ROUNDS)
+        for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
+            chains.run(_TOLD_EVERY)
+            reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
         found = chains.sample()
         size = effective_topologies(found.particles.topologies, found.chains)
         if size < flat_from(alignment.n_taxa):
             reporter.message(
-                f"about {size:,.0f} effective topologies: the posterior is concentrated, topologies are listed and "
-                "weighed one by one"
+                f"about {size:,.0f} effective topologies: few enough to be listed and weighed one by one"
             )
             return None
         reporter.message(
-            f"{size:,.0f} effective topologies or more: the posterior is flat, so the fit starts from a sample of "
-            f"{settings.n_chains} chains and not from a list"
+            f"about {size:,.0f} effective topologies of {alignment.n_taxa} taxa: too many to list, so the fit starts "
+            f"from a sample of {settings.n_chains} chains of local moves"
         )
     return finish_chains(chains, reporter, until=until)
 

@@ -161,7 +161,7 @@ def _anneal_groups(
             scaling=scaling,
             betas=pilot.betas,
             report=tell(i + 1),
-        )  # fmt: skip
+        )
         for i, s in enumerate(seeds[1:])
     ]
     left = np.mean([g.n_ancestors for g in groups]) / settings.n_particles

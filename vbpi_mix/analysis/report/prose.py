@@ -121,7 +121,10 @@ def _data(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     evaluation = content.diagnosis.evaluation
     if evaluation.annealing is None:
-        origin = f"{evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they follow the posterior"
+        origin = (
+            f"{evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they follow the "
+            "posterior"
+        )
     else:
         origin = (
             f"{evaluation.annealing.n_trees:,} equally weighted trees of chains of local moves"

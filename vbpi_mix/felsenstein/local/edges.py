@@ -4,9 +4,9 @@ The density is that of x = log t, on the path from a reference density to the po
 
     g(x) = beta (log L(t) + log prior(t) + x) + (1 - beta) (shape x - rate t),
 
-the reference being a gamma density of t, and is approximated by that of the logarithm of a gamma variable, which has the same mode and curvature in x. That
-is exact where the likelihood falls exponentially in t, as it does for a branch without substitutions, and close to
-exact for longer branches, where it counts substitutions.
+the reference being a gamma density of t. It is approximated by the density of the logarithm of a gamma variable with
+the same mode and curvature in x. That is exact where the likelihood falls exponentially in t, as it does for a branch
+without substitutions, and close to exact for longer branches, where it counts substitutions.
 """
 
 import math
@@ -21,6 +21,7 @@ _MOST_STEPS = 10
 _LARGEST_STEP = 1.5
 _PRECISE = 0.05  # of a step of x, in standard deviations
 _SMALLEST_SHAPE = 0.3
+_CONCAVE = -0.02  # second derivative in x below which Newton's step is taken
 
 
 class EdgePrior(NamedTuple):
@@ -63,10 +64,18 @@ def edge_density(
     """g(x) for the table of an edge, but for constants.
 
     Arguments:
+        rows: messages and tables.
+        table: first row of the edge's table.
+        x: log length.
         power: of this edge's length in the prior.
+        prior: of all lengths.
         rest: total length of the other edges.
         beta: place on the path.
-        shape, rate: of the reference's gamma density of t.
+        shape: of the reference's gamma density of t.
+        rate: of the same.
+        spectra: the models.
+        blocks: where the patterns are.
+        scratch: overwritten.
     """
     t = math.exp(x)
     value = table_value(rows, table, t, spectra, blocks, scratch)
@@ -95,10 +104,7 @@ def fit_edge(
             d2 -= prior.power / (rest + t) ** 2
         slope = beta * (t * d1 + power + 1.0) + (1.0 - beta) * (shape - rate * t)
         curve = beta * (t * t * d2 + t * d1) - (1.0 - beta) * rate * t
-        if curve < -0.02:
-            step = -slope / curve
-        else:
-            step = _LARGEST_STEP if slope > 0.0 else -_LARGEST_STEP
+        step = -slope / curve if curve < _CONCAVE else math.copysign(_LARGEST_STEP, slope)
         step = min(max(step, -_LARGEST_STEP), _LARGEST_STEP)
         x += step
         if abs(step) * math.sqrt(max(-curve, _SMALLEST_SHAPE)) < _PRECISE:

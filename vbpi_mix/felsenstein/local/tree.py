@@ -6,6 +6,7 @@ import numpy as np
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, make_scratch
+from vbpi_mix.felsenstein.local.rows import SIZE
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
 N_AROUND = 192  # messages around a pruned clade
@@ -54,8 +55,6 @@ class Messages(NamedTuple):
 
 def make_messages(n_taxa: int, n_rows: int, n_categories: int) -> Messages:
     """Room for the messages of a tree."""
-    from vbpi_mix.felsenstein.local.messages import SIZE
-
     n_nodes = 2 * n_taxa - 2
     return Messages(
         rows=np.zeros(((2 * n_nodes + N_SPARE + N_AROUND) * n_rows, SIZE)),

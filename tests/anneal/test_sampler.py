@@ -1,0 +1,91 @@
+"""Chains: agreement of groups, flatness, and the same result in pieces."""
+
+import numpy as np
+import pytest
+
+from tests.anneal.examples import exact_posterior, small_model
+from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.convergence import follow, group_frequencies, split_agreement_of_groups
+from vbpi_mix.anneal.flatness import effective_topologies
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import Chains, SamplerSettings, run_chains
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.phylo import TopologyBatch, all_topologies
+
+
+def begin(model, settings, seed=1):
+    topologies = all_topologies(model.n_taxa)
+    n, d = settings.n_chains, model.parameters.n_coordinates
+    starts = Particles(
+        topologies=topologies[np.arange(n)],
+        log_lengths=np.full((n, topologies.n_edges), -2.5),
+        coordinates=np.zeros((n, d)),
+        log_likelihood=np.zeros(n),
+    )
+    return Chains(Walker(model), starts, seed=np.random.SeedSequence(seed), settings=settings)
+
+
+def test_chains_end_when_they_agree_and_give_the_posterior():
+    model = small_model(model="HKY")
+    sample = run_chains(begin(model, SamplerSettings(n_chains=6, fewest=400, asdsf=0.03)))
+    assert sample.converged
+    assert sample.convergence.r_hat < 1.05
+    assert len(sample.chains) == len(sample.particles) == len(sample.log_joint)
+    log_ml, _ = exact_posterior(small_model(model="HKY{2.0}+F{0.25,0.25,0.25,0.25}"), n_draws=4000)
+    found = effective_topologies(sample.particles.topologies, sample.chains)
+    share = np.exp(log_ml - np.logaddexp.reduce(log_ml))
+    assert found == pytest.approx(1 / (share**2).sum(), rel=0.6)
+
+
+def test_chains_in_pieces_are_chains_in_one_go():
+    model, settings = small_model(), SamplerSettings(n_chains=2, fewest=10)
+    one, two = begin(model, settings), begin(model, settings)
+    one.run(30)
+    for _ in range(3):
+        two.run(10)
+    np.testing.assert_array_equal(one.particles.log_lengths, two.particles.log_lengths)
+
+
+def test_trees_kept_stay_below_the_bound():
+    model, settings = small_model(), SamplerSettings(n_chains=2, fewest=10, most_kept=40)
+    chains = begin(model, settings)
+    chains.run(200)
+    sample = chains.sample()
+    assert len(sample.particles) <= 40
+    np.testing.assert_array_equal(np.bincount(sample.chains), np.full(2, len(sample.particles) // 2))
+
+
+def test_agreement_of_groups_is_that_of_their_frequencies():
+    topologies = all_topologies(5)
+    trees = TopologyBatch(topologies.children[[0, 0, 0, 1, 0, 1, 1, 1]])
+    groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    frequencies = group_frequencies(trees, groups)
+    asdsf, largest, n_splits = split_agreement_of_groups(trees, groups)
+    differ = frequencies[:, np.abs(frequencies[0] - frequencies[1]) > 0]
+    assert set(np.round(differ[0], 2)) == {0.25, 0.75}
+    assert largest == pytest.approx(0.5)
+    assert n_splits == frequencies.shape[1]
+    assert asdsf == pytest.approx(np.abs(frequencies[0] - frequencies[1]).mean() / np.sqrt(2))
+
+
+def test_r_hat_tells_chains_apart():
+    generator = np.random.default_rng(0)
+    same = generator.normal(size=(4, 200))
+    apart = same + np.arange(4)[:, None]
+    good, bad = follow({"same": same, "apart": apart})
+    assert good.r_hat < 1.02
+    assert bad.r_hat > 1.3
+    assert good.effective_size > 500 > bad.effective_size
+
+
+def test_a_single_topology_is_not_flat_and_all_different_ones_are():
+    topologies = all_topologies(6)
+    chains = np.arange(60) % 2
+    assert effective_topologies(TopologyBatch(topologies.children[np.zeros(60, dtype=int)]), chains) == 1.0
+    assert effective_topologies(TopologyBatch(topologies.children[:60]), chains) > 300
+
+
+@pytest.mark.parametrize("wrong", [{"n_chains": 1}, {"fewest": 0}, {"burn_in": 1.0}, {"fewest": 10, "most": 5}])
+def test_wrong_settings(wrong):
+    with pytest.raises(ConfigError, match="out of range"):
+        SamplerSettings(**wrong)
