@@ -19,6 +19,8 @@ from vbpi_mix.support.iqtree import find_iqtree, iqtree_bootstrap
 from vbpi_mix.support.veryfasttree import find_veryfasttree, veryfasttree_bootstrap
 
 _DRAWS = 10_000  # trees drawn from a previous run
+_MANY_TAXA = 40  # beyond, fewer replicates of a bootstrap do
+_FEWEST_REPLICATES = 8
 
 
 class CandidateSource(Protocol):
@@ -149,7 +151,20 @@ def load_candidates(
     config: FitConfig, alignment: Alignment, reporter: Reporter, *, keep: Path | None = None
 ) -> TreeSample:
     """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`."""
-    return merge([source.collect(alignment, reporter) for source in make_sources(config, keep=keep)])
+    return merge(
+        [source.collect(alignment, reporter) for source in make_sources(_enough(config, alignment), keep=keep)]
+    )
+
+
+def _enough(config: FitConfig, alignment: Alignment) -> FitConfig:
+    """The configuration with fewer bootstrap replicates for many taxa, unless their number was chosen.
+
+    The fit starts from chains then, to which the candidates are only places to begin at.
+    """
+    usual = FitConfig.bootstrap_replicates
+    if config.bootstrap_replicates != usual or config.start == "list" or alignment.n_taxa <= _MANY_TAXA:
+        return config
+    return replace(config, bootstrap_replicates=max(_FEWEST_REPLICATES, round(usual * _MANY_TAXA / alignment.n_taxa)))
 
 
 def merge(samples: Sequence[TreeSample]) -> TreeSample:

@@ -105,9 +105,7 @@ def sample_start(
         found = chains.sample()
         size = effective_topologies(found.particles.topologies, found.chains)
         if size < flat_from(alignment.n_taxa):
-            reporter.message(
-                f"about {size:,.0f} effective topologies: few enough to be listed and weighed one by one"
-            )
+            reporter.message(f"about {size:,.0f} effective topologies: few enough to be listed and weighed one by one")
             return None
         reporter.message(
             f"about {size:,.0f} effective topologies of {alignment.n_taxa} taxa: too many to list, so the fit starts "
@@ -127,7 +125,7 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
             f"split frequencies of two groups differ by {found.asdsf:.4f} (ASDSF, wanted {settings.asdsf:g}), "
             f"R-hat {found.r_hat:.2f}, effective size {found.effective_size:,.0f}"
         )
-        reporter.progress("chains", look.n_rounds, max(settings.fewest, look.n_rounds + 1), detail)
+        reporter.progress("chains", look.n_rounds, max(settings.fewest, round(1.3 * look.n_rounds)), detail)
 
     sample = run_chains(chains, until=until, report=tell)
     found = sample.convergence

@@ -39,7 +39,7 @@ from vbpi_mix.threads import torch_threads
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
-_ITERATIONS_FROM_A_SAMPLE = 2_000  # the posterior comes from annealing then
+_ITERATIONS_FROM_A_SAMPLE = 1_500  # the posterior comes from annealing then
 
 
 def fit_alignment(

@@ -47,7 +47,7 @@ from vbpi_mix.start import (
 from vbpi_mix.start.kept import with_candidates
 from vbpi_mix.support import SavedSupport, build_support
 
-_TREES_OF_A_SUPPORT = 2_000
+_TREES_OF_A_SUPPORT = 600
 
 
 def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:

@@ -88,11 +88,11 @@ def edge_density(
 
 
 @kernel()
-def fit_edge(
+def find_mode(
     rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
     rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
-) -> Fit:  # fmt: skip
-    """Find mode and curvature of g by Newton's method from a start that does not depend on the present length."""
+) -> tuple[float, float]:  # fmt: skip
+    """Mode of g, by Newton's method from a given start, and its second derivative near there."""
     x = start
     curve = 1.0
     for _ in range(_MOST_STEPS):
@@ -109,6 +109,16 @@ def fit_edge(
         x += step
         if abs(step) * math.sqrt(max(-curve, _SMALLEST_SHAPE)) < _PRECISE:
             break
+    return x, curve
+
+
+@kernel()
+def fit_edge(
+    rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
+    rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
+) -> Fit:  # fmt: skip
+    """The approximation of g, from a start of the search that does not depend on the present length."""
+    x, curve = find_mode(rows, table, start, power, prior, rest, beta, shape, rate, spectra, blocks, scratch)
     sharp = max(-curve, _SMALLEST_SHAPE)
     top = edge_density(rows, table, x, power, prior, rest, beta, shape, rate, spectra, blocks, scratch)
     return Fit(x, sharp, top, top + sharp + math.lgamma(sharp) - sharp * math.log(sharp))
