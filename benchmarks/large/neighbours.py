@@ -70,9 +70,8 @@ def main() -> None:
     set_threads(1)
     torch.set_num_threads(1)
     records = []
-    print(
-        f"{'taxa':>5} {'model':>8} {'local, ms':>10} {'whole, ms':>11} {'ratio':>7} {'accepted NNI, us':>17} {'gap, nats':>10}"
-    )
+    titles = ("taxa", "model", "local, ms", "whole, ms", "ratio", "accepted NNI, us", "gap, nats")
+    print("{:>5} {:>8} {:>10} {:>11} {:>7} {:>17} {:>10}".format(*titles))
     for n_taxa in options.taxa:
         patterns, topology = simulated(n_taxa, 300, seed=1)
         for name in options.models:

@@ -48,7 +48,7 @@ def test_scores_are_densities_of_whole_trees_at_the_best_five_lengths(data, text
     local = LocalModel(model)
     scorer = NeighbourScorer(local, local.spectra(np.zeros((1, 0)))[0])
     x = np.log(lengths)
-    found = scorer.score(topology.children, x)
+    found = scorer.score(topology.children, x, sweeps=4)
     neighbours = nni_neighbours(topology.batch())
     below = [{i} for i in range(N)]
     for a, b in topology.children.tolist():

@@ -14,13 +14,11 @@ from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate
 from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, set_messages, update_up
 
-_SWEEPS = 1
-
 
 @kernel()
 def score_interchanges(
     tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks, prior: EdgePrior, scores: np.ndarray,
-    lengths: np.ndarray,
+    lengths: np.ndarray, sweeps: int,
 ) -> None:  # fmt: skip
     """Log densities of all interchanges, five edges at their best.
 
@@ -35,6 +33,7 @@ def score_interchanges(
         scores: (2N-2, 2) output at inner nodes but the top: sibling swapped with the first child, with the second.
         lengths: (2N-2, 2, 5) output: log lengths of the node's edge, then of sibling, first child, second child and
             parent as they stand before the swap.
+        sweeps: over the four outer edges; the centre is optimised before each and at the end.
     """
     n, n_nodes = len(blocks.category), len(tree.up)
     n_taxa = (n_nodes + 2) // 2
@@ -68,7 +67,9 @@ def score_interchanges(
             outside -= length
             elsewhere -= (powers[j] + 1.0) * math.log(length)
         for way in range(2):
-            _optimise(tree, work, spectra, blocks, prior, around, powers, way + 1, outside, n, lengths[node, way])
+            _optimise(
+                tree, work, spectra, blocks, prior, around, powers, way + 1, outside, n, lengths[node, way], sweeps
+            )
             x = lengths[node, way]
             rest = outside
             value = elsewhere + scale
@@ -85,7 +86,7 @@ def score_interchanges(
 @kernel()
 def _optimise(
     tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks, prior: EdgePrior, around: np.ndarray,
-    powers: np.ndarray, way: int, outside: float, n: int, x: np.ndarray,
+    powers: np.ndarray, way: int, outside: float, n: int, x: np.ndarray, sweeps: int,
 ) -> None:  # fmt: skip
     """Log lengths (5,) of the edges round a node in one arrangement; leaves the table of the centre behind."""
     rows, scratch = work.rows, work.scratch
@@ -101,12 +102,12 @@ def _optimise(
     upper = way + 1  # who is beside the parent: the first child or the second
     first, second = 1, 5 - upper
     down, across = work.matrices[2], work.matrices[3]
-    for sweep in range(_SWEEPS + 1):
+    for sweep in range(sweeps + 1):
         tabulate(rows, spare + 3 * n, spare + (upper - 1) * n, spare + (first - 1) * n, spare + (second - 1) * n,
                  table, spectra, blocks)  # fmt: skip
         rest = outside + math.exp(x[1]) + math.exp(x[2]) + math.exp(x[3]) + math.exp(x[4])
         x[0], _ = find_mode(rows, table, x[0], powers[0], prior, rest, 1.0, 0.0, 0.0, spectra, blocks, scratch)
-        if sweep == _SWEEPS:
+        if sweep == sweeps:
             break
         both_matrices(spectra, blocks, math.exp(x[0]), down, across)
         for j in range(1, 5):
