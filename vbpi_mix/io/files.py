@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, TextIO, cast
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.notices import notice
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # what the first bytes of text never hold: NUL (binary files, UTF-16 and UTF-32 text)
 _BINARY_MARK = b"\x00"
+_DOS_END = "\x1a"
 
 
 @contextmanager
@@ -101,6 +103,9 @@ def read_text(path: Path | str) -> str:
     """
     with open_text(path) as file:
         text = file.read()
+    if text.rstrip().endswith(_DOS_END):
+        text = text.rstrip()[:-1]
+        notice(f"{path}: the DOS end-of-file character (Ctrl-Z) at its end is passed over")
     if not text.strip():
         raise InputError(f"{path} is empty")
     return text

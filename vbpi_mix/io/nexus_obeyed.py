@@ -84,7 +84,7 @@ def left_out(
     if left.excluded.any() or names:
         parts = [f"{int(left.excluded.sum())} of {n_sites} sites"] if left.excluded.any() else []
         parts += [f"taxon {name!r}" for name in sorted(names)]
-        notice(f"{source}: {listed(parts)} left out, as {listed(left.by)} says")
+        notice(f"{source}: {listed(parts)} left out, as {listed(left.by)} say")
     name_ignored(ignored, source)
     return left.excluded, names
 
