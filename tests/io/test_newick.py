@@ -26,7 +26,7 @@ def canonical(text, taxa=TAXA):
         "(((A,B),E),(D,C));",
         "(A,(B,((C,D),E)));",
         "(((A),B,(((C,D)),E)));",  # redundant brackets
-        "(\"A\",B,((\"C\"<color = 5 >,D)<x=(1)>,E)<drawnAs = CIRCULAR > ) <y=2>;",
+        '("A",B,(("C"<color = 5 >,D)<x=(1)>,E)<drawnAs = CIRCULAR > ) <y=2>;',
         "[a [b] c] (A,B,((C,D),E))[0.5];",
         "[&R] ([x(,[nested;]]A[&rate={1,2}],B,((C[:],D),'E'));[the end]",
     ],

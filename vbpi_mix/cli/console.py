@@ -82,6 +82,12 @@ class ConsoleReporter:
             print(text, file=sys.stderr, flush=True)
 
 
+def printable(text: str) -> str:
+    """A text in one line, with what a terminal would obey or cannot show written as an escape."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 42 s, 3 min 05 s, 2 h 10 min."""
     whole = max(0, round(seconds))

@@ -1,7 +1,10 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
 import sys
-from typing import NoReturn, cast
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TextIO, cast
 
 import typer
 
@@ -20,7 +23,8 @@ from vbpi_mix.cli import (
     sample,
     support,
 )
-from vbpi_mix.errors import VBPIError
+from vbpi_mix.cli.console import printable
+from vbpi_mix.errors import InputWarning, VBPIError
 
 # Typer ships its own copy of click, whose exceptions it exports in part
 _UsageError, _ClickException = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
@@ -69,7 +73,8 @@ def main() -> None:
     """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
     command = typer.main.get_command(app)
     try:
-        status = command.main(standalone_mode=False)
+        with _notices_as_lines():
+            status = command.main(standalone_mode=False)
     except VBPIError as error:
         _fail(str(error))
     except _ClickException as error:
@@ -86,6 +91,32 @@ def main() -> None:
         sys.exit(status if isinstance(status, int) else 0)
 
 
+@contextmanager
+def _notices_as_lines() -> Iterator[None]:
+    """Print each `InputWarning` once, as one `warning:` line on stderr."""
+    printed: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, InputWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            print("warning: " + printable(str(message)), file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _fail(message: str) -> NoReturn:
-    typer.echo("error: " + " ".join(message.split()), err=True)
+    typer.echo("error: " + printable(message), err=True)
     sys.exit(2)

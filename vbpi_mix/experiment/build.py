@@ -14,6 +14,7 @@ from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.streams import START_STREAM
 from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
@@ -47,7 +48,13 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
     if not config.partitions:
         return ()
     found = []
-    for part in read_partitions(Path(config.partitions), alignment.n_sites):
+    for part in read_partitions(Path(config.partitions), alignment.n_sites_of_file, excluded=alignment.excluded):
+        empty = len(alignment.taxa_without_data(part.sites))
+        if empty > alignment.n_taxa - 2:
+            notice(
+                f"{config.partitions}: the part {part.name!r} has data of {alignment.n_taxa - empty} taxa: what is shown "
+                "for its parameters is their prior"
+            )
         model = part.model or config.model
         try:
             parse_model(model, infer=True)

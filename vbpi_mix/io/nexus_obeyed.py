@@ -184,7 +184,7 @@ def _taxa(text: str, taxa: Sequence[str], known: dict[str, list[int]], where: st
             found |= set(range(len(taxa)))
         elif word.isdecimal() and len(word) < 10 and 1 <= int(word) <= len(taxa):
             found.add(int(word) - 1)
-        elif match and len(word) < 30 and 1 <= int(match[1]):
+        elif match and len(word) < 30 and int(match[1]) >= 1:
             last = len(taxa) if match[2] == "." else min(int(match[2]), len(taxa))
             found |= set(range(int(match[1]) - 1, last, max(1, int(match[3] or 1))))
         else:

@@ -144,7 +144,9 @@ def _nexus(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
                 if tag and weight is None:
                     raise unexpected(path, line, buffer, begin, tag, "a weight like [&W 0.25] or [&W 1/4]")
                 if weighted is None and weight is None:
-                    name_unread(path, line + buffer.count(b"\n", 0, bracket), before, buffer[max(bracket, end - 40) : end])
+                    name_unread(
+                        path, line + buffer.count(b"\n", 0, bracket), before, buffer[max(bracket, end - 40) : end]
+                    )
                 weighted = _same_kind(weighted, weight is not None, path, line, buffer, bracket)
                 spans.append((bracket, end))
                 weights.append(weight)
