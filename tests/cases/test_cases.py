@@ -207,8 +207,8 @@ def test_lengths_of_baliphy_are_scaled(tmp_path):
     [
         ("x.phy", "4 6\na AC{AG}TA\nb ACGTAC\nc ACGTAC\nd ACGTAC\n", "taxon 'a' has '{' at column 3"),
         ("x.fasta", ">a\nACG\x1bTA\n>b\nACGTA\n>c\nACGTA\n>d\nACGTA\n", r"taxon 'a' has '\\x1b' at column 4"),
-        ("x.nex", "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=2;\nformat datatype=mixed(DNA:1-1,Standard:2-2);\nmatrix\n"
-         "a AC\nb AC\nc AC\nd AC\n;\nend;\n", r"data type is 'mixed\(dna:1-1,standard:2-2\)'"),
+        ("x.nex", "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=2;\nformat datatype=mixed(DNA:1-1,Standard:2-2);\n"
+         "matrix\na AC\nb AC\nc AC\nd AC\n;\nend;\n", r"data type is 'mixed\(dna:1-1,standard:2-2\)'"),
     ],
 )  # fmt: skip
 def test_the_sign_is_named(tmp_path, name, text, named):
@@ -280,8 +280,15 @@ def test_free_rates_have_a_mean_of_one():
 
 
 @pytest.mark.skipif(shutil.which("iqtree2") is None, reason="IQ-TREE 2 (iqtree2) is not installed")
-@pytest.mark.parametrize("model", ["K3Pu{1.5,2}+F{0.3,0.2,0.3,0.2}", "TPM3u{1.5,3}+F{0.3,0.2,0.3,0.2}+R2{0.4,0.5,0.6,1.3333333}",
-                                   "TIM2e{0.5,2,1.7}+FQ+I{0.2}+G4{0.7}", "TVM{1.5,2.5,3.5,0.4}+F{0.3,0.2,0.3,0.2}+G4{0.5}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        "K3Pu{1.5,2}+F{0.3,0.2,0.3,0.2}",
+        "TPM3u{1.5,3}+F{0.3,0.2,0.3,0.2}+R2{0.4,0.5,0.6,1.3333333}",
+        "TIM2e{0.5,2,1.7}+FQ+I{0.2}+G4{0.7}",
+        "TVM{1.5,2.5,3.5,0.4}+F{0.3,0.2,0.3,0.2}+G4{0.5}",
+    ],
+)
 def test_iqtree_finds_the_same_likelihood(program, tmp_path, model):
     import re
     import subprocess

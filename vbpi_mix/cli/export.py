@@ -42,7 +42,8 @@ def export(
 ) -> None:
     """Write posterior trees and their summaries in the formats of other programs.
 
-    trees: NEXUS; mrbayes: .mb.t with .mb.p (for sumt filename=posterior.mb); trprobs: topologies with probabilities; newick: a list; log: for Tracer;
+    trees: NEXUS; mrbayes: .mb.t with .mb.p (for sumt filename=posterior.mb); trprobs: topologies with probabilities;
+    newick: a list; log: for Tracer;
     consensus (majority rule) and map (most probable topology): annotated for FigTree and treeio; splits: a table;
     netcdf: InferenceData for ArviZ (needs the extra 'netcdf'). All files describe the same trees, and appear together
     or not at all. Any number of trees is written in the same memory; equal seeds write equal files.

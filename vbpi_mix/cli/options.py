@@ -25,26 +25,26 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def parse_share(text: str) -> float:
+def parse_share(text: str | float) -> float:
     """0.25 of '25%' or '0.25'.
 
     Raises:
         ConfigError: anything else, or outside 0 <= share < 1.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text, re.ASCII)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", str(text), re.ASCII)
     share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
     if not 0 <= share < 1:
         raise ConfigError(f"'{text}' is not a share of the trees below all of them: give 25% or 0.25")
     return share
 
 
-def output_path(text: str) -> Path:
+def output_path(text: str | Path) -> Path:
     """The path that an option gives to write to.
 
     Raises:
         ConfigError: it is empty, as `-o "$UNSET"` makes it.
     """
-    if not text.strip():
+    if not str(text).strip():
         raise ConfigError("the output (--output, -o) is empty: name a file or folder, or . for the current folder")
     return Path(text)
 

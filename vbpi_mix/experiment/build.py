@@ -52,8 +52,8 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
         empty = len(alignment.taxa_without_data(part.sites))
         if empty > alignment.n_taxa - 2:
             notice(
-                f"{config.partitions}: the part {part.name!r} has data of {alignment.n_taxa - empty} taxa: what is shown "
-                "for its parameters is their prior"
+                f"{config.partitions}: the part {part.name!r} has data of {alignment.n_taxa - empty} taxa: what is "
+                "shown for its parameters is their prior"
             )
         model = part.model or config.model
         try:

@@ -127,5 +127,5 @@ def _state_sets(
     if unknown.any():
         row, column = np.argwhere(unknown)[0].tolist()
         others = np.unique(symbols[unknown]).tolist()
-        raise InputError(unknown_sign(taxa[row], column, str(symbols[row, column]), others, source))
+        raise InputError(unknown_sign(taxa[int(row)], int(column), str(symbols[row, column]), others, source))
     return np.ascontiguousarray(sets)

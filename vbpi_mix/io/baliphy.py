@@ -28,8 +28,8 @@ def scales_of_trees(path: Path, n_trees: int) -> np.ndarray | None:
     log = path.with_suffix(".log")
     if not log.is_file():
         notice(
-            f"{path}: its name is that of BAli-Phy's trees, whose branch lengths are in units of a scale in {log.name}; "
-            "that file is not beside it, and the lengths are taken as they are"
+            f"{path}: its name is that of BAli-Phy's trees, whose branch lengths are in units of a scale in "
+            f"{log.name}; that file is not beside it, and the lengths are taken as they are"
         )
         return None
     with open_text(log) as file:

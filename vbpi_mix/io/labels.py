@@ -111,8 +111,8 @@ def plain_name(name: str, source: str) -> str:
     for position, c in enumerate(plain, start=1):
         if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             raise InputError(
-                f"{source}: the name {name[:60]!r} has the character U+{ord(c):04X} at position {position}, which cannot "
-                "be printed; remove it"
+                f"{source}: the name {name[:60]!r} has the character U+{ord(c):04X} at position {position}, which "
+                "cannot be printed; remove it"
             )
     if plain != name:
         notice(f"{source}: the name {name[:60]!r} is read as {plain[:60]!r}, with blanks for its white space")

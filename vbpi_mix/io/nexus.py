@@ -19,9 +19,9 @@ def quote_label(name: str) -> str:
     """A taxon or tree name as NEXUS writes it.
 
     Letters, digits and `_.|-` stand as they are (a name that begins with - is quoted, or a spreadsheet might take a
-    list of names for a formula), anything else goes into single quotes with quotes doubled: `it's` becomes `'it''s'`. Underscores alone are not quoted: MrBayes and BEAST write them so, and recent versions
-    of ape read no quotes in a TRANSLATE table. DendroPy keeps them with `preserve_underscores=True` and shows spaces
-    otherwise.
+    list of names for a formula), anything else goes into single quotes with quotes doubled: `it's` becomes `'it''s'`.
+    Underscores alone are not quoted: MrBayes and BEAST write them so, and recent versions of ape read no quotes in a
+    TRANSLATE table. DendroPy keeps them with `preserve_underscores=True` and shows spaces otherwise.
     """
     if _PLAIN.match(name):
         return name
@@ -32,7 +32,7 @@ def quote_label(name: str) -> str:
 def newick_label(name: str) -> str:
     """A taxon name as Newick writes it: in quotes only if it has blanks, brackets, quotes or one of `:;,<>`.
 
-    Readers of Newick that know no quotes (ape, ete3) keep them as a part of the name, so that `A/duck/1` stays as it is.
+    Readers of Newick that know no quotes (ape, ete3) keep them as a part of the name, so `A/duck/1` stays as it is.
     """
     if name and name.isprintable() and not _NEEDS_QUOTES.search(name):
         return name

@@ -136,7 +136,8 @@ def blocks(text: str, source: str) -> list[Block]:
         block.commands.append(command)
     if block is not None:
         raise InputError(
-            f"{source}: the block {block.name.upper()} that begins at line {block.line} has no END; is the file cut off?"
+            f"{source}: the block {block.name.upper()} that begins at line {block.line} has no END; is the file "
+            "cut off?"
         )
     if stray:
         notice(f"{source}: text that stands in no block is passed over: {listed(stray, 3)}")

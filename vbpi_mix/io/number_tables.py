@@ -59,7 +59,8 @@ def read_number_table(path: Path, *, first: str, separator: str | None = None) -
 def _row(cells: Sequence[str], names: Sequence[str], where: str) -> list[float]:
     if len(cells) != len(names):
         raise InputError(
-            f"{where}: expected {len(names)} numbers, as the heading has columns, not {len(cells)}; is the file cut off?"
+            f"{where}: expected {len(names)} numbers, as the heading has columns, not {len(cells)}; is the file cut "
+            "off?"
         )
     row = []
     for name, cell in zip(names, cells, strict=True):

@@ -37,8 +37,8 @@ def parse_phylip(text: str, source: str) -> Rows:
     neither fits, what precedes two or more spaces or a tab, or all but the last word of the line. A name in single
     quotes may hold anything.
 
-    Option letters behind the numbers, joined or not: I (interleaved) and S (sequential) are obeyed; PAML's G (classes of
-    sites) and C (codons) and those of old PHYLIP are named in a notice, and the lines that belong to G passed over.
+    Option letters behind the numbers, joined or not: I (interleaved) and S (sequential) are obeyed; PAML's G (classes
+    of sites) and C (codons) and those of old PHYLIP are named in a notice, and the lines that belong to G passed over.
 
     Arguments:
         text: the file.

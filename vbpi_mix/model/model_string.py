@@ -82,7 +82,7 @@ class ModelSpecification:
     @property
     def is_jc69(self) -> bool:
         """Whether this is Jukes and Cantor's model without rate heterogeneity."""
-        return self.exchangeable and self.proportion_invariant is None and self.gamma is None and self.free_rates is None
+        return self.exchangeable and (self.proportion_invariant, self.gamma, self.free_rates) == (None, None, None)
 
     @property
     def is_fixed(self) -> bool:
@@ -186,7 +186,7 @@ class _Reader:
             raise self._error(f"in RAxML-NG's notation this model takes {n} rates, not {len(values)}", at=start)
         by_class = dict(zip(named.classes if len(values) == n else named.code, values, strict=True))
         if by_class[named.code[-1]] == 0:
-            raise self._error("the rate of G-T is the one that the others are divided by: it must be positive", at=start)
+            raise self._error("the rate of G-T is the one that the others are divided by: it must not be 0", at=start)
         free = [digit for digit in named.classes if digit != named.code[-1]]
         return tuple(by_class[digit] / by_class[named.code[-1]] for digit in free)
 
@@ -299,7 +299,9 @@ class _Reader:
                 raise self._error("+R needs as many weights as rates", at=start)
         n = len(values) // 2
         if len(values) % 2 or (digits and digits.lstrip("0") != str(n)) or n > _MOST_CATEGORIES:
-            raise self._error(f"+R{digits[:20]} takes a weight and a rate for each category, not {len(values)} numbers", at=start)
+            raise self._error(
+                f"+R{digits[:20]} takes a weight and a rate for each category, not {len(values)} numbers", at=start
+            )
         total = sum(values[::2])
         mean = sum(w * r for w, r in zip(values[::2], values[1::2], strict=True))
         if total <= 0 or mean <= 0:
