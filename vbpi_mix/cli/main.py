@@ -1,9 +1,12 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
+import errno
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import NoReturn, TextIO, cast
 
 import typer
@@ -72,6 +75,7 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
     command = typer.main.get_command(app)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         with _notices_as_lines():
             status = command.main(standalone_mode=False)
@@ -87,8 +91,18 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # what is written to standard output or by a library, on a disk that is full
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+            raise
+        _fail(f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}")
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End by an exception, so that other programs are ended and scratch files removed; `fit` has its own handler."""
+    del frame
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -108,7 +122,8 @@ def _notices_as_lines() -> Iterator[None]:
             usual(message, category, filename, lineno, file, line)
         elif str(message) not in printed:
             printed.add(str(message))
-            print("warning: " + printable(str(message)), file=sys.stderr, flush=True)
+            with suppress(OSError, ValueError):
+                print("warning: " + printable(str(message)), file=sys.stderr, flush=True)
 
     with warnings.catch_warnings():
         usual = warnings.showwarning
@@ -118,5 +133,6 @@ def _notices_as_lines() -> Iterator[None]:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo("error: " + printable(message), err=True)
+    with suppress(OSError, ValueError):
+        typer.echo("error: " + printable(message), err=True)
     sys.exit(2)

@@ -31,6 +31,16 @@ from vbpi_mix.support import SubsplitSupport, build_support
 from vbpi_mix.train import PlateauRule, TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
 
+# numbers that memory is taken for: beyond these, what was meant is another one
+_MOST = {
+    "components": 10_000,
+    "sampled": 10_000,
+    "particles": 100_000,
+    "flow_layers": 1_000,
+    "flow_hidden": 100_000,
+    "bootstrap_replicates": 1_000_000,
+}
+
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
     """Read the alignment and tell what is in it."""
@@ -178,6 +188,9 @@ def make_settings(config: FitConfig) -> TrainSettings:
 
 def check(config: FitConfig) -> None:
     """Raise ConfigError for settings that cannot work, before anything is read or written."""
+    for name, most in _MOST.items():
+        if getattr(config, name) > most:
+            raise ConfigError(f"{name} = {getattr(config, name):,} is too many: at most {most:,}")
     make_objective(config)
     make_settings(config)
     check_gradient(config.gradient)
