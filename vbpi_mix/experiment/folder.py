@@ -93,7 +93,10 @@ class RunFolder:
         if not self.metrics.is_file():
             return []
         with reading(self.metrics, CheckpointError, _ADVICE):
-            return read_metrics(self.metrics)
+            records = read_metrics(self.metrics)
+            if not all(isinstance(record, dict) and "iteration" in record for record in records):
+                raise ValueError("a line is no record of the training")
+            return records
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
