@@ -20,7 +20,7 @@ _DAMAGE = (
 
 @contextmanager
 def reading(path: Path | str, error: type[VBPIError], advice: str) -> Iterator[None]:
-    """Turn whatever a damaged file raises in the block into one package error; those of the package pass.
+    """Turn whatever a damaged file raises in the block into one package error; those that name the file pass.
 
     Arguments:
         path: the file, for the message.
@@ -32,8 +32,8 @@ def reading(path: Path | str, error: type[VBPIError], advice: str) -> Iterator[N
     """
     try:
         yield
-    except VBPIError:
-        raise
-    except _DAMAGE as cause:
+    except (VBPIError, *_DAMAGE) as cause:
+        if isinstance(cause, error) or (isinstance(cause, VBPIError) and str(path) in str(cause)):
+            raise
         what = " ".join(str(cause).split())[:200] or type(cause).__name__
         raise error(f"{path}: damaged, or not a file of this program ({what}): {advice}") from cause

@@ -28,7 +28,11 @@ def atomic_write(path: Path | str, mode: Literal["w", "wb"] = "w") -> Iterator[I
         InputError: the file cannot be written there, or the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if is_folder:
         raise InputError(f"cannot write {path}: it is a folder")
     # not from the name of the file, which may have the longest length that a name can have
     temporary = path.with_name(f".{secrets.token_hex(8)}{SCRATCH_ENDING}")

@@ -22,8 +22,9 @@ ALIGNMENTS = {
     "strict": b"4 6\nHomo sapieACGTAC\nPan paniscACG-AC\nGorilla g.NNNTAC\nit's      acgtac\n",
     "paml": b"4 6 G\nG 2\n121212\na\nACGTAC\nb\nACG-AC\nc\nNNNTAC\nd\nacgtac\n",
     "interleaved": b"#NEXUS\nbegin taxa;title x;dimensions ntax=4;taxlabels a 'b c' 'it''s' d_e;end;\n"
-    b"begin characters;\nlink taxa=x;dimensions nchar=6;format datatype=dna interleave=yes gap=- missing=? matchchar=.;\nmatrix\n"
-    b"a ACG\n"
+    b"begin characters;\nlink taxa=x;dimensions nchar=6;\n"
+    b"format datatype=dna interleave=yes gap=- missing=? matchchar=.;\n"
+    b"matrix\na ACG\n"
     b"'b c' ..G\n'it''s' NNN\nd_e acg\n\na TAC\n'b c' -AC [x]\n'it''s' T{AG}C\nd_e tac\n;\nend;\n"
     b"begin paup;exclude 1-2\\2;delete 4;restore 4;taxset t=1-2;wtset * w=1:1-3;end;\n",
     "gzip": gzip.compress(b">A\nACGT\n>B\nACGA\n>C\nACCC\n>D\nAGGG\n", mtime=0),

@@ -27,20 +27,80 @@ SEED = int(os.environ.get("VBPI_MIX_FUZZ_SEED", "1"))
 
 NEWICK = st.lists(
     st.sampled_from(
-        ["(", ")", ",", ":", ";", "A", "B", "C", "D", "E", "F", "'", '"', "[", "]", "<x=1>", "<", ">", "0.1", "-1e-20",
-         "-1", "nan", "[&W 0.5]", "[0.5]", " ", "\n", "#NEXUS", "begin trees;", "tree a=", "end;", "translate 1 A;"]
+        [
+            "(",
+            ")",
+            ",",
+            ":",
+            ";",
+            "A",
+            "B",
+            "C",
+            "D",
+            "E",
+            "F",
+            "'",
+            '"',
+            "[",
+            "]",
+            "<x=1>",
+            "<",
+            ">",
+            "0.1",
+            "-1e-20",
+            "-1",
+            "nan",
+            "[&W 0.5]",
+            "[0.5]",
+            " ",
+            "\n",
+            "#NEXUS",
+            "begin trees;",
+            "tree a=",
+            "end;",
+            "translate 1 A;",
+        ]
     ),
     max_size=40,
-).map("".join)  # fmt: skip
+).map("".join)
 NEXUS = st.lists(
     st.sampled_from(
-        ["begin data;", "begin taxa;", "begin sets;", "begin mrbayes;", "end;", "end", ";", "dimensions ntax=4 nchar=2;",
-         "format datatype=dna interleave;", "format nolabels;", "matrix a AC b AG c AT d GG", "matrix", "a AC\n", "b AC\n",
-         "c {AG}C\n", "d AC\n", "taxlabels a b c d;", "link taxa=x;", "title x;", "exclude 1;", "exset * x=1-2;",
-         "delete a;", "delete 1-3;", "restore 1;", "charset one = 1;", "[", "]", "'", "\n", "lset nst=6;", "eliminate 2;"]
+        [
+            "begin data;",
+            "begin taxa;",
+            "begin sets;",
+            "begin mrbayes;",
+            "end;",
+            "end",
+            ";",
+            "dimensions ntax=4 nchar=2;",
+            "format datatype=dna interleave;",
+            "format nolabels;",
+            "matrix a AC b AG c AT d GG",
+            "matrix",
+            "a AC\n",
+            "b AC\n",
+            "c {AG}C\n",
+            "d AC\n",
+            "taxlabels a b c d;",
+            "link taxa=x;",
+            "title x;",
+            "exclude 1;",
+            "exset * x=1-2;",
+            "delete a;",
+            "delete 1-3;",
+            "restore 1;",
+            "charset one = 1;",
+            "[",
+            "]",
+            "'",
+            "\n",
+            "lset nst=6;",
+            "eliminate 2;",
+        ]
     ),
     max_size=25,
-).map(lambda parts: "#NEXUS\n" + "".join(parts))  # fmt: skip
+).map(lambda parts: "#NEXUS\n" + "".join(parts))
 
 
 def test_damaged_files():

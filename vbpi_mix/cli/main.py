@@ -29,6 +29,10 @@ from vbpi_mix.cli import (
 from vbpi_mix.cli.console import printable
 from vbpi_mix.errors import InputWarning, VBPIError
 
+_FAULTS_OF_THE_SYSTEM = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP,
+)  # fmt: skip
+
 # Typer ships its own copy of click, whose exceptions it exports in part
 _UsageError, _ClickException = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
 
@@ -91,10 +95,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:  # what is written to standard output or by a library, on a disk that is full
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+    except OSError as error:  # of standard output, of a library on a full disk, of a path that cannot be
+        if error.errno not in _FAULTS_OF_THE_SYSTEM:
             raise
-        _fail(f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}")
+        _fail(f"cannot use {error.filename or 'a file or stream'}: {error.strerror}")
     else:
         sys.exit(status if isinstance(status, int) else 0)
 

@@ -112,4 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: not there, or damaged.
     """
     with reading(path, CheckpointError, _ADVICE):
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+        return content
