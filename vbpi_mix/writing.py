@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 from vbpi_mix.errors import InputError
 
@@ -43,7 +43,7 @@ def atomic_write(path: Path | str, mode: Literal["w", "wb"] = "w") -> Iterator[I
         raise cannot_write(path, error) from error
     try:
         try:
-            yield _Checked(file, path)
+            yield cast(IO[Any], _Checked(file, path))
         finally:
             _close(file, path)
         _replace(temporary, path)
