@@ -56,7 +56,7 @@ def differences_of_fits(one: Path, other: Path) -> list[str]:
 
 def differences_of_toys(one: Path, other: Path) -> list[str]:
     """Names of the records of two folders of `bench toy` that differ in more than times."""
-    names = [sorted(path.name for path in folder.glob("*.json")) for folder in (one, other)]
+    names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json")) for folder in (one, other)]
     if names[0] != names[1] or not names[0]:
         return [f"files: {names}"]
     return [name for name in names[0] if _timeless(one / name) != _timeless(other / name)]
@@ -71,7 +71,7 @@ _FIT = ("fit", str(ALIGNMENT), "--seed", "3", "--components", "2", "--threads", 
 STAGES = {
     "fit": Stage((*_FIT, "--bootstrap-replicates", "20", "--iterations", "600"), ("--resume",), differences_of_fits),
     "refresh": Stage(
-        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "900", "--refresh-every", "200", "--model", "HKY+G4"),
+        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "900", "--refresh-every", "200"),
         ("--resume",),
         differences_of_fits,
     ),
