@@ -65,13 +65,23 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
                 f"{config.partitions}: the part {part.name!r} has data of {alignment.n_taxa - empty} taxa: what is "
                 "shown for its parameters is their prior"
             )
-        model = part.model or config.model
         try:
+            model = config.model if part.model is None else _inferable(part.model)
             parse_model(model, infer=True)
         except ConfigError as error:
             raise ConfigError(f"{config.partitions}, part '{part.name}': {error}") from None
         found.append(RunPart(name=part.name, model=model, patterns=site_patterns(alignment, part.sites)))
     return tuple(found)
+
+
+def _inferable(text: str) -> str:
+    """A model string of a file of partitions, or the nearest that can be inferred, which a notice names."""
+    nearest = parse_model(text, infer=True, nearest=True)
+    try:
+        parse_model(text, infer=True)
+    except ConfigError:
+        return str(nearest)
+    return text
 
 
 def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPart, ...] = ()) -> RunInputs:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.io.notices import notice
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation
 from vbpi_mix.model.model_names import NAMES, ModelName, NamedModel
 
@@ -105,7 +106,7 @@ class ModelSpecification:
         return text
 
 
-def parse_model(text: str, *, infer: bool = False) -> ModelSpecification:
+def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> ModelSpecification:
     """Read NAME{rates}+F{frequencies}+I{proportion}+G4{shape}; the parts in any order, letters in any case.
 
     Names are JC69 (JC), K80 (K2P), F81, HKY85 (HKY), TN93 (TN, TrN) and GTR. Rates are kappa, the two of A-G and C-T,
@@ -123,19 +124,23 @@ def parse_model(text: str, *, infer: bool = False) -> ModelSpecification:
         text: the string.
         infer: what has no value in braces is to be inferred, frequencies too where nothing or +FO is said of them;
             else values are required, and frequencies are counted where nothing is said.
+        nearest: with `infer`, for what files of other programs name: where parameters cannot be inferred (equal rates
+            other than those of the names above, free rates), those of the nearest model are, GTR and +G, and a notice
+            says so.
 
     Raises:
         ConfigError: anything else, with the character where it goes wrong.
     """
-    return _Reader(text, infer=infer).model()
+    return _Reader(text, infer=infer, nearest=nearest).model()
 
 
 class _Reader:
     """A position in a model string, and what may follow."""
 
-    def __init__(self, text: str, *, infer: bool) -> None:
+    def __init__(self, text: str, *, infer: bool, nearest: bool) -> None:
         self.text = text
         self.infer = infer
+        self.nearest = nearest and infer
         self.at = 0
         self.frequencies: FrequencyWord | tuple[float, ...] | None = None
         self.proportion: float | Inferred | None = None
@@ -167,9 +172,12 @@ class _Reader:
             free_rates=self.free_rates,
         )
 
-    def _tied_rates(self, named: NamedModel, word: str) -> tuple[float, ...]:
+    def _tied_rates(self, named: NamedModel, word: str) -> tuple[float, ...] | Inferred:
         """The rates of GTR by those of a model that has some of them equal."""
         start, n = self.at, named.n_rates
+        if self._without_values() and self.nearest:
+            notice(f"model {self.text}: the rates of {word} are inferred as those of GTR, of which it holds some equal")
+            return INFERRED
         if self._without_values():
             raise self._error(f"the rates of {word} can be given, not inferred: to infer rates use GTR or TN93", at=0)
         self._require_values(f"{word} needs its {n} rates", f"{word}{{{','.join(['1.5'] * n)}}}")
@@ -240,9 +248,13 @@ class _Reader:
             self._once("gamma distribution of rates", self.gamma, start)
             self._once("distribution of rates", self.free_rates, start)
             self.gamma = self._gamma(word, "median" if "A" in (match[1], match[3]) else "mean", match[2], start)
-        elif (match := _FREE_RATES.fullmatch(word)) and self._next() == "{":
+        elif (match := _FREE_RATES.fullmatch(word)) is not None and self._next() == "{":
             self._once("distribution of rates", self.free_rates or self.gamma, start)
             self.free_rates = self._free_rates(match[1], start)
+        elif match is not None and self.nearest:
+            self._once("distribution of rates", self.free_rates or self.gamma, start)
+            notice(f"model {self.text}: +{word} cannot be inferred, +G4 (a gamma distribution) is in its place")
+            self.gamma = GammaSpecification(shape=INFERRED)
         else:
             hints = {
                 "FO": "frequencies are not estimated: give them, +F{0.3,0.2,0.2,0.3}, or count them, +F",
