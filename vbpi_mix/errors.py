@@ -27,3 +27,7 @@ class CheckpointError(VBPIError):
 
 class NumericalError(VBPIError):
     """A computation left the range of finite numbers."""
+
+
+class InputWarning(UserWarning):
+    """Something of an input that is not obeyed, or that a user should know; the inputs can be used."""

@@ -1,7 +1,7 @@
 """Run MrBayes on an alignment under the default model of `vbpi-mix fit`, to compare a fit with.
 
     python -m benchmarks.mrbayes.reference data/examples/primates.nex -o primates_mb
-    vbpi-mix compare primates_run primates_mb/mcmc.run1.t primates_mb/mcmc.run2.t --burnin 25%
+    vbpi-mix compare primates_run primates_mb/mcmc.run1.t primates_mb/mcmc.run2.t --burn-in 25%
 
 Jukes-Cantor without rate variation, exponential branch lengths of rate 10, uniform topologies: the same target as ours.
 Two runs of four Metropolis-coupled chains, then stepping-stone sampling for the marginal likelihood. The program `mb`

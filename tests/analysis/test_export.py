@@ -12,7 +12,7 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.posterior import rank_topologies
 
 TEXT = {
-    "posterior.trees", "posterior.t", "posterior.p", "posterior.trprobs", "posterior.nwk", "posterior.log",
+    "posterior.trees", "posterior.mb.t", "posterior.mb.p", "posterior.trprobs", "posterior.nwk", "posterior.log",
     "posterior.con.tre", "posterior.map.tre", "posterior.splits.tsv",
 }  # fmt: skip
 
@@ -39,7 +39,7 @@ def test_every_format_is_written_from_the_same_trees(run, tmp_path):
     assert [tree.weight for tree in trees] == pytest.approx(ranking.probability.tolist(), abs=1e-9)
     for name in ("posterior.trees", "posterior.trprobs", "posterior.con.tre", "posterior.log", "posterior.map.tre"):
         assert "effective sample size" in (tmp_path / "out" / name).read_text(), name
-    for name, n_lines in (("posterior.nwk", 400), ("posterior.log", 403), ("posterior.p", 402)):
+    for name, n_lines in (("posterior.nwk", 400), ("posterior.log", 403), ("posterior.mb.p", 402)):
         assert len((tmp_path / "out" / name).read_text().splitlines()) == n_lines
 
 

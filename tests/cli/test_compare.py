@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_commands import FAST, example  # noqa: F401
-from vbpi_mix.cli.compare import parse_share
+from vbpi_mix.cli.options import parse_share
 from vbpi_mix.errors import ConfigError
 
 

@@ -25,7 +25,7 @@ def test_files_and_effective_sample_size(program, fitted, tmp_path):
     assert status == 0, err
     assert "100 equally weighted trees written" in out
     assert "effective sample size" in out
-    assert (tmp_path / "out" / "posterior.t").is_file()
+    assert (tmp_path / "out" / "posterior.mb.t").is_file()
     assert "draws: 4,000 of 4,000" in err
     status, out, err = program(
         "export", fitted, "-o", tmp_path / "w", "-n", 100, "--weighted", "--format", "log,trprobs", "--json", "-q"

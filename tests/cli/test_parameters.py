@@ -52,13 +52,13 @@ def test_every_command_knows_the_parameters(program, runs, tmp_path):
     files = tmp_path / "files"
     status, _, err = program("export", run, "-o", files, "-n", 400, "--format", "mrbayes,log", "-q")
     assert status == 0, err
-    assert (files / "posterior.p").read_text().splitlines()[1].split("\t") == ["Gen", "LnL", "LnPr", *NAMES]
-    status, out, err = program("compare", run, files / "posterior.t", "--json", "-q")
+    assert (files / "posterior.mb.p").read_text().splitlines()[1].split("\t") == ["Gen", "LnL", "LnPr", *NAMES]
+    status, out, err = program("compare", run, files / "posterior.mb.t", "--json", "-q")
     assert status == 0, err
     compared = json.loads(out)
     assert list(compared["parameters"]) == NAMES
     assert compared["max_parameter_difference"] < 1
-    status, out, _ = program("compare", run, files / "posterior.t", "-q")
+    status, out, _ = program("compare", run, files / "posterior.mb.t", "-q")
     assert "sd apart" in out
     assert "largest difference of a parameter" in out
 

@@ -25,6 +25,9 @@ def canonical(text, taxa=TAXA):
         "((A,B),((D,C),E));",  # rooted
         "(((A,B),E),(D,C));",
         "(A,(B,((C,D),E)));",
+        "(((A),B,(((C,D)),E)));",  # redundant brackets
+        '("A",B,(("C"<color = 5 >,D)<x=(1)>,E)<drawnAs = CIRCULAR > ) <y=2>;',
+        "[a [b] c] (A,B,((C,D),E))[0.5];",
         "[&R] ([x(,[nested;]]A[&rate={1,2}],B,((C[:],D),'E'));[the end]",
     ],
 )
@@ -66,7 +69,6 @@ def test_three_taxa():
         ("(A,B,((C,D),(E,E)));", "taxon 'E' is there more than once"),
         ("(A,B,C,(D,E));", r"1 node has too many children \(multifurcations\), the first 4 at character 1"),
         ("(A,(B,C,D,E));", "first 4 at character 4"),
-        ("(A,B,((C),(D,E)));", "node at character 7 has one child only"),
         ("(A,B,(C,(D,E));", r"bracket opened at character 1 \('\(A,B,\(C,\(D,E\)\);'\) is never closed|unexpected ';'"),
         ("(A,B,(C,(D,E))", "bracket opened at character 1 .* is never closed"),
         ("(A,B,(C,(D,E))));", "unexpected '\\)' at character 16"),

@@ -53,7 +53,7 @@ FIRST, SECOND = list(range(1, 7)), list(range(7, 13))
             sets(HALVES + "charpartition p = GTR{1,2, 3,4,5}+F{0.1,0.2,0.3,0.4}: a{0.25},\nHKY: b{1.5};"),
             [("a", FIRST, "GTR{1,2,3,4,5}+F{0.1,0.2,0.3,0.4}"), ("b", SECOND, "HKY")],
         ),
-        (sets(CODONS + "partition p = 2: one two, three;")[:-5], [
+        (sets(CODONS + "partition p = 2: one two, three;")[:-2], [
             ("part1", [1, 2, 4, 5, 7, 8, 10, 11], None), ("three", [3, 6, 9, 12], None)]),
         (sets("charset 'a b' = DNA, 1-6; charset c (CHARACTERS = m) = 7 - 12;"), [
             ("a b", FIRST, None), ("c", SECOND, None)]),
@@ -101,7 +101,7 @@ def test_notations(read, text, parts):
         (sets(HALVES + "charpartition p = x: a b, y: remainder;\n"), "part 2: there is no site in it"),
         (sets(HALVES + "partition p = 2: a, b;\npartition q = 1: all;\n"), r"2 partitions \(lines 5, 6\); leave one"),
         (sets(HALVES + "partition p = 2: a, b;\nset partition=q;\n", "mrbayes"), "line 6: there is no partition 'q'"),
-        (sets(HALVES)[:-7], "line 4: charset has no semicolon"),
+        (sets(HALVES)[:-7], "line 4: the CHARSET command has no closing semicolon"),
         ("DNA, a = 1-6\nDNA, b = 6-12\n", "line 2: site 6 is in the parts 'a' and 'b'"),
         ("DNA, a = 1-6\n", "line 1: sites 7, 8, 9 and 3 more are in no part"),
         ("DNA, a = 1-6\nDNA, a = 7-12\n", "line 2: two parts are named 'a'"),

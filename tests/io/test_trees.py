@@ -171,7 +171,6 @@ def test_any_cutting_into_chunks_gives_the_same(tmp_path, monkeypatch, size):
         (f"{AB}\n\n(A,B,(C,E));\n", r"trees, line 3: .*it has 'E', which .*; the alignment has 'D'"),
         (f"{AB}\n(A,B,C);", r"line 2: .*the alignment has 'D', which the tree has not"),
         (f"{AB}\n(A,B,(C,C));", "line 2: taxon 'C' is there more than once"),
-        (f"{AB}\n(A,B,((C),D));", "line 2: the node at character 7 has one child only"),
         (f"{AB}\n(A,B,(C,D);", "line 2: unexpected ';'|never closed"),
         (f"{AB}\n(A,B,(C,D):);", "line 2: a branch length must follow|a colon without"),
         (f"{AB}\n(A,B,(C,D))));", "line 2: unexpected '\\)'"),

@@ -201,7 +201,6 @@ def test_what_is_a_mistake_remains_one(text):
         ("K80+FO", "to infer them use HKY85"),
         ("HKY+FO+F", "the frequencies is given twice"),
         ("HKY+I+I{0.1}", "given twice"),
-        ("HKY+FO{0.1,0.2,0.3,0.4}", "expected '+'"),
     ],
 )
 def test_mistakes_about_what_is_inferred(text, message):

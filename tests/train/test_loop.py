@@ -193,14 +193,14 @@ def test_a_problem_that_takes_over_goes_on_with_the_moments_of_the_other(tmp_pat
 def test_checkpoints_of_older_formats_can_be_resumed(tmp_path):
     run(tmp_path, 10)
     content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert content["format_version"] == 4
+    assert content["format_version"] == 5
     old = {key: value for key, value in content.items() if key not in ("changed_at", "extra")}
     for version, saved in ((3, content), (2, old)):
         torch.save({**saved, "format_version": version}, tmp_path / "checkpoint.pt")
         _, _, result = run(tmp_path, 20, resume=True)
         assert result.iteration == 20
     torch.save({**old, "format_version": 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 to 4"):
+    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 to 5"):
         run(tmp_path, 30, resume=True)
 
 

@@ -202,8 +202,8 @@ class _Work:
 
 
 def _mrbayes(work: _Work) -> None:
-    write_mrbayes_trees(work.stream, work.path(".t"))
-    write_mrbayes_parameters(work.stream, work.path(".p"))
+    write_mrbayes_trees(work.stream, work.path(".mb.t"))
+    write_mrbayes_parameters(work.stream, work.path(".mb.p"))
 
 
 def _consensus(work: _Work) -> None:

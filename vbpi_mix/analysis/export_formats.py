@@ -22,9 +22,10 @@ class ExportFormat:
     by_default: bool = True
 
 
+# MrBayes calls what `sumt filename=posterior.mb` writes posterior.mb.con.tre and so on: none of the names below
 FORMATS = {
     "trees": ExportFormat(endings=(".trees",)),
-    "mrbayes": ExportFormat(endings=(".t", ".p"), holds_weights=False),
+    "mrbayes": ExportFormat(endings=(".mb.t", ".mb.p"), holds_weights=False),
     "trprobs": ExportFormat(endings=(".trprobs",)),
     "newick": ExportFormat(endings=(".nwk",), holds_weights=False),
     "log": ExportFormat(endings=(".log",)),

@@ -12,7 +12,7 @@ from vbpi_mix.evaluate.distances.splits import SplitTable, split_table
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.io.newick import parse_newick
-from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.io.parameter_tables import parameter_files, read_parameters
 from vbpi_mix.io.split_tables import is_split_table, read_splits
 from vbpi_mix.io.tree_lengths import read_taxa, read_trees_with_lengths
@@ -160,7 +160,7 @@ def _in_order(draws: PosteriorDraws, taxa: tuple[str, ...], name: str) -> TreesW
     if extra or lacking:
         example = f"has {extra[0]!r}, the other has not" if extra else f"has no {lacking[0]!r}, the other has"
         raise InputError(f"the taxa differ: {name} {example}; posteriors can only be compared on the same taxa")
-    labels = [quote_label(taxon) for taxon in draws.taxa]
+    labels = [newick_label(taxon) for taxon in draws.taxa]
     read = [
         parse_newick(topology.newick(labels, lengths.tolist(), precision=17), taxa)
         for topology, lengths in zip(draws.topologies, draws.branch_lengths, strict=True)

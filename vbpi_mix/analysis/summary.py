@@ -7,7 +7,8 @@ from vbpi_mix.analysis.report import write_report
 from vbpi_mix.analysis.warnings import caution
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
-from vbpi_mix.experiment.folder import write_json
+from vbpi_mix.experiment.folder import RunFolder, write_json
+from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import SAMPLE_STREAM
@@ -26,22 +27,32 @@ class Summary:
 
 
 def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
-    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder."""
+    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder.
+
+    Raises:
+        ConfigError: the run has no folder, or another process works on it.
+        InputError: a file cannot be written.
+    """
     if run.folder is None:
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
+    with hold(run.folder.path):
+        return _summarise(run, run.folder, reporter)
+
+
+def _summarise(run: Run, folder: RunFolder, reporter: Reporter | None) -> Summary:
     sample = run.weighted_sample(n_repeats=SUMMARY_REPEATS, reporter=reporter)
     evaluation = sample.evaluation
     warning = caution(run, evaluation)
     learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
     parameters = {"parameters": sample.parameters.to_dict()} if sample.draws.parameter_names else {}
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
+    write_json(folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
     if warning is not None and reporter is not None:
         reporter.warning(warning)
     posterior = write_posterior(
-        run.folder.posterior,
+        folder.posterior,
         sample,
         numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
         title=f"{Path(run.config.alignment).name}: majority-rule consensus",
     )
-    write_report(run, sample, run.folder.report, figures=run.folder.figures)
+    write_report(run, sample, folder.report, figures=folder.figures)
     return Summary(evaluation=evaluation, posterior=posterior)

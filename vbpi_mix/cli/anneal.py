@@ -34,11 +34,12 @@ def anneal(
     from vbpi_mix.anneal.smc import AnnealSettings
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.finish import anneal_run
+    from vbpi_mix.experiment.lock import hold
 
     use_threads(threads)
     until = None if max_time is None else time.perf_counter() + parse_duration(max_time)
-    with ConsoleReporter(quiet=quiet) as reporter:
-        loaded = Run.load(run)
+    loaded = Run.load(run)  # so that a wrong folder is met before anything is locked
+    with hold(run), ConsoleReporter(quiet=quiet) as reporter:
         settings = AnnealSettings(n_particles=particles)
         annealed = anneal_run(loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until)
         summary = summarise(annealed, reporter=reporter)

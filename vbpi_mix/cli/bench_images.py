@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import output_path
 
 if TYPE_CHECKING:
     from vbpi_mix.replication.images.sets import ImageSet
 
 EXAMPLE = "Example: vbpi-mix bench {name} --scale small --rows s2a:1:20 --rows s2a:1:20:published -o {name}"
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if need be.")]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."),
+]
 Rows = Annotated[
     list[str] | None,
     typer.Option(

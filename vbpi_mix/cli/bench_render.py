@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vbpi_mix.cli.options import output_path
+
 EXAMPLE = "Example: vbpi-mix bench render table3"
 
 
@@ -13,7 +15,14 @@ def render(
         Path, typer.Argument(help="Folder that `vbpi-mix bench table3`, `mnist`, `fashion` or `cifar10` wrote.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for tables and pictures; the same if not given.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=output_path,
+            metavar="PATH",
+            help="Folder for tables and pictures; the same if not given.",
+        ),
     ] = None,
 ) -> int:
     """Write Table 3 beside the published one as Markdown, CSV and LaTeX, with pictures as SVG and PNG.

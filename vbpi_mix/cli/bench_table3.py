@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows '1,1,A2A;4,1,S2A' --seeds 1 -o table3"
 
 
 def table3(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if need be.")] = Path(
-        "table3"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."
+        ),
+    ] = Path("table3"),
     data: Annotated[
         str | None, typer.Option(help="Data sets or alignment files, separated by commas; DS1 to DS8 if not given.")
     ] = None,

@@ -6,12 +6,18 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.options import output_path
 
 EXAMPLE = "Example: vbpi-mix bench toy -o toy --scale small"
 
 
 def toy(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if need be.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."
+        ),
+    ],
     rows: Annotated[
         list[str] | None,
         typer.Option(help="ESTIMATOR:S:A, such as s2a:2:5; may be repeated. The paper's five if not given."),

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import parse_share, use_threads
 from vbpi_mix.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from vbpi_mix.analysis.parameter_agreement import ParameterAgreement
     from vbpi_mix.analysis.posteriors import Posterior
 
-EXAMPLE = "Example: vbpi-mix compare primates_run mcmc.run1.t mcmc.run2.t --burnin 25%"
+EXAMPLE = "Example: vbpi-mix compare primates_run mcmc.run1.t mcmc.run2.t --burn-in 25%"
 _LABELS = {
     "asdsf": "ASDSF",
     "max_split_difference": "largest split difference",
@@ -44,8 +43,26 @@ def compare(
     reference: Annotated[
         list[Path], typer.Argument(help="Folder of a run, tree files (several: runs of one chain set), or one table.")
     ],
-    burnin: Annotated[str, typer.Option(help="Share of each reference tree file to leave out: 25% or 0.25.")] = "0%",
-    first_burnin: Annotated[str, typer.Option(help="The same for a tree file as the first side.")] = "0%",
+    burn_in: Annotated[
+        float,
+        typer.Option(
+            "--burn-in",
+            "--burnin",
+            parser=parse_share,
+            metavar="SHARE",
+            help="Share of each reference tree file to leave out: 25% or 0.25.",
+        ),
+    ] = 0.0,
+    first_burn_in: Annotated[
+        float,
+        typer.Option(
+            "--first-burn-in",
+            "--first-burnin",
+            parser=parse_share,
+            metavar="SHARE",
+            help="The same for a tree file as the first side.",
+        ),
+    ] = 0.0,
     stepping_stone: Annotated[
         float | None, typer.Option(help="Marginal log-likelihood (natural log) of another program.")
     ] = None,
@@ -71,7 +88,7 @@ def compare(
         raise ConfigError("--stepping-stone-error is the error of --stepping-stone: give that too")
     if plot is not None and plot.suffix.lower() not in _PICTURES:
         raise ConfigError(f"--plot {plot}: the name must end in {', '.join(_PICTURES)}")
-    shares = parse_share(first_burnin), parse_share(burnin)
+    shares = first_burn_in, burn_in
     use_threads(threads)
     with ConsoleReporter(quiet=quiet) as reporter:
         sides = _load(first, reference, shares, repeats, reporter)
@@ -87,19 +104,6 @@ def compare(
         _print(result)
 
 
-def parse_share(text: str) -> float:
-    """0.25 of '25%' or '0.25'.
-
-    Raises:
-        ConfigError: anything else, or outside 0 <= share < 1.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text)
-    share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
-    if not 0 <= share < 1:
-        raise ConfigError(f"'{text}' is not a share of the trees below all of them: give 25% or 0.25")
-    return share
-
-
 def _load(
     first: Path, reference: list[Path], shares: tuple[float, float], repeats: int, reporter: ConsoleReporter
 ) -> tuple["Posterior", "Posterior"]:
@@ -113,7 +117,7 @@ def _load(
     runs = {path: Run.load(path) for path in folders}
     taxa = runs[folders[0]].inputs.taxa if folders else taxa_of_files([first, *reference])
     if shares[1] == 0 and len(reference) > 1:
-        reporter.warning("no burn-in is left out of the reference's files; MCMC runs need --burnin 25% or so")
+        reporter.warning("no burn-in is left out of the reference's files; MCMC runs need --burn-in 25% or so")
 
     def load(paths: list[Path], share: float) -> "Posterior":
         if paths[0].is_dir():

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
@@ -37,16 +38,19 @@ class ConsoleReporter:
                 TextColumn("{task.fields[detail]}"),
                 console=self._console,
             )
-            self._bars.start()
+            with suppress(OSError, ValueError):
+                self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bars is not None:
-            self._bars.stop()
+            with suppress(OSError, ValueError):
+                self._bars.stop()
 
     def message(self, text: str) -> None:
+        """One line of information."""
         if not self._quiet:
             self._print(text)
 
@@ -61,9 +65,10 @@ class ConsoleReporter:
                 known.pop(stage, None)
         self._done[stage] = done
         if self._bars is not None:
-            if stage not in self._tasks:
-                self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)
-            self._bars.update(self._tasks[stage], completed=done, total=total, detail=detail)
+            with suppress(OSError, ValueError):
+                if stage not in self._tasks:
+                    self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)
+                self._bars.update(self._tasks[stage], completed=done, total=total, detail=detail)
             return
         now = time.monotonic()
         begun = self._begun.setdefault(stage, now)
@@ -76,10 +81,18 @@ class ConsoleReporter:
         self._print(line + (f", {detail}" if detail else ""))
 
     def _print(self, text: str) -> None:
-        if self._bars is not None:
-            self._console.print(text, markup=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        """Print a line; what nobody can read any more (a closed pipe, a full disk) must not end the work."""
+        with suppress(OSError, ValueError):
+            if self._bars is not None:
+                self._console.print(printable(text), markup=False)
+            else:
+                print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """A text in one line, with what a terminal would obey or cannot show written as an escape."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
 
 
 def duration(seconds: float) -> str:

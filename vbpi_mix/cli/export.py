@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix export primates_run -o primates_trees --format trees,log,consensus -n 10000"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the files.")
+    ],
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,7 +42,8 @@ def export(
 ) -> None:
     """Write posterior trees and their summaries in the formats of other programs.
 
-    trees: NEXUS; mrbayes: .t with .p; trprobs: topologies with probabilities; newick: a list; log: for Tracer;
+    trees: NEXUS; mrbayes: .mb.t with .mb.p (for sumt filename=posterior.mb); trprobs: topologies with probabilities;
+    newick: a list; log: for Tracer;
     consensus (majority rule) and map (most probable topology): annotated for FigTree and treeio; splits: a table;
     netcdf: InferenceData for ArviZ (needs the extra 'netcdf'). All files describe the same trees, and appear together
     or not at all. Any number of trees is written in the same memory; equal seeds write equal files.

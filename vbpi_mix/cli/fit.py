@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, use_threads
+from vbpi_mix.cli.options import (
+    check_device,
+    format_estimate,
+    output_path,
+    parse_duration,
+    parse_share,
+    use_threads,
+)
 from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
@@ -21,7 +28,9 @@ _LARGEST_DRAWING = 40
 
 def fit(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder of the run.")
+    ],
     trees: Annotated[
         list[Path] | None,
         typer.Option(
@@ -29,7 +38,16 @@ def fit(
             "to draw them from; may be repeated."
         ),
     ] = None,
-    burn_in: Annotated[float | None, typer.Option(help="Share of each tree file to drop from its beginning.")] = None,
+    burn_in: Annotated[
+        float | None,
+        typer.Option(
+            "--burn-in",
+            "--burnin",
+            parser=parse_share,
+            metavar="SHARE",
+            help="Share of each tree file to leave out from its beginning: 25% or 0.25.",
+        ),
+    ] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
     ] = None,

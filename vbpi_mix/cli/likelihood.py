@@ -10,7 +10,7 @@ EXAMPLE = "Example: vbpi-mix likelihood alignment.fasta tree.nwk --model 'HKY{2.
 
 def likelihood(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
-    tree: Annotated[Path, typer.Argument(help="File of one Newick tree with branch lengths.")],
+    tree: Annotated[Path, typer.Argument(help="File of one tree with branch lengths, Newick or NEXUS.")],
     model: Annotated[str, typer.Option(help="Substitution model in IQ-TREE's notation, values in braces.")] = "JC69",
 ) -> None:
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
@@ -19,16 +19,12 @@ def likelihood(
     from vbpi_mix.errors import InputError
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
-    from vbpi_mix.io.files import read_text
-    from vbpi_mix.io.newick import parse_newick
+    from vbpi_mix.io.tree_lengths import read_one_tree
     from vbpi_mix.model import PhyloModel, substitution_model
     from vbpi_mix.phylo import site_patterns
 
     data = read_alignment(resolve(alignment))
-    try:
-        topology, lengths = parse_newick(read_text(tree), data.taxa)
-    except InputError as error:
-        raise InputError(str(error) if str(tree) in str(error) else f"{tree}: {error}") from None
+    topology, lengths = read_one_tree(tree, data.taxa)
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
     patterns = site_patterns(data)

@@ -1,7 +1,13 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
+import errno
+import signal
 import sys
-from typing import NoReturn, cast
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn, TextIO, cast
 
 import typer
 
@@ -21,7 +27,12 @@ from vbpi_mix.cli import (
     sample,
     support,
 )
-from vbpi_mix.errors import VBPIError
+from vbpi_mix.cli.console import printable
+from vbpi_mix.errors import InputWarning, VBPIError
+
+_FAULTS_OF_THE_SYSTEM = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP,
+)  # fmt: skip
 
 # Typer ships its own copy of click, whose exceptions it exports in part
 _UsageError, _ClickException = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
@@ -70,8 +81,10 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
     command = typer.main.get_command(app)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = command.main(standalone_mode=False)
+        with _notices_as_lines():
+            status = command.main(standalone_mode=False)
     except VBPIError as error:
         _fail(str(error))
     except _ClickException as error:
@@ -84,10 +97,48 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # of standard output, of a library on a full disk, of a path that cannot be
+        if error.errno not in _FAULTS_OF_THE_SYSTEM:
+            raise
+        _fail(f"cannot use {error.filename or 'a file or stream'}: {error.strerror}")
     else:
         sys.exit(status if isinstance(status, int) else 0)
 
 
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End by an exception, so that other programs are ended and scratch files removed; `fit` has its own handler."""
+    del frame
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _notices_as_lines() -> Iterator[None]:
+    """Print each `InputWarning` once, as one `warning:` line on stderr."""
+    printed: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, InputWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            with suppress(OSError, ValueError):
+                print("warning: " + printable(str(message)), file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _fail(message: str) -> NoReturn:
-    typer.echo("error: " + " ".join(message.split()), err=True)
+    with suppress(OSError, ValueError):
+        typer.echo("error: " + printable(message), err=True)
     sys.exit(2)

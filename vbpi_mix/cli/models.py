@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import format_estimate, use_threads
+from vbpi_mix.cli.options import format_estimate, output_path, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis.model_ranking import ModelRanking
@@ -29,7 +29,10 @@ def models(
         int | None, typer.Option(min=1, help="Optimiser steps of each fit; 2,000 if not given.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component for the evidence.")] = 10,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the table as JSON here.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Also write the table as JSON here."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,

@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vbpi_mix.errors import ConfigError
@@ -22,6 +23,30 @@ def parse_duration(text: str) -> float:
     if match is None or float(match[1]) <= 0:
         raise ConfigError(f"'{text}' is not a time: give a number with s, m, h or d behind it, such as 10m")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def parse_share(text: str | float) -> float:
+    """0.25 of '25%' or '0.25'.
+
+    Raises:
+        ConfigError: anything else, or outside 0 <= share < 1.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", str(text), re.ASCII)
+    share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
+    if not 0 <= share < 1:
+        raise ConfigError(f"'{text}' is not a share of the trees below all of them: give 25% or 0.25")
+    return share
+
+
+def output_path(text: str | Path) -> Path:
+    """The path that an option gives to write to.
+
+    Raises:
+        ConfigError: it is empty, as `-o "$UNSET"` makes it.
+    """
+    if not str(text).strip():
+        raise ConfigError("the output (--output, -o) is empty: name a file or folder, or . for the current folder")
+    return Path(text)
 
 
 def use_threads(threads: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix report primates_run --outgroup Lemur_catta"
 
@@ -15,7 +15,10 @@ EXAMPLE = "Example: vbpi-mix report primates_run --outgroup Lemur_catta"
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="HTML file; RUN/report.html if not given.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", parser=output_path, metavar="PATH", help="HTML file; RUN/report.html if not given."
+        ),
     ] = None,
     outgroup: Annotated[
         str | None, typer.Option(help="Taxon at whose branch to root the drawings; the midpoint if not given.")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vbpi_mix.cli.options import output_path
+
 EXAMPLE = "Example: vbpi-mix sample primates_run -n 1000 -o primates.trees"
 
 
@@ -12,7 +14,14 @@ def sample(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Trees to write.")] = 1000,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NEXUS file; RUN/posterior/sample.trees if not given.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=output_path,
+            metavar="PATH",
+            help="NEXUS file; RUN/posterior/sample.trees if not given.",
+        ),
     ] = None,
     oversampling: Annotated[int, typer.Option(min=1, help="Draws from the mixture per tree written.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import output_path, parse_share, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment.start import GrownSupport
@@ -20,11 +20,23 @@ def support(
     alignment: Annotated[
         str | None, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write the support to.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File to write the support to."),
+    ] = None,
     trees: Annotated[
         list[Path] | None, typer.Option(help="Candidate trees or the folder of a run, repeatable; none: a bootstrap.")
     ] = None,
-    burn_in: Annotated[float, typer.Option(help="Share of each tree file to drop from its beginning.")] = 0.0,
+    burn_in: Annotated[
+        float,
+        typer.Option(
+            "--burn-in",
+            "--burnin",
+            parser=parse_share,
+            metavar="SHARE",
+            help="Share of each tree file to leave out from its beginning: 25% or 0.25.",
+        ),
+    ] = 0.0,
     bootstrap: Annotated[str, typer.Option(help="Program for candidates: veryfasttree or iqtree.")] = "veryfasttree",
     bootstrap_replicates: Annotated[
         int | None, typer.Option(min=1, help="Its replicates: 60, or 10,000 of iqtree, if not given.")

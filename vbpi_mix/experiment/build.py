@@ -14,6 +14,7 @@ from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.streams import START_STREAM
 from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
 from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
@@ -30,6 +31,16 @@ from vbpi_mix.start import (
 from vbpi_mix.support import SubsplitSupport, build_support
 from vbpi_mix.train import PlateauRule, TrainSettings
 from vbpi_mix.variational import PhyloMixture, PhyloProblem, check_gradient
+
+# numbers that memory is taken for: beyond these, what was meant is another one
+_MOST = {
+    "components": 10_000,
+    "sampled": 10_000,
+    "particles": 100_000,
+    "flow_layers": 1_000,
+    "flow_hidden": 100_000,
+    "bootstrap_replicates": 1_000_000,
+}
 
 
 def load_alignment(path: str, reporter: Reporter) -> Alignment:
@@ -48,14 +59,30 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
     if not config.partitions:
         return ()
     found = []
-    for part in read_partitions(Path(config.partitions), alignment.n_sites):
-        model = part.model or config.model
+    for part in read_partitions(Path(config.partitions), alignment.n_sites_of_file, excluded=alignment.excluded):
+        empty = len(alignment.taxa_without_data(part.sites))
+        if empty > alignment.n_taxa - 2:
+            notice(
+                f"{config.partitions}: the part {part.name!r} has data of {alignment.n_taxa - empty} taxa: what is "
+                "shown for its parameters is their prior"
+            )
         try:
+            model = config.model if part.model is None else _inferable(part.model)
             parse_model(model, infer=True)
         except ConfigError as error:
             raise ConfigError(f"{config.partitions}, part '{part.name}': {error}") from None
         found.append(RunPart(name=part.name, model=model, patterns=site_patterns(alignment, part.sites)))
     return tuple(found)
+
+
+def _inferable(text: str) -> str:
+    """A model string of a file of partitions, or the nearest that can be inferred, which a notice names."""
+    nearest = parse_model(text, infer=True, nearest=True)
+    try:
+        parse_model(text, infer=True)
+    except ConfigError:
+        return str(nearest)
+    return text
 
 
 def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPart, ...] = ()) -> RunInputs:
@@ -177,6 +204,9 @@ def make_settings(config: FitConfig) -> TrainSettings:
 
 def check(config: FitConfig) -> None:
     """Raise ConfigError for settings that cannot work, before anything is read or written."""
+    for name, most in _MOST.items():
+        if getattr(config, name) > most:
+            raise ConfigError(f"{name} = {getattr(config, name):,} is too many: at most {most:,}")
     make_objective(config)
     make_settings(config)
     check_gradient(config.gradient)

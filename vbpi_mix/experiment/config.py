@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import tomli_w
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators.plan import Estimator
 from vbpi_mix.support.features import FeatureKind
@@ -108,11 +109,21 @@ class FitConfig:
     seed: int = 1
 
     def to_toml(self) -> str:
-        return tomli_w.dumps({**asdict(self), "trees": list(self.trees), "priors": list(self.priors)})
+        values = {**asdict(self), "trees": list(self.trees), "priors": list(self.priors)}
+        return tomli_w.dumps({name: recorded(value) for name, value in values.items()})
 
     def with_iterations(self, iterations: int) -> "FitConfig":
         """The same run, trained for another number of steps; the schedules stay as they are."""
         return replace(self, iterations=iterations)
+
+
+def recorded(value: Any) -> Any:
+    """A value with the bytes of file names that are not UTF-8 as escapes, which TOML can hold."""
+    if isinstance(value, list | tuple):
+        return type(value)(recorded(x) for x in value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
 
 
 def load_config(path: Path) -> FitConfig:
@@ -122,12 +133,15 @@ def load_config(path: Path) -> FitConfig:
         ConfigError: not there, not TOML, an unknown or missing setting, a value of the wrong type.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): is this the folder of a run?") from error
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
-    return config_from(values, str(path))
+    with reading(path, ConfigError, "restore the file"):
+        return config_from(values, str(path))
 
 
 def config_from(values: Mapping[str, Any], source: str) -> FitConfig:

@@ -1,6 +1,7 @@
 """The whole path: from an alignment to a trained mixture and a posterior over trees."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,10 +21,11 @@ from vbpi_mix.experiment.build import (
 )
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
-from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.config import FitConfig, load_config, recorded
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -75,7 +77,7 @@ def fit_folder(
     max_seconds: float | None = None,
     reporter: Reporter | None = None,
 ) -> tuple[Run, FitResult]:
-    """Train a mixture in a run folder, or go on with one.
+    """Train a mixture in a run folder, or go on with one; one process at a time, see `lock.hold`.
 
     Nothing is written before alignment and candidate trees have been read, but for a bootstrap's replicates. A run
     that stopped before its first checkpoint begins anew on resume, its finished replicates apart, and gives what it
@@ -92,13 +94,40 @@ def fit_folder(
         reporter: told about progress.
 
     Raises:
-        ConfigError: the folder holds a run already, or none to resume, or `start` was made with other settings.
+        ConfigError: the folder holds a run already, or none to resume, another process works on it, or `start` was
+            made with other settings.
     """
-    reporter = reporter or Silent()
-    folder = RunFolder(path)
+    with ExitStack() as locks:
+        return _fit_folder(
+            config,
+            RunFolder(path),
+            locks,
+            start=start,
+            resume=resume,
+            iterations=iterations,
+            max_seconds=max_seconds,
+            reporter=reporter or Silent(),
+        )
+
+
+def _fit_folder(
+    config: FitConfig,
+    folder: RunFolder,
+    locks: ExitStack,
+    *,
+    start: Start | None,
+    resume: bool,
+    iterations: int | None,
+    max_seconds: float | None,
+    reporter: Reporter,
+) -> tuple[Run, FitResult]:
+    """`fit_folder`; the lock of the folder is taken as soon as there is one."""
+    path = folder.path
     if iterations is not None:
         config = config.with_iterations(iterations)
     check(config)
+    if path.is_dir():
+        locks.enter_context(hold(path))
     if not resume and (folder.config.exists() or folder.checkpoint.exists()):
         raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
     if resume and folder.checkpoint.is_file():
@@ -126,13 +155,13 @@ def fit_folder(
                 config,
                 alignment,
                 reporter,
-                candidates=lambda: _candidates(config, alignment, folder, reporter),
+                candidates=lambda: _candidates(config, alignment, folder, locks, reporter),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
             )
         else:
             check_start(start, config, alignment)
             warm_up(config.model, config.flow, reporter)
-            _make_folder(folder, config)
+            _make_folder(folder, config, locks)
         begun = time.perf_counter()
         config = _shortened(config, start)
         _write_config(folder, config)
@@ -176,7 +205,9 @@ def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFol
     )
 
 
-def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, reporter: Reporter) -> TreeSample:
+def _candidates(
+    config: FitConfig, alignment: Alignment, folder: RunFolder, locks: ExitStack, reporter: Reporter
+) -> TreeSample:
     """Candidate topologies, and the folder with its configuration.
 
     Tree files are read before anything is written. A bootstrap takes long, so the folder is there before it, and
@@ -185,26 +216,31 @@ def _candidates(config: FitConfig, alignment: Alignment, folder: RunFolder, repo
     """
     if config.trees:
         candidates = load_candidates(config, alignment, reporter)
-        _make_folder(folder, config)
+        _make_folder(folder, config, locks)
         return candidates
     made, began = not folder.path.exists(), not folder.config.exists()
-    _make_folder(folder, config)
+    _make_folder(folder, config, locks)
     try:
         return load_candidates(config, alignment, reporter, keep=folder.bootstrap)
     except VBPIError:
         if began:
             folder.config.unlink(missing_ok=True)
             folder.provenance.unlink(missing_ok=True)
+        locks.close()  # which removes the file of the lock
         if made and not any(folder.path.iterdir()):
             folder.path.rmdir()
         raise
 
 
-def _make_folder(folder: RunFolder, config: FitConfig) -> None:
+def _make_folder(folder: RunFolder, config: FitConfig, locks: ExitStack) -> None:
+    there = folder.path.is_dir()
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot make the folder {folder.path}: {error.strerror}") from error
+    locks.enter_context(hold(folder.path))
+    if not there and folder.config.exists():
+        raise ConfigError(f"{folder.path}: another process has begun a run there; choose another folder")
     _write_config(folder, config)
     write_json(folder.provenance, provenance.describe())
 
@@ -226,12 +262,13 @@ def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
     saved = replace(saved, learn_weights=saved.learn_weights or given.learn_weights)
     for name in sorted(said - {"learn_weights"}):
         now, then = getattr(given, name), getattr(saved, name)
-        if now != then:
+        if recorded(now) != then:
             raise ConfigError(
                 f"{path}: the run was started with {name} = {then}, now it is {now}; "
                 "leave the option out to go on, or choose another folder"
             )
-    return replace(saved)
+    # paths as they are given now: the record has escapes for what is not UTF-8
+    return replace(saved, **{name: getattr(given, name) for name in said - {"learn_weights"}})
 
 
 def _train(

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.train import read_metrics
+
+_ADVICE = "restore the file, or fit again into another folder"
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,11 @@ class RunFolder:
         """The records of the training, oldest first; empty where there are none."""
         if not self.metrics.is_file():
             return []
-        try:
-            return read_metrics(self.metrics)
-        except (OSError, ValueError) as error:
-            raise _damaged(self.metrics, error) from error
+        with reading(self.metrics, CheckpointError, _ADVICE):
+            records = read_metrics(self.metrics)
+            if not all(isinstance(record, dict) and "iteration" in record for record in records):
+                raise ValueError("a line is no record of the training")
+            return records
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -117,11 +121,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: not there, or damaged.
     """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{path}: damaged ({error}): restore the file, or fit again into another folder")
+    with reading(path, CheckpointError, _ADVICE):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+        return content

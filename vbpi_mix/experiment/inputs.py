@@ -1,7 +1,6 @@
 """What a run is made from, kept in one file of the run folder: patterns, taxa and support."""
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import SitePatterns
 from vbpi_mix.support import SubsplitSupport
 
@@ -71,8 +71,7 @@ class RunInputs:
             arrays["part_models"] = np.array([part.model.encode() for part in self.parts])
         for i, part in enumerate(self.parts):
             arrays |= {f"part{i}_state_sets": part.patterns.state_sets, f"part{i}_weights": part.patterns.weights}
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(file, **arrays)
+        save_arrays(path, arrays)
 
 
 def load_inputs(path: Path) -> RunInputs:
@@ -83,15 +82,13 @@ def load_inputs(path: Path) -> RunInputs:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: not found: the folder holds no run that got as far as its support")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            support = {name[8:]: arrays[name] for name in arrays.files if name.startswith("support_")}
-            taxa = tuple(name.decode() for name in arrays["taxa"].tolist())
-            patterns = SitePatterns(state_sets=arrays["state_sets"], weights=arrays["pattern_weights"])
-            parts = _parts(arrays) if "part_names" in arrays.files else ()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: damaged, or not written by this program ({error})") from error
-    return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support), parts=parts)
+    with reading(path, CheckpointError, "restore the file, or fit again into another folder"):
+        arrays = load_arrays(path)
+        support = {name[8:]: array for name, array in arrays.items() if name.startswith("support_")}
+        taxa = tuple(name.decode() for name in arrays["taxa"].tolist())
+        patterns = SitePatterns(state_sets=arrays["state_sets"], weights=arrays["pattern_weights"])
+        parts = _parts(arrays) if "part_names" in arrays else ()
+        return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support), parts=parts)
 
 
 def _parts(arrays: Any) -> tuple[RunPart, ...]:

@@ -29,7 +29,7 @@ from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
 from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
 from vbpi_mix.seeding import torch_generator
@@ -290,7 +290,7 @@ def write_weights(sample: TreeSample, path: Path | str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    labels = [quote_label(name) for name in sample.taxa]
+    labels = [newick_label(name) for name in sample.taxa]
     with atomic_write(path) as file:
         for topology, probability in zip(sample.topologies, sample.probabilities().tolist(), strict=True):
             file.write(f"{probability:.9g}\t{topology.newick(labels)}\n")

@@ -1,6 +1,6 @@
 """Alignment files as state sets; FASTA out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -8,16 +8,14 @@ import numpy as np
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.alignment_checks import check_number, check_rows, tell, unknown_sign
 from vbpi_mix.io.files import atomic_write, read_text
-from vbpi_mix.io.labels import first_repeated
 from vbpi_mix.io.nexus_matrix import parse_nexus_matrix
+from vbpi_mix.io.nexus_text import is_nexus
 from vbpi_mix.io.phylip import is_phylip, parse_phylip
 from vbpi_mix.phylo.alignment import IUPAC, Alignment
 
-_FEWEST_TAXA = 4
 _LINE = 60
-# amino acids whose letters are no nucleotide codes
-_PROTEIN_ONLY = frozenset("EFILPQZJ*")
 _UNKNOWN = 255
 # one code per state set, for writing; everything that may be any state becomes a gap
 _CODES = "?ACMGRSVTWYHKDB-"
@@ -26,13 +24,16 @@ _CODES = "?ACMGRSVTWYHKDB-"
 def read_alignment(path: Path | str) -> Alignment:
     """Read aligned nucleotides from FASTA, PHYLIP or NEXUS, gzipped or not; the format is found from the content.
 
-    All IUPAC codes are read, in either case, U as T; `-`, `?`, `N`, `X`, `O` and the gap and missing signs that a
-    NEXUS file declares may be any state. A `.` repeats the first row's character in PHYLIP and where a NEXUS file
-    declares it as its match character, and is an error elsewhere. Equal sequences are kept.
+    All IUPAC codes are read, in either case, U as T; `-`, `?`, `N`, `X`, `O`, `~` (a gap, with a notice) and the gap
+    and missing signs that a NEXUS file declares may be any state. A `.` repeats the first row's character in PHYLIP
+    and where a NEXUS file declares it as its match character, and is an error elsewhere. Equal sequences are kept.
 
     Taxon names are those of the file: in FASTA the whole header line without the white space at its ends, in NEXUS
     and PHYLIP see `parse_nexus_matrix` and `parse_phylip`. (Programs that use only the first word of a FASTA header
     write that word in their trees; `TaxonLabels` finds the taxon all the same.)
+
+    Sites and taxa that a NEXUS file leaves out by its own commands are left out, see `parse_nexus_matrix`. Notices name
+    taxa without data, and names that many programs cannot tell apart.
 
     Arguments:
         path: the file.
@@ -47,15 +48,15 @@ def read_alignment(path: Path | str) -> Alignment:
     source = str(path)
     text = read_text(path)
     start = text.lstrip()
-    replaced: dict[str, str] = {}
+    replaced: dict[str, str] = {"~": "-"}
     match: str | None = None
+    excluded, deleted = np.zeros(0, dtype=bool), frozenset()
     if start.startswith(">"):
-        rows = [(name.strip(), sequence) for name, sequence in SimpleFastaParser(StringIO(start))]
-        rows = [(name, "".join(sequence.split())) for name, sequence in rows]
-    elif start[:6].upper() == "#NEXUS":
+        rows = [(name.strip(), "".join(sequence.split())) for name, sequence in SimpleFastaParser(StringIO(start))]
+    elif is_nexus(text):
         matrix = parse_nexus_matrix(text, source)
-        rows, match = matrix.rows, matrix.match
-        replaced = {sign.upper(): "?" for sign in (matrix.gap, matrix.missing) if sign is not None}
+        rows, match, excluded, deleted = matrix.rows, matrix.match, matrix.excluded, matrix.deleted
+        replaced |= {sign.upper(): "?" for sign in (matrix.gap, matrix.missing) if sign is not None}
     elif is_phylip(text):
         rows, match = parse_phylip(text, source), "."
     else:
@@ -63,16 +64,23 @@ def read_alignment(path: Path | str) -> Alignment:
             f"{source}: unknown alignment format: it begins with {start.splitlines()[0][:30]!r}; FASTA (>), NEXUS "
             "(#NEXUS) and PHYLIP (two numbers) are read"
         )
-    _check_rows(rows, source)
+    rows = check_rows(rows, source, "".join(replaced))
     symbols = np.array([_upper(sequence) for _, sequence in rows]).view("U1").reshape(len(rows), -1)
-    counted, counts = np.unique(symbols, return_counts=True)
-    taxa = tuple(name for name, _ in rows)
-    return Alignment(
+    state_sets = _state_sets(symbols, [name for name, _ in rows], replaced, match, source)
+    here = np.array([name not in deleted for name, _ in rows])
+    sites = ~excluded if excluded.any() else np.ones(symbols.shape[1], dtype=bool)
+    taxa = tuple(name for name, _ in rows if name not in deleted)
+    check_number(len(taxa), source)
+    counted, counts = np.unique(symbols[here][:, sites], return_counts=True)
+    alignment = Alignment(
         taxa=taxa,
-        state_sets=_state_sets(symbols, taxa, replaced, match, source),
+        state_sets=np.ascontiguousarray(state_sets[here][:, sites]),
         symbol_counts=dict(zip(counted.tolist(), counts.tolist(), strict=True)),
         source=source,
+        excluded=excluded if excluded.any() else None,
     )
+    tell(alignment)
+    return alignment
 
 
 def write_fasta(alignment: Alignment, path: Path | str) -> None:
@@ -94,33 +102,13 @@ def fasta_lines(name: str, sequence: str) -> Iterator[str]:
         yield sequence[start : start + _LINE] + "\n"
 
 
-def _check_rows(rows: list[tuple[str, str]], source: str) -> None:
-    for number, (name, _) in enumerate(rows, start=1):
-        if not name:
-            raise InputError(f"{source}: row {number} has no name")
-    repeated = first_repeated(name for name, _ in rows)
-    if repeated is not None:
-        raise InputError(f"{source}: two rows are named {repeated!r}; names must differ")
-    if len(rows) < _FEWEST_TAXA:
-        raise InputError(f"{source}: {len(rows)} taxa; at least {_FEWEST_TAXA} are needed for a tree to be inferred")
-    first, sequence = rows[0]
-    for name, other in rows:
-        if len(other) != len(sequence):
-            raise InputError(
-                f"{source}: taxon {name!r} has {len(other)} sites, but {first!r} has {len(sequence)}: the rows are not "
-                f"aligned (they part at column {min(len(other), len(sequence)) + 1})"
-            )
-    if not sequence:
-        raise InputError(f"{source}: the sequences have no sites")
-
-
 def _upper(sequence: str) -> str:
     """Upper case without a change of length, which some letters beyond ASCII would make."""
     return sequence.upper() if sequence.isascii() else "".join(c.upper() if c.isascii() else c for c in sequence)
 
 
 def _state_sets(
-    symbols: np.ndarray, taxa: tuple[str, ...], replaced: Mapping[str, str], match: str | None, source: str
+    symbols: np.ndarray, taxa: Sequence[str], replaced: Mapping[str, str], match: str | None, source: str
 ) -> np.ndarray:
     """(N, L) uint8 state sets of (N, L) upper-case characters."""
     table = {symbol: IUPAC.get(replaced.get(symbol, symbol), _UNKNOWN) for symbol in np.unique(symbols).tolist()}
@@ -135,19 +123,9 @@ def _state_sets(
                 "is the first row: there is nothing to match"
             )
         sets = np.where(symbols == match, sets[0], sets)
-    unknown = np.argwhere(sets == _UNKNOWN)
-    if len(unknown):
-        raise InputError(_unknown_symbol(symbols, taxa, unknown, source))
+    unknown = sets == _UNKNOWN
+    if unknown.any():
+        row, column = np.argwhere(unknown)[0].tolist()
+        others = np.unique(symbols[unknown]).tolist()
+        raise InputError(unknown_sign(taxa[int(row)], int(column), str(symbols[row, column]), others, source))
     return np.ascontiguousarray(sets)
-
-
-def _unknown_symbol(symbols: np.ndarray, taxa: tuple[str, ...], unknown: np.ndarray, source: str) -> str:
-    row, column = unknown[0].tolist()
-    symbol = str(symbols[row, column])
-    found = sorted({str(symbols[i, j]) for i, j in unknown.tolist()} & _PROTEIN_ONLY)
-    where = f"{source}: taxon {taxa[row]!r} has {symbol!r} at column {column + 1}"
-    if len(found) > 1:
-        return f"{where}; it looks like protein data (it has {', '.join(found)}), and only nucleotides are read"
-    if symbol == ".":
-        return f"{where}, which means nothing in this format; write the character that it stands for, or - or ?"
-    return f"{where}, which is no nucleotide code (IUPAC codes, - and ? are read)"

@@ -1,51 +1,24 @@
-"""Opening what a user gave, and writing so that nothing half-written is ever seen."""
+"""Opening what a user gave."""
 
 import codecs
 import gzip
 import io
-import secrets
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.notices import notice
+from vbpi_mix.writing import atomic_write as atomic_write
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # what the first bytes of text never hold: NUL (binary files, UTF-16 and UTF-32 text)
 _BINARY_MARK = b"\x00"
-
-
-@contextmanager
-def atomic_write(path: Path | str, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
-    """Write a file under a temporary name in the same folder and rename it when the block ends well.
-
-    Readers see the old file or the whole new one; after an error nothing is left behind and an
-    old file is untouched.
-
-    Arguments:
-        path: the file to write or replace; its folder must exist.
-        mode: "w" for UTF-8 text, "wb" for bytes.
-
-    Raises:
-        InputError: the file cannot be written there.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        file = temporary.open("xb") if mode == "wb" else temporary.open("x", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with file:
-            yield file
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+_DOS_END = "\x1a"
+# of a file that is read as a whole, unpacked: a packed one may hold a thousand times its size
+_LARGEST_TEXT = 1 << 31
 
 
 @contextmanager
@@ -100,7 +73,12 @@ def read_text(path: Path | str) -> str:
         InputError: as `open_text`, or there is nothing but white space.
     """
     with open_text(path) as file:
-        text = file.read()
+        text = file.read(_LARGEST_TEXT + 1)
+    if len(text) > _LARGEST_TEXT:
+        raise InputError(f"{path}: more than {_LARGEST_TEXT:,} characters of text; that is more than can be used")
+    if text.rstrip().endswith(_DOS_END):
+        text = text.rstrip()[:-1]
+        notice(f"{path}: the DOS end-of-file character (Ctrl-Z) at its end is passed over")
     if not text.strip():
         raise InputError(f"{path} is empty")
     return text

@@ -9,30 +9,43 @@ import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.labels import TaxonLabels, first_repeated
-from vbpi_mix.io.nexus_text import unquote
+from vbpi_mix.io.nexus_text import comment_end, unquote
+from vbpi_mix.io.numbers import number
 from vbpi_mix.phylo.topology import Topology, from_neighbours
 
-_TOKEN = re.compile(r"[(),:;]|'[^']*(?:''[^']*)*'|[^\s(),:;\[]+")
-_SKIPPED = re.compile(r"\s+")
-_BRACKET = re.compile(r"[\[\]]")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+# Mesquite's annotation of a node: <color = 5 >
+_ANNOTATION = r"<[^<>]*=[^<>]*>"
+_TOKEN = re.compile(
+    r"[(),:;]|'[^']*(?:''[^']*)*'|\"[^\"]*\"(?=[\s(),:;\[<]|\Z)"
+    r"|(?:[^\s(),:;\[<]|<(?![^<>]*=[^<>]*>))+"
+)
+_SKIPPED = re.compile(rf"\s+|{_ANNOTATION}")
+# lengths below zero by no more than this share of the longest are zero but for rounding
+_ROUNDING = 1e-8
 
 
 @dataclass
 class _Node:
-    """A node while its tree is read; `position` is the character it begins at, from 1."""
+    """A node while its tree is read; positions are those of its first character and of its length, from 1."""
 
     position: int
     kids: list["_Node"] = field(default_factory=list)
     label: str = ""
     length: float | None = None
+    length_position: int = 0
+
+
+class NegativeLengthError(InputError):
+    """A branch length is below zero by more than rounding; the topology can be used."""
 
 
 def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray | None]:
     """The unrooted topology of one Newick tree, with its branch lengths if it has them.
 
-    A tree with two edges at its root is unrooted: the two become one edge with the sum of their lengths. Labels of
-    inner nodes, comments `[...]` and the length above the root are passed over; the last semicolon may be missing.
+    A tree with two edges at its root is unrooted: the two become one edge with the sum of their lengths. So do the
+    edges at a node with one child, as redundant brackets make it. Labels of inner nodes, comments `[...]`, Mesquite's
+    annotations `<...>` and the length above the root are passed over; the last semicolon may be missing. Labels stand
+    in single quotes, double quotes or none. A length below zero by no more than rounding is zero.
 
     Labels are matched to taxa as `TaxonLabels` says: the exact name first; for a label without quotes then the only
     taxon that has the same name up to spaces read as underscores, or the reverse (and likewise for other signs that
@@ -47,8 +60,8 @@ def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray |
         The topology, and (E,) branch lengths in its edge order or None.
 
     Raises:
-        InputError: taxa that are missing, unknown or repeated, a node with one or more than two children, lengths
-            that are negative, not finite or given for some edges only, unbalanced brackets, text after the tree.
+        InputError: taxa that are missing, unknown or repeated, a node with more than two children, lengths that are
+            negative, not finite or given for some edges only, unbalanced brackets, text after the tree.
     """
     return read_tree(text, TaxonLabels(taxa))
 
@@ -66,15 +79,16 @@ def read_tree(
     Arguments:
         text: one Newick tree.
         labels: the taxa.
-        translate: token to label, both as written (with quotes where there are any).
+        translate: token (without quotes) to label as written (with quotes where there are any).
         where: the tree's name in messages.
         with_lengths: False passes over what stands for lengths without reading it.
 
     Raises:
         InputError: as `parse_newick`.
     """
-    root = _read_nodes(text, where, with_lengths)
+    root = _without_single(_read_nodes(text, where, with_lengths))
     nodes = list(_preorder(root))
+    _check_lengths(nodes, text, where)
     tips = _tips(nodes, labels, translate or {}, where)
     _check_degrees(root, nodes, where)
     edges = list(_unrooted_edges(root, nodes))
@@ -112,7 +126,10 @@ def tokens(text: str, where: str) -> Iterator[tuple[int, str]]:
     position = 0
     while position < len(text):
         if text[position] == "[":
-            position = _comment_end(text, position, where)
+            end = comment_end(text, position)
+            if end < 0:
+                raise InputError(f"{where}: the comment at {_excerpt(text, position)} is never closed")
+            position = end
         elif match := _SKIPPED.match(text, position):
             position = match.end()
         elif match := _TOKEN.match(text, position):
@@ -137,6 +154,7 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
         if awaited == "length":
             if current is not None:
                 current.length = _length(token, text, position, where, with_lengths)
+                current.length_position = position
             awaited = ""
         elif token == "(" and current is None:
             stack.append(_Node(position))
@@ -169,17 +187,48 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
 
 
 def _length(token: str, text: str, position: int, where: str, wanted: bool) -> float:
-    at = _excerpt(text, position - 1)
     if not wanted and token not in "(),:;":
         return 0.0
-    if token in "(),:;" or not (_NUMBER.fullmatch(token) or token.lower().lstrip("+-") in ("nan", "inf", "infinity")):
+    value = number(token)
+    if value is None and token.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        value = math.nan
+    if value is None:
+        at = _excerpt(text, position - 1)
         raise InputError(f"{where}: a branch length must follow the colon, not {token!r}, at {at}")
-    value = float(token)
     if not math.isfinite(value):
-        raise InputError(f"{where}: the branch length {token} at {at} is not finite")
-    if value < 0:
-        raise InputError(f"{where}: the branch length {token} at {at} is negative")
+        raise InputError(f"{where}: the branch length {token} at {_excerpt(text, position - 1)} is not finite")
     return value
+
+
+def _check_lengths(nodes: Sequence[_Node], text: str, where: str) -> None:
+    """Set lengths that rounding made negative to zero."""
+    below = [node for node in nodes if node.length is not None and node.length < 0]
+    if below:
+        longest = max(node.length for node in nodes if node.length is not None)
+        for node in below:
+            if node.length is not None and node.length < -_ROUNDING * max(longest, _ROUNDING):
+                at = _excerpt(text, node.length_position - 1)
+                raise NegativeLengthError(f"{where}: the branch length {node.length:g} at {at} is negative")
+            node.length = 0.0
+
+
+def _without_single(root: _Node) -> _Node:
+    """The tree without its nodes of one child: their edges are joined, and above the root there is none."""
+    while len(root.kids) == 1:
+        root = root.kids[0]
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        for i, kid in enumerate(node.kids):
+            length = kid.length
+            while len(kid.kids) == 1:
+                kid = kid.kids[0]
+                length = kid.length if length is None else length + (kid.length or 0.0)
+            if kid is not node.kids[i]:
+                kid.length = length
+                node.kids[i] = kid
+        todo.extend(node.kids)
+    return root
 
 
 def _preorder(root: _Node) -> Iterator[_Node]:
@@ -197,10 +246,9 @@ def _tips(nodes: Sequence[_Node], labels: TaxonLabels, translate: Mapping[str, s
     for node in nodes:
         if node.kids:
             continue
-        written = translate.get(node.label, node.label)
-        index = labels.find(unquote(written), quoted=written.startswith("'"))
+        index = labels.find_written(node.label, translate)
         if index is None:
-            unknown.append(unquote(written))
+            unknown.append(unquote(translate.get(unquote(node.label), node.label)))
         elif index in tips:
             raise InputError(f"{where}: taxon {labels.taxa[index]!r} is there more than once")
         else:
@@ -219,9 +267,6 @@ def _check_degrees(root: _Node, nodes: Sequence[_Node], where: str) -> None:
             f"{where}: {len(wide)} node{'s have' if len(wide) > 1 else ' has'} too many children (multifurcations), "
             f"the first {len(wide[0].kids)} at character {wide[0].position}; resolve them: only binary trees are read"
         )
-    single = next((node for node in nodes if len(node.kids) == 1), None)
-    if single is not None:
-        raise InputError(f"{where}: the node at character {single.position} has one child only; two are needed")
 
 
 def _unrooted_edges(root: _Node, nodes: Sequence[_Node]) -> Iterator[tuple[_Node, _Node, float | None]]:
@@ -234,15 +279,6 @@ def _unrooted_edges(root: _Node, nodes: Sequence[_Node]) -> Iterator[tuple[_Node
             continue
         for kid in node.kids:
             yield node, kid, kid.length
-
-
-def _comment_end(text: str, start: int, where: str) -> int:
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        depth += 1 if match.group() == "[" else -1
-        if depth == 0:
-            return match.end()
-    raise InputError(f"{where}: the comment at {_excerpt(text, start)} is never closed")
 
 
 def _excerpt(text: str, position: int) -> str:

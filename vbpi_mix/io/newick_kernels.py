@@ -1,7 +1,8 @@
 """Compiled readers of Newick text: bytes in, canonical children arrays out.
 
 They accept only what is beyond doubt; for anything else a status is returned, and `newick.read_tree` finds the words
-for it. Quoting follows `nexus_text`: a single quote opens a quoted word only where a word may begin.
+for it. Quoting follows `nexus_text`: a single quote opens a quoted word only where a word may begin, a double quote
+where one closes it at the end of a word of the same line.
 """
 
 import numpy as np
@@ -10,10 +11,26 @@ from vbpi_mix.compiled import kernel
 
 READ, MULTIFURCATING, REFUSED, UNKNOWN_LABEL = 0, 1, 2, 3
 
-_TAB, _SPACE = 9, 32
+_NEWLINE, _SPACE, _DOUBLE_QUOTE, _LESS, _GREATER = 10, 32, 34, 60, 62
 _QUOTE, _OPEN, _CLOSE, _COMMA, _COLON, _SEMICOLON, _EQUALS = 39, 40, 41, 44, 58, 59, 61
 _COMMENT, _COMMENT_END = 91, 93
 _FNV_START, _FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
+
+
+@kernel()
+def _double_quoted_end(buffer: np.ndarray, begin: int, end: int) -> int:
+    """Where the closing quote of a double-quoted word is that begins at `begin`; -1: none, -2: it may follow later."""
+    i = begin + 1
+    while i < end and buffer[i] != _NEWLINE:
+        if buffer[i] == _DOUBLE_QUOTE:
+            if i + 1 == end:
+                return i
+            c = buffer[i + 1]
+            if c <= _SPACE or c in (_OPEN, _CLOSE, _COMMA, _COLON, _SEMICOLON, _COMMENT, _LESS):
+                return i
+            return -1
+        i += 1
+    return -2 if i == end else -1
 
 
 @kernel()
@@ -55,6 +72,12 @@ def split_statements(buffer: np.ndarray, statements: np.ndarray) -> tuple[int, i
                 return count, begin
         elif c == _QUOTE and word_may_begin:
             quoted = True
+        elif c == _DOUBLE_QUOTE and word_may_begin:
+            stop = _double_quoted_end(buffer, i, n)
+            if stop == -2:
+                return count, begin
+            i = max(i, stop)
+            word_may_begin = False
         else:
             if c == _OPEN and bracket < 0:
                 bracket = i
@@ -107,8 +130,12 @@ def _find_label(buffer: np.ndarray, begin: int, end: int, text: np.ndarray, ends
 
 @kernel()
 def _label_end(buffer: np.ndarray, begin: int, end: int) -> int:
-    """Where the label or number that begins at `begin` ends; -1 for a quoted one that does not."""
+    """Where the label or number that begins at `begin` ends; -1 for a quoted one that does not, or one with <."""
     i = begin
+    if buffer[i] == _DOUBLE_QUOTE:
+        stop = _double_quoted_end(buffer, i, end)
+        if stop >= 0:
+            return stop + 1
     if buffer[i] == _QUOTE:
         i += 1
         while i < end:
@@ -123,6 +150,8 @@ def _label_end(buffer: np.ndarray, begin: int, end: int) -> int:
         c = buffer[i]
         if c <= _SPACE or c in (_OPEN, _CLOSE, _COMMA, _COLON, _COMMENT):
             return i
+        if c == _LESS:
+            return -1
         i += 1
     return end
 
@@ -166,6 +195,16 @@ def _read_nodes(
                         break
                 i += 1
             if depth > 0:
+                return REFUSED, inner, 0, 0
+            i += 1
+            continue
+        if c == _LESS and state != 0 and state != 4:  # an annotation <name = value>
+            named = False
+            i += 1
+            while i < end and buffer[i] != _GREATER and buffer[i] != _LESS:
+                named = named or buffer[i] == _EQUALS
+                i += 1
+            if i == end or buffer[i] == _LESS or not named:
                 return REFUSED, inner, 0, 0
             i += 1
             continue

@@ -1,12 +1,16 @@
 """Many Newick trees on the same taxa: topologies only, fast."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from vbpi_mix.io import newick_kernels as kernels
 from vbpi_mix.io.labels import TaxonLabels
-from vbpi_mix.io.nexus_text import unquote
+
+# the tips that need no more than a look: most of those of most files
+_PLAIN_TIP = re.compile(rb"[(,]\s*([^\s(),:;\[\]'\"<]+)(?=[\s(),:])")
+_COMMENT = re.compile(rb"\[[^\[\]]*\]")
 
 
 class TopologyReader:
@@ -16,7 +20,7 @@ class TopologyReader:
 
     Arguments:
         labels: the taxa.
-        translate: NEXUS TRANSLATE table, token to label as written.
+        translate: NEXUS TRANSLATE table, token (without quotes) to label as written.
     """
 
     def __init__(self, labels: TaxonLabels, translate: Mapping[str, str] | None = None) -> None:
@@ -35,19 +39,23 @@ class TopologyReader:
         text = np.frombuffer(buffer, dtype=np.uint8)
         children = np.empty((len(spans), len(self.labels.taxa) - 2, 2), dtype=np.int32)
         status = np.empty(len(spans), dtype=np.uint8)
-        done = 0
+        done, window = 0, 1
         while True:
             done, begin, end = kernels.read_topologies(text, spans, done, *self._table, children, status)
             if done == len(spans):
                 return children, status
             self._learn(buffer[begin:end])
+            for first, last in spans[done : done + window].tolist():
+                for match in _PLAIN_TIP.finditer(_COMMENT.sub(b"", buffer[first:last])):
+                    self._learn(match[1])
+            self._enter()
+            window *= 2  # so that many new spellings cost no more than a few tables
 
     def _learn(self, spelling: bytes) -> None:
-        token = spelling.decode("utf-8", errors="replace")  # not UTF-8: no taxon, which `read_tree` reports
-        written = self.translate.get(token, token)
-        taxon = self.labels.find(unquote(written), quoted=written.startswith("'"))
-        self._taxon_of[spelling] = -1 if taxon is None else taxon
-        self._enter()
+        if spelling not in self._taxon_of:
+            # not UTF-8: no taxon, which `read_tree` reports
+            taxon = self.labels.find_written(spelling.decode("utf-8", errors="replace"), self.translate)
+            self._taxon_of[spelling] = -1 if taxon is None else taxon
 
     def _enter(self) -> None:
         text = np.frombuffer(b"".join(self._taxon_of), dtype=np.uint8)

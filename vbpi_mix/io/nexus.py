@@ -9,20 +9,32 @@ import numpy as np
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo.topology import Topology
 
-_PLAIN = re.compile(r"[\w.|-]+\Z")
+_PLAIN = re.compile(r"[\w.|][\w.|-]*\Z")
+_NEEDS_QUOTES = re.compile(r"[\s()\[\]'\":;,<>]")
 
 NamedTree = tuple[str, Topology, np.ndarray | None]
 
 
 def quote_label(name: str) -> str:
-    """A taxon or tree name as NEXUS and Newick write it.
+    """A taxon or tree name as NEXUS writes it.
 
-    Letters, digits and `_.|-` stand as they are, anything else goes into single quotes with quotes doubled:
-    `it's` becomes `'it''s'`. Underscores alone are not quoted: MrBayes and BEAST write them so, and recent versions
-    of ape read no quotes in a TRANSLATE table. DendroPy keeps them with `preserve_underscores=True` and shows spaces
-    otherwise.
+    Letters, digits and `_.|-` stand as they are (a name that begins with - is quoted, or a spreadsheet might take a
+    list of names for a formula), anything else goes into single quotes with quotes doubled: `it's` becomes `'it''s'`.
+    Underscores alone are not quoted: MrBayes and BEAST write them so, and recent versions of ape read no quotes in a
+    TRANSLATE table. DendroPy keeps them with `preserve_underscores=True` and shows spaces otherwise.
     """
     if _PLAIN.match(name):
+        return name
+    escaped = name.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def newick_label(name: str) -> str:
+    """A taxon name as Newick writes it: in quotes only if it has blanks, brackets, quotes or one of `:;,<>`.
+
+    Readers of Newick that know no quotes (ape, ete3) keep them as a part of the name, so `A/duck/1` stays as it is.
+    """
+    if name and name.isprintable() and not _NEEDS_QUOTES.search(name):
         return name
     escaped = name.replace("'", "''")
     return f"'{escaped}'"
@@ -93,7 +105,7 @@ def write_newick_trees(
     path: Path | str, taxa: Sequence[str], trees: Iterable[NamedTree], *, precision: int = 10
 ) -> None:
     """Write unrooted trees as a list of Newick lines; arguments as in `write_nexus_trees`, names are not used."""
-    quoted = [quote_label(name) for name in taxa]
+    quoted = [newick_label(name) for name in taxa]
     with atomic_write(path) as file:
         for _, topology, lengths in trees:
             file.write(topology.newick(quoted, _listed(lengths), precision=precision) + "\n")

@@ -6,19 +6,35 @@ rows on the number of taxa.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.io.nexus_text import Command, commands, unquote, words
+from vbpi_mix.io.labels import first_repeated
+from vbpi_mix.io.nexus_obeyed import left_out
+from vbpi_mix.io.nexus_taxa import taxa_block
+from vbpi_mix.io.nexus_text import Block, Command, blocks, settings, unquote
+from vbpi_mix.io.notices import listed, notice
 
 _NUCLEOTIDES = ("dna", "rna", "nucleotide")
-_LABEL = re.compile(r"\s*('[^']*(?:''[^']*)*'|\"[^\"]*\"|\S+)(.*)\Z")
+_MIXED = re.compile(r"mixed\((.*)\)", re.IGNORECASE | re.DOTALL)
+_OFF = ("no", "false", "off", "0")
+_WORD = r"'[^']*(?:''[^']*)*'|\"[^\"]*\"|\S+"
+_LABEL = re.compile(rf"\s*({_WORD})")
+_LINE = re.compile(rf"\s*({_WORD})(.*)\Z")
+_PIECE = re.compile(r"\s*((?:[^\s{}()]|\{[^{}()]*\}|\([^{}()]*\)|[{}()])+)")
 _STATE_SET = re.compile(r"\{([^{}()]*)\}|\(([^{}()]*)\)")
 _CODE_OF = {
     "A": "A", "C": "C", "G": "G", "T": "T", "AC": "M", "AG": "R", "AT": "W", "CG": "S", "CT": "Y", "GT": "K",
     "ACG": "V", "ACT": "H", "AGT": "D", "CGT": "B", "ACGT": "N",
 }  # fmt: skip
 _MEANING = {code: states for states, code in _CODE_OF.items()} | {"U": "T"}
+# FORMAT options that change nothing for nucleotides
+_HARMLESS = ("datatype", "gap", "missing", "matchchar", "interleave", "symbols", "labels", "respectcase", "nolabels")
+
+Rows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +44,34 @@ class NexusMatrix:
     Arguments:
         rows: (name, sequence) as written; sets of states like {AG} are replaced by their code (R).
         gap, missing, match: the declared signs, None where there is none.
+        excluded: (L,) bool, sites that the file leaves out.
+        deleted: names of taxa that the file leaves out.
     """
 
-    rows: list[tuple[str, str]]
+    rows: Rows
     gap: str | None
     missing: str | None
     match: str | None
+    excluded: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    deleted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Characters:
+    """The commands of a DATA or CHARACTERS block that are needed to read its matrix."""
+
+    block: Block
+    dimensions: dict[str, str]
+    format: dict[str, str]
+    matrix: Command
 
 
 def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
-    """The only DATA or CHARACTERS matrix of a NEXUS file; every other block is passed over.
+    """The nucleotide matrix of a NEXUS file, and what its other blocks leave out of it.
+
+    MATRIX is a stream of tokens: a name, then as many signs as NCHAR says. With INTERLEAVE it is read by lines, as it
+    is without NCHAR. Taxa may be named by their number in the TAXA block. Obeyed are ELIMINATE, `exset *`, `delset *`,
+    MrBayes's and PAUP's `exclude`, `include`, `delete` and `restore`; what is not obeyed is named in a notice.
 
     Arguments:
         text: the file.
@@ -45,86 +79,174 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
 
     Raises:
         InputError: no matrix or several, data other than nucleotides, NTAX or NCHAR that the rows do not have, an
-            option (EQUATE, TRANSPOSE, NOLABELS) that is not read.
+            option (EQUATE, TRANSPOSE) that is not read, a file that is cut off.
     """
-    n_taxa: int | None = None
-    n_sites: int | None = None
-    settings: dict[str, str] = {}
-    matrices: list[Command] = []
-    for command in commands(text, source):
-        if command.block not in ("data", "characters", "taxa"):
-            continue
-        if command.keyword == "dimensions":
-            given = _settings(command.rest)
-            n_taxa = _number(given, "ntax", source, n_taxa)
-            if command.block != "taxa":
-                n_sites = _number(given, "nchar", source, n_sites)
-        elif command.keyword == "format":
-            settings = _settings(command.rest)
-        elif command.keyword == "matrix":
-            if not command.ended:
-                raise InputError(f"{source}: the MATRIX command has no closing semicolon; is the file cut off?")
-            matrices.append(command)
-    if len(matrices) != 1:
-        raise InputError(f"{source}: a NEXUS file with one DATA or CHARACTERS matrix is needed; it has {len(matrices)}")
-    _check(settings, source)
-    interleaved = settings.get("interleave", "no").lower() not in ("no", "false")
-    lines = [line for line in matrices[0].rest.split("\n") if line.strip()]
-    if interleaved:
-        rows = _by_name(lines)
-    else:
-        rows = [_row(line) for line in lines] if len(lines) == n_taxa else _by_length(lines, n_sites, source)
+    found = blocks(text, source)
+    characters = _only_matrix(found, source)
+    taxlabels, n_taxa = taxa_block(found, source, title=characters.block.links.get("taxa"), before=characters.block)
+    options = characters.format
+    _check(options, source)
+    # NTAX and the labels of the block itself, where it has them, come before those of a TAXA block
+    n_taxa = _number(characters.dimensions, "ntax", source, n_taxa)
+    n_sites = _number(characters.dimensions, "nchar", source, None)
+    rows = _rows(characters.matrix, options, taxlabels, n_taxa, n_sites, source)
     if n_taxa is not None and len(rows) != n_taxa:
         raise InputError(f"{source}: NTAX is {n_taxa}, but the matrix has {len(rows)} rows")
     for name, sequence in rows:
         if n_sites is not None and len(sequence) != n_sites:
             raise InputError(f"{source}: taxon {name!r} has {len(sequence)} sites, but NCHAR is {n_sites}")
+    if n_taxa is None or len(taxlabels) == len(rows):
+        rows = _by_number(rows, taxlabels)
+    names = [name for name, _ in rows]
+    excluded, deleted = left_out(found, taxlabels or names, len(rows[0][1]) if rows else 0, source)
     return NexusMatrix(
-        rows=rows, gap=settings.get("gap"), missing=settings.get("missing"), match=settings.get("matchchar")
+        rows=rows,
+        gap=options.get("gap"),
+        missing=options.get("missing"),
+        match=options.get("matchchar"),
+        excluded=excluded,
+        deleted=deleted & set(names),
     )
 
 
-def _settings(text: str) -> dict[str, str]:
-    """`key = value` pairs, keys in lower case; a key alone is "yes"."""
-    found: dict[str, str] = {}
-    parts = words(text)
-    i = 0
-    while i < len(parts):
-        has_value = i + 2 < len(parts) and parts[i + 1] == "="
-        found[parts[i].lower()] = unquote(parts[i + 2]) if has_value else "yes"
-        i += 3 if has_value else 1
-    return found
+def _only_matrix(found: Sequence[Block], source: str) -> _Characters:
+    """The only matrix, or the only one of nucleotides."""
+    matrices = []
+    for block in found:
+        if block.name not in ("data", "characters"):
+            continue
+        dimensions: dict[str, str] = {}
+        format_: dict[str, str] = {}
+        for command in block.commands:
+            if command.keyword == "dimensions":
+                dimensions = settings(command.rest)
+            elif command.keyword == "format":
+                format_ = settings(command.rest)
+            elif command.keyword == "matrix":
+                matrices.append(_Characters(block=block, dimensions=dimensions, format=format_, matrix=command))
+    nucleotides = [matrix for matrix in matrices if _is_nucleotide(matrix.format)]
+    if len(matrices) > 1 and len(nucleotides) == 1:
+        others = [f"line {matrix.block.line}" for matrix in matrices if matrix is not nucleotides[0]]
+        notice(f"{source}: matrices of other data are passed over ({listed(others)})")
+        return nucleotides[0]
+    if len(matrices) != 1:
+        raise InputError(f"{source}: a NEXUS file with one DATA or CHARACTERS matrix is needed; it has {len(matrices)}")
+    return matrices[0]
 
 
-def _number(settings: dict[str, str], key: str, source: str, otherwise: int | None) -> int | None:
-    value = settings.get(key)
+def _is_nucleotide(options: dict[str, str]) -> bool:
+    datatype = "".join(options.get("datatype", "dna").lower().split())
+    mixed = _MIXED.fullmatch(datatype)
+    if mixed is None:
+        return datatype in _NUCLEOTIDES
+    return all(part.split(":", 1)[0] in _NUCLEOTIDES for part in re.split(r",(?=[a-z])", mixed[1]))
+
+
+def _number(options: dict[str, str], key: str, source: str, otherwise: int | None) -> int | None:
+    value = options.get(key)
     if value is None:
         return otherwise
-    if not value.isdigit():
+    if not value.isdecimal() or len(value) > 12:
         raise InputError(f"{source}: DIMENSIONS {key.upper()} is {value!r}, not a number")
     return int(value)
 
 
-def _check(settings: dict[str, str], source: str) -> None:
-    datatype = settings.get("datatype", "dna").lower()
-    if datatype not in _NUCLEOTIDES:
-        raise InputError(f"{source}: the NEXUS data type is {datatype!r}; only nucleotides (DNA, RNA) are read")
-    for option in ("equate", "transpose", "nolabels"):
-        if option in settings:
+def _check(options: dict[str, str], source: str) -> None:
+    if not _is_nucleotide(options):
+        raise InputError(
+            f"{source}: the NEXUS data type is {options['datatype'].lower()!r}; only nucleotides (DNA, RNA) are read"
+        )
+    for option in ("equate", "transpose", "tokens"):
+        if options.get(option, "no").lower() not in _OFF:
             raise InputError(f"{source}: the NEXUS option {option.upper()} is not read; write the matrix without it")
+    if options.get("labels", "left").lower() == "right":
+        raise InputError(f"{source}: the NEXUS option LABELS=RIGHT is not read; write the names on the left")
     for sign in ("gap", "missing", "matchchar"):
-        if len(settings.get(sign, "-")) != 1:
-            raise InputError(f"{source}: {sign.upper()} must be one character, not {settings[sign]!r}")
+        if len(options.get(sign, "-")) != 1:
+            raise InputError(f"{source}: {sign.upper()} must be one character, not {options[sign]!r}")
+    known = (*_HARMLESS, "equate", "transpose", "tokens")
+    others = [key.upper() for key, value in options.items() if key not in known and value.lower() not in _OFF]
+    if others:
+        notice(f"{source}: options of FORMAT that are not obeyed: {listed(others)}")
+
+
+def _rows(
+    matrix: Command,
+    options: dict[str, str],
+    taxlabels: Sequence[str],
+    n_taxa: int | None,
+    n_sites: int | None,
+    source: str,
+) -> Rows:
+    lines = [line for line in matrix.rest.split("\n") if line.strip()]
+    interleaved = options.get("interleave", "no").lower() not in _OFF
+    if options.get("nolabels", "no").lower() not in _OFF or options.get("labels", "left").lower() in _OFF:
+        return _without_names(matrix.rest, lines, taxlabels, n_sites, source, interleaved=interleaved)
+    if interleaved:
+        return _by_name(lines)
+    if n_sites is not None:
+        rows, whole = _stream(matrix.rest, n_sites)
+        if whole and n_taxa in (None, len(rows)) and first_repeated(name for name, _ in rows) is None:
+            return rows
+    return [_row(line) for line in lines] if len(lines) == n_taxa else _by_length(lines, n_sites, source)
+
+
+def _stream(text: str, n_sites: int) -> tuple[Rows, bool]:
+    """Names and sequences, one after the other whatever the lines are, and whether all have NCHAR sites."""
+    rows: Rows = []
+    at = 0
+    while label := _LABEL.match(text, at):
+        at = label.end()
+        pieces: list[str] = []
+        count = 0
+        while count < n_sites:
+            piece = _PIECE.match(text, at)
+            if piece is None:
+                return rows, False
+            pieces.append(_sites(piece[1]))
+            count += len(pieces[-1])
+            at = piece.end()
+        rows.append((unquote(label[1]), "".join(pieces)))
+        if count > n_sites:
+            return rows, False
+    return rows, True
+
+
+def _without_names(
+    text: str, lines: list[str], taxlabels: Sequence[str], n_sites: int | None, source: str, *, interleaved: bool
+) -> Rows:
+    """Rows that have the names of the TAXA block, in its order."""
+    n = len(taxlabels)
+    if not n:
+        raise InputError(f"{source}: the matrix has no names (NOLABELS), and there is no TAXA block with TAXLABELS")
+    if interleaved:
+        return [(name, "".join(_sites(line) for line in lines[i::n])) for i, name in enumerate(taxlabels)]
+    sites = _sites(text)
+    length = n_sites if n_sites is not None else len(sites) // n
+    if len(sites) != n * length:
+        raise InputError(f"{source}: the matrix has {len(sites)} signs, not {n} rows of {length}")
+    return [(name, sites[i * length : (i + 1) * length]) for i, name in enumerate(taxlabels)]
+
+
+def _by_number(rows: Rows, taxlabels: Sequence[str]) -> Rows:
+    """Rows that are named by the number of a taxon get its name, where no taxon is called so."""
+    known = set(taxlabels)
+    named = []
+    for name, sequence in rows:
+        number = int(name) if name.isdecimal() and len(name) < 10 and name not in known else 0
+        named.append((taxlabels[number - 1] if 0 < number <= len(taxlabels) else name, sequence))
+    return named
 
 
 def _row(line: str) -> tuple[str, str]:
-    match = _LABEL.match(line)
+    match = _LINE.match(line)
     assert match is not None  # the line is not blank
     return unquote(match.group(1)), _sites(match.group(2))
 
 
 def _sites(text: str) -> str:
-    return _STATE_SET.sub(_code, "".join(text.split()))
+    joined = "".join(text.split())
+    return _STATE_SET.sub(_code, joined) if "{" in joined or "(" in joined else joined
 
 
 def _code(match: re.Match[str]) -> str:
@@ -137,7 +259,7 @@ def _code(match: re.Match[str]) -> str:
     return _CODE_OF["".join(sorted(set("".join(_MEANING[symbol] for symbol in inside))))]
 
 
-def _by_name(lines: list[str]) -> list[tuple[str, str]]:
+def _by_name(lines: list[str]) -> Rows:
     """Interleaved: every line a name and some sites; lines of equal names go together."""
     rows: dict[str, list[str]] = {}
     for line in lines:
@@ -146,11 +268,11 @@ def _by_name(lines: list[str]) -> list[tuple[str, str]]:
     return [(name, "".join(parts)) for name, parts in rows.items()]
 
 
-def _by_length(lines: list[str], n_sites: int | None, source: str) -> list[tuple[str, str]]:
-    """Rows one after the other, each over as many lines as NCHAR sites need."""
+def _by_length(lines: list[str], n_sites: int | None, source: str) -> Rows:
+    """Rows over several lines that do not fit: the message says which is the first."""
     if n_sites is None:
         raise InputError(f"{source}: DIMENSIONS NCHAR is needed to read rows that go over several lines")
-    rows: list[tuple[str, str]] = []
+    rows: Rows = []
     open_row: tuple[str, str] | None = None
     for line in lines:
         name, sites = _row(line) if open_row is None else (open_row[0], open_row[1] + _sites(line))

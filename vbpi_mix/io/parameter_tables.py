@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.number_tables import read_number_table
 
 _SCORES = frozenset({"Gen", "LnL", "LnPr"})
 
@@ -36,20 +37,8 @@ def read_parameters(paths: Sequence[Path], *, burn_in: float = 0.0) -> tuple[tup
 
 
 def _read(path: Path, burn_in: float) -> tuple[list[str], np.ndarray]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip() and line[0] != "["]
-    if len(rows) < 2 or rows[0][1][0] != "Gen":
-        raise InputError(f"{path}: expected a heading that begins with Gen and rows, as MrBayes writes them")
-    heading = ["TL" if name == "TL{all}" else name for name in rows[0][1]]
-    values = np.empty((len(rows) - 1, len(heading)))
-    for i, (number, row) in enumerate(rows[1:]):
-        try:
-            values[i] = [float(x) for x in row]
-        except ValueError:
-            raise InputError(
-                f"{path}, line {number}: expected {len(heading)} numbers, as the heading has columns"
-            ) from None
-    return heading, values[int(burn_in * len(values)) :]
+    table = read_number_table(path, first="Gen")
+    heading = list(table.names)
+    if "TL" not in heading:
+        heading = ["TL" if name == "TL{all}" else name for name in heading]
+    return heading, table.values[int(burn_in * len(table.values)) :]

@@ -16,13 +16,12 @@ import numpy as np
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import read_text
 from vbpi_mix.io.labels import first_repeated
-from vbpi_mix.io.nexus_text import Command, commands, unquote
+from vbpi_mix.io.nexus_obeyed import SET_BLOCKS, definition, ignored_commands, name_ignored
+from vbpi_mix.io.nexus_text import Command, blocks, is_nexus, unquote
 from vbpi_mix.io.site_sets import parse_sites
 from vbpi_mix.phylo.partition import Partition
 
-_BLOCKS = ("sets", "assumptions", "mrbayes", "paup")
 _WORD = r"'[^']*(?:''[^']*)*'|[^\s=*(]+"
-_DEFINITION = re.compile(rf"\s*(\*?)\s*({_WORD})\s*(?:\([^)]*\))?\s*=(.*)\Z", re.DOTALL)
 _CHOSEN = re.compile(rf"\bpartition\s*=\s*({_WORD})", re.IGNORECASE)
 _OTHER_TYPES = ("AA", "BIN", "CODON", "MORPH", "MULTI", "NT2AA", "PROTEIN")
 _DATA_TYPE = re.compile(rf"\s*(DNA|{'|'.join(_OTHER_TYPES)})\s*,", re.IGNORECASE)
@@ -36,7 +35,7 @@ _MODEL = re.compile(
 _LISTED = 3
 
 
-def read_partitions(path: Path | str, n_sites: int) -> tuple[Partition, ...]:
+def read_partitions(path: Path | str, n_sites: int, *, excluded: np.ndarray | None = None) -> tuple[Partition, ...]:
     r"""Read how the sites are divided, from a NEXUS file (the alignment itself or another) or a RAxML-style list.
 
     NEXUS: `charset NAME = 1-300\3 305 400-. OTHER;` in a SETS, ASSUMPTIONS, MRBAYES or PAUP block, and one statement
@@ -51,12 +50,16 @@ def read_partitions(path: Path | str, n_sites: int) -> tuple[Partition, ...]:
 
     RAxML: a line `DNA, NAME = 1-300\3, 400-500` each, or `GTR+G, NAME = ...`; `#` begins a comment.
 
+    Commands beside these (`lset applyto=...`, `exclude`, ...) are named in a notice, as they are not obeyed.
+
     Arguments:
         path: the file.
-        n_sites: L of the alignment.
+        n_sites: sites of the alignment's file.
+        excluded: (n_sites,) bool, sites that the alignment leaves out; they need be in no part, and parts count the
+            sites that are left. None: all sites are there.
 
     Returns:
-        The parts in the order of the file, which together have every site once.
+        The parts in the order of the file, which together have every site that is left once.
 
     Raises:
         InputError: a site in two parts or in none or beyond the end, an empty part, a charset that is not defined
@@ -65,10 +68,13 @@ def read_partitions(path: Path | str, n_sites: int) -> tuple[Partition, ...]:
     """
     source = str(path)
     text = read_text(path)
-    is_nexus = text.lstrip()[:6].upper() == "#NEXUS"
-    parts = _nexus(text, n_sites, source) if is_nexus else _raxml(text, n_sites, source)
-    _check(parts, n_sites, source)
-    return tuple(Partition(name=part.name, sites=part.sites, model=part.model) for part in parts)
+    parts = _nexus(text, n_sites, source) if is_nexus(text) else _raxml(text, n_sites, source)
+    kept = np.ones(n_sites, dtype=bool) if excluded is None else ~excluded
+    _check(parts, kept, source)
+    place = np.cumsum(kept) - 1
+    return tuple(
+        Partition(name=part.name, sites=place[part.sites[kept[part.sites]]], model=part.model) for part in parts
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +98,12 @@ class _Statements:
 
 def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
     found = _Statements()
-    for command in commands(text, source):
-        if command.block not in _BLOCKS:
-            continue
-        if command.keyword in ("charset", "charpartition", "partition") and not command.ended:
-            raise InputError(f"{source}, line {command.line}: {command.keyword} has no semicolon at its end")
+    file = blocks(text, source)
+    for command in (command for block in file if block.name in SET_BLOCKS for command in block.commands):
         if command.keyword == "charset":
             _add_charset(command, found, n_sites, source)
         elif command.keyword in ("charpartition", "partition"):
-            star, name, _ = _definition(command, source)
+            star, name, _ = definition(command, source)
             if name.lower() in found.partitions:
                 raise InputError(f"{source}, line {command.line}: a second partition {name!r}; give it another name")
             found.partitions[name.lower()] = command
@@ -108,6 +111,9 @@ def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
                 found.chosen, found.chosen_line = name, command.line
         elif command.keyword == "set" and (match := _CHOSEN.search(command.rest)):
             found.chosen, found.chosen_line = unquote(match[1]), command.line
+    has_matrix = any(command.keyword == "matrix" for block in file for command in block.commands)
+    # what the alignment's own file leaves out was obeyed when the alignment was read
+    name_ignored(ignored_commands(file, with_exclusions=not has_matrix), source)
     if not found.partitions:
         if not found.charsets:
             raise InputError(
@@ -118,19 +124,8 @@ def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
     return _divide(_choose(found, source), found.sets, n_sites, source)
 
 
-def _definition(command: Command, source: str) -> tuple[bool, str, str]:
-    """Whether there is a star, the name, and what follows the equals sign."""
-    match = _DEFINITION.match(command.rest)
-    if match is None:
-        raise InputError(
-            f"{source}, line {command.line}: malformed {command.keyword}; it is written "
-            f"{command.keyword} NAME = {'1-300' if command.keyword == 'charset' else '2: first, second'};"
-        )
-    return bool(match[1]), unquote(match[2]), match[3]
-
-
 def _add_charset(command: Command, found: _Statements, n_sites: int, source: str) -> None:
-    _, name, text = _definition(command, source)
+    _, name, text = definition(command, source)
     where = f"{source}, line {command.line}, charset {name!r}"
     if name.lower() in found.sets:
         raise InputError(f"{where}: a second charset of this name; rename one of them")
@@ -165,7 +160,7 @@ def _choose(found: _Statements, source: str) -> Command:
 
 def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source: str) -> list[_Part]:
     """The parts of a partition statement of any form."""
-    _, title, text = _definition(command, source)
+    _, title, text = definition(command, source)
     where = f"{source}, line {command.line}, partition {title!r}"
     divisions = _split(text)
     labels: list[str | None] = []
@@ -246,23 +241,29 @@ def _check_type(word: str, where: str) -> None:
         raise InputError(f"{where}: the data type is {word!r}; only nucleotides (DNA) are read")
 
 
-def _check(parts: Sequence[_Part], n_sites: int, source: str) -> None:
-    """Every site is in one part, and names differ."""
+def _check(parts: Sequence[_Part], kept: np.ndarray, source: str) -> None:
+    """Every site that is left is in one part, every part has such sites, and names differ."""
     repeated = first_repeated(part.name for part in parts)
     if repeated is not None:
         line = [part.line for part in parts if part.name == repeated][1]
         raise InputError(f"{source}, line {line}: two parts are named {repeated!r}; names must differ")
-    owner = np.full(n_sites, -1)
+    owner = np.where(kept, -1, -2)
     for number, part in enumerate(parts):
-        taken = part.sites[owner[part.sites] >= 0]
+        sites = part.sites[kept[part.sites]]
+        if not len(sites):
+            raise InputError(
+                f"{source}, line {part.line}: all sites of the part {part.name!r} are left out of the alignment; "
+                "leave the part out too"
+            )
+        taken = sites[owner[sites] >= 0]
         if len(taken):
             other = parts[int(owner[taken[0]])].name
             raise InputError(
                 f"{source}, line {part.line}: {_sites(taken)} in the parts {other!r} and {part.name!r}; "
                 "each site goes into one part" + _hint(parts)
             )
-        owner[part.sites] = number
-    free = np.flatnonzero(owner < 0)
+        owner[sites] = number
+    free = np.flatnonzero(owner == -1)
     if len(free):
         raise InputError(
             f"{source}, line {parts[-1].line}: {_sites(free)} in no part; add a part for what is left" + _hint(parts)

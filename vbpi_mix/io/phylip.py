@@ -9,10 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.alignment_checks import unknown_sign
 from vbpi_mix.io.labels import first_repeated
 from vbpi_mix.io.nexus_text import unquote
+from vbpi_mix.io.notices import notice
 
-_HEADER = re.compile(r"\s*(\d+)\s+(\d+)(?:\s+[IiSs])?\s*\Z")
+_HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})(?:\s+([A-Za-z]+(?:\s+[A-Za-z]+)*))?\s*\Z", re.ASCII)
+# the line that PAML's option G puts before the rows: how many classes of sites there are, or their sizes
+_CLASSES = re.compile(r"\s*G\s*\d[\d\s]*\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"\s*('[^']*(?:''[^']*)*')\s+(.*)\Z")
 # what a row may hold; the alignment reader names the taxon and column of anything else
 _SYMBOLS = re.compile(r"[A-Za-z?.*~-]*\Z")
@@ -22,7 +26,7 @@ Split = Callable[[str], tuple[str, str]]
 
 
 def is_phylip(text: str) -> bool:
-    """Whether the first line with text is a PHYLIP header: two whole numbers."""
+    """Whether the first line with text is a PHYLIP header: two whole numbers, perhaps with option letters."""
     return _HEADER.match(text.lstrip().split("\n", 1)[0]) is not None
 
 
@@ -32,6 +36,9 @@ def parse_phylip(text: str, source: str) -> Rows:
     Names: in relaxed files what precedes the first white space; in strict ones the first ten characters; where
     neither fits, what precedes two or more spaces or a tab, or all but the last word of the line. A name in single
     quotes may hold anything.
+
+    Option letters behind the numbers, joined or not: I (interleaved) and S (sequential) are obeyed; PAML's G (classes
+    of sites) and C (codons) and those of old PHYLIP are named in a notice, and the lines that belong to G passed over.
 
     Arguments:
         text: the file.
@@ -47,12 +54,15 @@ def parse_phylip(text: str, source: str) -> Rows:
     n_taxa, n_sites = int(match.group(1)), int(match.group(2))
     if n_taxa == 0 or n_sites == 0:
         raise InputError(f"{source}: the header declares {n_taxa} taxa and {n_sites} sites")
-    lines = [line.rstrip() for line in body.split("\n")]
+    letters = (match.group(3) or "").upper().replace(" ", "")
+    lines = _without_options([line.rstrip() for line in body.split("\n")], letters, source)
     full = [line for line in lines if line]
     layouts = [_sequential, _interleaved, _named_blocks]
     first_blank = next((i for i, line in enumerate(lines) if not line and any(lines[:i])), None)
     if first_blank is not None and len([line for line in lines[:first_blank] if line]) == n_taxa:
         layouts = [_interleaved, _named_blocks, _sequential]  # one line per taxon, then a blank line
+    if "I" in letters:
+        layouts = [_interleaved, _named_blocks]
     attempts: list[Rows] = []
     for split in (_relaxed, _strict, _wide, _last_word):
         for layout in layouts:
@@ -65,6 +75,26 @@ def parse_phylip(text: str, source: str) -> Rows:
             ):
                 return rows
     raise InputError(_complaint(attempts, full, n_taxa, n_sites, source))
+
+
+def _without_options(lines: list[str], letters: str, source: str) -> list[str]:
+    """The lines without those that option letters announce, with a notice of letters that are not obeyed."""
+    others = "".join(sorted(set(letters) - set("IS")))
+    if "G" in others:
+        start = next((i for i, line in enumerate(lines) if line), 0)
+        if start < len(lines) and _CLASSES.match(lines[start]):
+            numbers = lines[start].strip()[1:].split()
+            lines = lines[start + 1 :]
+            if len(numbers) == 1:  # the class of every site follows
+                labels = next((i for i, line in enumerate(lines) if line), 0)
+                if lines and lines[labels].replace(" ", "").isdecimal():
+                    lines = lines[labels + 1 :]
+    if others:
+        known = {"G": "G (classes of sites)", "C": "C (codons)"}
+        named = ", ".join(known.get(letter, letter) for letter in others)
+        notice(f"{source}: the option{'s' * (len(others) > 1)} {named} of the first line: not obeyed; all sites are "
+               "read as nucleotides of one class")  # fmt: skip
+    return lines
 
 
 def _sequential(lines: list[str], n_taxa: int, n_sites: int, split: Split) -> Iterator[tuple[str, str]]:
@@ -127,13 +157,19 @@ def _complaint(attempts: list[Rows], lines: list[str], n_taxa: int, n_sites: int
     if len(lines) < n_taxa or len(best) != n_taxa:
         return f"{source}: the header declares {n_taxa} taxa, but there are {min(len(best), len(lines))} rows"
     for name, sequence in best:
+        if len(sequence) != n_sites and (column := _strange(sequence)) is not None:
+            return unknown_sign(name, column, sequence[column], (), source)
         if len(sequence) != n_sites:
             return f"{source}: taxon {name!r} has {len(sequence)} sites, where the header declares {n_sites}"
     repeated = first_repeated(name for name, _ in best)
     if repeated is not None:
         return f"{source}: two rows are named {repeated!r}; names must differ"
     for name, sequence in best:
-        for column, symbol in enumerate(sequence, start=1):
-            if not _SYMBOLS.match(symbol):
-                return f"{source}: taxon {name!r} has {symbol!r} at column {column}, which is no nucleotide code"
+        if (column := _strange(sequence)) is not None:
+            return unknown_sign(name, column, sequence[column], (), source)
     return f"{source}: a row has no name"
+
+
+def _strange(sequence: str) -> int | None:
+    """Where the first sign stands that no row may hold, from 0."""
+    return next((i for i, symbol in enumerate(sequence) if not _SYMBOLS.match(symbol)), None)

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.io.labels import TaxonLabels, first_repeated
-from vbpi_mix.io.newick import read_tree, tokens
-from vbpi_mix.io.nexus_text import unquote
+from vbpi_mix.io.baliphy import scales_of_trees
+from vbpi_mix.io.files import read_text
+from vbpi_mix.io.labels import TaxonLabels, first_repeated, plain_name
+from vbpi_mix.io.newick import NegativeLengthError, read_tree, tokens
+from vbpi_mix.io.nexus_text import is_nexus, unquote
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.tree_lists import TreeBatch, read_batches
-from vbpi_mix.phylo.topology import stack
+from vbpi_mix.phylo.topology import Topology, stack
 from vbpi_mix.phylo.tree_sample import TreesWithLengths
 
 
@@ -24,9 +27,9 @@ def read_taxa(path: Path | str) -> tuple[str, ...]:
     if batch is None:
         raise InputError(f"{path}: no trees found")
     names, before = [], ""
-    for _, token in tokens(_text(batch, 0), str(path)):
+    for _, token in tokens(batch.text(0), str(path)):
         if before in ("(", ",") and token not in "(),:;":
-            names.append(unquote(batch.translate.get(token, token)))
+            names.append(plain_name(unquote(batch.translate.get(unquote(token), token)), str(path)))
         before = token
     repeated = first_repeated(names)
     if repeated is not None:
@@ -50,8 +53,10 @@ def read_trees_with_lengths(
         burn_in: share of each file's trees left out from its beginning.
         at_most: trees to read of unweighted files.
 
+    Lengths of BAli-Phy's `C1.trees` are multiplied by the scale of `C1.log` beside them.
+
     Returns:
-        The trees; None if the first one has no branch lengths.
+        The trees; None if the first one has no branch lengths, or one has a negative length, which a notice tells.
 
     Raises:
         InputError: as `read_trees`, or a later tree has no lengths where the first has.
@@ -61,18 +66,23 @@ def read_trees_with_lengths(
     first = [int(burn_in * count) for count in counts]
     step = max(1, -(-(sum(counts) - sum(first)) // at_most))
     topologies, lengths, weights = [], [], []
-    for path, skipped in zip(paths, first, strict=True):
+    for path, skipped, count in zip(paths, first, counts, strict=True):
+        scales = scales_of_trees(Path(path), count)
         for index, batch, tree in _numbered(Path(path)):
             if batch.weights is None and (index < skipped or (index - skipped) % step):
                 continue
             where = f"{path}, line {batch.line(tree)}"
-            topology, its_lengths = read_tree(_text(batch, tree), labels, batch.translate, where)
+            try:
+                topology, its_lengths = read_tree(batch.text(tree), labels, batch.translate, where)
+            except NegativeLengthError as error:
+                notice(f"{error}; branch lengths are not compared")
+                return None
             if its_lengths is None:
                 if topologies:
                     raise InputError(f"{where}: this tree has no branch lengths, those before it have")
                 return None
             topologies.append(topology)
-            lengths.append(its_lengths)
+            lengths.append(its_lengths if scales is None else its_lengths * scales[index])
             weights.append(1.0 if batch.weights is None else float(batch.weights[tree]))
     if not topologies:
         raise InputError(f"{paths[0]}: no trees are left after the burn-in")
@@ -82,6 +92,24 @@ def read_trees_with_lengths(
     )
 
 
+def read_one_tree(path: Path | str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray | None]:
+    """The only tree of a file of any kind that `io.trees.read_trees` reads, with its branch lengths if it has them.
+
+    A tree without a semicolon at its end is read too.
+
+    Raises:
+        InputError: as `newick.parse_newick`, or there is more than one tree.
+    """
+    labels = TaxonLabels(taxa)
+    if not is_nexus(text := read_text(path)) and text.lstrip()[:1] in ("(", "["):
+        return read_tree(text, labels, None, str(path))
+    trees = [(batch, tree) for _, batch, tree in _numbered(Path(path))]
+    if len(trees) != 1:
+        raise InputError(f"{path}: it has {len(trees)} trees; give one tree")
+    batch, tree = trees[0]
+    return read_tree(batch.text(tree), labels, batch.translate, f"{path}, line {batch.line(tree)}")
+
+
 def _numbered(path: Path) -> Iterator[tuple[int, TreeBatch, int]]:
     """(number in the file, batch, number in the batch) of every tree."""
     index = 0
@@ -89,8 +117,3 @@ def _numbered(path: Path) -> Iterator[tuple[int, TreeBatch, int]]:
         for tree in range(len(batch.spans)):
             yield index, batch, tree
             index += 1
-
-
-def _text(batch: TreeBatch, tree: int) -> str:
-    begin, end = batch.spans[tree].tolist()
-    return batch.buffer[begin:end].decode("utf-8", errors="replace")

@@ -21,8 +21,10 @@ def read_trees(paths: Sequence[Path | str], taxa: Sequence[str], *, burn_in: flo
     The format of a file is found from its content, unpacked if gzipped:
 
     * lists of Newick trees (IQ-TREE `.ufboot`, RAxML bootstraps, ...), each after an optional weight:
-      `928<TAB>(A,(B,C),D);`;
-    * NEXUS with or without TRANSLATE: MrBayes `.t` and `.trprobs` (whose `[&W 0.25]` are weights), BEAST `.trees`;
+      `928<TAB>(A,(B,C),D);`, or with PHYLIP's weight behind it: `(A,(B,C),D)[0.2500];`. The number of trees in the
+      first line, as PHYLIP and PAML write it, is passed over;
+    * NEXUS with or without TRANSLATE: MrBayes `.t` and `.trprobs` (whose `[&W 0.25]` are weights), BEAST `.trees`,
+      LogCombiner's (`[&weight=0.9]`). Numbers of a TAXA block are names where there is no TRANSLATE;
     * tables with a header: a column `newick` (or `tree`) and, if weighted, `mean_prob`, `weight`, `probability`
       or `count` (the first of these that is there).
 
@@ -134,7 +136,5 @@ def _read_file(path: Path, labels: TaxonLabels, distinct: _Distinct) -> tuple[np
 
 def _read_refused(batch: TreeBatch, tree: int, reader: TopologyReader, path: Path) -> np.ndarray:
     """What is wrong with a tree that the compiled reader refused, as an error; its children if nothing is."""
-    begin, end = batch.spans[tree].tolist()
-    text = batch.buffer[begin:end].decode("utf-8", errors="replace")
     where = f"{path}, line {batch.line(tree)}"
-    return read_tree(text, reader.labels, reader.translate, where, with_lengths=False)[0].children
+    return read_tree(batch.text(tree), reader.labels, reader.translate, where, with_lengths=False)[0].children

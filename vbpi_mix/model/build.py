@@ -5,7 +5,8 @@ from torch import Tensor
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model.frequencies import empirical_frequencies
-from vbpi_mix.model.model_string import ModelName, ModelSpecification, parse_model
+from vbpi_mix.model.model_names import ModelName
+from vbpi_mix.model.model_string import ModelSpecification, parse_model
 from vbpi_mix.model.site_rates import SiteRates
 from vbpi_mix.model.substitution import JC69, ReversibleModel, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns
@@ -53,7 +54,10 @@ def specified_model(specification: ModelSpecification, patterns: SitePatterns) -
     if specification.is_jc69:
         return JC69()
     gamma, proportion = specification.gamma, specification.proportion_invariant
-    site_rates = SiteRates(proportion_invariant=None if proportion is None else _tensor(proportion))  # type: ignore[arg-type]  # fixed
+    site_rates = SiteRates(
+        proportion_invariant=None if proportion is None else _tensor(proportion),  # type: ignore[arg-type]  # fixed
+        free_rates=specification.free_rates,
+    )
     if gamma is not None:
         site_rates = SiteRates(
             gamma_shape=_tensor(gamma.shape),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Model strings in IQ-TREE's notation, such as GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+I{0.2}+G4{0.5}."""
+"""Model strings as IQ-TREE and RAxML-NG write them: GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+I{0.2}+G4{0.5}."""
 
 import re
 from collections.abc import Callable
@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.io.notices import notice
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation
+from vbpi_mix.model.model_names import NAMES, ModelName, NamedModel
 
-ModelName: TypeAlias = Literal["JC69", "K80", "F81", "HKY85", "TN93", "GTR"]
 Inferred: TypeAlias = Literal["inferred"]
 FrequencyWord: TypeAlias = Literal["equal", "empirical", "inferred"]
 INFERRED: Inferred = "inferred"
 
-_NAMES: dict[str, ModelName] = {
-    "JC": "JC69", "JC69": "JC69", "K80": "K80", "K2P": "K80", "F81": "F81", "HKY": "HKY85", "HKY85": "HKY85",
-    "TN": "TN93", "TRN": "TN93", "TN93": "TN93", "GTR": "GTR",
-}  # fmt: skip
 # what a model's rates are, and an example of them
 _RATES: dict[ModelName, tuple[tuple[str, ...], str]] = {
     "JC69": ((), ""),
@@ -29,7 +26,11 @@ _RATES: dict[ModelName, tuple[tuple[str, ...], str]] = {
 _WITH_FREQUENCIES: dict[str, str] = {"JC69": "F81", "K80": "HKY85"}
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+\.", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]*", re.ASCII)
-_GAMMA = re.compile(r"G(A?)([0-9]*)")
+# RAxML-NG marks means and medians by a letter behind the number
+_GAMMA = re.compile(r"G(A?)([0-9]*)([AM]?)")
+_FREE_RATES = re.compile(r"R([0-9]*)")
+# RAxML-NG's words: given by the user, counted, equal, optimised
+_FREQUENCY_WORDS = {"F": "F", "FQ": "FQ", "FO": "FO", "FU": "F", "FC": "F", "FE": "FQ"}
 _LARGEST_RATE = 1e6
 _MOST_CATEGORIES = 1000
 _FREQUENCY_SLACK = 0.01
@@ -63,7 +64,8 @@ class ModelSpecification:
             kappa, (A-G, C-T) or (A-C, A-G, A-T, C-G, C-T).
         frequencies: of A, C, G, T, with sum 1; or how to find them.
         proportion_invariant: of sites; None: the model has no such class.
-        gamma: of the rates of the other sites; None: equal rates.
+        gamma: of the rates of the other sites; None: equal rates, or free ones.
+        free_rates: (weight, rate) of each category of the other sites, with weights of sum 1 and a mean rate of 1.
     """
 
     name: ModelName
@@ -71,6 +73,7 @@ class ModelSpecification:
     frequencies: FrequencyWord | tuple[float, ...]
     proportion_invariant: float | Inferred | None = None
     gamma: GammaSpecification | None = None
+    free_rates: tuple[tuple[float, float], ...] | None = None
 
     @property
     def exchangeable(self) -> bool:
@@ -80,7 +83,7 @@ class ModelSpecification:
     @property
     def is_jc69(self) -> bool:
         """Whether this is Jukes and Cantor's model without rate heterogeneity."""
-        return self.exchangeable and self.proportion_invariant is None and self.gamma is None
+        return self.exchangeable and (self.proportion_invariant, self.gamma, self.free_rates) == (None, None, None)
 
     @property
     def is_fixed(self) -> bool:
@@ -98,61 +101,105 @@ class ModelSpecification:
         if self.gamma is not None:
             letter = "GA" if self.gamma.discretisation == "median" else "G"
             text += f"+{letter}{self.gamma.n_categories}" + _braces(self.gamma.shape)
+        if self.free_rates is not None:
+            text += f"+R{len(self.free_rates)}" + _braces(tuple(x for pair in self.free_rates for x in pair))
         return text
 
 
-def parse_model(text: str, *, infer: bool = False) -> ModelSpecification:
+def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> ModelSpecification:
     """Read NAME{rates}+F{frequencies}+I{proportion}+G4{shape}; the parts in any order, letters in any case.
 
     Names are JC69 (JC), K80 (K2P), F81, HKY85 (HKY), TN93 (TN, TrN) and GTR. Rates are kappa, the two of A-G and C-T,
     or the five of A-C, A-G, A-T, C-G, C-T, relative to the rates not given; these may follow as one more number
-    that the others are divided by. +F{...} gives frequencies of A, C, G, T, +F counts them in the alignment, +FQ
-    makes them equal; F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones. +Gn has n
-    categories (4 if not said) at the mean rate of each, +GAn at the median.
+    that the others are divided by. Read too, with values, are the models that are GTR with equal rates (K3P, TPM2,
+    TIM, TVM, SYM, ... see `model_names`). +F{...} or +FO{...} gives frequencies of A, C, G, T, +F counts them in the
+    alignment, +FQ makes them equal; F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones.
+    +Gn has n categories (4 if not said) at the mean rate of each, +GAn at the median; +Rn{w1,r1,w2,r2,...} has
+    categories of these weights and rates, which are scaled to a mean rate of 1.
+
+    RAxML-NG's notation: numbers with / between them, the rates of all classes in braces (HKY{1/2.4}), +FU{...}, +FC,
+    +FE, +IU{...}, +G4m{...} and +G4a{...}, +R2{rates}{weights}.
 
     Arguments:
         text: the string.
         infer: what has no value in braces is to be inferred, frequencies too where nothing or +FO is said of them;
             else values are required, and frequencies are counted where nothing is said.
+        nearest: with `infer`, for what files of other programs name: where parameters cannot be inferred (equal rates
+            other than those of the names above, free rates), those of the nearest model are, GTR and +G, and a notice
+            says so.
 
     Raises:
         ConfigError: anything else, with the character where it goes wrong.
     """
-    return _Reader(text, infer=infer).model()
+    return _Reader(text, infer=infer, nearest=nearest).model()
 
 
 class _Reader:
     """A position in a model string, and what may follow."""
 
-    def __init__(self, text: str, *, infer: bool) -> None:
+    def __init__(self, text: str, *, infer: bool, nearest: bool) -> None:
         self.text = text
         self.infer = infer
+        self.nearest = nearest and infer
         self.at = 0
         self.frequencies: FrequencyWord | tuple[float, ...] | None = None
         self.proportion: float | Inferred | None = None
         self.gamma: GammaSpecification | None = None
+        self.free_rates: tuple[tuple[float, float], ...] | None = None
+        self.separator = ","  # of the numbers read last
 
     def model(self) -> ModelSpecification:
         word = self._word()
-        if word.upper() not in _NAMES:
+        if word.upper() not in NAMES:
             what = f"unknown substitution model '{word}'" if word else "a substitution model must begin with its name"
             raise self._error(f"{what}: choose one of {', '.join(get_args(ModelName))}", at=0)
-        name = _NAMES[word.upper()]
-        rates = self._rates(name, word)
+        named = NAMES[word.upper()]
+        name = named.name
+        rates = self._tied_rates(named, word) if named.is_tied else self._rates(named, word)
         while self.at < len(self.text):
             self._part(name)
         if self.frequencies is None:
+            if named.equal_frequencies is None:
+                raise self._error(f"programs differ in the frequencies of {word}: say +F{{...}}, +F or +FQ")
             by_default: FrequencyWord = INFERRED if self.infer else "empirical"
-            self.frequencies = "equal" if name in _WITH_FREQUENCIES else by_default
+            self.frequencies = "equal" if named.equal_frequencies else by_default
         return ModelSpecification(
             name=name,
             rates=rates,
             frequencies=self.frequencies,
             proportion_invariant=self.proportion,
             gamma=self.gamma,
+            free_rates=self.free_rates,
         )
 
-    def _rates(self, name: ModelName, word: str) -> tuple[float, ...] | Inferred:
+    def _tied_rates(self, named: NamedModel, word: str) -> tuple[float, ...] | Inferred:
+        """The rates of GTR by those of a model that has some of them equal."""
+        start, n = self.at, named.n_rates
+        if self._without_values() and self.nearest:
+            notice(f"model {self.text}: the rates of {word} are inferred as those of GTR, of which it holds some equal")
+            return INFERRED
+        if self._without_values():
+            raise self._error(f"the rates of {word} can be given, not inferred: to infer rates use GTR or TN93", at=0)
+        self._require_values(f"{word} needs its {n} rates", f"{word}{{{','.join(['1.5'] * n)}}}")
+        values = self._values("rates", lambda x: x <= _LARGEST_RATE, f"a rate must lie between 0 and {_LARGEST_RATE:g}")
+        if self.separator == "/":
+            values = self._of_all_classes(values, named, start)
+        if len(values) != n:
+            raise self._error(f"{word} takes {n} numbers, not {len(values)}", at=start)
+        return named.five_rates(values)
+
+    def _of_all_classes(self, values: tuple[float, ...], named: NamedModel, start: int) -> tuple[float, ...]:
+        """RAxML-NG gives the rates of all classes in the order in which they appear; here all but that of G-T."""
+        if len(values) not in (n := len(named.classes), 6):
+            raise self._error(f"in RAxML-NG's notation this model takes {n} rates, not {len(values)}", at=start)
+        by_class = dict(zip(named.classes if len(values) == n else named.code, values, strict=True))
+        if by_class[named.code[-1]] == 0:
+            raise self._error("the rate of G-T is the one that the others are divided by: it must not be 0", at=start)
+        free = [digit for digit in named.classes if digit != named.code[-1]]
+        return tuple(by_class[digit] / by_class[named.code[-1]] for digit in free)
+
+    def _rates(self, named: NamedModel, word: str) -> tuple[float, ...] | Inferred:
+        name = named.name
         names, example = _RATES[name]
         start = self.at
         if not names:
@@ -164,6 +211,8 @@ class _Reader:
         what = f"rate{'s' * (len(names) > 1)} {', '.join(names)}"
         self._require_values(f"{word} needs the {what}", word + example)
         values = self._values(what, lambda x: x <= _LARGEST_RATE, f"a rate must lie between 0 and {_LARGEST_RATE:g}")
+        if self.separator == "/":
+            return self._of_all_classes(values, named, start)
         if len(values) not in (len(names), len(names) + 1):
             raise self._error(
                 f"{word} takes {len(names)} number{'s' * (len(names) > 1)} ({', '.join(names)}), "
@@ -182,10 +231,12 @@ class _Reader:
             raise self._error("expected '+' and a part such as +F, +I or +G4, or the end")
         self.at += 1
         word = self._word().upper()
-        if word in ("F", "FQ") or (word == "FO" and self.infer):
+        if word in _FREQUENCY_WORDS and (word != "FO" or self.infer or self._next() == "{"):
             self._once("frequencies", self.frequencies, start)
-            self.frequencies = self._frequencies(word, name, start)
-        elif word == "I":
+            if word == "FU":
+                self._require_values("+FU needs the frequencies of A, C, G, T", "+FU{0.3/0.2/0.2/0.3}")
+            self.frequencies = self._frequencies(_FREQUENCY_WORDS[word], name, start)
+        elif word in ("I", "IU") or (word == "IO" and self.infer):
             self._once("proportion of invariant sites", self.proportion, start)
             if self._without_values():
                 self.proportion = INFERRED
@@ -195,11 +246,19 @@ class _Reader:
             self.proportion = self._one("proportion of invariant sites", lambda x: x < 1, rule)
         elif match := _GAMMA.fullmatch(word):
             self._once("gamma distribution of rates", self.gamma, start)
-            self.gamma = self._gamma(word, "median" if match[1] else "mean", match[2], start)
+            self._once("distribution of rates", self.free_rates, start)
+            self.gamma = self._gamma(word, "median" if "A" in (match[1], match[3]) else "mean", match[2], start)
+        elif (match := _FREE_RATES.fullmatch(word)) is not None and self._next() == "{":
+            self._once("distribution of rates", self.free_rates or self.gamma, start)
+            self.free_rates = self._free_rates(match[1], start)
+        elif match is not None and self.nearest:
+            self._once("distribution of rates", self.free_rates or self.gamma, start)
+            notice(f"model {self.text}: +{word} cannot be inferred, +G4 (a gamma distribution) is in its place")
+            self.gamma = GammaSpecification(shape=INFERRED)
         else:
             hints = {
                 "FO": "frequencies are not estimated: give them, +F{0.3,0.2,0.2,0.3}, or count them, +F",
-                "R": "free rates are not available: use +G4{0.5}",
+                "R": "free rates are not available without their values, +R2{weight,rate,weight,rate}: use +G4",
             }
             hint = hints.get(word.rstrip("0123456789"), "known are +F, +FQ, +I, +G and +GA (gamma, medians)")
             raise self._error(f"unknown part '+{word}': {hint}", at=start)
@@ -209,7 +268,7 @@ class _Reader:
             if self._next() == "{":
                 raise self._error("+FQ means equal frequencies: leave the braces out, or write +F{...}")
             return "equal"
-        if word == "FO":
+        if word == "FO" and self._next() != "{":
             if name in _WITH_FREQUENCIES:
                 raise self._error(
                     f"{name} has equal frequencies: to infer them use {_WITH_FREQUENCIES[name]}", at=start
@@ -241,6 +300,26 @@ class _Reader:
         shape = self._one("shape of the gamma distribution", lambda x: SMALLEST_SHAPE <= x <= LARGEST_SHAPE, rule)
         return GammaSpecification(shape=shape, n_categories=n_categories, discretisation=discretisation)
 
+    def _free_rates(self, digits: str, start: int) -> tuple[tuple[float, float], ...]:
+        """(weight, rate) of each category: IQ-TREE has them in pairs, RAxML-NG all rates and then all weights."""
+        rule = f"weights and rates must lie between 0 and {_LARGEST_RATE:g}"
+        values = self._values("weights and rates", lambda x: x <= _LARGEST_RATE, rule)
+        if self._next() == "{":
+            weights = self._values("weights", lambda x: x <= _LARGEST_RATE, rule)
+            values = tuple(x for pair in zip(weights, values, strict=False) for x in pair)
+            if len(values) != 2 * len(weights):
+                raise self._error("+R needs as many weights as rates", at=start)
+        n = len(values) // 2
+        if len(values) % 2 or (digits and digits.lstrip("0") != str(n)) or n > _MOST_CATEGORIES:
+            raise self._error(
+                f"+R{digits[:20]} takes a weight and a rate for each category, not {len(values)} numbers", at=start
+            )
+        total = sum(values[::2])
+        mean = sum(w * r for w, r in zip(values[::2], values[1::2], strict=True))
+        if total <= 0 or mean <= 0:
+            raise self._error("some category must have a positive weight and rate", at=start)
+        return tuple((w / total, r * total / mean) for w, r in zip(values[::2], values[1::2], strict=True))
+
     def _once(self, what: str, value: object, start: int) -> None:
         if value is not None:
             raise self._error(f"the {what} is given twice", at=start)
@@ -263,6 +342,7 @@ class _Reader:
     def _values(self, what: str, allowed: Callable[[float], bool], rule: str) -> tuple[float, ...]:
         """Numbers between braces, separated by commas, with spaces wherever they stand between."""
         values = []
+        self.separator = ","
         while True:
             self.at += 1  # past the brace or the comma
             self._spaces()
@@ -278,8 +358,9 @@ class _Reader:
             if self._next() == "}":
                 self.at += 1
                 return tuple(values)
-            if self._next() != ",":
+            if self._next() not in (",", "/") or (len(values) > 1 and self._next() != self.separator):
                 raise self._error("expected ',' and another number, or '}'")
+            self.separator = self._next()
 
     def _spaces(self) -> None:
         while self._next() == " ":

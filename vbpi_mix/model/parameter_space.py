@@ -31,7 +31,7 @@ class SubstitutionModels:
         frequencies: (T, 4).
         gamma_shape: (T,), or None for equal rates.
         proportion_invariant: (T,), or None.
-        n_gamma_categories, discretisation: see `SiteRates`.
+        n_gamma_categories, discretisation, free_rates: see `SiteRates`.
     """
 
     exchangeabilities: Tensor
@@ -40,6 +40,7 @@ class SubstitutionModels:
     proportion_invariant: Tensor | None
     n_gamma_categories: int
     discretisation: Discretisation
+    free_rates: tuple[tuple[float, float], ...] | None = None
 
     def rate_matrices(self) -> Tensor:
         """(T, 4, 4), with one expected substitution per unit of time."""
@@ -51,7 +52,7 @@ class SubstitutionModels:
         Discrete gamma distributions of shapes below `SMALLEST_SHAPE` have the rates of that shape to all digits.
         """
         n_trees = len(self.exchangeabilities)
-        rates = torch.ones(n_trees, 1, dtype=torch.float64)
+        rates = self._constant_categories().rates().expand(n_trees, -1)
         if self.gamma_shape is not None:
             shape = self.gamma_shape.clamp(SMALLEST_SHAPE, LARGEST_SHAPE)
             rates = discrete_gamma_rates(shape, self.n_gamma_categories, discretisation=self.discretisation)
@@ -61,11 +62,18 @@ class SubstitutionModels:
 
     def category_weights(self) -> Tensor:
         """(T, C) probabilities of the categories."""
-        n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
-        weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
+        if self.gamma_shape is None:
+            weights = self._constant_categories().weights().expand(len(self.exchangeabilities), -1)
+        else:
+            n_categories = self.n_gamma_categories
+            weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
         if self.proportion_invariant is None:
             return weights
         return with_invariant_weight(weights, self.proportion_invariant)
+
+    def _constant_categories(self) -> SiteRates:
+        """Equal or free rates, which no coordinate changes."""
+        return SiteRates(free_rates=self.free_rates)
 
     def single(self, *, exchangeable: bool) -> ReversibleModel:
         """The first of them as a model with constant parameters."""
@@ -78,6 +86,7 @@ class SubstitutionModels:
                 n_gamma_categories=self.n_gamma_categories,
                 discretisation=self.discretisation,
                 proportion_invariant=invariant,
+                free_rates=self.free_rates,
             ),
             exchangeable=exchangeable,
         )
@@ -165,6 +174,7 @@ class ModelFamily:
             proportion_invariant=self._number(coordinates, "invariant", said.proportion_invariant),
             n_gamma_categories=4 if gamma is None else gamma.n_categories,
             discretisation="mean" if gamma is None else gamma.discretisation,
+            free_rates=said.free_rates,
         )
 
     def at(self, coordinates: Tensor) -> ReversibleModel:

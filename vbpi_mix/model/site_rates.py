@@ -21,12 +21,14 @@ class SiteRates:
         n_gamma_categories: of the discrete gamma distribution.
         discretisation: see `gamma.discrete_gamma_rates`.
         proportion_invariant: () float64 in [0, 1), or None.
+        free_rates: (weight, rate) of each category, in place of a gamma distribution; weights of sum 1, mean rate 1.
     """
 
     gamma_shape: Tensor | None = None
     n_gamma_categories: int = 4
     discretisation: Discretisation = "mean"
     proportion_invariant: Tensor | None = None
+    free_rates: tuple[tuple[float, float], ...] | None = None
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -41,13 +43,18 @@ class SiteRates:
 
     def weights(self) -> Tensor:
         """(C,) probabilities of the categories."""
-        n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
-        weights = torch.full((n_categories,), 1 / n_categories, dtype=torch.float64)
+        if self.free_rates is not None:
+            weights = torch.tensor([weight for weight, _ in self.free_rates], dtype=torch.float64)
+        else:
+            n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
+            weights = torch.full((n_categories,), 1 / n_categories, dtype=torch.float64)
         if self.proportion_invariant is None:
             return weights
         return with_invariant_weight(weights, self._checked_proportion(self.proportion_invariant))
 
     def _variable_rates(self) -> Tensor:
+        if self.free_rates is not None:
+            return torch.tensor([rate for _, rate in self.free_rates], dtype=torch.float64)
         if self.gamma_shape is None:
             return torch.ones(1, dtype=torch.float64)
         return discrete_gamma_rates(self.gamma_shape, self.n_gamma_categories, discretisation=self.discretisation)

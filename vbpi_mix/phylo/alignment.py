@@ -28,12 +28,14 @@ class Alignment:
         state_sets: (N, L) uint8, one bit per state that the character allows (see `IUPAC`).
         symbol_counts: how often each upper-case character occurred in the file.
         source: where it came from, for messages.
+        excluded: (sites of the file,) bool, those that the file itself leaves out; L are left. None: all are there.
     """
 
     taxa: tuple[str, ...]
     state_sets: np.ndarray
     symbol_counts: Mapping[str, int] = field(default_factory=dict)
     source: str = "alignment"
+    excluded: np.ndarray | None = None
 
     @property
     def n_taxa(self) -> int:
@@ -42,6 +44,16 @@ class Alignment:
     @property
     def n_sites(self) -> int:
         return int(self.state_sets.shape[1])
+
+    @property
+    def n_sites_of_file(self) -> int:
+        """Sites of the file, by which partitions count."""
+        return self.n_sites if self.excluded is None else len(self.excluded)
+
+    def taxa_without_data(self, sites: np.ndarray | None = None) -> list[str]:
+        """Taxa that may have any state at all sites, or at those of `sites` (columns from 0)."""
+        sets = self.state_sets if sites is None else self.state_sets[:, sites]
+        return [name for name, row in zip(self.taxa, sets, strict=True) if (row == MISSING).all()]
 
     def duplicates(self) -> list[tuple[str, str]]:
         """Pairs (first taxon, later taxon with the same state sets at every site)."""

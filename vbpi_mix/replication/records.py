@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.provenance import describe
@@ -56,12 +57,10 @@ def read_record(
     """
     if not path.is_file():
         return None
-    try:
+    with reading(path, InputError, "no record of a benchmark; delete it to make it anew"):
         record = json.loads(path.read_text(encoding="utf-8"))
-        found = record["config"]
+        found = dict(record["config"])
         _ = record["result"], record["provenance"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the record of a benchmark ({error!r}): delete it to make it anew") from error
     for key in dict.fromkeys((*config, *found)):  # in the order of the settings, derived ones later
         then, now = (values[key] if key in values else otherwise(key) for values in (found, config))
         if then != now:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import InputError
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.laplace import LaplaceWeights
 from vbpi_mix.start.lengths import OptimisedLengths
@@ -58,8 +58,7 @@ class Start:
             InputError: it cannot be written.
         """
         arrays = self._arrays()
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(file, hash=np.array(_hash(arrays).encode()), **arrays)
+        save_arrays(path, {"hash": np.array(_hash(arrays).encode()), **arrays})
 
     def _arrays(self) -> dict[str, Any]:
         about = {name: dict(getattr(self, name)) for name in ("seconds", "account", "settings", "made")}
@@ -106,16 +105,13 @@ def load_start(path: Path | str, settings: Mapping[str, Any]) -> Start | None:
     path = Path(path)
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+    with reading(path, InputError, "delete it to make it anew"):
+        arrays = load_arrays(path)
         written = arrays.pop("hash").item().decode()
         if int(arrays["format"]) != _FORMAT:
             raise InputError(f"{path}: format {arrays['format']}; this version reads {_FORMAT}: delete the file")
         about = json.loads(arrays["about"].item().decode())
         start = Start(topologies=_topologies(arrays), **about)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged, or not the start of a fit ({error}): delete it to make it anew") from error
     if written != _hash(arrays):
         raise InputError(f"{path}: the content does not match its hash: the file is damaged; delete it")
     other = start.other_setting(settings)

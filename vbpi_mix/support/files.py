@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import SupportError
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.support.subsplit_support import SubsplitSupport
 
@@ -42,8 +43,7 @@ class SavedSupport:
             "hash": np.array(self._hash().encode()),
         }
         arrays |= {f"support_{name}": array for name, array in self.support.arrays().items()}
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(file, **arrays)
+        save_arrays(path, arrays)
 
     def _hash(self) -> str:
         """SHA-256 of taxa, support and weighted topologies."""
@@ -65,23 +65,20 @@ def load_support(path: Path | str) -> SavedSupport:
         raise SupportError(f"{path}: not found: make a support with `vbpi-mix support ALIGNMENT -o {path.name}`")
     if not zipfile.is_zipfile(path):
         raise SupportError(f"{path}: damaged, or not a support file of this program (no zip archive)")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if int(arrays["format"]) != _FORMAT:
-                raise SupportError(f"{path}: support format {arrays['format']}; this version reads {_FORMAT}")
-            saved = SavedSupport(
-                support=SubsplitSupport.from_arrays(
-                    {name[8:]: arrays[name] for name in arrays.files if name.startswith("support_")}
-                ),
-                sample=TreeSample(
-                    taxa=tuple(name.decode() for name in arrays["taxa"].tolist()),
-                    topologies=TopologyBatch(arrays["children"]),
-                    weights=arrays["weights"],
-                ),
-            )
-            written = arrays["hash"].item().decode()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SupportError(f"{path}: damaged, or not a support file of this program ({error})") from error
-    if written != saved._hash():
-        raise SupportError(f"{path}: the content does not match its hash: the file is damaged")
-    return saved
+    with reading(path, SupportError, "make it again with `vbpi-mix support`"):
+        arrays = load_arrays(path)
+        if int(arrays["format"]) != _FORMAT:
+            raise SupportError(f"{path}: support format {arrays['format']}; this version reads {_FORMAT}")
+        saved = SavedSupport(
+            support=SubsplitSupport.from_arrays(
+                {name[8:]: array for name, array in arrays.items() if name.startswith("support_")}
+            ),
+            sample=TreeSample(
+                taxa=tuple(name.decode() for name in arrays["taxa"].tolist()),
+                topologies=TopologyBatch(arrays["children"]),
+                weights=arrays["weights"],
+            ),
+        )
+        if arrays["hash"].item().decode() != saved._hash():
+            raise SupportError(f"{path}: the content does not match its hash: the file is damaged")
+        return saved

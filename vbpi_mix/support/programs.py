@@ -5,19 +5,38 @@ from pathlib import Path
 
 from vbpi_mix.errors import BackendError
 
+_running: set[subprocess.Popen[bytes]] = set()
+
 
 def run_program(command: list[str], standard_input: bytes = b"") -> str:
-    """What a program writes to its standard output.
+    """What a program writes to its standard output; an exception meanwhile (a signal) ends the program.
 
     Raises:
         BackendError: it cannot be started or ends with an error; what it said last is in the message.
     """
     try:
-        done = subprocess.run(command, input=standard_input, capture_output=True, check=False)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, close_fds=True
+        )
     except OSError as error:
         raise BackendError(f"{command[0]} cannot be started: {error}") from error
-    output = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
-        said = (done.stderr.decode(errors="replace").strip() or output.strip() or "nothing").splitlines()[-3:]
-        raise BackendError(f"{Path(command[0]).name} ended with status {done.returncode} and said: {' '.join(said)}")
+    _running.add(process)
+    try:
+        output_bytes, error_bytes = process.communicate(standard_input)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        _running.discard(process)
+    output = output_bytes.decode(errors="replace")
+    if process.returncode != 0:
+        said = (error_bytes.decode(errors="replace").strip() or output.strip() or "nothing").splitlines()[-3:]
+        raise BackendError(f"{Path(command[0]).name} ended with status {process.returncode} and said: {' '.join(said)}")
     return output
+
+
+def stop_programs() -> None:
+    """End every program that other threads run at the moment; `run_program` then raises there."""
+    for process in list(_running):
+        process.kill()

@@ -14,7 +14,7 @@ from vbpi_mix.phylo.alignment import Alignment
 from vbpi_mix.phylo.topology import Topology, stack
 from vbpi_mix.phylo.tree_sample import TreeSample, collect
 from vbpi_mix.support.polytomies import resolve_newick
-from vbpi_mix.support.programs import run_program
+from vbpi_mix.support.programs import run_program, stop_programs
 from vbpi_mix.support.replicates import ReplicateFile
 
 Progress = Callable[[int, int], None]
@@ -90,7 +90,11 @@ def veryfasttree_bootstrap(
                 kept.append(replicate, trees[replicate])
             if progress is not None:
                 progress(len(trees), n_trees)
-    finally:  # an error or an interrupt must not wait for the replicates not yet begun
+    except BaseException:  # an error or an interrupt must not wait for the replicates
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_programs()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
     return collect(alignment.taxa, stack([trees[replicate] for replicate in range(n_trees)]))
 

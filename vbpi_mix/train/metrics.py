@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vbpi_mix.writing import append_line, atomic_write
+
 
 class MetricsFile:
     """An append-only file of JSON lines that stays in step with the checkpoint across a resume."""
@@ -16,7 +18,7 @@ class MetricsFile:
         """Keep the lines up to an iteration (0: none), drop later or half-written ones."""
         kept = []
         if last_iteration > 0 and self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     iteration = json.loads(line)["iteration"]
                 except (ValueError, KeyError, TypeError):
@@ -24,13 +26,11 @@ class MetricsFile:
                 if iteration > last_iteration:
                     break
                 kept.append(line + "\n")
-        temporary = self.path.with_name(self.path.name + ".partial")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self.path)
+        with atomic_write(self.path) as file:
+            file.writelines(kept)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append_line(self.path, json.dumps(record))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vbpi_mix.io.nexus import quote_label, write_nexus_statements
+from vbpi_mix.io.nexus import newick_label, quote_label, write_nexus_statements
 from vbpi_mix.posterior.consensus import ConsensusTree
 from vbpi_mix.posterior.export.annotated import AnnotatedTree
 
@@ -22,7 +22,7 @@ def consensus_newick(consensus: ConsensusTree, *, precision: int = 6) -> str:
         label = "" if node < consensus.n_taxa else f"{consensus.supports[node]:.{precision}g}"
         return f"{label}:{consensus.lengths[node]:.{precision}g}"
 
-    return _newick(consensus, [quote_label(name) for name in consensus.taxa], after)
+    return _newick(consensus, [newick_label(name) for name in consensus.taxa], after)
 
 
 def consensus_nexus(consensus: ConsensusTree, *, precision: int = 6) -> str:

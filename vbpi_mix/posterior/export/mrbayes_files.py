@@ -16,8 +16,9 @@ from vbpi_mix.posterior.export.tree_stream import CHUNK, TreeStream
 def write_mrbayes_trees(stream: TreeStream, path: Path | str) -> None:
     """A `.t` file: `tree gen.1 = [&U] (...);` with the generations of `write_mrbayes_parameters`.
 
-    There is no burn-in to discard: `sumt filename=posterior nruns=1 relburnin=no burnin=0`. MrBayes itself takes names
-    of letters, digits and `_.-` only; others are quoted as NEXUS wants it.
+    There is no burn-in to discard: `sumt filename=posterior.mb nruns=1 relburnin=no burnin=0` for the `posterior.mb.t`
+    of an export; what it writes is called `posterior.mb.con.tre` and so on, which no file of an export is. MrBayes
+    itself takes names of letters, digits and `_.-` only; others are quoted as NEXUS wants it.
 
     Raises:
         InputError: the trees are weighted, or the file cannot be written.

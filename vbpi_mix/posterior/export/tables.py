@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.io.nexus import quote_label
+from vbpi_mix.io.nexus import newick_label, quote_label
 from vbpi_mix.posterior.parameter_summary import ParameterSummary
 from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary
 
@@ -36,7 +36,7 @@ def write_topologies(topologies: TopologySummary, path: Path | str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    labels = [quote_label(name) for name in topologies.taxa]
+    labels = [newick_label(name) for name in topologies.taxa]
     cumulative = np.cumsum(topologies.probability)
     with atomic_write(path) as file:
         file.write("rank\tprobability\tstandard_error\tcumulative\tnewick\n")

@@ -7,7 +7,7 @@ import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.io.nexus import quote_label, write_nexus_statements
+from vbpi_mix.io.nexus import newick_label, write_nexus_statements
 from vbpi_mix.posterior.export.tree_stream import TreeStream
 
 
@@ -60,7 +60,7 @@ def write_newick_stream(stream: TreeStream, path: Path | str) -> None:
         InputError: the trees are weighted, which Newick cannot tell, or the file cannot be written.
     """
     refuse_weights(stream, "a Newick list")
-    labels = [quote_label(name) for name in stream.taxa]
+    labels = [newick_label(name) for name in stream.taxa]
     with atomic_write(path) as file:
         file.writelines(f"{newick}\n" for _, newick in newick_lines(stream, labels))
 

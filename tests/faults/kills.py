@@ -1,0 +1,154 @@
+"""Commands that are killed at random moments and given again: `python -m tests.faults.kills --kills 100 --log FILE`.
+
+Whatever stage a command is in, what it has written in the end must be what it would have written undisturbed.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vbpi_mix.train.checkpoint import load_checkpoint
+
+ALIGNMENT = Path(__file__).resolve().parent.parent / "cases" / "files" / "base.fasta"
+_LIMIT = 300.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command that can be resumed.
+
+    Arguments:
+        words: of the command, without the folder.
+        resume: words to add where the folder holds something already.
+        differences: what is not equal in two folders.
+    """
+
+    words: tuple[str, ...]
+    resume: tuple[str, ...]
+    differences: Callable[[Path, Path], list[str]]
+
+
+def differences_of_fits(one: Path, other: Path) -> list[str]:
+    """Names of what two run folders do not have in common, bit for bit; times are their own."""
+    a, b = (load_checkpoint(folder / "checkpoint.pt") for folder in (one, other))
+    found = [f"model: {name}" for name in a["model"] if not torch.equal(a["model"][name], b["model"][name])]
+    metrics = [
+        [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in text.splitlines()]
+        for text in ((folder / "metrics.jsonl").read_text() for folder in (one, other))
+    ]
+    found += ["metrics.jsonl"] if metrics[0] != metrics[1] else []
+    files = [path.relative_to(one) for path in sorted((one / "posterior").iterdir())] + [Path("evaluation.json")]
+    found += [str(name) for name in files if (one / name).read_bytes() != (other / name).read_bytes()]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (one, other)]
+    return found + ([] if names[0] == names[1] else [f"files: {set(names[0]) ^ set(names[1])}"])
+
+
+def differences_of_toys(one: Path, other: Path) -> list[str]:
+    """Names of the records of two folders of `bench toy` that differ in more than times."""
+    names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json")) for folder in (one, other)]
+    if names[0] != names[1] or not names[0]:
+        return [f"files: {names}"]
+    return [name for name in names[0] if _timeless(one / name) != _timeless(other / name)]
+
+
+def _timeless(path: Path) -> object:
+    record = json.loads(path.read_text())
+    return {key: value for key, value in record["result"].items() if "second" not in key and "time" not in key}
+
+
+_FIT = ("fit", str(ALIGNMENT), "--seed", "3", "--components", "2", "--threads", "1", "-q")
+STAGES = {
+    "fit": Stage((*_FIT, "--bootstrap-replicates", "20", "--iterations", "600"), ("--resume",), differences_of_fits),
+    "refresh": Stage(
+        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "900", "--refresh-every", "200"),
+        ("--resume",),
+        differences_of_fits,
+    ),
+    "weights": Stage(
+        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "300", "--learn-weights"),
+        ("--resume",),
+        differences_of_fits,
+    ),
+    "bench": Stage(
+        ("bench", "toy", "--scale", "small", "--iterations", "800", "--rows", "s2a:1:3", "--train-only", "-q"),
+        (),
+        differences_of_toys,
+    ),
+}
+
+
+def command(stage: Stage, folder: Path) -> list[str]:
+    """The command for a folder as it is."""
+    resume = stage.resume if (folder / "config.toml").exists() else ()
+    return [sys.executable, "-m", "vbpi_mix", *stage.words, "-o", str(folder), *resume]
+
+
+def undisturbed(stage: Stage, folder: Path) -> float:
+    """Run a command to its end; its seconds."""
+    begun = time.perf_counter()
+    run = subprocess.run(command(stage, folder), capture_output=True, text=True, timeout=_LIMIT, check=False)
+    assert run.returncode == 0, run.stderr
+    return time.perf_counter() - begun
+
+
+def disturbed(stage: Stage, folder: Path, kills: int, longest: float, generator: random.Random) -> int:
+    """Give a command again and again, killed at a random moment each time, then to its end; how often it was killed.
+
+    Every third signal is SIGTERM, so that there are checkpoints to go on from.
+    """
+    killed = 0
+    while killed < kills:
+        process = subprocess.Popen(command(stage, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        gentle = generator.random() < 0.33
+        try:
+            process.wait(timeout=generator.uniform(0.05, 1.0) * longest)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM if gentle else signal.SIGKILL)
+            killed += not gentle
+        _, err = process.communicate(timeout=_LIMIT)
+        assert process.returncode in (0, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM), err
+        assert "Traceback" not in err, err
+        if process.returncode == 0:
+            break
+    undisturbed(stage, folder)
+    return killed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path)
+    options = parser.parse_args()
+    generator = random.Random(options.seed)
+    total, lines = 0, []
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        seconds = {key: undisturbed(stage, scratch / f"{key}_whole") for key, stage in STAGES.items()}
+        while total < options.kills:
+            for key, stage in STAGES.items():
+                folder = scratch / f"{key}_parts"
+                killed = disturbed(stage, folder, generator.randint(1, 4), seconds[key], generator)
+                found = stage.differences(scratch / f"{key}_whole", folder)
+                total += killed
+                lines.append(f"{key}: {killed} kills, {', '.join(found) or 'bit-identical'}")
+                if options.log is not None:
+                    options.log.write_text(f"seed {options.seed}: {total} kills\n" + "\n".join(lines) + "\n")
+                shutil.rmtree(folder)
+    print("\n".join(lines))
+    sys.exit(any("bit-identical" not in line for line in lines))
+
+
+if __name__ == "__main__":
+    main()
