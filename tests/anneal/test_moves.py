@@ -86,7 +86,7 @@ def test_large_trees_do_not_underflow():
     sets = (1 << generator.integers(4, size=(n, 10))).astype(np.uint8)
     from vbpi_mix.phylo import SitePatterns
 
-    model = small_model(SitePatterns(state_sets=sets, weights=np.ones(10)), model="HKY{2.0}+G4{0.5}")
+    model = small_model(SitePatterns(state_sets=sets, weights=np.ones(10)), model="HKY{2.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}")
     topologies = stack(list(random_topologies(2, n, generator)))
     particles = Particles(
         topologies=topologies,

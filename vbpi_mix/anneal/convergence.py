@@ -115,7 +115,7 @@ def _call(what: str, values: np.ndarray, method: str) -> float:
         return math.nan if values.shape[1] < 4 else (1.0 if what == "rhat" else float(values.size))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = _statistics()
+        module: Any = _statistics()
         if sys.version_info >= (3, 11):
             return float(getattr(module, what)(values, chain_axis=0, draw_axis=1, method=method))
         return float(getattr(module, what)(values, method=method))

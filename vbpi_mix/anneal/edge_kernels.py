@@ -7,6 +7,9 @@ same for all, are not approximated and never drawn. One move in ten is a random 
 instead, so that a tree leaves also where the approximation is too low.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 from typing import NamedTuple
 

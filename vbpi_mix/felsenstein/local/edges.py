@@ -9,6 +9,9 @@ the same mode and curvature in x. That is exact where the likelihood falls expon
 without substitutions, and close to exact for longer branches, where it counts substitutions.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 from typing import NamedTuple
 
@@ -104,6 +107,8 @@ def find_mode(
             d2 -= prior.power / (rest + t) ** 2
         slope = beta * (t * d1 + power + 1.0) + (1.0 - beta) * (shape - rate * t)
         curve = beta * (t * t * d2 + t * d1) - (1.0 - beta) * rate * t
+        if not (math.isfinite(slope) and math.isfinite(curve)):
+            return start, -1.0
         step = -slope / curve if curve < _CONCAVE else math.copysign(_LARGEST_STEP, slope)
         step = min(max(step, -_LARGEST_STEP), _LARGEST_STEP)
         x += step

@@ -16,6 +16,9 @@ Messages that have become small are divided by a number for each pattern; the su
 kept (`log_scale`), so that log-likelihoods are absolute.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 from typing import NamedTuple
 

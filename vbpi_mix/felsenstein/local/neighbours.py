@@ -4,6 +4,9 @@ With D and U of every node at hand, a neighbour costs a few tables of single edg
 subtrees and the centre of an inner edge are optimised in turn by Newton's method in the log lengths.
 """
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import math
 
 import numpy as np

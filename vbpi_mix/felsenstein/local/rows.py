@@ -15,6 +15,7 @@ _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 _QUARTER = BLOCK // 4
 _SMALL = 1e-20  # messages whose total falls below this are scaled
 _NEARLY_ZERO = 1e-290
+_LEAST = 1e-140  # likelihood of a site; less, or below zero, is rounding where terms cancel
 _MANTISSA = np.int64((1 << 52) - 1)
 _ONE = np.int64(1023 << 52)
 _FIFTY_TWO, _BIAS = np.int64(52), np.int64(1023)
@@ -130,7 +131,8 @@ def only_slope_row(
     first = second = 0.0
     for p in range(BLOCK):
         a0, a1, a2 = rows[row, p], rows[row, _R1 + p], rows[row, _R2 + p]
-        inverse = 1.0 / ((e0 * a0 + e1 * a1) + (e2 * a2 + e3 * rows[row, _R3 + p]))
+        total = (e0 * a0 + e1 * a1) + (e2 * a2 + e3 * rows[row, _R3 + p])
+        inverse = 1.0 / max(total, _LEAST)
         ratio = ((f0 * a0 + f1 * a1) + f2 * a2) * inverse
         first += weights[block, p] * ratio
         second += weights[block, p] * (((g0 * a0 + g1 * a1) + g2 * a2) * inverse - ratio * ratio)
@@ -156,7 +158,7 @@ def derivatives(sums: np.ndarray, weights: np.ndarray, block: int) -> tuple[floa
     total, slope, curve, w = sums[0], sums[1], sums[2], weights[block]
     first = second = 0.0
     for p in range(BLOCK):
-        inverse = 1.0 / total[p]
+        inverse = 1.0 / max(total[p], _LEAST)
         ratio = slope[p] * inverse
         first += w[p] * ratio
         second += w[p] * (curve[p] * inverse - ratio * ratio)
@@ -190,7 +192,7 @@ def weighted_logarithms(
 ) -> float:
     """sum_p w_p log(x_p) of positive normal numbers x = sums[row]; vectorised."""
     for p in range(BLOCK):
-        floats[0, p] = sums[row, p]
+        floats[0, p] = max(sums[row, p], _LEAST)
     for p in range(BLOCK):
         bits[1, p] = (bits[0, p] & _MANTISSA) | _ONE
     total = 0.0

@@ -1,5 +1,8 @@
 """A tree that changes in place, with its messages."""
 
+# entries of arrays are numbers in compiled code, which checkers of types cannot know
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 from typing import NamedTuple
 
 import numpy as np
