@@ -71,7 +71,7 @@ def test_steps_of_parameters_and_tree_length_sample_the_prior():
     for _ in range(20):
         particles = scaling.move(particles, generator, adapting=True, steps=5)
         scaling.learn(particles)
-    particles = scaling.move(particles, generator, steps=400)
+    particles = scaling.move(particles, generator, steps=150)
     values = model.parameters.values(torch.from_numpy(particles.coordinates)).numpy()
     columns = dict(zip(model.parameters.names, values.T, strict=True))
     assert_mean(columns["kappa"] / (1 + columns["kappa"]), 0.5)

@@ -27,7 +27,7 @@ def begin(model, settings, seed=1):
 
 def test_chains_end_when_they_agree_and_give_the_posterior():
     model = small_model(model="HKY")
-    sample = run_chains(begin(model, SamplerSettings(n_chains=6, fewest=400, asdsf=0.03)))
+    sample = run_chains(begin(model, SamplerSettings(n_chains=4, fewest=200, asdsf=0.04)))
     assert sample.converged
     assert sample.convergence.r_hat < 1.05
     assert len(sample.chains) == len(sample.particles) == len(sample.log_joint)

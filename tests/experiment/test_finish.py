@@ -1,0 +1,128 @@
+"""A fit that starts from chains and finishes by annealing: its posterior, its files, and what reads them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.experiment.simulated import write_example
+from vbpi_mix.analysis import export_run, summarise
+from vbpi_mix.analysis.diagnose import diagnose
+from vbpi_mix.errors import CheckpointError, ConfigError
+from vbpi_mix.experiment import Run, fit_folder, make_config
+from vbpi_mix.experiment.finish import anneal_run, good_weights
+from vbpi_mix.experiment.reporter import Silent
+from vbpi_mix.io.tree_lengths import read_trees_with_lengths
+
+
+def settings(alignment, **given):
+    return make_config(
+        alignment=str(alignment), model="HKY", components=2, iterations=200, stop="iterations", bootstrap_replicates=5,
+        **given,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_example(tmp_path_factory.mktemp("data"))[0]
+
+
+@pytest.fixture(scope="module")
+def annealed(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "annealed"
+    run, _ = fit_folder(settings(data, start="sample", finish="anneal"), folder)
+    summarise(run)
+    return run
+
+
+def test_the_marginal_likelihood_is_that_of_importance_weights(annealed):
+    weights = replace(annealed, annealed=None).evaluate(n_repeats=20)
+    assert good_weights(weights)  # six taxa: the mixture is close
+    found = annealed.weighted_sample().evaluation
+    error = np.hypot(found.marginal_likelihood.standard_error, weights.log_ml_pooled.standard_error)
+    assert abs(found.marginal_likelihood.value - weights.log_ml_pooled.value) < 6 * error + 0.05
+    assert found.annealing is not None
+    assert found.annealing.both_sides
+
+
+def test_split_frequencies_are_those_of_importance_weights(annealed):
+    ours, theirs = annealed.weighted_sample().splits, replace(annealed, annealed=None).weighted_sample().splits
+    frequency = {c.tobytes(): f for c, f in zip(theirs.clades, theirs.frequency, strict=True)}
+    for clade, value in zip(ours.clades, ours.frequency, strict=True):
+        assert abs(value - frequency.get(clade.tobytes(), 0.0)) < 0.08
+
+
+def test_the_folder_says_how_the_run_finished(annealed):
+    evaluation = json.loads(annealed.folder.evaluation.read_text())
+    assert evaluation["finish"] == "anneal"
+    assert evaluation["annealing"]["n_groups"] == 4
+    assert evaluation["annealing"]["convergence"]["asdsf"] < 0.05
+    assert "annealed" in annealed.folder.report.read_text()
+    assert json.loads(annealed.folder.growth.read_text())["n_rounds"] >= 200
+
+
+def test_a_loaded_run_has_the_same_trees(annealed):
+    loaded = Run.load(annealed.folder.path)
+    assert loaded.annealed is not None
+    np.testing.assert_array_equal(loaded.annealed.log_joint, annealed.annealed.log_joint)
+    assert loaded.annealed.convergence == annealed.annealed.convergence
+    trees = loaded.sample(50)
+    assert trees.n_trees == 50
+    assert not trees.log_weights.any()
+    assert trees.parameter_names[0] == "kappa"
+
+
+def test_diagnostics_are_those_of_the_annealed_trees(annealed):
+    keys = {d.key for d in diagnose(annealed, annealed.weighted_sample(), name="x").diagnostics}
+    assert {"annealed_log_ml", "sides_asdsf", "r_hat", "effective_size"} <= keys
+    assert "pareto_k" not in keys
+
+
+def test_export_writes_the_annealed_trees(annealed, tmp_path):
+    export = export_run(annealed, tmp_path / "out", n_trees=300)
+    assert not export.weighted
+    found = read_trees_with_lengths([tmp_path / "out" / "posterior.trees"], annealed.inputs.taxa)
+    assert found.weights.sum() == pytest.approx(1.0)
+    assert "annealed from the mixture" in (tmp_path / "out" / "posterior.trees").read_text()
+    with pytest.raises(ConfigError, match="--weighted"):
+        export_run(annealed, tmp_path / "weighted", weighted=True)
+
+
+def test_resuming_a_finished_run_keeps_its_trees(annealed):
+    before = annealed.folder.annealed.read_bytes()
+    run, _ = fit_folder(annealed.config, annealed.folder.path, resume=True)
+    assert run.annealed is not None
+    assert annealed.folder.annealed.read_bytes() == before
+
+
+def test_equal_seeds_give_equal_trees(annealed, data, tmp_path):
+    again, _ = fit_folder(settings(data, start="sample", finish="anneal"), tmp_path / "again")
+    np.testing.assert_array_equal(again.annealed.particles.log_lengths, annealed.annealed.particles.log_lengths)
+    assert again.annealed.group_log_ml == annealed.annealed.group_log_ml
+
+
+def test_a_listed_start_can_be_annealed_from_the_mixture_alone(data, tmp_path):
+    run, _ = fit_folder(settings(data, start="list", finish="importance"), tmp_path / "listed")
+    assert run.annealed is None
+    found = anneal_run(run, Silent(), rounds=20)
+    assert not found.annealed.both_sides
+    weights = run.evaluate(n_repeats=10).log_ml_pooled
+    value, error = found.annealed.log_ml
+    assert abs(value - weights.value) < 6 * np.hypot(error, weights.standard_error) + 0.05
+    with pytest.raises(ConfigError, match="two groups"):
+        anneal_run(run, Silent(), n_groups=1)
+
+
+def test_a_damaged_file_of_trees_is_named(annealed, tmp_path):
+    from vbpi_mix.anneal.result import load_annealed
+
+    broken = tmp_path / "annealed.npz"
+    broken.write_bytes(annealed.folder.annealed.read_bytes()[:-200])
+    with pytest.raises(CheckpointError, match=r"annealed\.npz"):
+        load_annealed(broken)
+
+
+def test_good_weights_finish_a_fit_without_annealing(data, tmp_path):
+    run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "auto")
+    assert run.annealed is None
