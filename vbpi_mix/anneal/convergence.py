@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from vbpi_mix.phylo import TopologyBatch, clades
+from vbpi_mix.anneal.trees import split_hashes
+from vbpi_mix.phylo import TopologyBatch
 
 _FREQUENT = 0.1  # in one group at least, as MrBayes counts splits
 
@@ -90,15 +91,12 @@ def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> 
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1
-    distinct, position = topologies.unique()
-    inner = distinct.clades()[:, distinct.n_taxa :]
-    splits, number = clades.unique_rows(np.ascontiguousarray(inner).reshape(-1, inner.shape[2]))
-    number = number.reshape(inner.shape[:2])
+    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
+    number = number.reshape(topologies.n_trees, -1)
     found = np.zeros((n_groups, len(splits)))
-    sizes = np.bincount(groups, minlength=n_groups)
     for g in range(n_groups):
-        times = np.bincount(position[groups == g], minlength=distinct.n_trees) / max(1, sizes[g])
-        found[g] = np.bincount(number.reshape(-1), np.repeat(times, number.shape[1]), len(splits))
+        inside = number[groups == g]
+        found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
     return found
 
 

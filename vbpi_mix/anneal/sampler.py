@@ -123,6 +123,8 @@ class Chains:
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
         self._every = 1
+        self._adapting_until = settings.adapting
+        self._left_out = 0
         self._kept: list[tuple[int, Particles, np.ndarray]] = []
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
@@ -132,10 +134,10 @@ class Chains:
         """Go on for so many rounds, or until `stop` says so."""
         settings = self.settings
         for _ in range(n_rounds):
-            adapting = self.n_rounds < settings.adapting
+            adapting = self.n_rounds < self._adapting_until
             moved = self.walker.move(self.particles, self._generators, rounds=1.0, typical=self.typical)
             if adapting:
-                if self.n_rounds == settings.adapting // 3:
+                if self.n_rounds == settings.adapting // 3:  # what came before is on the way down from the starts
                     self.scaling.forget()
                     self.typical = typical_lengths(moved.log_lengths)
                 self.scaling.learn(moved)
@@ -146,9 +148,17 @@ class Chains:
             if stop is not None and stop():
                 break
 
+    def tune_again(self) -> None:
+        """Tune the steps by the trees kept so far, which are left out of the sample then."""
+        self.scaling.forget()
+        for _, particles, _ in self._kept:
+            self.scaling.learn(particles)
+        self._adapting_until = self.n_rounds + self.settings.adapting // 2
+        self._left_out = self._adapting_until
+
     def sample(self) -> ChainSample:
         """The trees kept after burn-in."""
-        kept = [k for k in self._kept if k[0] > self.settings.burn_in * self.n_rounds] or self._kept[-1:]
+        kept = [k for k in self._kept if k[0] > self._burnt] or self._kept[-1:]
         particles = join_particles([k[1] for k in kept])
         log_joint = np.concatenate([k[2] for k in kept])
         n = len(self.particles)
@@ -174,11 +184,15 @@ class Chains:
         self._kept.append(
             (self.n_rounds, now, density.log_posterior(now.log_lengths, now.coordinates, now.log_likelihood))
         )
-        burnt = self.settings.burn_in * self.n_rounds
-        self._kept = [k for k in self._kept if k[0] > burnt]
+        self._kept = [k for k in self._kept if k[0] > self._burnt]
         if len(self._kept) * len(now) > self.settings.most_kept:
             self._every *= 2
             self._kept = [k for k in self._kept if k[0] % self._every == 0]
+
+    @property
+    def _burnt(self) -> float:
+        """The last round that is left out."""
+        return max(self._left_out, self.settings.burn_in * self.n_rounds)
 
     def _scalars(self, particles: Particles, log_joint: np.ndarray, n_chains: int) -> dict[str, np.ndarray]:
         columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
@@ -215,12 +229,13 @@ def run_chains(
     """
     settings = chains.settings
     next_look = max(settings.fewest, chains.n_rounds + 1)
+    tuned = False
 
     def late() -> bool:
         return until is not None and time.perf_counter() > until
 
     while True:
-        chains.run(min(_LOOK_EVERY, next_look - chains.n_rounds), stop=late)
+        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), next_look - chains.n_rounds), stop=late)
         over = late() or chains.n_rounds >= settings.most
         if report is None and chains.n_rounds < next_look and not over:
             continue
@@ -236,4 +251,7 @@ def run_chains(
         if over or (chains.n_rounds >= next_look and found.converged):
             return found
         if chains.n_rounds >= next_look:
+            if not tuned and found.convergence.r_hat > settings.r_hat:
+                chains.tune_again()  # the steps were tuned on the way to the posterior
+                tuned = True
             next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

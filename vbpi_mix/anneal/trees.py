@@ -38,6 +38,25 @@ def canonical_tree(tree: MovingTree) -> tuple[np.ndarray, np.ndarray]:
     return children, lengths
 
 
+def split_hashes(topologies: TopologyBatch) -> np.ndarray:
+    """(T, N-3) uint64 hashes of the inner splits of T topologies, equal for equal splits."""
+    found = np.empty((topologies.n_trees, topologies.n_taxa - 3), dtype=np.uint64)
+    _hash_splits(np.ascontiguousarray(topologies.children), taxon_keys(topologies.n_taxa), found)
+    return found
+
+
+@kernel()
+def _hash_splits(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> None:
+    n_taxa = len(keys)
+    clades = np.empty(2 * n_taxa - 2, np.uint64)
+    for i in range(n_taxa):
+        clades[i] = keys[i]
+    for t in range(len(children)):
+        for i in range(n_taxa - 3):
+            clades[n_taxa + i] = clades[children[t, i, 0]] ^ clades[children[t, i, 1]]
+            found[t, i] = clades[n_taxa + i]
+
+
 @kernel()
 def _canonical(kids: np.ndarray, top: int, above: np.ndarray, children: np.ndarray, lengths: np.ndarray) -> None:
     n_taxa = len(children) + 2

@@ -1,0 +1,170 @@
+"""Fits of many taxa beside MrBayes: time from the alignment on, coverage of the truth, distances.
+
+`python -m benchmarks.large.versus_mrbayes --taxa 50 100 --generations 300000 1000000 -o FILE`
+`python -m benchmarks.large.versus_mrbayes --taxa 500 1000 --no-mrbayes -o FILE`
+
+Simulated alignments (`simulate`), HKY with all parameters inferred, exponential(10) branches, both programs from the
+same FASTA one after the other on the same cores. Times are those of the whole processes, wall clock and processor;
+MrBayes's time to ASDSF 0.01 is its processor time times the share of the generations that it took to get there. Skips
+MrBayes with a message where `mb` is not installed. The gate: log-likelihoods that MrBayes reports are those of our
+kernels.
+"""
+
+import argparse
+import json
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.large.scores import Trees, apart, coverage
+from benchmarks.large.simulate import simulate
+from vbpi_mix import provenance
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.tree_lengths import read_trees_with_lengths
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import Alignment, site_patterns
+
+ASDSF = 0.01
+_SCRIPT = """#NEXUS
+begin data;
+dimensions ntax={n_taxa} nchar={n_sites};
+format datatype=dna gap=- missing=?;
+matrix
+{matrix}
+;
+end;
+begin mrbayes;
+set autoclose=yes nowarn=yes seed={seed} swapseed={seed};
+lset nst=2 rates=equal;
+prset brlenspr=unconstrained:exp(10);
+mcmcp ngen={generations} samplefreq={every} printfreq={report} diagnfreq={look} nruns=2 nchains=4 file=mb;
+mcmc;
+end;
+"""
+
+
+def timed(command: list[str], folder: Path, log: Path) -> tuple[float, float]:
+    """Wall-clock and processor seconds of a command."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with log.open("w") as file:
+        subprocess.run(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - begun, used
+
+
+def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
+    """Fit, and what came out."""
+    run = folder / "run"
+    command = [sys.executable, "-m", "vbpi_mix", "fit", str(alignment), "-o", str(run), "--model", "HKY"]
+    wall, cpu = timed([*command, "--seed", str(seed)], folder, folder / "fit.log")
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    return {"wall_s": wall, "cpu_s": cpu, "memory_gb": memory, "evaluation": evaluation, "run": run}
+
+
+def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> dict[str, Any]:
+    """Two runs of four chains, and the time they took to agree."""
+    symbols = {1: "A", 2: "C", 4: "G", 8: "T"}
+    rows = [f"{name} {''.join(symbols.get(int(s), '?') for s in row)}" for name, row in zip(
+        alignment.taxa, alignment.state_sets, strict=True)]  # fmt: skip
+    text = _SCRIPT.format(
+        n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,
+        every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),
+    )  # fmt: skip
+    (folder / "mb.nex").write_text(text)
+    wall, cpu = timed([shutil.which("mb") or "mb", "mb.nex"], folder, folder / "mb.log")
+    table = [line.split("\t") for line in (folder / "mb.mcmc").read_text().splitlines() if not line.startswith("[")]
+    column = next(i for i, name in enumerate(table[0]) if name.startswith("AvgStdDev"))
+    looks = [(int(row[0]), float(row[column])) for row in table[1:] if re.fullmatch(r"[0-9.e+-]+", row[column])]
+    reached = next((generation for generation, value in looks if value <= ASDSF), None)
+    share = None if reached is None else reached / generations
+    return {
+        "wall_s": wall, "cpu_s": cpu, "generations": generations, "asdsf": looks[-1][1],
+        "generations_to_asdsf": reached, "cpu_s_to_asdsf": None if share is None else share * cpu,
+    }  # fmt: skip
+
+
+def trees_of(paths: list[Path], alignment: Alignment, burn_in: float = 0.0) -> Trees:
+    """The trees of some files."""
+    found = read_trees_with_lengths(paths, alignment.taxa, burn_in=burn_in)
+    return Trees(taxa=alignment.taxa, topologies=found.topologies, branch_lengths=found.branch_lengths)
+
+
+def check_likelihoods(folder: Path, alignment: Alignment) -> None:
+    """Hold log-likelihoods in MrBayes's table against ours, on the last tree of its first run."""
+    lines = [line.split("\t") for line in (folder / "mb.run1.p").read_text().splitlines()[1:]]
+    header, last = lines[0], lines[-1]
+    values = dict(zip(header, last, strict=True))
+    tree = trees_of([folder / "mb.run1.t"], alignment)
+    model = PhyloModel(
+        site_patterns(alignment), alignment.n_taxa,
+        substitution_model=f"HKY{{{values['kappa']}}}+F{{{','.join(values[f'pi({s})'] for s in 'ACGT')}}}",
+    )  # fmt: skip
+    found = model.log_likelihood(torch.from_numpy(tree.branch_lengths[-1:]), tree.topologies[-1:]).item()
+    if abs(found - float(values["LnL"])) > 0.5:  # its files have few digits
+        raise SystemExit(f"log-likelihoods differ: {found} here, {values['LnL']} by MrBayes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--taxa", type=int, nargs="+", default=[50])
+    parser.add_argument("--generations", type=int, nargs="+", default=[300_000], help="of MrBayes, one for each size")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--no-mrbayes", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    with_mrbayes = not options.no_mrbayes and shutil.which("mb") is not None
+    if not with_mrbayes:
+        print("without MrBayes" + ("" if options.no_mrbayes else ": mb is not installed"))
+    generations = (options.generations * len(options.taxa))[: len(options.taxa)]
+    records = []
+    for n_taxa, length in zip(options.taxa, generations, strict=True):
+        for seed in options.seeds:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                path, truth_path = simulate(n_taxa, seed, folder)
+                alignment = read_alignment(path)
+                truth = trees_of([truth_path], alignment)
+                fit = ours(path, folder, seed)
+                trees = trees_of([fit["run"] / "posterior" / "sample.trees"], alignment)
+                evaluation = fit["evaluation"]
+                annealing = evaluation.get("annealing", {})
+                record: dict[str, Any] = {
+                    "taxa": n_taxa, "seed": seed, "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
+                    "memory_gb": fit["memory_gb"], "coverage": coverage(trees.few(500), truth),
+                    "finish": evaluation["finish"], "log_ml": annealing.get("log_ml", evaluation["log_ml_pooled"]),
+                    "log_ml_se": annealing.get("log_ml_se", evaluation["log_ml_pooled_se"]),
+                    "converged": annealing.get("converged"),
+                }  # fmt: skip
+                if with_mrbayes:
+                    record["mrbayes"] = mrbayes(alignment, folder, length, seed)
+                    check_likelihoods(folder, alignment)
+                    runs = [trees_of([folder / f"mb.run{i}.t"], alignment, 0.25) for i in (1, 2)]
+                    both = trees_of([folder / f"mb.run{i}.t" for i in (1, 2)], alignment, 0.25)
+                    record["mrbayes"]["coverage"] = coverage(both.few(500), truth)
+                    record["to_mrbayes"] = apart(trees, both)
+                    record["mrbayes_runs"] = apart(runs[0], runs[1])
+                    to_agree = record["mrbayes"]["cpu_s_to_asdsf"]
+                    record["cpu_ratio"] = None if to_agree is None else to_agree / fit["cpu_s"]
+                records.append(record)
+                print(json.dumps(record), flush=True)
+                options.output.write_text(
+                    json.dumps({"provenance": provenance.describe(), "rows": records}, indent=2) + "\n"
+                )
+    ratios = [r["cpu_ratio"] for r in records if r.get("cpu_ratio")]
+    if ratios:
+        print(f"MrBayes to ASDSF {ASDSF} / ours, processor time: median {np.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
