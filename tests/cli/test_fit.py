@@ -25,7 +25,7 @@ OTHER = {
     "flow": "realnvp", "flow_layers": 4, "flow_hidden": 32, "flow_per_component": True, "recipe": "paper",
     "gradient": "path", "stop": "plateau", "iterations": 12_345, "annealing_iterations": 67, "rate_topology": 0.5,
     "rate_base": 0.25, "rate_flow": 0.125, "rate_parameters": 0.75, "refresh_every": 500, "learn_weights": True,
-    "seed": 9,
+    "seed": 9, "start": "sample", "finish": "anneal",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis import Summary
-    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment import FitConfig, Run
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -43,8 +43,8 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Substitution model, JC69 if not given: GTR+I+G4, HKY+F+G4; what has no value in braces, as in "
-            "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
+            help="Substitution model: GTR+G4 if not given (JC69 with --recipe paper), or HKY+F+G4, GTR+I+G4 and others. "
+            "What has no value in braces, as in 'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
         ),
     ] = None,
     partitions: Annotated[
@@ -151,6 +151,7 @@ def fit(
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
     with ConsoleReporter(quiet=quiet) as reporter:
+        reporter.message(_model_line(config))
         run, result = fit_folder(
             config, output, resume=resume, iterations=iterations, max_seconds=seconds, reporter=reporter
         )
@@ -167,6 +168,13 @@ def fit(
         summary = summarise(run, reporter=reporter)
     _print_summary(run, summary, plateau=result.ending == "plateau")
     return 0
+
+
+def _model_line(config: "FitConfig") -> str:
+    """The model, and how to choose another."""
+    if config.partitions:
+        return f"models of the parts in {config.partitions}; where it names none, {config.model} (--model)"
+    return f"model {config.model}; --model chooses another, `vbpi-mix models` compares several"
 
 
 def given_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

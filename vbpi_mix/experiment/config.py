@@ -75,7 +75,7 @@ class FitConfig:
     bootstrap: Bootstrap = "veryfasttree"
     bootstrap_replicates: int = 60
     keep_candidates: bool = False
-    model: str = "JC69"
+    model: str = "GTR+G4"
     partitions: str = ""
     priors: tuple[str, ...] = ()
     branch_prior: str = "exponential"

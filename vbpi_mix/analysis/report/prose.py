@@ -121,7 +121,7 @@ def _data(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     evaluation = content.diagnosis.evaluation
     if evaluation.annealing is None:
-        origin = f"{evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they follow the posterior"
+        origin = f"{evaluation.n_samples:,} trees drawn from it and weighted so that they follow the posterior"
     else:
         origin = (
             f"{evaluation.annealing.n_trees:,} equally weighted trees of chains of local moves"
@@ -184,7 +184,7 @@ def _model_name(content: ReportContent) -> str:
     parts = content.run.inputs.parts
     if parts:
         return f"a substitution model for each of {len(parts)} parts of the alignment"
-    return str(parse_model(content.run.config.model, infer=True).name)
+    return f"the substitution model {content.run.config.model} (`fit --model` chooses another)"
 
 
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
