@@ -25,11 +25,17 @@ class Summary:
     posterior: PosteriorSummary
 
 
-def summarise(run: Run, *, reporter: Reporter | None = None) -> Summary:
-    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder."""
+def summarise(run: Run, *, reporter: Reporter | None = None, until: float | None = None) -> Summary:
+    """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder.
+
+    Arguments:
+        run: The run.
+        reporter: Told about progress.
+        until: `time.perf_counter()` at which drawing ends with fewer trees.
+    """
     if run.folder is None:
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
-    sample = run.weighted_sample(n_repeats=SUMMARY_REPEATS, reporter=reporter)
+    sample = run.weighted_sample(n_repeats=SUMMARY_REPEATS, reporter=reporter, until=until)
     evaluation = sample.evaluation
     warning = caution(run, evaluation)
     learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}

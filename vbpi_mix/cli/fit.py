@@ -1,5 +1,6 @@
 """`vbpi-mix fit`: from an alignment to a run folder."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import check_device, format_estimate, parse_duration, use_threads
 from vbpi_mix.cli.parameter_table import parameter_lines
+from vbpi_mix.cli.signals import exit_status
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis import Summary
@@ -43,8 +45,8 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Substitution model: GTR+G4 if not given (JC69 with --recipe paper), or HKY+F+G4, GTR+I+G4 and others. "
-            "What has no value in braces, as in 'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
+            help="Substitution model, such as JC69, HKY+F+G4 or GTR+I+G4. What has no value in braces, as in "
+            "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted. [default: GTR+G4, with --recipe paper JC69]"
         ),
     ] = None,
     partitions: Annotated[
@@ -100,8 +102,8 @@ def fit(
     finish: Annotated[
         str | None,
         typer.Option(
-            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: annealing "
-            "where importance weights are poor."
+            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: "
+            "annealing where importance weights are poor."
         ),
     ] = None,
     gradient: Annotated[
@@ -121,7 +123,9 @@ def fit(
         bool | None,
         typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training."),
     ] = None,
-    max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Time allowed to the whole call, such as 10m or 2h; each stage gets a share.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
@@ -135,9 +139,10 @@ def fit(
     system or by --max-time goes on with --resume, as if it had never stopped.
     """
     given = given_settings(locals())
+    begun = time.perf_counter()
 
     from vbpi_mix.analysis import summarise
-    from vbpi_mix.experiment import fit_folder, make_config, resumed_config
+    from vbpi_mix.experiment import Deadlines, fit_folder, make_config, resumed_config
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.model import parse_model
 
@@ -145,27 +150,31 @@ def fit(
     if model is not None:
         parse_model(model, infer=True)  # so that a mistake is met before anything is computed
     use_threads(threads)
-    seconds = None if max_time is None else parse_duration(max_time)
+    deadlines = Deadlines(begun=begun, seconds=None if max_time is None else parse_duration(max_time))
     path = str(resolve(alignment))
     config = make_config(alignment=path, **given)
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.message(_model_line(config))
-        run, result = fit_folder(
-            config, output, resume=resume, iterations=iterations, max_seconds=seconds, reporter=reporter
-        )
-        if result.ending == "signal":
-            reporter.warning(
-                f"stopped at iteration {result.iteration:,} of {run.config.iterations:,}; "
-                f"everything is saved: the same command with --resume goes on"
+        if max_time is not None:
+            reporter.message(deadlines.describe())
+        try:
+            run, result = fit_folder(
+                config, output, resume=resume, iterations=iterations, deadlines=deadlines, reporter=reporter
             )
-            return 128 + int(result.signal_number or 0)
-        if result.ending == "time":
-            reporter.warning(
-                f"time is up at iteration {result.iteration:,} of {run.config.iterations:,}; --resume goes on"
-            )
-        summary = summarise(run, reporter=reporter)
+            if result.ending == "signal":
+                reporter.warning(
+                    f"stopped at iteration {result.iteration:,} of {run.config.iterations:,}; "
+                    f"everything is saved: the same command with --resume goes on"
+                )
+                return 128 + int(result.signal_number or 0)
+            summary = summarise(run, reporter=reporter, until=deadlines.until("evaluation"))
+        except KeyboardInterrupt as error:
+            kept = (output / "config.toml").is_file()
+            saved = "what is done is saved: the same command with --resume goes on"
+            reporter.warning(f"interrupted; {saved if kept else 'nothing is written yet'}")
+            return exit_status(error)
     _print_summary(run, summary, plateau=result.ending == "plateau")
     return 0
 

@@ -21,6 +21,7 @@ from vbpi_mix.cli import (
     sample,
     support,
 )
+from vbpi_mix.cli.signals import answer_signals, exit_status
 from vbpi_mix.errors import VBPIError
 
 # Typer ships its own copy of click, whose exceptions it exports in part
@@ -70,6 +71,7 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
     command = typer.main.get_command(app)
+    answer_signals()
     try:
         status = command.main(standalone_mode=False)
     except VBPIError as error:
@@ -78,9 +80,9 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         where = f"{context.command_path}: " if isinstance(error, _UsageError) and context else ""
         _fail(f"{where}{error.format_message()}")  # type: ignore[attr-defined]
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as error:
         typer.echo("interrupted", err=True)
-        sys.exit(130)
+        sys.exit(exit_status(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

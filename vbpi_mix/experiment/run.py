@@ -110,10 +110,12 @@ class Run:
         n_repeats: int = 100,
         seed: int | None = None,
         reporter: Reporter | None = None,
+        until: float | None = None,
     ) -> WeightedSample:
         """R * A * K trees with importance weights, and their summaries; see `draw_posterior`.
 
-        Where the run finished by annealing: its equally weighted trees, whatever R and K are.
+        Where the run finished by annealing: its equally weighted trees, whatever R and K are. Drawing ends early, after
+        two repeats at least, at `until` (`time.perf_counter()`).
         """
         if self.annealed is not None:
             return self._annealed_sample(self.annealed, seed, reporter)
@@ -124,6 +126,7 @@ class Run:
             n_repeats=n_repeats,
             generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
             on_progress=stage(reporter or Silent(), "evaluation"),
+            until=until,
         )
 
     def _annealed_sample(
