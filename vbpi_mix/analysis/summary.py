@@ -25,13 +25,16 @@ class Summary:
     posterior: PosteriorSummary
 
 
-def summarise(run: Run, *, reporter: Reporter | None = None, until: float | None = None) -> Summary:
+def summarise(
+    run: Run, *, reporter: Reporter | None = None, until: float | None = None, outgroup: str | None = None
+) -> Summary:
     """Evaluate a run, and write `evaluation.json`, the posterior folder and the report into its folder.
 
     Arguments:
         run: The run.
         reporter: Told about progress.
         until: `time.perf_counter()` at which drawing ends with fewer trees.
+        outgroup: Taxon at whose branch pictures are rooted; the midpoint if not given.
     """
     if run.folder is None:
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
@@ -48,6 +51,7 @@ def summarise(run: Run, *, reporter: Reporter | None = None, until: float | None
         sample,
         numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
         title=f"{Path(run.config.alignment).name}: majority-rule consensus",
+        outgroup=outgroup,
     )
-    write_report(run, sample, run.folder.report, figures=run.folder.figures)
+    write_report(run, sample, run.folder.report, figures=run.folder.figures, outgroup=outgroup)
     return Summary(evaluation=evaluation, posterior=posterior)

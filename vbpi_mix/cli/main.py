@@ -21,6 +21,7 @@ from vbpi_mix.cli import (
     sample,
     support,
 )
+from vbpi_mix.cli.fit_help import GroupedCommand
 from vbpi_mix.cli.signals import answer_signals, exit_status
 from vbpi_mix.errors import VBPIError
 
@@ -53,7 +54,7 @@ def _common(
         typer.echo(context.get_help())
 
 
-app.command(name="fit", epilog=fit.EXAMPLE)(fit.fit)
+app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)

@@ -69,6 +69,8 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
         names = ("model", "branch_prior_rate", "keep_candidates", "start")
         settings |= {name: getattr(config, name) for name in names}
         settings["growth"] = asdict(GrowthSettings())
+        if config.codon_positions:
+            settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
         for name in ("branch_prior", "priors"):
