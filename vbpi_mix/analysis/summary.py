@@ -1,12 +1,16 @@
 """What a finished fit found: the evaluation, the posterior folder and the report."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vbpi_mix.analysis.diagnose import Diagnosis, diagnose
 from vbpi_mix.analysis.report import write_report
+from vbpi_mix.analysis.verdict import verdict
 from vbpi_mix.analysis.warnings import caution
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
+from vbpi_mix.evaluate.diagnostics.diagnostic import worst
 from vbpi_mix.experiment.folder import write_json
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
@@ -19,10 +23,16 @@ SUMMARY_REPEATS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a finished fit found: estimates, and the files of its posterior folder."""
+    """What a finished fit found: estimates, diagnostics, and the files of its posterior folder."""
 
     evaluation: Evaluation
     posterior: PosteriorSummary
+    diagnosis: Diagnosis
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the report and of `diagnose`."""
+        return verdict(self.diagnosis.diagnostics)
 
 
 def summarise(
@@ -40,10 +50,16 @@ def summarise(
         raise ConfigError("the run is not kept in a folder: fit it with one to have its files written")
     sample = run.weighted_sample(n_repeats=SUMMARY_REPEATS, reporter=reporter, until=until)
     evaluation = sample.evaluation
-    warning = caution(run, evaluation)
+    if reporter is not None:
+        reporter.message("diagnostics and report")
+    hurried = until is not None and time.perf_counter() > until
+    diagnosis = diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=not hurried)
+    level, sentence = worst(diagnosis.diagnostics), verdict(diagnosis.diagnostics)
+    warning = (caution(run, evaluation) or sentence) if level == "poor" else None
+    judged = {"verdict": {"level": level, "text": sentence}}
     learned = {} if run.learned is None else {"component_weights": run.learned.to_dict()}
     parameters = {"parameters": sample.parameters.to_dict()} if sample.draws.parameter_names else {}
-    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, "warning": warning})
+    write_json(run.folder.evaluation, {**evaluation.to_dict(), **learned, **parameters, **judged, "warning": warning})
     if warning is not None and reporter is not None:
         reporter.warning(warning)
     posterior = write_posterior(
@@ -53,5 +69,5 @@ def summarise(
         title=f"{Path(run.config.alignment).name}: majority-rule consensus",
         outgroup=outgroup,
     )
-    write_report(run, sample, run.folder.report, figures=run.folder.figures, outgroup=outgroup)
-    return Summary(evaluation=evaluation, posterior=posterior)
+    write_report(run, sample, run.folder.report, figures=run.folder.figures, outgroup=outgroup, diagnosis=diagnosis)
+    return Summary(evaluation=evaluation, posterior=posterior, diagnosis=diagnosis)

@@ -18,6 +18,9 @@ class ConsoleReporter:
 
     Arguments:
         quiet: say nothing but warnings.
+
+    Attributes:
+        warnings: that were given, to be repeated at the end.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -29,6 +32,7 @@ class ConsoleReporter:
         self._begun: dict[str, float] = {}
         self._printed: dict[str, float] = {}
         self._done: dict[str, int] = {}
+        self.warnings: list[str] = []
         self._doing, self._since = "", time.monotonic()
         self._last_sign = time.monotonic()
         self._over = threading.Event()
@@ -75,6 +79,7 @@ class ConsoleReporter:
             self._print(text)
 
     def warning(self, text: str) -> None:
+        self.warnings.append(text)
         self._print(f"warning: {text}")
 
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:

@@ -25,8 +25,8 @@ def list_(
         return
     rows = [("name", "taxa", "sites", "here", "what")]
     for entry in sorted(entries, key=lambda entry: entry["kind"] != "alignment"):
-        numbers = [str(entry.get(key, "")) for key in ("taxa", "sites")]
-        rows.append((entry["name"], *numbers, "no" if entry["path"] is None else "yes", entry["title"]))
+        taxa, sites = (str(entry.get(key, "")) for key in ("taxa", "sites"))
+        rows.append((entry["name"], taxa, sites, "no" if entry["path"] is None else "yes", entry["title"]))
     longest = max(len(row[0]) for row in rows)
     width = shutil.get_terminal_size((100, 24)).columns
     for name, taxa, sites, here, what in rows:

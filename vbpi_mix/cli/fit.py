@@ -190,6 +190,7 @@ def fit(
             reporter.warning(f"interrupted; {saved if kept else 'nothing is written yet'}")
             return exit_status(error)
     _print_summary(run, summary, plateau=result.ending == "plateau", outgroup=outgroup)
+    _print_verdict(summary, reporter.warnings)
     return 0
 
 
@@ -201,6 +202,15 @@ def _check_outgroup(outgroup: str, alignment: str) -> None:
     taxa = read_alignment(Path(alignment)).taxa
     if outgroup not in taxa:
         raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {alignment}; taxa: {', '.join(taxa)}")
+
+
+def _print_verdict(summary: "Summary", warnings: list[str]) -> None:
+    """The last lines: what was warned of, and whether to trust the fit."""
+    if warnings:
+        typer.echo("\nwarnings:")
+        for text in dict.fromkeys(warnings):
+            typer.echo(f"  {text}")
+    typer.echo(f"\nverdict: {summary.verdict}")
 
 
 def _model_line(config: "FitConfig") -> str:
