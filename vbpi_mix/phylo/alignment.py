@@ -35,6 +35,10 @@ class Alignment:
     symbol_counts: Mapping[str, int] = field(default_factory=dict)
     source: str = "alignment"
 
+    def __repr__(self) -> str:
+        first = ", ".join(self.taxa[:3])
+        return f"Alignment: {self.n_taxa} taxa ({first}, ...), {self.n_sites:,} sites, from {self.source}"
+
     @property
     def n_taxa(self) -> int:
         return len(self.taxa)
