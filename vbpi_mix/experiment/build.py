@@ -39,8 +39,11 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
     reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
     reporter.message(f"characters: {codes}")
-    for first, later in alignment.duplicates():
-        reporter.warning(f"'{later}' has the same sequence as '{first}'; both are kept")
+    pairs = alignment.duplicates()
+    if pairs:
+        first, later = pairs[0]
+        also = f" (and {len(pairs) - 1} more taxa like it)" if len(pairs) > 1 else ""
+        reporter.warning(f"'{later}' has the same sequence as '{first}'{also}; all are kept")
     return alignment
 
 

@@ -24,7 +24,7 @@ from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
-from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -152,6 +152,7 @@ def fit_folder(
         seconds = {**start.seconds, "start": time.perf_counter() - begun}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
+        write_equal_sequences(folder.path / "equal_sequences.tsv", alignment)
     before = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"] if resume else 0
     seconds_left = [x for x in (max_seconds, deadlines.left("training")) if x is not None]
     result = _train(
