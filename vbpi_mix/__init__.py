@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vbpi_mix._version import __version__
 
 if TYPE_CHECKING:
-    from vbpi_mix.analysis import export_run, stream_trees
+    from vbpi_mix.analysis import export_run, fit, load, stream_trees
     from vbpi_mix.errors import VBPIError
     from vbpi_mix.experiment import Run, fit_alignment, fit_folder, make_config
     from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
@@ -26,8 +26,10 @@ _HOMES = {
     "VBPIError": "errors",
     "Run": "experiment",
     "export_run": "analysis",
+    "fit": "analysis",
     "fit_alignment": "experiment",
     "fit_folder": "experiment",
+    "load": "analysis",
     "make_config": "experiment",
     "stream_trees": "analysis",
     "jc69_log_likelihood": "felsenstein",
@@ -53,10 +55,12 @@ __all__ = [
     "consensus_tree",
     "draw_consensus",
     "export_run",
+    "fit",
     "fit_alignment",
     "fit_folder",
     "iqtree_bootstrap",
     "jc69_log_likelihood",
+    "load",
     "log_likelihood",
     "make_config",
     "parse_newick",
@@ -74,3 +78,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'vbpi_mix' has no attribute '{name}'")
     return getattr(import_module(f"vbpi_mix.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

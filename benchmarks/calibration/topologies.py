@@ -49,6 +49,7 @@ def one(replicate: int, arguments: argparse.Namespace) -> Row:
     begin = time.perf_counter()
     config = vm.make_config(
         alignment=f"simulated {replicate}",
+        model="JC69",
         iterations=arguments.iterations,
         components=arguments.components,
         particles=arguments.particles,

@@ -1,4 +1,4 @@
-"""Run MrBayes on an alignment under the default model of `vbpi-mix fit`, to compare a fit with.
+"""Run MrBayes on an alignment under JC69, to compare a fit with.
 
     python -m benchmarks.mrbayes.reference data/examples/primates.nex -o primates_mb
     vbpi-mix compare primates_run primates_mb/mcmc.run1.t primates_mb/mcmc.run2.t --burn-in 25%
@@ -42,7 +42,7 @@ def nexus(alignment_path: Path) -> str:
 
 
 def commands(what: str, *, generations: int, sample_every: int, seed: int, burn_in: float) -> str:
-    """A MrBayes block with the model and priors of `vbpi-mix fit` without options; `what` is mcmc or ss."""
+    """A MrBayes block with the model and priors of `vbpi-mix fit --model JC69`; `what` is mcmc or ss."""
     chain = f"nruns=2 nchains=4 samplefreq={sample_every} printfreq={generations} filename={what}"
     if what == "mcmc":
         chain += f" diagnfreq={max(generations // 20, 1000)} relburnin=yes burninfrac={burn_in}"

@@ -204,7 +204,11 @@ def measure(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.mrbayes_only:
         return rows
     config = make_config(
-        alignment=name, seed=options.seed, components=options.components, iterations=options.iterations
+        alignment=name,
+        model="JC69",
+        seed=options.seed,
+        components=options.components,
+        iterations=options.iterations,
     )
     with ConsoleReporter(quiet=options.quiet) as reporter:
         warm_up(config.model, config.flow, reporter)

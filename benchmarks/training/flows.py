@@ -53,6 +53,7 @@ def train(
     """One row: train from the start, then draw."""
     config = make_config(
         alignment=data,
+        model="JC69",
         components=options.components,
         estimator="a2a" if options.components == 1 else "s2a",
         flow=flow,
@@ -125,7 +126,7 @@ def main() -> None:
     with torch_threads(1), options.out.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"provenance": describe()}) + "\n")
         for data in options.data:
-            config = make_config(alignment=str(resolve(data)), seed=1)
+            config = make_config(alignment=str(resolve(data)), model="JC69", seed=1)
             alignment = load_alignment(config.alignment, Silent())
             candidates = load_candidates(config, alignment, Silent())
             weighted = grow_candidates(config, alignment, candidates, Silent()).weighted

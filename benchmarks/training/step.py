@@ -203,7 +203,7 @@ class Steps:
 def weighted(data: str, trees: Path) -> WeightedTopologies:
     """Weighted candidates: the same for every mixture."""
     alignment = read_alignment(resolve(data))
-    model = make_model(make_config(alignment=data), site_patterns(alignment))
+    model = make_model(make_config(alignment=data, model="JC69"), site_patterns(alignment))
     return weigh_topologies(model, read_trees([trees], alignment.taxa))
 
 
@@ -215,7 +215,7 @@ def inputs(data: str, trees: Path) -> RunInputs:
 @cache
 def fitted(data: str, trees: Path, components: int) -> PhyloMixture:
     """A small mixture as the default recipe starts it."""
-    config = make_config(alignment=data, components=components)
+    config = make_config(alignment=data, model="JC69", components=components)
     problem = make_problem(config, inputs(data, trees))
     start_problem(problem, config, weighted(data, trees), Silent())
     return problem.mixture
@@ -240,7 +240,13 @@ def start(mixture: PhyloMixture, source: PhyloMixture) -> None:
 def measure(data: str, trees: Path, mixture: tuple[int, int, str], flow: str, options: argparse.Namespace) -> dict:
     components, sampled, estimator = mixture
     config = make_config(
-        alignment=data, components=components, sampled=sampled, estimator=estimator, flow=flow, iterations=10**6
+        alignment=data,
+        model="JC69",
+        components=components,
+        sampled=sampled,
+        estimator=estimator,
+        flow=flow,
+        iterations=10**6,
     )
     problem = make_problem(config, inputs(data, trees))
     start(problem.mixture, fitted(data, trees, min(components, 4)))

@@ -14,7 +14,7 @@ from vbpi_mix.experiment import Silent, fit_folder, make_config
 @pytest.fixture
 def run(tmp_path):
     alignment, trees = write_example(tmp_path)
-    settings = {"iterations": 20, "components": 2, "particles": 2}
+    settings = {"model": "JC69", "iterations": 20, "components": 2, "particles": 2}
     return fit_folder(make_config(alignment=str(alignment), trees=(str(trees),), **settings), tmp_path / "run")[0]
 
 

@@ -27,7 +27,7 @@ def test_as_a_module(monkeypatch, capsys):
     assert capsys.readouterr().out.strip() == __version__
 
 
-FAST = ("--iterations", 60, "--components", 2, "--sampled", 1, "--particles", 4, "--seed", 3)
+FAST = ("--model", "JC69", "--iterations", 60, "--components", 2, "--sampled", 1, "--particles", 4, "--seed", 3)
 
 
 def test_the_whole_path(program, example, tmp_path):

@@ -1,3 +1,4 @@
+import html
 import json
 
 from tests.cli.test_commands import FAST, example  # noqa: F401
@@ -40,3 +41,16 @@ def test_one_run_and_two(program, example, tmp_path):  # noqa: F811
     status, _, err = program("diagnose", tmp_path / "absent")
     assert status == 2
     assert "no such folder" in err
+
+
+def test_one_verdict_everywhere(program, example, tmp_path):  # noqa: F811
+    alignment, trees = example
+    run = tmp_path / "run"
+    status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *FAST, "-q")
+    assert status == 0, err
+    last = out.splitlines()[-1]
+    assert last.startswith("verdict: ")
+    words = last.removeprefix("verdict: ")
+    assert json.loads((run / "evaluation.json").read_text())["verdict"]["text"] == words
+    assert words in html.unescape((run / "report.html").read_text())
+    assert last in program("diagnose", run, "-q")[1].splitlines()

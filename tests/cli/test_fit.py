@@ -8,7 +8,8 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 import typer
 
-from vbpi_mix.cli import fit
+from tests.experiment.simulated import write_example
+from vbpi_mix.cli import fit, fit_help
 from vbpi_mix.cli.main import app
 from vbpi_mix.experiment import FitConfig, make_config
 from vbpi_mix.experiment.command import WITHOUT_OPTION, command_of
@@ -20,12 +21,13 @@ OPTIONS = {parameter.name: parameter for parameter in COMMAND.params}
 OTHER = {
     "alignment": "a b.fasta", "trees": ("one.t", "two.t"), "burn_in": 0.25, "bootstrap": "iqtree",
     "bootstrap_replicates": 17, "keep_candidates": True, "model": "GTR+I+G4{0.5}", "partitions": "parts.nex",
+    "codon_positions": True,
     "priors": ("shape=gamma(2,3)", "ratio=beta(2,2)"), "branch_prior": "gammadir(1,0.1,1,1)", "tie_parameters": True,
     "components": 7, "sampled": 3, "estimator": "s2s", "particles": 20, "tying": "topology", "features": "split",
     "flow": "realnvp", "flow_layers": 4, "flow_hidden": 32, "flow_per_component": True, "recipe": "paper",
     "gradient": "path", "stop": "plateau", "iterations": 12_345, "annealing_iterations": 67, "rate_topology": 0.5,
     "rate_base": 0.25, "rate_flow": 0.125, "rate_parameters": 0.75, "refresh_every": 500, "learn_weights": True,
-    "seed": 9,
+    "seed": 9, "start": "sample", "finish": "anneal",
 }  # fmt: skip
 
 
@@ -84,3 +86,38 @@ def test_a_recipe_needs_no_more_than_its_name(kind):
     config = make_config(alignment="x.fasta", recipe=kind)
     assert len(shlex.split(command_of(config, "RUN"))) == (7 if kind == "default" else 9)
     assert parsed(command_of(config, "RUN")) == config
+
+
+def test_the_help_shows_groups_and_every_default(program):
+    status, out, _ = program("fit", "--help")
+    assert status == 0
+    for group in fit_help.GROUPS:
+        assert f"\n{group}:\n" in out
+    grouped = [name for names in fit_help.GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted({*OPTIONS, "help"} - {"alignment"})
+    config = make_config(alignment="x.fasta")
+    for name in SETTINGS.keys() - {"alignment", "trees", "priors", "partitions"}:
+        assert fit_help.DEFAULTS[name] == getattr(config, name), name
+
+
+def test_an_outgroup_is_looked_for_before_anything_is_computed(program, tmp_path):
+    alignment, _ = write_example(tmp_path)
+    status, out, err = program("fit", alignment, "-o", tmp_path / "run", "--outgroup", "t9")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --outgroup: there is no taxon 't9'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_codon_positions_are_three_parts_by_name(program, tmp_path):
+    alignment, trees = write_example(tmp_path)
+    run = tmp_path / "run"
+    few = ("--iterations", 20, "--components", 1, "--particles", 2, "--finish", "importance", "-q")
+    words = ("--trees", trees, "--codon-positions", "--model", "K80", "--outgroup", "t3", *few)
+    status, out, err = program("fit", alignment, "-o", run, *words)
+    assert status == 0, err
+    for name in ("kappa{pos1}", "kappa{pos3}", "m{pos2}"):
+        assert name in out
+    assert "drawn from t3" in out
+    assert "rooted at t3" in (run / "report.html").read_text()
+    both = ("fit", alignment, "-o", tmp_path / "other", "--codon-positions", "--partitions", trees)
+    assert "either --codon-positions or --partitions" in program(*both)[2]

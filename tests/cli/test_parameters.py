@@ -78,7 +78,7 @@ def test_a_fixed_model_has_none_to_speak_of(program, example, tmp_path):  # noqa
     assert "95% interval" not in out
 
 
-def test_parts_of_an_alignment_have_numbered_parameters(program, example, tmp_path):  # noqa: F811
+def test_parts_of_an_alignment_have_parameters_by_name(program, example, tmp_path):  # noqa: F811
     alignment, trees = example
     parts, run = tmp_path / "parts.txt", tmp_path / "run"
     parts.write_text("HKY, first = 1-100\nJC, second = 101-200\n")
@@ -86,7 +86,7 @@ def test_parts_of_an_alignment_have_numbered_parameters(program, example, tmp_pa
     status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *options)
     assert status == 0, err
     rows = (run / "posterior" / "parameters.tsv").read_text().splitlines()
-    names = ["TL", "kappa{1}", *(f"pi({x}){{1}}" for x in "ACGT"), "m{1}", "m{2}"]
+    names = ["TL", "kappa{first}", *(f"pi({x}){{first}}" for x in "ACGT"), "m{first}", "m{second}"]
     assert [row.split("\t")[0] for row in rows[1:]] == names
     assert all(name in out for name in names)
     page = (run / "report.html").read_text()

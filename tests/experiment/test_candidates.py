@@ -18,7 +18,7 @@ SHORT = {"iterations": 20, "components": 2, "particles": 2, "seed": 5}
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     alignment, trees = write_example(folder)
-    fit_folder(make_config(alignment=str(alignment), trees=(str(trees),), **SHORT), folder / "run")
+    fit_folder(make_config(alignment=str(alignment), trees=(str(trees),), model="JC69", **SHORT), folder / "run")
     return folder
 
 

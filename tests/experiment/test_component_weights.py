@@ -37,7 +37,7 @@ def config(folder, **options):
     given = {
         "iterations": 100, "components": 3, "sampled": 1, "particles": 4, "seed": 5, "estimator": "s2s",
         "rate_topology": 0.05, "rate_base": 0.05, "learn_weights": True,
-        "gradient": "total", "stop": "iterations", **options,
+        "gradient": "total", "stop": "iterations", "model": "JC69", **options,
     }  # fmt: skip
     return make_config(alignment=str(alignment), trees=(str(trees),), **given)
 

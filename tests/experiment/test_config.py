@@ -1,7 +1,7 @@
 import pytest
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.experiment import RECIPES, load_config, make_config
+from vbpi_mix.experiment import RECIPES, FitConfig, load_config, make_config
 from vbpi_mix.experiment.build import check
 
 
@@ -10,8 +10,10 @@ def test_recipes():
     assert (paper.iterations, paper.annealing_iterations, paper.decay_every) == (400_000, 100_000, 20_000)
     assert paper.rate_topology == paper.rate_base == paper.rate_flow == 0.001
     assert paper.particles == 10
+    assert paper.model == "JC69"
     default = make_config(alignment="x.fasta")
     assert (default.components, default.sampled, default.estimator) == (4, 2, "s2a")
+    assert default.model == FitConfig.model == "GTR+G4"
     assert default.decay_every == default.iterations // 20
     assert set(RECIPES) == {"paper", "default"}
 

@@ -30,6 +30,7 @@ def test_trained_mixtures_agree_with_quadrature(components, sampled, estimator, 
     config = make_config(
         alignment="quartet",
         recipe=recipe,
+        model="JC69",
         components=components,
         sampled=sampled,
         estimator=estimator,

@@ -18,7 +18,7 @@ from vbpi_mix.train import load_checkpoint, read_metrics
 
 def config(folder, **options):
     alignment, trees = write_example(folder)
-    given = {"iterations": 150, "components": 3, "sampled": 2, "particles": 4, "seed": 5, **options}
+    given = {"model": "JC69", "iterations": 150, "components": 3, "sampled": 2, "particles": 4, "seed": 5, **options}
     return make_config(alignment=str(alignment), trees=(str(trees),), **given)
 
 
@@ -81,7 +81,9 @@ def test_a_run_stopped_by_time_goes_on_bit_for_bit(tmp_path):
 
 def test_a_run_stopped_in_its_bootstrap_goes_on(tmp_path):
     alignment, _ = write_example(tmp_path)
-    settings = make_config(alignment=str(alignment), iterations=20, bootstrap_replicates=6, components=2, particles=2)
+    settings = make_config(
+        alignment=str(alignment), model="JC69", iterations=20, bootstrap_replicates=6, components=2, particles=2
+    )
     fit_folder(settings, tmp_path / "whole")
 
     class Impatient(Silent):

@@ -96,7 +96,7 @@ def test_two_parts_at_one_rate_are_the_whole(tmp_path):
     parts.write_text("DNA, odd = 1-200\\2\nDNA, even = 2-200\\2\n")
     model = "K80{2.0}"
     divided = fitted(tmp_path, model=model, partitions=str(parts), priors=("multipliers=dirichlet(1e7)",))
-    assert divided.problem.model.parameters.names == ("m{1}", "m{2}")
+    assert divided.problem.model.parameters.names == ("m{odd}", "m{even}")
     assert [part.name for part in divided.inputs.parts] == ["odd", "even"]
     one, other = evidence(divided), evidence(fitted(tmp_path, model=model))
     error = np.hypot(one.log_ml_pooled.standard_error, other.log_ml_pooled.standard_error)
@@ -190,10 +190,11 @@ def test_parts_from_the_command_line(program, tmp_path):
     status, out, err = program(*common, "--branch-prior", "gammadir", *QUICK)
     assert status == 0, err
     assert "marginal log-likelihood" in out
-    assert "parameters at their optimum: kappa{1} " in err
+    assert "parameters at their optimum: kappa{one} " in err
     loaded = Run.load(run)
     assert loaded.problem.model.parameters.names == (
-        "kappa{1}", "pi(A){1}", "pi(C){1}", "pi(G){1}", "pi(T){1}", "alpha{1}", "pinvar{2}", "m{1}", "m{2}",
+        "kappa{one}", "pi(A){one}", "pi(C){one}", "pi(G){one}", "pi(T){one}", "alpha{one}", "pinvar{two}", "m{one}",
+        "m{two}",
     )  # fmt: skip
     assert [part.model for part in loaded.inputs.parts] == ["HKY+G2", "JC+I"]
     parts.unlink()  # the run has what it needs

@@ -29,7 +29,7 @@ def write(folder, n_candidates=1, **options):
     few.write_text("".join(trees.read_text().splitlines(keepends=True)[:n_candidates]))
     given = {
         "recipe": "paper", "iterations": 600, "annealing_iterations": 100, "components": 2, "particles": 5,
-        "refresh_every": 200, "seed": 3, "rate_topology": 0.01, "rate_base": 0.01, **options,
+        "model": "JC69", "refresh_every": 200, "seed": 3, "rate_topology": 0.01, "rate_base": 0.01, **options,
     }  # fmt: skip
     return make_config(alignment=str(alignment), trees=(str(few),), **given)
 

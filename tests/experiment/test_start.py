@@ -16,7 +16,7 @@ from vbpi_mix.train import load_checkpoint
 
 def config(folder, **options):
     alignment, trees = write_example(folder)
-    given = {"iterations": 60, "components": 2, "sampled": 1, "particles": 4, "seed": 5, **options}
+    given = {"model": "JC69", "iterations": 60, "components": 2, "sampled": 1, "particles": 4, "seed": 5, **options}
     return make_config(alignment=str(alignment), **{"trees": (str(trees),), **given})
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.posterior.examples import made_up_draws
 from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.phylo.distances import split_frequencies
-from vbpi_mix.posterior.summaries import summarise_splits, summarise_topologies
+from vbpi_mix.posterior.summaries import frequency_error, summarise_splits, summarise_topologies
 
 
 @pytest.mark.parametrize("n_taxa", [3, 4, 12, 70, 130])
@@ -116,3 +116,10 @@ def test_members_name_the_side_without_the_first_taxon():
 
 def _clade_members(words, n_taxa):
     return [np.array([(int(row[t // 64]) >> (t % 64)) & 1 for t in range(n_taxa)]) for row in words]
+
+
+def test_what_all_trees_have_is_certain_to_the_last_digit():
+    frequency = np.array([1.0 - 2e-16, 0.5])
+    error = frequency_error(frequency, np.array([0.01, 0.005]), 0.01)
+    assert error[0] == 0.0
+    assert error[1] > 0.0

@@ -1,5 +1,6 @@
 """Whether to trust a run: everything that its draws, its support, its training and other seeds say."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vbpi_mix.analysis.posteriors import Posterior
+from vbpi_mix.analysis.verdict import verdict
 from vbpi_mix.errors import InputError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.agreement import agreement_diagnostics
@@ -22,6 +24,7 @@ from vbpi_mix.evaluate.diagnostics.mixture import (
 )
 from vbpi_mix.evaluate.diagnostics.neighbours import neighbour_mass
 from vbpi_mix.evaluate.diagnostics.parameters import mode_diagnostic, parameter_agreement, parameter_diagnostic
+from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR
 from vbpi_mix.evaluate.distances.splits import split_agreement
 from vbpi_mix.experiment.parameter_modes import model_at_mode, parameter_modes
 from vbpi_mix.experiment.run import Run
@@ -55,6 +58,7 @@ class Diagnosis:
         return {
             "run": self.name,
             "overall": worst(self.diagnostics),
+            "verdict": verdict(self.diagnostics),
             "diagnostics": {d.key: d.to_dict() for d in self.diagnostics},
             "component_shares": self.shares.tolist(),
             "estimates": self.evaluation.to_dict(),
@@ -79,6 +83,7 @@ def diagnose(run: Run, sample: WeightedSample, *, name: str, neighbours: bool = 
         size = evaluation.annealing.effective_size
         diagnostics = (
             *annealing_diagnostics(evaluation.annealing),
+            *([] if evaluation.annealing.n_groups else weight_diagnostics(evaluation)[:1]),
             *(replace(d, level="info") for d in topology_diagnostics(probabilities, counts, size)),
         )
         return Diagnosis(name=name, diagnostics=diagnostics, shares=shares, evaluation=evaluation)
@@ -152,8 +157,13 @@ def _parameter_diagnostics(run: Run, sample: WeightedSample) -> list[Diagnostic]
 
 def _support_diagnostics(run: Run) -> list[Diagnostic]:
     """What the search for candidate topologies estimated, where the run's folder has its account."""
-    missing = None if run.folder is None else run.folder.read_growth().get("missing_mass")
-    return [] if missing is None else [growth_diagnostic(float(missing))]
+    growth = {} if run.folder is None else run.folder.read_growth()
+    complete = bool(growth.get("complete", True))
+    if "missing_mass" not in growth and complete:
+        return []
+    sampled = growth.get("standard_error", math.inf) < WARNED_ERROR or run.config.refresh_every > 0
+    missing = float(growth.get("missing_mass", math.nan))
+    return [growth_diagnostic(missing, well_sampled=sampled, complete=complete)]
 
 
 def _training_diagnostics(run: Run) -> list[Diagnostic]:

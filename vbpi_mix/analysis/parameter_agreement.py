@@ -1,11 +1,16 @@
 """Parameters of two posteriors side by side."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vbpi_mix.posterior import ParameterSummary
+
+_MULTIPLIER = re.compile(r"m\{([^{}]*)\}")
+_PART = re.compile(r"\{([^{}]*)\}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +50,20 @@ class ParameterAgreement:
 def parameter_agreement(
     first: ParameterSummary | None, reference: ParameterSummary | None
 ) -> ParameterAgreement | None:
-    """The numbers that both sides have; None if that is none."""
+    """The numbers that both sides have; None if that is none.
+
+    Parts of the alignment are matched by their order: `kappa{pos1}` of a run with `kappa{1}` of MrBayes.
+    """
     if first is None or reference is None:
         return None
-    names = tuple(name for name in first.names if name in reference.names)
-    rows = tuple((first.names.index(name), reference.names.index(name)) for name in names)
+    ours, theirs = numbered(first.names), numbered(reference.names)
+    rows = tuple((i, theirs.index(name)) for i, name in enumerate(ours) if name in theirs)
+    names = tuple(first.names[i] for i, _ in rows)
     return ParameterAgreement(names=names, first=first, reference=reference, rows=rows) if names else None
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Names of parameters with the number of a part, counted by the rate multipliers, in place of its name."""
+    parts = [match[1] for name in names if (match := _MULTIPLIER.fullmatch(name))]
+    number = {part: str(i) for i, part in enumerate(parts, start=1)}
+    return [_PART.sub(lambda match: f"{{{number.get(match[1], match[1])}}}", name) for name in names]

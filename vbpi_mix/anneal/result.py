@@ -1,6 +1,7 @@
 """What annealing ends with: equally weighted trees, the marginal likelihood, and how far both sides agree."""
 
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ class AnnealedPosterior:
 
     @property
     def log_ml(self) -> tuple[float, float]:
-        """The log marginal likelihood and its standard error, from the spread of the groups."""
-        return pooled_log_ml(list(self.group_log_ml))
+        """The log marginal likelihood and its standard error, from the spread of the groups; NaN without groups."""
+        return pooled_log_ml(list(self.group_log_ml)) if self.group_log_ml else (math.nan, math.nan)
 
     @property
     def both_sides(self) -> bool:

@@ -1,6 +1,7 @@
 """Progress for people: a live line on a terminal, plain lines elsewhere; both on stderr."""
 
 import sys
+import threading
 import time
 from contextlib import suppress
 from types import TracebackType
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_OF_SILENCE = 8.0
+_MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior"})
 
 
 class ConsoleReporter:
@@ -16,6 +19,9 @@ class ConsoleReporter:
 
     Arguments:
         quiet: say nothing but warnings.
+
+    Attributes:
+        warnings: that were given, to be repeated at the end.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -27,6 +33,11 @@ class ConsoleReporter:
         self._begun: dict[str, float] = {}
         self._printed: dict[str, float] = {}
         self._done: dict[str, int] = {}
+        self.warnings: list[str] = []
+        self._doing, self._since = "", time.monotonic()
+        self._last_sign = time.monotonic()
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "ConsoleReporter":
         if self._live:
@@ -40,31 +51,51 @@ class ConsoleReporter:
             )
             with suppress(OSError, ValueError):
                 self._bars.start()
+        if not self._quiet:
+            self._heart.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        if self._heart.is_alive():
+            self._heart.join()
         if self._bars is not None:
             with suppress(OSError, ValueError):
                 self._bars.stop()
 
+    def _beat(self) -> None:
+        """A line whenever there has been no other sign of life for a while."""
+        while not self._over.wait(1.0):
+            now = time.monotonic()
+            if now - self._last_sign > _SECONDS_OF_SILENCE:
+                self._print(f"{self._doing or 'working'}: {duration(now - self._since)} so far")
+
+    def _begin(self, doing: str) -> None:
+        if doing != self._doing:
+            self._doing, self._since = doing, time.monotonic()
+
     def message(self, text: str) -> None:
         """One line of information."""
+        self._begin("")
         if not self._quiet:
             self._print(text)
 
     def warning(self, text: str) -> None:
+        self.warnings.append(text)
         self._print(f"warning: {text}")
 
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if self._quiet:
             return
-        if done <= self._done.get(stage, 0):  # the stage of another fit begins
+        self._begin(stage)
+        if done < self._done.get(stage, 0):  # the stage of another fit begins
             for known in (self._begun, self._printed):
                 known.pop(stage, None)
         self._done[stage] = done
         if self._bars is not None:
+            self._last_sign = time.monotonic()
             with suppress(OSError, ValueError):
                 if stage not in self._tasks:
                     self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)
@@ -77,11 +108,13 @@ class ConsoleReporter:
         self._printed[stage] = now
         line = f"{stage}: {done:,} of {total:,}"
         if done < total and done > 0 and now > begun:
-            line += f", {duration((now - begun) * (total - done) / done)} left"
+            most = "at most " if stage in _MAY_END_EARLIER else ""
+            line += f", {most}{duration((now - begun) * (total - done) / done)} left"
         self._print(line + (f", {detail}" if detail else ""))
 
     def _print(self, text: str) -> None:
         """Print a line; what nobody can read any more (a closed pipe, a full disk) must not end the work."""
+        self._last_sign = time.monotonic()
         with suppress(OSError, ValueError):
             if self._bars is not None:
                 self._console.print(printable(text), markup=False)

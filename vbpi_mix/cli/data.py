@@ -1,11 +1,10 @@
 """`vbpi-mix data`: which data sets there are, where they lie, and fetching them."""
 
 import json
+import shutil
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from vbpi_mix.io import datasets
 
@@ -16,7 +15,7 @@ app = typer.Typer(help="Data sets that come with the package or are fetched by c
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list with everything the catalogue says.")] = False,
 ) -> None:
-    """List the data sets.
+    """List the data sets, alignments first; --json has sizes, sources and licences.
 
     Example: vbpi-mix data list --json
     """
@@ -24,15 +23,15 @@ def list_(
     if as_json:
         typer.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "taxa", "sites", "patterns", "kB", "here"):
-        table.add_column(heading, justify="left" if heading == "name" else "right", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    for entry in entries:
-        numbers = [str(entry.get(key, "")) for key in ("taxa", "sites", "patterns")]
-        here = "no" if entry["path"] is None else "yes"
-        table.add_row(entry["name"], *numbers, str(-(-entry["bytes"] // 1000)), here, entry["title"])
-    Console().print(table)
+    rows = [("name", "taxa", "sites", "here", "what")]
+    for entry in sorted(entries, key=lambda entry: entry["kind"] != "alignment"):
+        taxa, sites = (str(entry.get(key, "")) for key in ("taxa", "sites"))
+        rows.append((entry["name"], taxa, sites, "no" if entry["path"] is None else "yes", entry["title"]))
+    longest = max(len(row[0]) for row in rows)
+    width = shutil.get_terminal_size((100, 24)).columns
+    for name, taxa, sites, here, what in rows:
+        line = f"{name:<{longest}}  {taxa:>4}  {sites:>5}  {here:<4}  {what}"
+        typer.echo(line if len(line) <= width else line[: width - 1] + "\u2026")
 
 
 @app.command("where")
@@ -52,7 +51,7 @@ def fetch(names: Annotated[list[str], typer.Argument(help="Names of data sets.")
 
     mnist, fashion-mnist and cifar10 name all files of a set of images.
 
-    Example: vbpi-mix data fetch DS1.ufboot DS1.golden
+    Example: vbpi-mix data fetch mnist
     """
     # all names first: a wrong one fetches nothing
     for entry in [entry for name in names for entry in datasets.members(name)]:

@@ -37,6 +37,7 @@ def diagnose(
     from vbpi_mix.analysis.diagnose import agreement
     from vbpi_mix.analysis.diagnose import diagnose as diagnose_run
     from vbpi_mix.analysis.posteriors import posterior_of_sample
+    from vbpi_mix.analysis.verdict import verdict
     from vbpi_mix.evaluate.diagnostics.diagnostic import worst
     from vbpi_mix.experiment import Run
 
@@ -62,6 +63,7 @@ def diagnose(
     known: dict[str, Diagnostic] = {}
     for one in found:
         _print_table(one.name, one.diagnostics)
+        typer.echo(f"verdict: {verdict(one.diagnostics)}\n")
         known |= {d.key: d for d in one.diagnostics}
     if together:
         _print_table(f"agreement of the {len(runs)} runs", together)

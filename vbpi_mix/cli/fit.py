@@ -1,5 +1,6 @@
 """`vbpi-mix fit`: from an alignment to a run folder."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -17,10 +18,11 @@ from vbpi_mix.cli.options import (
     use_threads,
 )
 from vbpi_mix.cli.parameter_table import parameter_lines
+from vbpi_mix.cli.signals import exit_status
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis import Summary
-    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment import FitConfig, Run
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -51,18 +53,23 @@ def fit(
     bootstrap: Annotated[
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
     ] = None,
-    bootstrap_replicates: Annotated[
-        int | None, typer.Option(help="Its replicates: 60, or 10,000 of iqtree, if not given.")
-    ] = None,
+    bootstrap_replicates: Annotated[int | None, typer.Option(help="Number of bootstrap replicates.")] = None,
     keep_candidates: Annotated[
         bool | None,
-        typer.Option(help="Keep candidates of negligible weight in the support; if not said, those of --trees."),
+        typer.Option(help="Keep candidates of negligible weight in the support."),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Substitution model, JC69 if not given: GTR+I+G4, HKY+F+G4; what has no value in braces, as in "
+            help="Substitution model, such as JC69, HKY+F+G4 or GTR+I+G4. What has no value in braces, as in "
             "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
+        ),
+    ] = None,
+    codon_positions: Annotated[
+        bool | None,
+        typer.Option(
+            "--codon-positions",
+            help="Three parts by codon position, the first site at position 1, as --partitions would have them.",
         ),
     ] = None,
     partitions: Annotated[
@@ -77,11 +84,11 @@ def fit(
         typer.Option(
             "--prior",
             help="Prior of a parameter: exchangeabilities=dirichlet(1), ratio=beta(1,1), frequencies=dirichlet(1), "
-            "shape=exponential(1), invariant=uniform(0,1), multipliers=dirichlet(1) if not given; may be repeated.",
+            "shape=exponential(1), invariant=uniform(0,1), multipliers=dirichlet(1); may be repeated.",
         ),
     ] = None,
     branch_prior: Annotated[
-        str | None, typer.Option(help="Of the branch lengths: exponential(10), or gammadir(1,0.1,1,1) as in MrBayes.")
+        str | None, typer.Option(help="Prior of the branch lengths: exponential, or gammadir(1,0.1,1,1) as in MrBayes.")
     ] = None,
     tie_parameters: Annotated[
         bool | None,
@@ -89,19 +96,23 @@ def fit(
     ] = None,
     components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
     sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
-    estimator: Annotated[str | None, typer.Option(help="a2a, s2a or s2s.")] = None,
+    estimator: Annotated[
+        str | None, typer.Option(help="Components that draw and evaluate in a step: a2a, s2a or s2s.")
+    ] = None,
     particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
     flow: Annotated[
         str | None, typer.Option(help="Flow of the branch lengths: identity, skew, planar, realnvp.")
     ] = None,
-    flow_layers: Annotated[int | None, typer.Option(help="Its layers: 16 of planar, 10 of realnvp.")] = None,
-    flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of realnvp: 100.")] = None,
+    flow_layers: Annotated[int | None, typer.Option(help="Layers of the flow.")] = None,
+    flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of the flow.")] = None,
     flow_per_component: Annotated[
         bool | None, typer.Option("--flow-per-component", help="A realnvp for each component, not one that they share.")
     ] = None,
     features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
-    tying: Annotated[str | None, typer.Option(help="Shared by all components: none, topology or branch.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="default, or paper for the published training.")] = None,
+    tying: Annotated[str | None, typer.Option(help="What all components share: none, topology or branch.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Named set of settings: default, or paper for the published training.")
+    ] = None,
     iterations: Annotated[
         int | None, typer.Option(help="Optimiser steps; with --stop plateau, the default, at most.")
     ] = None,
@@ -123,7 +134,7 @@ def fit(
         ),
     ] = None,
     gradient: Annotated[
-        str | None, typer.Option(help="Of the branch model: path (less noise), or total as published.")
+        str | None, typer.Option(help="Gradient of the branch model: path (less noise), or total as published.")
     ] = None,
     annealing_iterations: Annotated[int | None, typer.Option(help="Steps of tempering at the beginning.")] = None,
     rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
@@ -135,27 +146,33 @@ def fit(
     refresh_every: Annotated[
         int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
     ] = None,
+    outgroup: Annotated[
+        str | None, typer.Option(help="Taxon at whose branch to root the drawings; it changes nothing else.")
+    ] = None,
     learn_weights: Annotated[
         bool | None,
         typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training."),
     ] = None,
-    max_time: Annotated[str | None, typer.Option(help="Training time allowed to this call, such as 10m or 2h.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
-    device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
+    max_time: Annotated[
+        str | None, typer.Option(help="Time allowed to the whole call, such as 10m or 2h; each stage gets a share.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu.", show_default=True)] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
     """Fit a mixture to an alignment and write a posterior over trees.
 
     Without --trees, candidate topologies come from a bootstrap with VeryFastTree, whose trees are kept in the folder as
-    they are found. A run stopped by Ctrl-C, by the
-    system or by --max-time goes on with --resume, as if it had never stopped.
+    they are found. A run stopped by Ctrl-C or by the system goes on with --resume, as if it had never stopped; one
+    whose stages were cut short by --max-time trains on from where it was.
     """
     given = given_settings(locals())
+    begun = time.perf_counter()
 
     from vbpi_mix.analysis import summarise
-    from vbpi_mix.experiment import fit_folder, make_config, resumed_config
+    from vbpi_mix.experiment import Deadlines, fit_folder, make_config, resumed_config
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.model import parse_model
 
@@ -163,28 +180,64 @@ def fit(
     if model is not None:
         parse_model(model, infer=True)  # so that a mistake is met before anything is computed
     use_threads(threads)
-    seconds = None if max_time is None else parse_duration(max_time)
+    deadlines = Deadlines(begun=begun, seconds=None if max_time is None else parse_duration(max_time))
     path = str(resolve(alignment))
     config = make_config(alignment=path, **given)
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
+    if outgroup is not None:
+        _check_outgroup(outgroup, path)
     with ConsoleReporter(quiet=quiet) as reporter:
-        run, result = fit_folder(
-            config, output, resume=resume, iterations=iterations, max_seconds=seconds, reporter=reporter
-        )
-        if result.ending == "signal":
-            reporter.warning(
-                f"stopped at iteration {result.iteration:,} of {run.config.iterations:,}; "
-                f"everything is saved: the same command with --resume goes on"
+        reporter.message(_model_line(config))
+        if max_time is not None:
+            reporter.message(deadlines.describe())
+        try:
+            run, result = fit_folder(
+                config, output, resume=resume, iterations=iterations, deadlines=deadlines, reporter=reporter
             )
-            return 128 + int(result.signal_number or 0)
-        if result.ending == "time":
-            reporter.warning(
-                f"time is up at iteration {result.iteration:,} of {run.config.iterations:,}; --resume goes on"
-            )
-        summary = summarise(run, reporter=reporter)
-    _print_summary(run, summary, plateau=result.ending == "plateau")
+            if result.ending == "signal":
+                reporter.warning(
+                    f"stopped at iteration {result.iteration:,} of {run.config.iterations:,}; "
+                    f"everything is saved: the same command with --resume goes on"
+                )
+                return 128 + int(result.signal_number or 0)
+            summary = summarise(run, reporter=reporter, until=deadlines.until("evaluation"), outgroup=outgroup)
+        except KeyboardInterrupt as error:
+            kept = (output / "config.toml").is_file()
+            saved = "what is done is saved: the same command with --resume goes on"
+            reporter.warning(f"interrupted; {saved if kept else 'nothing is written yet'}")
+            return exit_status(error)
+    _print_summary(run, summary, plateau=result.ending == "plateau", outgroup=outgroup)
+    _print_verdict(summary, reporter.warnings)
     return 0
+
+
+def _check_outgroup(outgroup: str, alignment: str) -> None:
+    """Raise InputError, before anything is computed, unless the alignment has the taxon."""
+    from vbpi_mix.errors import InputError
+    from vbpi_mix.io.alignments import read_alignment
+
+    taxa = read_alignment(Path(alignment)).taxa
+    if outgroup not in taxa:
+        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {alignment}; taxa: {', '.join(taxa)}")
+
+
+def _print_verdict(summary: "Summary", warnings: list[str]) -> None:
+    """The last lines: what was warned of, and whether to trust the fit."""
+    if warnings:
+        typer.echo("\nwarnings:")
+        for text in dict.fromkeys(warnings):
+            typer.echo(f"  {text}")
+    typer.echo(f"\nverdict: {summary.verdict}")
+
+
+def _model_line(config: "FitConfig") -> str:
+    """The model, and how to choose another."""
+    if config.codon_positions:
+        return f"model {config.model} for each of three codon positions; --model chooses another"
+    if config.partitions:
+        return f"models of the parts in {config.partitions}; where it names none, {config.model} (--model)"
+    return f"model {config.model}; --model chooses another, `vbpi-mix models` compares several"
 
 
 def given_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,7 +256,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
+def _print_summary(run: "Run", summary: "Summary", *, plateau: bool, outgroup: str | None) -> None:
     from vbpi_mix.posterior import draw_consensus
 
     evaluation, topologies = summary.evaluation, summary.posterior.topologies
@@ -242,8 +295,9 @@ def _print_summary(run: "Run", summary: "Summary", *, plateau: bool) -> None:
     if lines:
         echo("\n" + "\n".join(lines))
     if len(run.inputs.taxa) <= _LARGEST_DRAWING:
-        echo("\nmajority-rule consensus, split supports at the inner nodes (drawn from the midpoint; not to scale):\n")
-        echo(draw_consensus(summary.posterior.consensus))
+        drawn_from = outgroup or "the midpoint"
+        echo(f"\nmajority-rule consensus, split supports at the inner nodes (drawn from {drawn_from}; not to scale):\n")
+        echo(draw_consensus(summary.posterior.consensus, outgroup=outgroup))
     echo("\nfiles:")
     folder = run.folder
     assert folder is not None  # summarise has written there

@@ -11,7 +11,12 @@ EXAMPLE = "Example: vbpi-mix likelihood alignment.fasta tree.nwk --model 'HKY{2.
 def likelihood(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
     tree: Annotated[Path, typer.Argument(help="File of one tree with branch lengths, Newick or NEXUS.")],
-    model: Annotated[str, typer.Option(help="Substitution model in IQ-TREE's notation, values in braces.")] = "JC69",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Substitution model in IQ-TREE's notation with values in braces; `fit` infers those that have none."
+        ),
+    ] = "JC69",
 ) -> None:
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
     import torch

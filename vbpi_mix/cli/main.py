@@ -1,12 +1,10 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
 import errno
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import NoReturn, TextIO, cast
 
 import typer
@@ -28,6 +26,8 @@ from vbpi_mix.cli import (
     support,
 )
 from vbpi_mix.cli.console import printable
+from vbpi_mix.cli.fit_help import GroupedCommand
+from vbpi_mix.cli.signals import answer_signals, exit_status
 from vbpi_mix.errors import InputWarning, VBPIError
 
 _FAULTS_OF_THE_SYSTEM = (
@@ -63,7 +63,7 @@ def _common(
         typer.echo(context.get_help())
 
 
-app.command(name="fit", epilog=fit.EXAMPLE)(fit.fit)
+app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
@@ -81,7 +81,7 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
     command = typer.main.get_command(app)
-    signal.signal(signal.SIGTERM, _terminate)
+    answer_signals()
     try:
         with _notices_as_lines():
             status = command.main(standalone_mode=False)
@@ -91,9 +91,9 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         where = f"{context.command_path}: " if isinstance(error, _UsageError) and context else ""
         _fail(f"{where}{error.format_message()}")  # type: ignore[attr-defined]
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as error:
         typer.echo("interrupted", err=True)
-        sys.exit(130)
+        sys.exit(exit_status(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -103,12 +103,6 @@ def main() -> None:
         _fail(f"cannot use {error.filename or 'a file or stream'}: {error.strerror}")
     else:
         sys.exit(status if isinstance(status, int) else 0)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """End by an exception, so that other programs are ended and scratch files removed; `fit` has its own handler."""
-    del frame
-    raise SystemExit(128 + number)
 
 
 @contextmanager

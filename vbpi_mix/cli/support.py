@@ -44,7 +44,7 @@ def support(
     keep_candidates: Annotated[
         bool | None, typer.Option(help="Keep candidates of negligible weight; if not said, those of --trees.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Substitution model.")] = "JC69",
+    model: Annotated[str | None, typer.Option(help="Substitution model: GTR+G4 if not given, as in `fit`.")] = None,
     weights: Annotated[Path | None, typer.Option(help="File to write the weighted topologies to, as text.")] = None,
     load: Annotated[Path | None, typer.Option(help="A support file to look at in place of making one.")] = None,
     coverage: Annotated[list[Path] | None, typer.Option(help="Trees to compare the support with, repeatable.")] = None,

@@ -20,7 +20,7 @@ class AnnealingEvaluation:
         n_trees: Equally weighted trees.
         effective_size: Number of independent trees that they are worth, by the slowest of log joint, tree length and
             parameters.
-        n_groups: Independent groups of particles.
+        n_groups: Independent groups of particles; none where only chains have been run.
         n_particles: Particles of a group.
         n_temperatures: Temperatures from the reference to the posterior.
         ancestors_left: Share of the first particles with descendants at the end, mean over groups.
@@ -43,14 +43,14 @@ class AnnealingEvaluation:
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
-            "log_ml": self.log_ml.value,
+            "log_ml": self.log_ml.value if math.isfinite(self.log_ml.value) else None,
             "log_ml_se": self.log_ml.standard_error if math.isfinite(self.log_ml.standard_error) else None,
             "n_trees": self.n_trees,
             "effective_size": self.effective_size,
             "n_groups": self.n_groups,
             "n_particles": self.n_particles,
             "n_temperatures": self.n_temperatures,
-            "ancestors_left": self.ancestors_left,
+            "ancestors_left": self.ancestors_left if math.isfinite(self.ancestors_left) else None,
             "both_sides": self.both_sides,
             "converged": self.converged,
             "convergence": self.convergence.to_dict(),
@@ -68,7 +68,9 @@ def evaluate_annealing(posterior: AnnealedPosterior) -> AnnealingEvaluation:
         n_groups=len(posterior.group_log_ml),
         n_particles=posterior.n_particles,
         n_temperatures=len(posterior.betas),
-        ancestors_left=float(np.mean(posterior.n_ancestors)) / posterior.n_particles,
+        ancestors_left=float(np.mean(posterior.n_ancestors)) / posterior.n_particles
+        if posterior.group_log_ml
+        else math.nan,
         convergence=posterior.convergence,
         converged=posterior.converged,
         both_sides=posterior.both_sides,

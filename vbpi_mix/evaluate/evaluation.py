@@ -53,7 +53,9 @@ class Evaluation:
     @property
     def marginal_likelihood(self) -> Estimate:
         """The log marginal likelihood: annealed where that was done, else pooled importance weights."""
-        return self.log_ml_pooled if self.annealing is None else self.annealing.log_ml
+        if self.annealing is None or not self.annealing.n_groups:
+            return self.log_ml_pooled
+        return self.annealing.log_ml
 
     @property
     def n_samples(self) -> int:

@@ -1,5 +1,6 @@
 """Trees drawn from a trained mixture together with their importance weights."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from vbpi_mix.estimators import all_components
 from vbpi_mix.variational import PhyloProblem, TreeDraws
 
 _LARGEST_BATCH = 1000
+_FEWEST_REPEATS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ def draw_batches(
     generator: torch.Generator,
     use: Callable[[WeightedTrees], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    until: float | None = None,
 ) -> np.ndarray:
     """(R, A, K) log importance weights of independent draws, in bounded memory.
 
@@ -64,6 +67,7 @@ def draw_batches(
         generator: source of the draws.
         use: called with every batch of trees, for what else is to be made of them.
         on_progress: called with (repeats done, R).
+        until: `time.perf_counter()` at which to end after fewer repeats, two at least.
     """
     log_weights = np.empty((n_repeats, problem.n_components, n_particles))
     for repeat in range(n_repeats):
@@ -74,4 +78,6 @@ def draw_batches(
                 use(batch)
         if on_progress is not None:
             on_progress(repeat + 1, n_repeats)
+        if until is not None and repeat + 1 >= _FEWEST_REPEATS and time.perf_counter() > until:
+            return log_weights[: repeat + 1]
     return log_weights

@@ -1,6 +1,7 @@
 """Making a run: settings, inputs, candidates, training, the folder that keeps it."""
 
 from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.fit import fit_alignment, fit_folder, resumed_config
 from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.recipes import RECIPES, make_config
@@ -9,6 +10,7 @@ from vbpi_mix.experiment.run import Run
 
 __all__ = [
     "RECIPES",
+    "Deadlines",
     "FitConfig",
     "Reporter",
     "Run",

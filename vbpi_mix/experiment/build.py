@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from vbpi_mix.branch import check_flow
@@ -49,13 +50,24 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
     reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
     reporter.message(f"characters: {codes}")
-    for first, later in alignment.duplicates():
-        reporter.warning(f"'{later}' has the same sequence as '{first}'; both are kept")
+    pairs = alignment.duplicates()
+    if pairs:
+        first, later = pairs[0]
+        also = f" (and {len(pairs) - 1} more taxa like it)" if len(pairs) > 1 else ""
+        reporter.warning(f"'{later}' has the same sequence as '{first}'{also}; all are kept")
     return alignment
 
 
 def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
-    """The parts of the alignment by the configuration's file, each with its own model or that of all."""
+    """The parts of the alignment by codon position or by the configuration's file, each with its model."""
+    if config.codon_positions:
+        if alignment.n_sites < 3:
+            raise InputError(f"{config.alignment}: {alignment.n_sites} sites have no three codon positions")
+        every = np.arange(alignment.n_sites)
+        return tuple(
+            RunPart(name=f"pos{i + 1}", model=config.model, patterns=site_patterns(alignment, every[i::3]))
+            for i in range(3)
+        )
     if not config.partitions:
         return ()
     found = []
@@ -103,6 +115,7 @@ def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, 
         [part.patterns for part in parts] if parts else patterns,
         patterns.n_taxa,
         substitution_model=[part.model for part in parts] if parts else config.model,
+        part_names=[part.name for part in parts] or None,
         branch_prior=parse_branch_prior(config.branch_prior, config.branch_prior_rate),
         priors=parse_priors(config.priors),
     )
@@ -219,6 +232,8 @@ def check(config: FitConfig) -> None:
         n_hidden=config.flow_hidden,
         per_component=config.flow_per_component,
     )
+    if config.codon_positions and config.partitions:
+        raise ConfigError("give either --codon-positions or --partitions: each divides the sites")
     if config.bootstrap_replicates < 1:
         raise ConfigError(f"bootstrap_replicates must be at least 1, not {config.bootstrap_replicates}")
     if not config.branch_prior_rate > 0:

@@ -37,11 +37,12 @@ class CandidateSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class VeryFastTreeBootstrap:
-    """See `support.veryfasttree_bootstrap`; `keep` is the file of finished replicates."""
+    """See `support.veryfasttree_bootstrap`; `keep` is the file of finished replicates, `until` ends it early."""
 
     n_replicates: int
     seed: int
     keep: Path | None = None
+    until: float | None = None
 
     def check(self) -> None:
         find_veryfasttree()
@@ -54,10 +55,12 @@ class VeryFastTreeBootstrap:
             n_threads=get_threads(),
             progress=stage(reporter, "candidate trees"),
             keep=self.keep,
+            until=self.until,
         )
-        reporter.message(
-            f"{sample.n_trees:,} distinct candidate topologies from {self.n_replicates:,} bootstrap replicates"
-        )
+        done = round(float(sample.weights.sum())) - 1
+        if done < self.n_replicates:
+            reporter.warning(f"time is up for candidates: {done} of {self.n_replicates:,} bootstrap replicates")
+        reporter.message(f"{sample.n_trees:,} distinct candidate topologies from {done:,} bootstrap replicates")
         return sample
 
 
@@ -124,12 +127,13 @@ class PreviousRun:
         return on_taxa(sample, alignment.taxa, str(self.path))
 
 
-def make_sources(config: FitConfig, *, keep: Path | None = None) -> list[CandidateSource]:
+def make_sources(config: FitConfig, *, keep: Path | None = None, until: float | None = None) -> list[CandidateSource]:
     """The sources that a configuration names.
 
     Arguments:
         config: `trees` (files, and folders of runs) or else `bootstrap`.
         keep: file for the replicates of a bootstrap that can be resumed.
+        until: `time.perf_counter()` at which a bootstrap ends early.
 
     Raises:
         InputError: a burn-in is asked of a run's draws, which have no order.
@@ -138,7 +142,7 @@ def make_sources(config: FitConfig, *, keep: Path | None = None) -> list[Candida
         replicates = config.bootstrap_replicates
         if config.bootstrap == "iqtree":
             return [IQTreeBootstrap(n_replicates=replicates, seed=config.seed)]
-        return [VeryFastTreeBootstrap(n_replicates=replicates, seed=config.seed, keep=keep)]
+        return [VeryFastTreeBootstrap(n_replicates=replicates, seed=config.seed, keep=keep, until=until)]
     paths = [Path(p) for p in config.trees]
     files, runs = tuple(p for p in paths if not p.is_dir()), [p for p in paths if p.is_dir()]
     if runs and config.burn_in > 0:
@@ -148,12 +152,16 @@ def make_sources(config: FitConfig, *, keep: Path | None = None) -> list[Candida
 
 
 def load_candidates(
-    config: FitConfig, alignment: Alignment, reporter: Reporter, *, keep: Path | None = None
+    config: FitConfig,
+    alignment: Alignment,
+    reporter: Reporter,
+    *,
+    keep: Path | None = None,
+    until: float | None = None,
 ) -> TreeSample:
     """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`."""
-    return merge(
-        [source.collect(alignment, reporter) for source in make_sources(_enough(config, alignment), keep=keep)]
-    )
+    sources = make_sources(_enough(config, alignment), keep=keep, until=until)
+    return merge([source.collect(alignment, reporter) for source in sources])
 
 
 def _enough(config: FitConfig, alignment: Alignment) -> FitConfig:

@@ -18,6 +18,7 @@ from vbpi_mix.phylo import Alignment, TopologyBatch, TreeSample, site_patterns
 
 _FLAT = 1000.0  # effective topologies from which a list of them is the wrong start, for 30 taxa
 _PROBE_ROUNDS = 60
+_PER_SECOND = 15.0  # squared taxa: a list of topologies takes at least about so long
 _ALWAYS_LISTED = 20  # fewer taxa are not worth a probe, ...
 _FEW_DISTINCT = 0.5  # ... if so small a share of the candidates is distinct ...
 _MANY_EQUAL = 4  # ... and so few sequences are equal
@@ -41,6 +42,11 @@ class Probe:
 def flat_from(n_taxa: int) -> float:
     """Effective topologies from which a sample is the better start; the list of many taxa takes long."""
     return min(_FLAT, _FLAT * (30.0 / n_taxa) ** 8)
+
+
+def _hurried(n_taxa: int, until: float | None) -> bool:
+    """Whether the time left is too short to list topologies of so many taxa."""
+    return until is not None and n_taxa >= _ALWAYS_LISTED and until - time.perf_counter() < n_taxa**2 / _PER_SECOND
 
 
 def chain_seed(seed: int, purpose: int) -> np.random.SeedSequence:
@@ -91,14 +97,17 @@ def sample_start(
     """
     if config.start == "list" or alignment.n_taxa < 4:
         return None
+    hurried = _hurried(alignment.n_taxa, until)
     few = alignment.n_taxa < _ALWAYS_LISTED and candidates.n_trees <= _FEW_DISTINCT * candidates.weights.sum()
-    if config.start == "auto" and few and len(alignment.duplicates()) < _MANY_EQUAL:
+    if config.start == "auto" and not hurried and few and len(alignment.duplicates()) < _MANY_EQUAL:
         return None
     model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
     settings = SamplerSettings()
+    if config.start == "auto" and hurried:
+        reporter.message("little time for so many taxa: the fit starts from a sample of chains and not from a list")
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     chains = begin_chains(model, candidates.topologies, config.seed, settings)
-    if config.start == "auto":
+    if config.start == "auto" and not hurried:
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
             chains.run(_TOLD_EVERY)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")

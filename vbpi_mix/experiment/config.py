@@ -41,6 +41,7 @@ class FitConfig:
         bootstrap_replicates: Number of bootstrap replicates.
         keep_candidates: Whether the default recipe keeps candidates of negligible weight in the support.
         model: Substitution model; parameters without a value in it are inferred.
+        codon_positions: Whether the three codon positions are parts, each with a model.
         partitions: File that divides the sites into parts, each with a model; empty for one part.
         priors: Priors of the model's parameters, as in `model.parse_priors`; MrBayes's where none is given.
         branch_prior: Prior of branch lengths: "exponential", or another, see `model.parse_branch_prior`.
@@ -76,7 +77,8 @@ class FitConfig:
     bootstrap: Bootstrap = "veryfasttree"
     bootstrap_replicates: int = 60
     keep_candidates: bool = False
-    model: str = "JC69"
+    model: str = "GTR+G4"
+    codon_positions: bool = False
     partitions: str = ""
     priors: tuple[str, ...] = ()
     branch_prior: str = "exponential"

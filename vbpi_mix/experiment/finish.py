@@ -27,6 +27,12 @@ from vbpi_mix.seeding import torch_generator
 from vbpi_mix.threads import torch_threads
 
 _N_GROUPS = 4
+
+
+class _OutOfTimeError(Exception):
+    """No time for another temperature."""
+
+
 _REFERENCE_DRAWS = 2_000
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _JUDGED_BY = (2, 500)  # repeats and draws of each component
@@ -96,7 +102,11 @@ def anneal_run(
     reference = TreeReference(drawn, np.ones(len(drawn)))
     typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
     scaling.learn(drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64)))
-    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, run.config.seed, reporter)
+    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, run.config.seed, reporter, until)
+    if len(groups) < 2:
+        what = "importance weights" if past is None else "the chains from candidate topologies alone"
+        reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
+        return run if past is None else replace(run, annealed=past)
     result = _go_on(run, walker, groups, past, rounds, reporter, until)
     result.save(run.folder.annealed)
     return replace(run, annealed=result)
@@ -141,32 +151,46 @@ def _anneal_groups(
     n_groups: int,
     seed: int,
     reporter: Reporter,
+    until: float | None,
 ) -> list[Annealed]:
-    """Groups with the temperatures that a first one, left out, has chosen."""
+    """Groups with the temperatures that a first one, left out, has chosen; fewer where time is up."""
     seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
 
     def tell(done: int) -> Callable[[float], None]:
-        return lambda beta: reporter.progress(
-            "annealing", done * 100 + round(100 * beta), (n_groups + 1) * 100, f"inverse temperature {beta:.3f}"
-        )
+        def report(beta: float) -> None:
+            reporter.progress(
+                "annealing", done * 100 + round(100 * beta), (n_groups + 1) * 100, f"inverse temperature {beta:.3f}"
+            )
+            if until is not None and time.perf_counter() > until:
+                raise _OutOfTimeError
 
-    pilot = anneal(walker, reference, typical, seed=seeds[0], settings=settings, scaling=scaling, report=tell(0))
-    groups = [
-        anneal(
-            walker,
-            reference,
-            typical,
-            seed=s,
-            settings=settings,
-            scaling=scaling,
-            betas=pilot.betas,
-            report=tell(i + 1),
-        )
-        for i, s in enumerate(seeds[1:])
-    ]
+        return report
+
+    groups: list[Annealed] = []
+    betas: tuple[float, ...] | None = None
+    try:
+        for done, seed_of_group in enumerate(seeds):
+            found = anneal(
+                walker,
+                reference,
+                typical,
+                seed=seed_of_group,
+                settings=settings,
+                scaling=scaling,
+                betas=betas,
+                report=tell(done),
+            )
+            if betas is None:
+                betas = found.betas
+            else:
+                groups.append(found)
+    except _OutOfTimeError:
+        if len(groups) < 2:
+            return []
+        reporter.warning(f"time is up: {len(groups)} of {n_groups} groups were annealed")
     left = np.mean([g.n_ancestors for g in groups]) / settings.n_particles
     reporter.message(
-        f"{n_groups} groups of {settings.n_particles} particles annealed in {len(pilot.betas)} temperatures; "
+        f"{len(groups)} groups of {settings.n_particles} particles annealed in {len(groups[0].betas)} temperatures; "
         f"{left:.0%} of the first ancestors are left"
     )
     return groups

@@ -22,9 +22,10 @@ from vbpi_mix.experiment.build import (
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config, recorded
+from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
-from vbpi_mix.experiment.inputs import RunInputs, load_inputs
+from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
@@ -75,6 +76,7 @@ def fit_folder(
     resume: bool = False,
     iterations: int | None = None,
     max_seconds: float | None = None,
+    deadlines: Deadlines | None = None,
     reporter: Reporter | None = None,
 ) -> tuple[Run, FitResult]:
     """Train a mixture in a run folder, or go on with one; one process at a time, see `lock.hold`.
@@ -91,6 +93,7 @@ def fit_folder(
         resume: go on with the run in the folder.
         iterations: with `resume`, train to this number of steps in place of the run's own.
         max_seconds: training time allowed to this call.
+        deadlines: when each stage must have ended; it ends early then, with what it has.
         reporter: told about progress.
 
     Raises:
@@ -106,6 +109,7 @@ def fit_folder(
             resume=resume,
             iterations=iterations,
             max_seconds=max_seconds,
+            deadlines=deadlines or Deadlines.from_now(None),
             reporter=reporter or Silent(),
         )
 
@@ -119,6 +123,7 @@ def _fit_folder(
     resume: bool,
     iterations: int | None,
     max_seconds: float | None,
+    deadlines: Deadlines,
     reporter: Reporter,
 ) -> tuple[Run, FitResult]:
     """`fit_folder`; the lock of the folder is taken as soon as there is one."""
@@ -155,8 +160,11 @@ def _fit_folder(
                 config,
                 alignment,
                 reporter,
-                candidates=lambda: _candidates(config, alignment, folder, locks, reporter),
+                candidates=lambda: _candidates(
+                    config, alignment, folder, locks, reporter, deadlines.until("candidates")
+                ),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
+                until=deadlines.until("start"),
             )
         else:
             check_start(start, config, alignment)
@@ -176,10 +184,27 @@ def _fit_folder(
         seconds = {**start.seconds, "start": time.perf_counter() - begun}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
-    result = _train(problem, config, reporter, inputs, folder=folder, resume=resume, max_seconds=max_seconds)
+        write_equal_sequences(folder.path / "equal_sequences.tsv", alignment)
+    before = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"] if resume else 0
+    seconds_left = [x for x in (max_seconds, deadlines.left("training")) if x is not None]
+    result = _train(
+        problem,
+        config,
+        reporter,
+        inputs,
+        folder=folder,
+        resume=resume,
+        max_seconds=min(seconds_left, default=None),
+    )
+    if result.iteration > before:
+        folder.annealed.unlink(missing_ok=True)  # of the mixture as it was
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)
-    if result.ending not in ("signal", "time"):
-        run = finish_run(run, reporter)
+    if result.ending == "time" and max_seconds is None:
+        reporter.warning(
+            f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
+        )
+    if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
+        run = finish_run(run, reporter, until=deadlines.until("annealing"))
     return run, result
 
 
@@ -206,7 +231,12 @@ def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFol
 
 
 def _candidates(
-    config: FitConfig, alignment: Alignment, folder: RunFolder, locks: ExitStack, reporter: Reporter
+    config: FitConfig,
+    alignment: Alignment,
+    folder: RunFolder,
+    locks: ExitStack,
+    reporter: Reporter,
+    until: float | None,
 ) -> TreeSample:
     """Candidate topologies, and the folder with its configuration.
 
@@ -221,7 +251,7 @@ def _candidates(
     made, began = not folder.path.exists(), not folder.config.exists()
     _make_folder(folder, config, locks)
     try:
-        return load_candidates(config, alignment, reporter, keep=folder.bootstrap)
+        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until)
     except VBPIError:
         if began:
             folder.config.unlink(missing_ok=True)

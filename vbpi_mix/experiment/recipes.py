@@ -9,6 +9,7 @@ from vbpi_mix.experiment.config import FitConfig, config_from
 RECIPES: dict[str, dict[str, Any]] = {
     # Exactly the published training: uniform tables, tempering over a quarter of the way, Adam 0.001 x 0.75 per 20k
     "paper": {
+        "model": "JC69",
         "iterations": 400_000,
         "start": "list",
         "finish": "importance",

@@ -1,6 +1,7 @@
 """A run: a trained mixture with its configuration, in memory or in a folder."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,6 +56,15 @@ class Run:
     learned: LearnedWeights | None = None
     annealed: AnnealedPosterior | None = None
 
+    def __repr__(self) -> str:
+        n, parts = self.problem.n_components, self.inputs.parts
+        model = f"models of {len(parts)} parts" if parts else f"model {self.config.model}"
+        where = "in memory" if self.folder is None else f"in {self.folder.path}"
+        return (
+            f"Run of {Path(self.config.alignment).name}: {len(self.inputs.taxa)} taxa, {model}, {n} "
+            f"component{'s' if n > 1 else ''}, {self.iteration:,} iterations, {where}"
+        )
+
     @classmethod
     def load(cls, path: Path | str) -> "Run":
         """Open the folder of a run, finished or not.
@@ -86,9 +96,12 @@ class Run:
         return run if weights is None else run.with_weights(LearnedWeights.from_dict(weights))
 
     def with_weights(self, learned: LearnedWeights) -> "Run":
-        """The run with component weights found after training, which its mixture gets if they are kept."""
-        self.problem.mixture.set_component_weights(learned.weights if learned.kept else None)
-        return replace(self, learned=learned)
+        """A run with component weights found after training, which its mixture gets if they are kept; a copy."""
+        old = self.problem
+        mixture = deepcopy(old.mixture, {id(old.mixture.support): old.mixture.support})
+        mixture.set_component_weights(learned.weights if learned.kept else None)
+        problem = PhyloProblem(old.model, mixture, gradient=old.gradient)
+        return replace(self, problem=problem, learned=learned)
 
     def weighted_draws(
         self,
@@ -110,10 +123,12 @@ class Run:
         n_repeats: int = 100,
         seed: int | None = None,
         reporter: Reporter | None = None,
+        until: float | None = None,
     ) -> WeightedSample:
         """R * A * K trees with importance weights, and their summaries; see `draw_posterior`.
 
-        Where the run finished by annealing: its equally weighted trees, whatever R and K are.
+        Where the run finished by annealing: its equally weighted trees, whatever R and K are. Drawing ends early, after
+        two repeats at least, at `until` (`time.perf_counter()`).
         """
         if self.annealed is not None:
             return self._annealed_sample(self.annealed, seed, reporter)
@@ -124,6 +139,7 @@ class Run:
             n_repeats=n_repeats,
             generator=torch_generator(self.config.seed if seed is None else seed, stream=EVALUATE_STREAM),
             on_progress=stage(reporter or Silent(), "evaluation"),
+            until=until,
         )
 
     def _annealed_sample(

@@ -69,6 +69,8 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
         names = ("model", "branch_prior_rate", "keep_candidates", "start")
         settings |= {name: getattr(config, name) for name in names}
         settings["growth"] = asdict(GrowthSettings())
+        if config.codon_positions:
+            settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
         for name in ("branch_prior", "priors"):
@@ -97,7 +99,7 @@ def make_start(
         reporter: told about progress.
         candidates: gives the candidates in place of `experiment.candidates.load_candidates`.
         keep: called with the sample of the chains, if there is one.
-        until: `time.perf_counter()` at which chains end.
+        until: `time.perf_counter()` at which chains, or the search for topologies, end.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
     found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
@@ -113,7 +115,7 @@ def make_start(
             account=_chain_account(sample),
             made=made,
         )
-    growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter)
+    growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter, until=until)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
@@ -183,7 +185,14 @@ def _file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSample, reporter: Reporter) -> Growth:
+def grow_candidates(
+    config: FitConfig,
+    alignment: Alignment,
+    candidates: TreeSample,
+    reporter: Reporter,
+    *,
+    until: float | None = None,
+) -> Growth:
     """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
 
     Parameters of the model are at their optimum meanwhile, the same for all topologies.
@@ -200,6 +209,8 @@ def grow_candidates(config: FitConfig, alignment: Alignment, candidates: TreeSam
         candidates,
         generator=torch_generator(config.seed, stream=GROWTH_STREAM),
         report=reporter.message,
+        progress=lambda done, total, words: reporter.progress("topologies", done, total, words),
+        until=until,
     )
     if config.keep_candidates:
         growth = replace(growth, weighted=with_candidates(fixed, growth.weighted, candidates))
@@ -240,6 +251,7 @@ def growth_account(growth: Growth) -> dict[str, float | int]:
         "n_topologies": growth.weighted.sample.n_trees,
         "n_weighed": growth.n_weighed,
         "n_evaluations": growth.n_evaluations,
+        "complete": int(growth.complete),
     }
     return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 

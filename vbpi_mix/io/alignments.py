@@ -9,6 +9,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.alignment_checks import check_number, check_rows, tell, unknown_sign
+from vbpi_mix.io.datasets import catalogue, where
 from vbpi_mix.io.files import atomic_write, read_text
 from vbpi_mix.io.nexus_matrix import parse_nexus_matrix
 from vbpi_mix.io.nexus_text import is_nexus
@@ -36,7 +37,7 @@ def read_alignment(path: Path | str) -> Alignment:
     taxa without data, and names that many programs cannot tell apart.
 
     Arguments:
-        path: the file.
+        path: the file, or the name of a data set.
 
     Returns:
         N >= 4 rows; `symbol_counts` counts the characters as written, in upper case.
@@ -45,6 +46,8 @@ def read_alignment(path: Path | str) -> Alignment:
         InputError: rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, protein data,
             characters that are no code (with taxon and column, from 1), an unknown format.
     """
+    if not Path(path).exists() and str(path) in catalogue():
+        path = where(str(path))
     source = str(path)
     text = read_text(path)
     start = text.lstrip()

@@ -1,5 +1,6 @@
 """Substitution models whose parameters are random: unconstrained coordinates, their prior, their models."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from vbpi_mix.model.site_rates import SiteRates, with_invariant_rate, with_invar
 from vbpi_mix.model.substitution import ReversibleModel
 from vbpi_mix.phylo import SitePatterns
 
+_UNFIT = re.compile(r"[\s(){}]+")  # in the name of a part behind a parameter's
 _LARGEST_PROPORTION = 1 - 1e-12  # of invariant sites
 _EXCHANGED = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
 
@@ -222,29 +224,35 @@ class ParameterSpace:
         families: of the parts; None for a part whose model is fixed.
         n_sites: sites of the parts.
         priors: of the multipliers.
+        part_names: of the parts; their numbers from 1 if not given.
 
     Attributes:
-        names: of the parameters reported; with several parts the number of the part follows, as in `alpha{2}`.
+        names: of the parameters reported; with several parts the name of the part follows, as in `alpha{pos2}`.
         n_coordinates: d; 0 if nothing is inferred.
     """
 
     def __init__(
-        self, families: Sequence[ModelFamily | None], n_sites: Sequence[float], priors: ParameterPriors
+        self,
+        families: Sequence[ModelFamily | None],
+        n_sites: Sequence[float],
+        priors: ParameterPriors,
+        part_names: Sequence[str] | None = None,
     ) -> None:
         self.priors = priors
         self.families = tuple(families)
         self._slices: list[slice] = []
         names: list[str] = []
         end = 0
-        for number, family in enumerate(self.families, start=1):
+        labels = [_UNFIT.sub("_", label) for label in part_names or map(str, range(1, len(self.families) + 1))]
+        for label, family in zip(labels, self.families, strict=True):
             n = 0 if family is None else family.n_coordinates
             self._slices.append(slice(end, end + n))
             end += n
-            suffix = f"{{{number}}}" if len(self.families) > 1 else ""
+            suffix = f"{{{label}}}" if len(self.families) > 1 else ""
             names += [] if family is None else [name + suffix for name in family.names]
         self._multipliers = slice(end, end + len(self.families) - 1)
         if len(self.families) > 1:
-            names += [f"m{{{number}}}" for number in range(1, len(self.families) + 1)]
+            names += [f"m{{{label}}}" for label in labels]
             priors.multipliers.check(len(self.families), "rate multipliers")
         self.names = tuple(names)
         self.n_coordinates = self._multipliers.stop

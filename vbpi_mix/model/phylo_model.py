@@ -30,6 +30,7 @@ class PhyloModel:
         n_taxa: N.
         substitution_model: a model string, see `model_string.parse_model`, or a model; or one for each part. What a
             string gives no values for is inferred, see `parameters.ModelFamily`.
+        part_names: of the parts of the alignment, for the names of their parameters; numbers from 1 if not given.
         branch_prior_rate: rate of the exponential prior on each branch length.
         branch_prior: another prior of the branch lengths in its place.
         priors: of the parameters; MrBayes's if not given.
@@ -51,6 +52,7 @@ class PhyloModel:
         n_taxa: int,
         *,
         substitution_model: str | SubstitutionModel | Sequence[str | SubstitutionModel] = "JC69",
+        part_names: Sequence[str] | None = None,
         branch_prior_rate: float = 10.0,
         branch_prior: BranchPrior | None = None,
         priors: ParameterPriors | None = None,
@@ -68,7 +70,9 @@ class PhyloModel:
         self.parts: tuple[Part, ...] = tuple(
             _part(p, model, self.priors, backend, dtype) for p, model in zip(every, models, strict=True)
         )
-        self.parameters = ParameterSpace([p.family for p in self.parts], [p.n_sites for p in every], self.priors)
+        self.parameters = ParameterSpace(
+            [p.family for p in self.parts], [p.n_sites for p in every], self.priors, part_names
+        )
 
     @property
     def patterns(self) -> SitePatterns:

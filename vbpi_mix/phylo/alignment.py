@@ -37,6 +37,10 @@ class Alignment:
     source: str = "alignment"
     excluded: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        first = ", ".join(self.taxa[:3])
+        return f"Alignment: {self.n_taxa} taxa ({first}, ...), {self.n_sites:,} sites, from {self.source}"
+
     @property
     def n_taxa(self) -> int:
         return len(self.taxa)

@@ -35,6 +35,10 @@ class PosteriorDraws:
     parameters: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     parameter_names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        parameters = f", {len(self.parameter_names)} parameters" if self.parameter_names else ""
+        return f"PosteriorDraws: {self.topologies.n_trees:,} trees of {len(self.taxa)} taxa{parameters}"
+
     def __post_init__(self) -> None:
         n_trees, n_taxa = self.topologies.n_trees, len(self.taxa)
         if not self.parameter_names and not np.size(self.parameters):

@@ -26,6 +26,7 @@ def draw_posterior(
     n_repeats: int,
     generator: torch.Generator,
     on_progress: OnProgress | None = None,
+    until: float | None = None,
 ) -> WeightedSample:
     """Draw R * A * K weighted trees.
 
@@ -39,6 +40,7 @@ def draw_posterior(
         n_repeats: R.
         generator: source of the draws.
         on_progress: called with (repeats done, R), or with twice that.
+        until: `time.perf_counter()` at which to end early.
     """
     gathered = _Gathered(problem)
     component_weights = problem.mixture.component_weights
@@ -51,6 +53,7 @@ def draw_posterior(
             generator=generator,
             use=partial(gathered.add, log_strata=problem.mixture.log_strata) if equal else None,
             on_progress=on_progress if equal else half(on_progress, 0),
+            until=until,
         )
     if equal:
         return WeightedSample(draws=gathered.draws(taxa), log_weights=by_repeat)
@@ -58,7 +61,7 @@ def draw_posterior(
         problem,
         taxa,
         n_particles=n_particles,
-        n_repeats=n_repeats,
+        n_repeats=len(by_repeat),
         generator=generator,
         on_progress=half(on_progress, 1),
     )

@@ -167,7 +167,9 @@ def frequency_error(frequency: np.ndarray, squared_mass: np.ndarray, total: floa
     """The module's standard error, from the sum of squared weights of the trees that have the item, and of all."""
     without = total - squared_mass
     without[without < 1e-12 * total] = 0.0  # all trees have it: what is left is rounding
-    return np.sqrt(squared_mass * (1 - frequency) ** 2 + without * frequency**2)
+    lacking = 1.0 - frequency
+    lacking[np.abs(lacking) < 1e-12] = 0.0  # likewise
+    return np.sqrt(squared_mass * lacking**2 + without * frequency**2)
 
 
 def _deviation(mean_square: np.ndarray, mean: np.ndarray) -> np.ndarray:

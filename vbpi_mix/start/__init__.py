@@ -1,7 +1,8 @@
 """From candidate topologies to the start of a fit: optimised lengths, Laplace weights, fitted tables and features."""
 
 from vbpi_mix.start.features import fitted_features
-from vbpi_mix.start.growth import Growth, GrowthSettings, Round, grow_topologies
+from vbpi_mix.start.growth import Growth, Round, grow_topologies
+from vbpi_mix.start.growth_settings import GrowthSettings
 from vbpi_mix.start.initialise import start_fitted, start_published
 from vbpi_mix.start.laplace import LaplaceWeights, laplace_weights
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths

@@ -60,6 +60,7 @@ def explore(
     kept, starts, owners = [], [], []
     n_screened = 0
     for i, parent in enumerate(draws.tolist()):
+        pool.clock.tick()
         around = neighbours(pool.topologies[[parent]], radius)
         around = around[~represented(support, around)]
         if not around.n_trees:

@@ -24,77 +24,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
 from vbpi_mix.start.climb import climb, neighbours
+from vbpi_mix.start.clock import Clock, OutOfTimeError
 from vbpi_mix.start.explore import explore
+from vbpi_mix.start.growth_settings import GrowthSettings
 from vbpi_mix.start.pool import TopologyPool
 from vbpi_mix.start.proposal import Inclusion, fit_proposal, log_inclusion
 from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
 from vbpi_mix.support import build_support
 
 Report = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
 _INTEGRATED_WITHIN = 8.0  # nats; topologies further below get an approximate correction
 _MOST_FITTED = 20_000  # topologies that a proposal is fitted to
+_FEWEST = 16  # candidates that are weighed however little time there is
 _SEARCHED_AT_ONCE = 100  # draws, between looks at what was found
-
-
-@dataclass(frozen=True, kw_only=True)
-class GrowthSettings:
-    """How far to look.
-
-    Arguments:
-        n_climbs: best candidates from which nearest-neighbour interchanges climb to an optimum.
-        n_wide_climbs: best optima from which climbs regraft clades as well.
-        radius: how far, in nodes, see `phylo.spr_neighbours`.
-        covered: neighbourhoods of the heaviest topologies are weighed until these hold so much of the weight ...
-        max_neighbourhoods: ... or so many were weighed, half of them before the first round.
-        n_components: networks of a proposal.
-        n_draws: topologies drawn in a round.
-        max_rounds: at most so many rounds.
-        n_explored: draws whose surroundings are searched before the first round, and between rounds, ...
-        explored_radius: how far clades are regrafted there.
-        explored_within: nats below a draw that its neighbours must reach to enter.
-        unsupported: ... until the last hundred found less than this share of the posterior, see
-            `explore.Found.share`; rounds go on until then.
-        missing: rounds end when the estimate of the missing mass is below, ...
-        standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
-            flat posterior is a weighted sample then, not a list.
-        pseudo_count: of the proposals' tables, see `sbn.em`.
-        negligible: topologies with a smaller share of the weight are left out of the result.
-
-    Raises:
-        ConfigError: a number out of range.
-    """
-
-    n_climbs: int = 40
-    n_wide_climbs: int = 10
-    radius: int = 3
-    covered: float = 0.98
-    max_neighbourhoods: int = 600
-    n_explored: int = 400
-    explored_radius: int = 5
-    explored_within: float = 8.0
-    unsupported: float = 0.001
-    n_components: int = 2
-    n_draws: int = 20_000
-    max_rounds: int = 10
-    missing: float = 0.01
-    standard_error: float = 0.005
-    pseudo_count: float = 1e-4
-    negligible: float = 1e-10
-
-    def __post_init__(self) -> None:
-        whole = (self.n_climbs, self.n_wide_climbs, self.max_neighbourhoods, self.max_rounds, self.n_explored)
-        if min(whole) < 0 or min(self.radius, self.explored_radius, self.n_components, self.n_draws) < 1:
-            raise ConfigError(f"growth: a count is out of range in {self}")
-        if not (
-            0 <= self.covered <= 1
-            and min(self.missing, self.standard_error, self.pseudo_count, self.unsupported, self.explored_within) > 0
-            and 0 <= self.negligible < 1
-        ):
-            raise ConfigError(f"growth: a share is out of range in {self}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +77,7 @@ class Growth:
         log_evidence: of the model, branch lengths by Laplace's method, the uniform topology prior included.
         n_weighed: topologies that were optimised, kept or not.
         n_evaluations: of likelihood and gradient.
+        complete: whether the search ended by its own rules, not because time was up.
     """
 
     weighted: WeightedTopologies
@@ -140,6 +87,7 @@ class Growth:
     log_evidence: float
     n_weighed: int
     n_evaluations: int
+    complete: bool = True
 
     @property
     def missing(self) -> float:
@@ -159,6 +107,8 @@ def grow_topologies(
     generator: torch.Generator,
     settings: GrowthSettings | None = None,
     report: Report | None = None,
+    progress: Progress | None = None,
+    until: float | None = None,
 ) -> Growth:
     """Weigh candidates, look around the good ones, and draw until little is missing; see the module's text.
 
@@ -168,8 +118,19 @@ def grow_topologies(
         generator: for the draws.
         settings: how far to look.
         report: told in words what was found.
+        progress: called with (steps done, their largest number, words) while it goes.
+        until: `time.perf_counter()` at which to end with what there is.
     """
-    state = _Growing(model, settings or GrowthSettings(), report or (lambda _: None))
+    settings = settings or GrowthSettings()
+    state = _Growing(model, settings, report or (lambda _: None), progress, until)
+    try:
+        _search(state, candidates, generator)
+    except OutOfTimeError:
+        state.give_up(candidates.topologies)
+    return state.result(candidates.taxa)
+
+
+def _search(state: "_Growing", candidates: TreeSample, generator: torch.Generator) -> None:
     state.begin(candidates.topologies)
     state.look_around(state.settings.max_neighbourhoods // 2)
     state.explore(generator)
@@ -180,12 +141,21 @@ def grow_topologies(
         if number + 1 < state.settings.max_rounds:
             state.look_around(state.settings.max_neighbourhoods // (2 * state.settings.max_rounds))
             state.explore(generator)
-    return state.result(candidates.taxa)
 
 
 class _Growing:
-    def __init__(self, model: PhyloModel, settings: GrowthSettings, report: Report) -> None:
-        self.pool = TopologyPool(model)
+    def __init__(
+        self,
+        model: PhyloModel,
+        settings: GrowthSettings,
+        report: Report,
+        progress: Progress | None = None,
+        until: float | None = None,
+    ) -> None:
+        self.pool = TopologyPool(model, Clock(until, self._alive))
+        self._progress = progress
+        self._step, self._words = 0, "candidates"
+        self._complete = True
         self.settings = settings
         self.report = report
         self.certain = np.empty(0, dtype=bool)
@@ -196,12 +166,33 @@ class _Growing:
         self._hints = np.empty(0)  # shares that searches found at topologies
         self._unsupported = float("nan")  # before any search
 
+    def _alive(self) -> None:
+        if self._progress is not None:
+            n_steps = 4 + 3 * self.settings.max_rounds
+            self._progress(min(self._step, n_steps), n_steps, f"{self._words}: {len(self.pool):,} topologies weighed")
+
+    def _next(self, words: str) -> None:
+        self._step, self._words = self._step + 1, words
+        self._alive()
+
+    def give_up(self, topologies: TopologyBatch) -> None:
+        """Make a whole of what has been found when the time is up."""
+        pool = self.pool
+        self._complete = False
+        if not len(pool):  # not even the candidates
+            pool.clock = Clock()
+            pool.add(topologies[:_FEWEST])
+            pool.clock = Clock(0.0)
+        self._enter_for_certain(np.arange(len(self.certain), len(pool)))
+        self.report(f"time is up: the search for topologies ends with {len(pool):,}, before it was done")
+
     def begin(self, topologies: TopologyBatch) -> None:
         settings, pool = self.settings, self.pool
         positions = pool.add(topologies)
         self.report(f"{len(pool):,} candidates optimised")
         best = positions[np.argsort(-pool.log_density[positions], kind="stable")]
         if settings.n_climbs:
+            self._next("climbs")
             optima = climb(pool, best[: settings.n_climbs])
             if settings.n_wide_climbs and settings.radius > 1:
                 optima = climb(pool, optima[: settings.n_wide_climbs], radius=settings.radius)
@@ -210,6 +201,7 @@ class _Growing:
 
     def look_around(self, at_most: int) -> None:
         """Weigh the neighbours of the heaviest topologies, the heaviest first, until they hold enough."""
+        self._next("neighbours")
         left = at_most
         while left > 0:
             share = np.exp(self.log_share())
@@ -228,6 +220,7 @@ class _Growing:
         settings, pool = self.settings, self.pool
         if not settings.n_explored:
             return
+        self._next("surroundings of draws")
         n_draws = n_screened = n_found = 0
         for first in range(0, settings.n_explored, _SEARCHED_AT_ONCE):
             share = np.exp(self.log_share())
@@ -258,6 +251,7 @@ class _Growing:
 
     def draw(self, generator: torch.Generator) -> None:
         """One round: fit, draw, weigh the new ones, estimate what was missing."""
+        self._next(f"round {len(self.rounds) + 1}")
         settings, pool = self.settings, self.pool
         share = np.maximum(np.exp(self.log_share()), self._hints)
         keep = np.flatnonzero(self._kept(share))
@@ -335,6 +329,7 @@ class _Growing:
             log_evidence=float(evidence) - log_n_topologies(pool.model.n_taxa),
             n_weighed=len(pool),
             n_evaluations=pool.n_evaluations,
+            complete=self._complete,
         )
 
     def _kept(self, share: np.ndarray) -> np.ndarray:

@@ -87,6 +87,7 @@ def optimise_lengths(
     best: float = -np.inf,
     max_iterations: int = 200,
     on_progress: Callable[[int, int], None] | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> OptimisedLengths:
     """Maximise `log_density` for every topology by preconditioned L-BFGS, many topologies in one batch.
 
@@ -105,6 +106,7 @@ def optimise_lengths(
         best: log density of a topology that is known already, for `give_up`.
         max_iterations: a bound on the steps.
         on_progress: called with (topologies done, T).
+        tick: called between steps; may raise, see `clock`.
     """
     n_trees, n_edges = topologies.n_trees, topologies.n_edges
     x = np.full((n_trees, n_edges), START) if start is None else start.astype(np.float64, copy=True)
@@ -114,7 +116,7 @@ def optimise_lengths(
     while first < n_trees:
         part = slice(first, min(first + (_FIRST_CHUNK if start is None and first == 0 else _CHUNK), n_trees))
         batch = _Batch(model, topologies[part], x[part])
-        batch.run(tolerance, give_up, best, max_iterations)
+        batch.run(tolerance, give_up, best, max_iterations, tick)
         x[part], value[part], gain[part] = batch.x, batch.value, batch.gain
         n_evaluations += batch.n_evaluations
         best = max(best, float(batch.value.max()))
@@ -142,10 +144,19 @@ class _Batch:
         # an edge of length b behaves much like a Poisson count: of sites, and of the prior's rate, times b
         self.count = model.n_sites + model.branch_prior.mean_rate(x.shape[1])
 
-    def run(self, tolerance: float, give_up: float, best: float, max_iterations: int) -> None:
+    def run(
+        self,
+        tolerance: float,
+        give_up: float,
+        best: float,
+        max_iterations: int,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
         rows = np.arange(len(self.x))
         history: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # steps, changes, curvatures of `rows`
         for iteration in range(max_iterations):
+            if tick is not None:
+                tick()
             gradient = self.gradient[rows]
             direction = _two_loop(gradient, history, self._precondition(rows))
             slope = (direction * gradient).sum(axis=1)

@@ -6,11 +6,13 @@ import numpy as np
 
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.start.clock import Clock
 from vbpi_mix.start.laplace import LaplaceWeights, counted_correction, curvature
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
 from vbpi_mix.start.warm import LengthMemory, length_memory
 
 GIVE_UP = 25.0  # nats below the best, beyond which a topology's weight does not matter
+_HESSIANS_AT_ONCE = 64
 _MOST_REMEMBERED = 4000  # topologies that first guesses of lengths are taken from
 
 
@@ -19,9 +21,11 @@ class TopologyPool:
 
     Arguments:
         model: likelihood and priors.
+        clock: asked between steps.
     """
 
-    def __init__(self, model: PhyloModel) -> None:
+    def __init__(self, model: PhyloModel, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         n = model.n_taxa
         self.model = model
         self.topologies = TopologyBatch(np.empty((0, n - 2, 2), dtype=np.int32))
@@ -56,6 +60,9 @@ class TopologyPool:
             topologies: any, also equal ones and known ones.
             start: (T, E) log lengths to start from; without, what the pool remembers of the splits.
             on_progress: called with (topologies optimised, their number).
+
+        Raises:
+            OutOfTimeError: by the clock; nothing has entered then.
         """
         distinct, position = topologies.unique()
         unknown = self.find(distinct) < 0
@@ -67,7 +74,15 @@ class TopologyPool:
             elif self._memory is not None:
                 start = self._memory.lengths(new)
             best = self.log_density.max(initial=-np.inf)
-            modes = optimise_lengths(self.model, new, start=start, give_up=GIVE_UP, best=best, on_progress=on_progress)
+            modes = optimise_lengths(
+                self.model,
+                new,
+                start=start,
+                give_up=GIVE_UP,
+                best=best,
+                on_progress=on_progress,
+                tick=self.clock.tick,
+            )
             self._append(new, modes)
         return self.find(distinct)[position]
 
@@ -99,11 +114,14 @@ class TopologyPool:
         order = np.argsort(-weight, kind="stable")
         near = order[weight[order] >= weight[order[0]] - within]
         rows = near[np.isnan(self._correction[near])][:at_most]
-        if len(rows):
-            self._correction[rows], self._log_precision[rows] = curvature(
-                self.model, self.topologies[rows], self.log_lengths[rows]
+        for first in range(0, len(rows), _HESSIANS_AT_ONCE):
+            some = rows[first : first + _HESSIANS_AT_ONCE]
+            self._correction[some], self._log_precision[some] = curvature(
+                self.model, self.topologies[some], self.log_lengths[some]
             )
-            self.n_evaluations += len(rows) * (self.log_lengths.shape[1] + 1)
+            self.n_evaluations += len(some) * (self.log_lengths.shape[1] + 1)
+            if self.clock.late:  # the best have theirs; the others are approximated
+                break
 
     def log_weight(self) -> np.ndarray:
         """(T,) approximate log p(data | topology), see `laplace_weights`."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,7 @@ def veryfasttree_bootstrap(
     n_threads: int = 1,
     progress: Progress | None = None,
     keep: Path | None = None,
+    until: float | None = None,
 ) -> TreeSample:
     """Trees that VeryFastTree finds for the alignment and for bootstrap resamples of its columns.
 
@@ -46,9 +48,10 @@ def veryfasttree_bootstrap(
         progress: called with (trees done, trees in all) from the calling thread.
         keep: a file that replicates are added to as they finish. Those found in it are not made again, so an
             interrupted bootstrap goes on where it stopped, and gives what it would have given.
+        until: `time.perf_counter()` at which no further replicates are begun; the result depends on time then.
 
     Returns:
-        The distinct topologies, weighted by how often they were found; n_replicates + 1 in all.
+        The distinct topologies, weighted by how often they were found; n_replicates + 1 in all, unless time was up.
 
     Raises:
         ConfigError: a number out of range, or `keep` belongs to another bootstrap.
@@ -90,13 +93,15 @@ def veryfasttree_bootstrap(
                 kept.append(replicate, trees[replicate])
             if progress is not None:
                 progress(len(trees), n_trees)
+            if until is not None and time.perf_counter() > until:
+                break
     except BaseException:  # an error or an interrupt must not wait for the replicates
         pool.shutdown(wait=False, cancel_futures=True)
         stop_programs()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-    return collect(alignment.taxa, stack([trees[replicate] for replicate in range(n_trees)]))
+    return collect(alignment.taxa, stack([trees[replicate] for replicate in sorted(trees)]))
 
 
 def find_veryfasttree() -> str:

@@ -1,4 +1,4 @@
-"""Turn SIGINT and SIGTERM into a request that the loop answers after the current step."""
+"""Turn SIGINT, SIGTERM and SIGHUP into a request that the loop answers after the current step."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from types import FrameType, TracebackType
 
 
 class StopRequest:
-    """While entered, the first SIGINT or SIGTERM is remembered in `signal_number`; a second one acts at once.
+    """While entered, the first SIGINT, SIGTERM or SIGHUP is remembered in `signal_number`; a second one acts at once.
 
     Outside the main thread Python allows no signal handlers: the object then never asks to stop.
     """
@@ -17,7 +17,9 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+                if number in self._previous or signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
+                    continue
                 self._previous[number] = signal.signal(number, self._remember)
         return self
 

@@ -60,7 +60,14 @@ def run(tmp_path_factory):
     hostile.write_text(fasta)
     trees.write_text(newick)
     config = make_config(
-        alignment=str(hostile), trees=(str(trees),), components=2, sampled=1, iterations=1000, particles=4, seed=3
+        alignment=str(hostile),
+        trees=(str(trees),),
+        model="JC69",
+        components=2,
+        sampled=1,
+        iterations=1000,
+        particles=4,
+        seed=3,
     )
     return fit_folder(config, folder / "run")[0]
 

@@ -1,5 +1,7 @@
+import numpy as np
+
 from tests.posterior.examples import PRIMATES, made_up_draws
-from vbpi_mix.posterior.consensus import consensus_tree
+from vbpi_mix.posterior.consensus import ConsensusTree, consensus_tree
 from vbpi_mix.posterior.drawing.tree_text import draw_consensus
 from vbpi_mix.posterior.summaries import summarise_splits
 
@@ -23,3 +25,15 @@ def test_a_small_tree_to_the_letter():
     assert text.splitlines()[0] == "   /-a b"
     assert text.count("-1.00") == 1
     assert {line.split("-")[-1] for line in text.splitlines() if line[-1] not in "|-"} >= {"a b", "it's", "c;d", "(e)"}
+
+
+def test_supports_of_a_polytomy_do_not_run_together():
+    parents = np.array([11, 10, 8, 8, 9, 9, 11, 11, 10, 10, 11, -1])
+    supports = np.array([*np.ones(8), 0.84, 0.97, 1.0, np.nan])
+    zeros = np.zeros(12)
+    tree = ConsensusTree(
+        taxa=tuple("abcdefgh"), parents=parents, lengths=np.ones(12), supports=supports, support_errors=zeros,
+        length_sds=zeros, threshold=0.5, extended=False,
+    )  # fmt: skip
+    text = draw_consensus(tree, outgroup="a")
+    assert "\\-1.00 0.84" in text

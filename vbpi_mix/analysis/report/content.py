@@ -68,6 +68,7 @@ def gather(
     *,
     outgroup: str | None = None,
     neighbours: bool = False,
+    diagnosis: Diagnosis | None = None,
 ) -> ReportContent:
     """Summaries, diagnostics and records of a run.
 
@@ -76,6 +77,7 @@ def gather(
         sample: weighted draws of the run, see `Run.weighted_sample`.
         outgroup: taxon at whose branch to root the drawings; the midpoint if not given.
         neighbours: weigh what lies outside the support, see `diagnose`.
+        diagnosis: made before, in place of another.
 
     Raises:
         InputError: no taxon has the outgroup's name.
@@ -94,7 +96,7 @@ def gather(
         consensus=consensus,
         lengths=_lengths(draws, consensus),
         cloud=make_cloud(equally_weighted, consensus, outgroup=outgroup),
-        diagnosis=diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=neighbours),
+        diagnosis=diagnosis or diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=neighbours),
         training=_training(run),
         missing_share=float(missing.sum() / (patterns.n_taxa * patterns.n_sites)),
         outgroup=outgroup,

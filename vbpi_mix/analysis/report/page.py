@@ -11,6 +11,7 @@ from vbpi_mix.analysis.report import prose
 from vbpi_mix.analysis.report.content import ReportContent, small_side
 from vbpi_mix.analysis.report.markup import both_widths, facts, figure, table, text
 from vbpi_mix.analysis.report.parameter_section import parameters_section
+from vbpi_mix.analysis.verdict import verdict
 from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
 from vbpi_mix.posterior.drawing.chart_svg import probability_bar
 from vbpi_mix.posterior.drawing.svg import Drawing, clean
@@ -214,7 +215,7 @@ def _lengths(figures: Mapping[str, Drawing]) -> str:
 
 def _checks(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
     rows = "".join(_check(d) for d in content.diagnosis.diagnostics)
-    body = f'<p>{text(prose.verdict(content.diagnosis.diagnostics))}</p>\n<dl class="checks">\n{rows}</dl>\n'
+    body = f'<p>{text(verdict(content.diagnosis.diagnostics))}</p>\n<dl class="checks">\n{rows}</dl>\n'
     if "training" in figures:
         caption = (
             "Training: the bound that was maximised, averaged over 100 iterations a point, and the marginal "

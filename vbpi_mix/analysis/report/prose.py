@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vbpi_mix.analysis.report.content import ReportContent, small_side
-from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
+from vbpi_mix.analysis.verdict import listed, verdict
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.model_string import INFERRED, FrequencyWord, ModelSpecification, parse_model
 from vbpi_mix.model.priors import ExponentialBranchPrior
@@ -39,18 +39,6 @@ CITATIONS = (
 def summary(content: ReportContent) -> list[str]:
     """The findings in a few paragraphs, as a biologist would write them."""
     return [_data(content), _topology(content), _trust(content)]
-
-
-def verdict(diagnostics: Sequence[Diagnostic]) -> str:
-    """One sentence on all diagnostics together."""
-    poor = [d.label for d in diagnostics if d.level == "poor"]
-    fair = [d.label for d in diagnostics if d.level == "fair"]
-    level = worst(diagnostics)
-    if level == "poor":
-        return f"Do not rely on this fit before you have looked at: {_listed([_lower(x) for x in poor])}."
-    if level == "fair":
-        return f"The fit can be used; less than perfect: {_listed([_lower(x) for x in fair])}."
-    return "Every diagnostic is good."
 
 
 def evidence(content: ReportContent) -> str:
@@ -113,7 +101,7 @@ def parameter_priors(model: PhyloModel) -> list[tuple[str, str]]:
 def names_of(taxa: Sequence[str], most: int = 4) -> str:
     """Names in a sentence; of more than `most` + 1 the first few, and how many more."""
     if len(taxa) <= most + 1:
-        return _listed(taxa)
+        return listed(taxa)
     return f"{', '.join(taxa[:most])} and {len(taxa) - most} more"
 
 
@@ -121,10 +109,7 @@ def _data(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     evaluation = content.diagnosis.evaluation
     if evaluation.annealing is None:
-        origin = (
-            f"{evaluation.n_samples:,} trees drawn from it and weighted by importance, so that they follow the "
-            "posterior"
-        )
+        origin = f"{evaluation.n_samples:,} trees drawn from it and weighted so that they follow the posterior"
     else:
         origin = (
             f"{evaluation.annealing.n_trees:,} equally weighted trees of chains of local moves"
@@ -187,7 +172,7 @@ def _model_name(content: ReportContent) -> str:
     parts = content.run.inputs.parts
     if parts:
         return f"a substitution model for each of {len(parts)} parts of the alignment"
-    return str(parse_model(content.run.config.model, infer=True).name)
+    return f"the substitution model {content.run.config.model} (`fit --model` chooses another)"
 
 
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
@@ -210,11 +195,3 @@ def _sites(given: ModelSpecification) -> str:
         shape = "inferred shape" if isinstance(gamma.shape, str) else f"shape {gamma.shape:g}"
         parts.append(f"a gamma distribution of site rates with {shape} in {gamma.n_categories} categories")
     return " and ".join(parts) if parts else "one rate for all sites"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _lower(label: str) -> str:
-    return label if label[:2].isupper() or label.startswith("Pareto") else label[0].lower() + label[1:]

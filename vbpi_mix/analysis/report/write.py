@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vbpi_mix.analysis.diagnose import Diagnosis
 from vbpi_mix.analysis.report.content import ReportContent, gather
 from vbpi_mix.analysis.report.page import html_page
 from vbpi_mix.errors import InputError
@@ -55,6 +56,7 @@ def write_report(
     figures: Path | str | None = None,
     outgroup: str | None = None,
     neighbours: bool = False,
+    diagnosis: Diagnosis | None = None,
 ) -> list[Path]:
     """Write the page, and its figures as SVG files beside it.
 
@@ -65,6 +67,7 @@ def write_report(
         figures: folder for the figures, made if it is not there; none are written if not given.
         outgroup: taxon at whose branch to root the drawings; the midpoint if not given.
         neighbours: weigh what lies outside the support, which takes seconds.
+        diagnosis: made before, in place of another.
 
     Returns:
         The files, the page first.
@@ -72,7 +75,7 @@ def write_report(
     Raises:
         InputError: no taxon has the outgroup's name, or a file cannot be written.
     """
-    content = gather(run, sample, outgroup=outgroup, neighbours=neighbours)
+    content = gather(run, sample, outgroup=outgroup, neighbours=neighbours, diagnosis=diagnosis)
     drawn = figures_of(content)
     page = html_page(content, drawn)
     written = [Path(path)]

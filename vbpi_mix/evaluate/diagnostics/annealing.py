@@ -15,9 +15,15 @@ from vbpi_mix.evaluate.diagnostics.thresholds import (
 
 
 def annealing_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnostic]:
-    """Everything that groups and chains say of themselves."""
+    """Everything that groups and chains say of themselves; of chains alone, nothing on the marginal likelihood."""
+    found = _group_and_chain_diagnostics(annealing)
+    return found if annealing.n_groups else [d for d in found if d.key not in ("annealed_log_ml", "ancestors_left")]
+
+
+def _group_and_chain_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnostic]:
     found = annealing.convergence
-    sides = "from the mixture and from candidate topologies" if annealing.both_sides else "of independent groups"
+    sides = "of independent groups" if annealing.n_groups else "of two groups of chains"
+    sides = "from the mixture and from candidate topologies" if annealing.both_sides else sides
     error = annealing.log_ml.standard_error
     worst = max(found.scalars, key=lambda s: s.r_hat if math.isfinite(s.r_hat) else math.inf, default=None)
     return [

@@ -47,9 +47,20 @@ def component_diagnostics(shares: np.ndarray, diversity: ComponentDiversity) -> 
     ]
 
 
-def growth_diagnostic(missing: float) -> Diagnostic:
-    """The missing mass that the search for candidate topologies estimated."""
+def growth_diagnostic(missing: float, *, well_sampled: bool = False, complete: bool = True) -> Diagnostic:
+    """The missing mass that the search for candidate topologies estimated.
+
+    Arguments:
+        missing: Share of the posterior.
+        well_sampled: Whether the list is a sample of a flat posterior, large enough for frequencies; it need not be
+            complete then.
+        complete: Whether the search ended by its own rules, not because time was up.
+    """
     level = LEFT_BY_THE_SEARCH.level(missing)
+    if level == "poor" and well_sampled:
+        level = "fair"
+    if level == "good" and not complete:
+        level = "fair"
     words = {
         "good": "the last round of the search found next to nothing new",
         "fair": "the search was still finding topologies when it ended; supports of rare splits may be low",
@@ -59,7 +70,7 @@ def growth_diagnostic(missing: float) -> Diagnostic:
         key="missing_mass",
         label="Missed by the candidate search",
         value=missing,
-        text=share_text(missing, "about "),
+        text=share_text(missing, "about ") if np.isfinite(missing) else "the search was ended before it could tell",
         level=level,
         verdict=words,
         definition="share of the posterior on topologies that only the last round of the search found, an estimate of "

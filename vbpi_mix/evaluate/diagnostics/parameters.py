@@ -1,7 +1,7 @@
 """Diagnostics of the substitution model's parameters: how well draws determine them, how far runs agree."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from vbpi_mix.evaluate.diagnostics.thresholds import (
     EFFECTIVE_DRAWS,
     MISSED_MODES,
     PARAMETER_DIFFERENCE,
+    Level,
 )
+
+_FEW = 0.25  # share of the parameters that may be poorly determined before the whole fit is judged by them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,18 @@ def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
     least = int(np.argmin(sizes))
     size = float(sizes[least])
     level = EFFECTIVE_DRAWS.level(size)
+    few = [name for name, one in zip(names, sizes, strict=True) if EFFECTIVE_DRAWS.level(one) == "poor"]
     error = size**-0.5
+    if level == "poor" and len(few) <= _FEW * len(names):
+        return replace(
+            _parameter_diagnostic(names, size, least, "fair", error),
+            verdict=f"poorly determined: {', '.join(few)} (a mean is uncertain by {error:.2f} posterior standard "
+            "deviations); splits, the other parameters and the marginal likelihood do not depend on it",
+        )
+    return _parameter_diagnostic(names, size, least, level, error)
+
+
+def _parameter_diagnostic(names: Sequence[str], size: float, least: int, level: Level, error: float) -> Diagnostic:
     return Diagnostic(
         key="parameters",
         label="Parameters of the model",

@@ -41,7 +41,7 @@ LOG_ML_ERROR = Threshold(0.1, 0.5)  # nats
 GAP = Threshold(2.5, 6.0)  # nats, between the bound and the marginal log-likelihood
 EFFECTIVE_DRAWS = Threshold(1000, 200, ",")
 UNSEEN_TOPOLOGIES = Threshold(0.02, 0.1, ".0%")  # shares of the posterior, as the following
-LEFT_BY_THE_SEARCH = Threshold(0.02, 0.1, ".0%")
+LEFT_BY_THE_SEARCH = Threshold(0.01, 0.05, ".0%")  # the search ends by itself where it is good
 UNSUPPORTED_NEIGHBOURS = Threshold(0.01, 0.05, ".0%")
 MISSED_MODES = Threshold(0.01, 0.05, ".0%")
 BOUND_RISE = Threshold(0.02, 0.2)  # nats in the last fifth of the training, beyond two standard errors
@@ -58,6 +58,6 @@ PARAMETER_DIFFERENCE = Threshold(0.1, 0.3)  # posterior standard deviations
 
 DEAD_SHARE = 0.05  # share of the equal share 1/A below which a component counts as died
 COVERED_DENSITY = 1e-3  # of the posterior's density at a mode: a mixture that has less there lacks the mode
-WARNED_MISSING = 0.05  # share of the posterior outside the list of topologies that users are warned of,
+WARNED_MISSING = LEFT_BY_THE_SEARCH.fair  # share of the posterior outside the list that users are warned of,
 WARNED_ERROR = 0.01  # unless the standard error of frequencies from draws is below this
-WARNED_MODES = 0.02  # share of the posterior in modes of the parameters that are not taken
+WARNED_MODES = MISSED_MODES.good  # share of the posterior in modes of the parameters that are not taken

@@ -90,7 +90,7 @@ def cloud_drawing(cloud: Cloud, *, width: float, title: str) -> Drawing:
     present = [kind for kind, share in enumerate(cloud.shares) if share > 0]
     per_row = max(1, int((width - 2 * _MARGIN) // _legend_step(width)))
     height = 2 * _MARGIN + n_taxa * row + _FOOT + _LEGEND_ROW * -(-len(present) // per_row)
-    said = "; ".join(f"{_KINDS[i][1]} {cloud.shares[i]:.0%}" for i in present)
+    said = "; ".join(f"{_KINDS[i][1]} {_drawn(cloud, i)}" for i in present)
     drawing = Drawing(width, height, title, f"{len(cloud.lines)} posterior trees drawn over each other. {said}.")
     ends = _tip_ends(cloud)
     for place, tip in enumerate(cloud.order):
@@ -110,8 +110,14 @@ def cloud_drawing(cloud: Cloud, *, width: float, title: str) -> Drawing:
         x = _MARGIN + place % per_row * _legend_step(width)
         y = foot + 44 + place // per_row * _LEGEND_ROW
         drawing.line(x, y, x + 18, y, stroke=colour, stroke_width=3)
-        drawing.text(x + 23, y + 4, f"{what} {cloud.shares[kind]:.0%}", font_size=11.5)
+        drawing.text(x + 23, y + 4, f"{what} {_drawn(cloud, kind)}", font_size=11.5)
     return drawing
+
+
+def _drawn(cloud: Cloud, kind: int) -> str:
+    """How many of the drawn trees are of a kind: not the probability, which all draws tell better."""
+    n_trees = len(cloud.lines)
+    return f"{round(cloud.shares[kind] * n_trees):,} of {n_trees:,} trees"
 
 
 def _legend_step(width: float) -> float:

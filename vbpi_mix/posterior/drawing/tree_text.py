@@ -1,10 +1,14 @@
 """The consensus tree drawn with characters, for a terminal."""
 
 import math
+import re
 import warnings
 
 from vbpi_mix.posterior.consensus import ConsensusTree
 from vbpi_mix.posterior.drawing.rooting import display_tree
+
+_BEFORE = "\ue000"  # stands for the hyphen before a support, which taxa may have too
+_BETWEEN = re.compile(rf"(?<=\d){_BEFORE}(?=\d\.\d\d)")  # two supports that would run together
 
 
 def draw_consensus(consensus: ConsensusTree, *, outgroup: str | None = None) -> str:
@@ -29,8 +33,9 @@ def draw_consensus(consensus: ConsensusTree, *, outgroup: str | None = None) -> 
         if node < consensus.n_taxa:
             nodes[node].name = display.taxa[node]
         elif math.isfinite(display.supports[node]):
-            nodes[node].name = f"-{display.supports[node]:.2f}"
+            nodes[node].name = f"{_BEFORE}{display.supports[node]:.2f}"
         for child in display.children[node]:
             nodes[node].add_child(nodes[child])
     text = nodes[display.root].get_ascii(show_internal=True)
+    text = _BETWEEN.sub(" ", text).replace(_BEFORE, "-")
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())

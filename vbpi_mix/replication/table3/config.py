@@ -18,6 +18,7 @@ from vbpi_mix.replication.table3.rows import TABLE3_ROWS, Table3Row, parse_rows
 
 DATA_SETS = tuple(f"DS{i}" for i in range(1, 9))
 PUBLISHED_FLOW = "realnvp"  # of the models of Table 3
+MODEL = "JC69"  # substitution model of Table 3
 REFERENCE_KINDS = ("golden", "short", "wmb")  # the longest MCMC first
 PATHS = ("alignment", "trees")  # settings that are kept as names and hashes
 # settings of a fit that the table's own options decide
@@ -111,7 +112,7 @@ class Table3Config:
             recipe=self.recipe,
             flow=self.flow,
             iterations=self.iterations,
-            **{"start": "list", "finish": "importance", **self.extra},
+            **{"model": MODEL, "start": "list", "finish": "importance", **self.extra},
         )
 
     def name(self, job: Table3Job) -> str:
@@ -150,7 +151,7 @@ class Table3Config:
 
 def settings_default(name: str) -> Any:
     """What a record that was written before a setting existed counts as having: the setting's default, or None."""
-    known = {f.name: f.default for f in fields(FitConfig)}
+    known = {f.name: f.default for f in fields(FitConfig)} | {"model": MODEL}
     default = known.get(name)
     return None if default is MISSING else _as_json(default)
 
