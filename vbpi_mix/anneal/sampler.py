@@ -184,7 +184,7 @@ class Chains:
         self._kept.append(
             (self.n_rounds, now, density.log_posterior(now.log_lengths, now.coordinates, now.log_likelihood))
         )
-        self._kept = [k for k in self._kept if k[0] > self._burnt]
+        self._kept = [k for k in self._kept if k[0] > self._burnt] or self._kept[-1:]
         if len(self._kept) * len(now) > self.settings.most_kept:
             self._every *= 2
             self._kept = [k for k in self._kept if k[0] % self._every == 0]
@@ -254,4 +254,6 @@ def run_chains(
             if not tuned and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior
                 tuned = True
+                next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
+                continue
             next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

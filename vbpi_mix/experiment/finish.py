@@ -55,7 +55,8 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
     if run.config.finish == "auto":
         n_repeats, n_particles = _JUDGED_BY
         evaluation = run.evaluate(n_particles=n_particles, n_repeats=n_repeats)
-        if good_weights(evaluation):
+        enough = EFFECTIVE_DRAWS.good if until is None else EFFECTIVE_DRAWS.fair  # little time is better kept
+        if good_weights(evaluation, enough):
             return run
         reporter.message(
             f"importance weights are poor (Pareto k {evaluation.pareto_k:.2f}, effective share "
@@ -64,9 +65,9 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
     return anneal_run(run, reporter, until=until)
 
 
-def good_weights(evaluation: Evaluation) -> bool:
+def good_weights(evaluation: Evaluation, enough: float = EFFECTIVE_DRAWS.good) -> bool:
     """Whether importance weights are dependable, and a whole evaluation would have enough effective draws."""
-    return evaluation.tail.verdict != "unreliable" and evaluation.relative_ess * _EVALUATED >= EFFECTIVE_DRAWS.good
+    return evaluation.tail.verdict != "unreliable" and evaluation.relative_ess * _EVALUATED >= enough
 
 
 def anneal_run(
