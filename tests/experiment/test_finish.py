@@ -58,7 +58,9 @@ def test_the_folder_says_how_the_run_finished(annealed):
     assert evaluation["finish"] == "anneal"
     assert evaluation["annealing"]["n_groups"] == 4
     assert evaluation["annealing"]["convergence"]["asdsf"] < 0.05
-    assert "annealed" in annealed.folder.report.read_text()
+    report = annealed.folder.report.read_text()
+    assert "ASDSF between two sides" in report
+    assert "Pareto k:" not in report
     assert json.loads(annealed.folder.growth.read_text())["n_rounds"] >= 200
 
 

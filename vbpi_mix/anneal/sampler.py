@@ -31,7 +31,7 @@ class SamplerSettings:
         effective_size: ... and their effective sizes are at least this.
         many: Effective size from which twice the ASDSF will do.
         most_kept: trees kept; beyond, every second one is dropped.
-        scalings: steps of the parameters and the tree length a round.
+        scalings: steps of the parameters and the tree length a round, more for many parameters.
 
     Raises:
         ConfigError: a number out of range.
@@ -122,6 +122,7 @@ class Chains:
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
+        self._scalings = max(settings.scalings, round(1.5 * walker.model.parameters.n_coordinates))
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
@@ -141,7 +142,7 @@ class Chains:
                     self.scaling.forget()
                     self.typical = typical_lengths(moved.log_lengths)
                 self.scaling.learn(moved)
-            self.particles = self.scaling.move(moved, self._generator, adapting=adapting, steps=settings.scalings)
+            self.particles = self.scaling.move(moved, self._generator, adapting=adapting, steps=self._scalings)
             self.n_rounds += 1
             if self.n_rounds % self._every == 0:
                 self._keep()

@@ -68,6 +68,8 @@ def evaluate(
         if warning is not None:
             reporter.warning(warning)
     parameters = None if collector is None or both is not None else collector.summary()
+    if parameters is not None and loaded.annealed is not None:
+        parameters = loaded.weighted_sample().parameters
     learned = loaded.learned if both is None else both.learned
     if as_json:
         saved = {} if learned is None else {"component_weights": learned.to_dict()}
@@ -82,6 +84,9 @@ def evaluate(
         typer.echo(f"{'':<15} {'equal weights':<32}these weights")
     for name, cells in zip(_ROWS, zip(*map(_cells, columns), strict=True), strict=True):
         typer.echo(f"{name:<15} " + "".join(f"{cell:<32}" for cell in cells).rstrip())
+    if result.annealing is not None:
+        found = format_estimate(result.annealing.log_ml, digits=4)
+        typer.echo(f"{'annealed':<15} {found} (log marginal likelihood; the rows above are the mixture's)")
     if parameters is not None:
         typer.echo("\n" + "\n".join(parameter_lines(parameters)))
 

@@ -176,6 +176,8 @@ class Run:
     ) -> Evaluation:
         """Bounds, marginal log-likelihood and diagnostics from R repeats of K draws per component.
 
+        Where the run finished by annealing, what that found is part of the result.
+
         `use` is called with every batch of trees, for what else is to be made of them.
         """
         with torch_threads(1):
@@ -187,7 +189,8 @@ class Run:
                 use=use,
                 on_progress=stage(reporter or Silent(), "evaluation"),
             )
-        return evaluate_log_weights(log_weights, self.problem.mixture.component_weights)
+        found = evaluate_log_weights(log_weights, self.problem.mixture.component_weights)
+        return found if self.annealed is None else replace(found, annealing=evaluate_annealing(self.annealed))
 
     def sample(self, n_trees: int, *, oversampling: int = 20, seed: int | None = None) -> PosteriorDraws:
         """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.

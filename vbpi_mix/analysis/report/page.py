@@ -112,9 +112,19 @@ def _summary(content: ReportContent) -> str:
     tiles = [
         (prose.evidence(content), "marginal log-likelihood"),
         (f"{credible:,}", f"{'topology holds' if credible == 1 else 'topologies hold'} 95% of the posterior"),
-        (f"{evaluation.ess:,.0f}", f"effective sample size of {evaluation.n_samples:,} draws"),
-        (f"{evaluation.tail.k:.2f}", f"Pareto k: {evaluation.tail.verdict}"),
     ]
+    annealing = evaluation.annealing
+    if annealing is None:
+        tiles += [
+            (f"{evaluation.ess:,.0f}", f"effective sample size of {evaluation.n_samples:,} draws"),
+            (f"{evaluation.tail.k:.2f}", f"Pareto k: {evaluation.tail.verdict}"),
+        ]
+    else:
+        sides = "two sides" if annealing.both_sides else f"{annealing.n_groups} groups"
+        tiles += [
+            (f"{annealing.effective_size:,.0f}", f"effective sample size of {annealing.n_trees:,} trees"),
+            (f"{annealing.convergence.asdsf:.4f}", f"ASDSF between {sides}"),
+        ]
     level = worst(content.diagnosis.diagnostics)
     listed = "".join(f'<li><b>{text(value)}</b><span class="quiet">{text(what)}</span></li>' for value, what in tiles)
     paragraphs = "".join(f"<p>{text(paragraph)}</p>\n" for paragraph in prose.summary(content))
