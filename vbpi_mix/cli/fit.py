@@ -185,8 +185,8 @@ def fit(
     config = make_config(alignment=path, **given)
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
-    if outgroup is not None:
-        _check_outgroup(outgroup, path)
+    if not resume or outgroup is not None:
+        _check_alignment(path, outgroup)
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.message(_model_line(config))
         if max_time is not None:
@@ -212,13 +212,13 @@ def fit(
     return 0
 
 
-def _check_outgroup(outgroup: str, alignment: str) -> None:
-    """Raise InputError, before anything is computed, unless the alignment has the taxon."""
+def _check_alignment(alignment: str, outgroup: str | None) -> None:
+    """Raise InputError, before anything is said or computed, unless the alignment can be read and has the taxon."""
     from vbpi_mix.errors import InputError
     from vbpi_mix.io.alignments import read_alignment
 
     taxa = read_alignment(Path(alignment)).taxa
-    if outgroup not in taxa:
+    if outgroup is not None and outgroup not in taxa:
         raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {alignment}; taxa: {', '.join(taxa)}")
 
 
