@@ -62,7 +62,7 @@ def test_weights_are_found_kept_and_saved(trained):
     assert again.learned.to_dict() == trained.learned.to_dict()
     assert np.array_equal(again.problem.mixture.component_weights, weights)
     assert again.evaluate(n_particles=50, n_repeats=4) == trained.evaluate(n_particles=50, n_repeats=4)
-    assert load_checkpoint(trained.folder.checkpoint)["format_version"] == 4
+    assert load_checkpoint(trained.folder.checkpoint)["format_version"] == 5
 
 
 def test_everything_downstream_uses_them(trained):
