@@ -8,11 +8,10 @@ import numpy as np
 from scipy.special import gammaln
 
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference_kernels import Reference, describe_tree, fill_table
+from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table
 from vbpi_mix.anneal.trees import taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
-_ODD = np.uint64(0xD6E8FEB86659FD93)
 _FLOOR = 0.3  # unseen subsplits expected in a tree
 _PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
 _SHAPES = (0.05, 1e5)
@@ -156,7 +155,7 @@ class TreeReference:
     def _pair_keys(self, hashes: np.ndarray) -> np.ndarray:
         a, b = hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]]
         with np.errstate(over="ignore"):
-            return (a * b) ^ ((a ^ b) * _ODD)
+            return (a * b) ^ ((a ^ b) * ODD)
 
     def _fit_parameters(self, coordinates: np.ndarray, share: np.ndarray) -> None:
         d = coordinates.shape[1]

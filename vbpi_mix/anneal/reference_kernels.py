@@ -20,7 +20,7 @@ import numpy as np
 from vbpi_mix.compiled import kernel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_ODD = np.uint64(0xD6E8FEB86659FD93)
+ODD = np.uint64(0xD6E8FEB86659FD93)
 _EMPTY = np.uint64(0)
 
 
@@ -49,7 +49,7 @@ class Reference(NamedTuple):
 @kernel()
 def subsplit_key(first: np.uint64, second: np.uint64) -> np.uint64:
     """The same for both orders of two clades."""
-    return (first * second) ^ ((first ^ second) * _ODD)
+    return (first * second) ^ ((first ^ second) * ODD)
 
 
 @kernel()

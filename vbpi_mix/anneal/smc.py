@@ -102,12 +102,12 @@ def anneal(
         gain = gain - density.log_reference(particles.log_lengths, particles.coordinates)
         if not (gain > -np.inf).any():
             raise NumericalError("annealing: no tree drawn from the reference has a positive posterior density")
-        chosen_now = betas is None
-        step = _next_step(log_weights, gain, 1.0 - beta, settings.kept) if chosen_now else betas[len(passed)] - beta
+        rest = 1.0 - beta
+        step = _next_step(log_weights, gain, rest, settings.kept) if betas is None else betas[len(passed)] - beta
         before = _log_sum(log_weights)
         log_weights = log_weights + step * gain
         log_ml += _log_sum(log_weights) - before
-        beta = 1.0 if step == 1.0 - beta else beta + step
+        beta = 1.0 if step == rest else beta + step
         passed.append(beta)
         if beta == 1.0 or _effective(log_weights) < settings.resample_below * n:
             chosen = systematic(np.exp(log_weights - _log_sum(log_weights)), own)
