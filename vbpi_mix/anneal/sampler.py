@@ -12,6 +12,7 @@ from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
 _LOOK_EVERY = 25  # rounds
@@ -196,12 +197,7 @@ class Chains:
         return max(self._left_out, self.settings.burn_in * self.n_rounds)
 
     def _scalars(self, particles: Particles, log_joint: np.ndarray, n_chains: int) -> dict[str, np.ndarray]:
-        columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
-        space = self.walker.model.parameters
-        if space.n_coordinates:
-            with torch.no_grad():
-                values = space.values(torch.from_numpy(particles.coordinates)).numpy()
-            columns |= dict(zip(space.names, values.T, strict=True))
+        columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
     def _good(self, found: Convergence) -> bool:
@@ -213,6 +209,17 @@ class Chains:
             and found.r_hat <= settings.r_hat
             and found.effective_size >= settings.effective_size
         )
+
+
+def scalars_of(model: PhyloModel, particles: Particles, log_joint: np.ndarray) -> dict[str, np.ndarray]:
+    """(T,) each of log joint density, tree length and parameters of T particles."""
+    columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
+    space = model.parameters
+    if space.n_coordinates:
+        with torch.no_grad():
+            values = space.values(torch.from_numpy(particles.coordinates)).numpy()
+        columns |= dict(zip(space.names, values.T, strict=True))
+    return columns
 
 
 def run_chains(

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior, load_annealed
-from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
+from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
@@ -278,12 +277,7 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
 
 def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:
     """Scalars (chains, draws) of chains cut to the length of the shortest."""
-    space = run.problem.model.parameters
-    columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
-    if space.n_coordinates:
-        with torch.no_grad():
-            values = space.values(torch.from_numpy(particles.coordinates)).numpy()
-        columns |= dict(zip(space.names, values.T, strict=True))
+    columns = scalars_of(run.problem.model, particles, log_joint)
     numbers = np.unique(chains)
     rows = [np.flatnonzero(chains == c) for c in numbers]
     shortest = min(len(r) for r in rows)
