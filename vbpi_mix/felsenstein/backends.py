@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from vbpi_mix.errors import BackendError, InputError, NumericalError
 from vbpi_mix.felsenstein import reference
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
+from vbpi_mix.felsenstein.cpu import wide_backend
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
@@ -26,10 +27,13 @@ class _General(torch.autograd.Function):
         topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
         ctx.shared = frequencies.ndim == 1, category_weights.ndim == 1
-        values, *gradients = numba_backend.general(
-            as_array(matrices), as_array(frequencies), as_array(category_weights), topologies, patterns,
-            with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype],
-        )  # fmt: skip
+        model = as_array(matrices), as_array(frequencies), as_array(category_weights)
+        if patterns.n_states == 4:
+            values, *gradients = numba_backend.general(
+                *model, topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype]
+            )
+        else:
+            values, *gradients = wide_backend.general(*model, topologies, patterns, with_gradient=with_gradient)
         check_values(values)
         if with_gradient:
             ctx.save_for_backward(*(torch.from_numpy(g) for g in gradients))
@@ -111,12 +115,16 @@ def find_backend(word: str, tensor: Tensor) -> Any:
     return BACKENDS[word]
 
 
-def dtype_option(backend: str, dtype: torch.dtype) -> dict[str, torch.dtype]:
+def dtype_option(backend: str, dtype: torch.dtype, n_states: int = 4) -> dict[str, torch.dtype]:
     """Keywords for a backend: the type, where it is not the one that all of them use."""
+    if n_states != 4 and backend == "triton":
+        raise BackendError(f"the likelihood backend 'triton' computes for four states, not {n_states}: use 'numba'")
     if dtype not in NUMPY_TYPES:
         raise InputError(f"partial likelihoods of {dtype}: choose torch.float64 or torch.float32")
     if dtype == torch.float64:
         return {}
+    if n_states != 4:
+        raise BackendError(f"with {n_states} states the likelihood is computed in torch.float64 only, not {dtype}")
     if backend in BACKENDS and backend != "numba":
         raise BackendError(f"the likelihood backend {backend!r} computes in float64 only: use 'numba' for {dtype}")
     return {"dtype": dtype}

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,9 +14,10 @@ def check_inputs(topologies: TopologyBatch, patterns: SitePatterns) -> None:
     """Raise InputError unless patterns and topologies have the same number of taxa and patterns are well-formed."""
     if topologies.n_trees == 0:
         raise InputError("no trees: the likelihood needs at least one topology")
-    if patterns.state_sets.ndim != 2 or patterns.state_sets.dtype.name != "uint8":
+    expected = np.dtype(patterns.data_type.dtype).name
+    if patterns.state_sets.ndim != 2 or patterns.state_sets.dtype.name != expected:
         raise InputError(
-            f"state sets must be a uint8 array (taxa, patterns), not {patterns.state_sets.dtype.name} "
+            f"state sets must be a {expected} array (taxa, patterns), not {patterns.state_sets.dtype.name} "
             f"of shape {patterns.state_sets.shape}"
         )
     if patterns.n_taxa != topologies.n_taxa:
@@ -39,24 +41,28 @@ def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
     )
 
 
-def check_model(matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch) -> None:
-    """Raise unless matrices (T, E, C, 4, 4) and what `check_probabilities` checks are float64 and finite."""
+def check_model(
+    matrices: Tensor, frequencies: Tensor, category_weights: Tensor, topologies: TopologyBatch, n: int = 4
+) -> None:
+    """Raise unless matrices (T, E, C, n, n) and what `check_probabilities` checks are float64 and finite."""
     n_categories = _count(category_weights)
-    check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, 4, 4))
+    check_tensor("transition_matrices", matrices, (topologies.n_trees, topologies.n_edges, n_categories, n, n))
     finite = matrices.detach().isfinite()
     if not finite.all():
         tree, edge, category, _, _ = (~finite).nonzero()[0].tolist()
         raise NumericalError(f"the transition matrix of edge {edge} of tree {tree}, category {category}, is not finite")
-    check_probabilities(frequencies, category_weights, topologies.n_trees)
+    check_probabilities(frequencies, category_weights, topologies.n_trees, n)
 
 
-def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: int | None = None) -> None:
-    """Raise unless frequencies (4,) and category weights (C,) are float64, finite and not negative.
+def check_probabilities(
+    frequencies: Tensor, category_weights: Tensor, n_trees: int | None = None, n: int = 4
+) -> None:
+    """Raise unless frequencies (n,) and category weights (C,) are float64, finite and not negative.
 
-    With `n_trees` T, frequencies (T, 4) and category weights (T, C), of every tree by itself, are right too.
+    With `n_trees` T, frequencies (T, n) and category weights (T, C), of every tree by itself, are right too.
     """
     of_trees = [() if x.ndim < 2 or n_trees is None else (n_trees,) for x in (frequencies, category_weights)]
-    check_tensor("root_frequencies", frequencies, (*of_trees[0], 4))
+    check_tensor("root_frequencies", frequencies, (*of_trees[0], n))
     check_tensor("category_weights", category_weights, (*of_trees[1], _count(category_weights)))
     for name, tensor in (("root_frequencies", frequencies), ("category_weights", category_weights)):
         if not (tensor.detach().isfinite() & (tensor.detach() >= 0)).all():
@@ -64,13 +70,13 @@ def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: 
 
 
 def check_models(
-    rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor, n_trees: int
+    rate_matrices: Tensor, frequencies: Tensor, rates: Tensor, category_weights: Tensor, n_trees: int, n: int = 4
 ) -> None:
     """Raise unless every tree has a rate matrix, frequencies > 0, category rates and weights >= 0: float64, finite."""
     n_categories = _count(category_weights)
     shapes = {
-        "rate_matrices": (rate_matrices, (n_trees, 4, 4)),
-        "root_frequencies": (frequencies, (n_trees, 4)),
+        "rate_matrices": (rate_matrices, (n_trees, n, n)),
+        "root_frequencies": (frequencies, (n_trees, n)),
         "category_rates": (rates, (n_trees, n_categories)),
         "category_weights": (category_weights, (n_trees, n_categories)),
     }
@@ -91,17 +97,17 @@ def check_models(
             raise NumericalError(f"{name} of tree {tree} must not be negative: {tensor[tree].tolist()}")
 
 
-def check_generators(generators: Tensor, n_categories: int) -> None:
-    """Raise unless generators (C, 4, 4) are float64 and finite."""
-    check_tensor("generators", generators, (n_categories, 4, 4))
+def check_generators(generators: Tensor, n_categories: int, n: int = 4) -> None:
+    """Raise unless generators (C, n, n) are float64 and finite."""
+    check_tensor("generators", generators, (n_categories, n, n))
     if not generators.detach().isfinite().all():
         raise NumericalError("generators must be finite")
 
 
-def check_spectrum(eigenvalues: Tensor, products: Tensor, n_categories: int) -> None:
-    """Raise unless eigenvalues (C, 4) are float64, finite and not positive, and products (4, 4, 4) finite."""
-    check_tensor("eigenvalues", eigenvalues, (n_categories, 4))
-    check_tensor("products", products, (4, 4, 4))
+def check_spectrum(eigenvalues: Tensor, products: Tensor, n_categories: int, n: int = 4) -> None:
+    """Raise unless eigenvalues (C, n) are float64, finite and not positive, and products (n, n, n) finite."""
+    check_tensor("eigenvalues", eigenvalues, (n_categories, n))
+    check_tensor("products", products, (n, n, n))
     if not (eigenvalues.detach().isfinite() & (eigenvalues.detach() <= 0)).all():
         raise NumericalError(f"eigenvalues must be finite and not positive, not {eigenvalues.tolist()}")
     if not products.detach().isfinite().all():

@@ -14,6 +14,7 @@ from vbpi_mix.felsenstein.checks import (
     check_spectrum,
 )
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
+from vbpi_mix.felsenstein.cpu import wide_backend
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 
@@ -27,15 +28,15 @@ def tree_log_likelihood(
     backend: str = "numba",
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """Log-likelihoods of trees under any model of four states, differentiable in the first three arguments.
+    """Log-likelihoods of trees under any model of n states, differentiable in the first three arguments.
 
     The likelihood is that of `reference.tree_log_likelihood`. With "numba" and "triton" the gradient costs about two
     more passes over the tree, whatever the number of edges, and cannot be differentiated again.
 
     Arguments:
-        transition_matrices: (T, E, C, 4, 4) float64; [s, t] is the probability of state t at the lower end of the
+        transition_matrices: (T, E, C, n, n) float64; [s, t] is the probability of state t at the lower end of the
             edge, given s at its upper end and the rate category. A category of invariant sites has identity matrices.
-        root_frequencies: (4,) of the states A, C, G, T at the top node, or (T, 4) for every tree by itself.
+        root_frequencies: (n,) of the states at the top node, or (T, n) for every tree by itself.
         category_weights: (C,) or (T, C) probabilities of the rate categories.
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
@@ -53,8 +54,8 @@ def tree_log_likelihood(
         NumericalError: entries that are not finite, or a result that is not a number.
     """
     check_inputs(topologies, patterns)
-    check_model(transition_matrices, root_frequencies, category_weights, topologies)
-    options = dtype_option(backend, dtype)
+    check_model(transition_matrices, root_frequencies, category_weights, topologies, patterns.n_states)
+    options = dtype_option(backend, dtype, patterns.n_states)
     return find_backend(backend, transition_matrices)[0](
         transition_matrices, root_frequencies, category_weights, topologies, patterns, **options
     )
@@ -79,9 +80,9 @@ def length_log_likelihood(
 
     Arguments:
         branch_lengths: (T, E) float64, finite and >= 0.
-        transition_matrices: (T, E, C, 4, 4) float64, exp(generators * branch length); constants here.
-        generators: (C, 4, 4) float64, the rate matrix times the rate of each category; constants.
-        root_frequencies: (4,); constants.
+        transition_matrices: (T, E, C, n, n) float64, exp(generators * branch length); constants here.
+        generators: (C, n, n) float64, the rate matrix times the rate of each category; constants.
+        root_frequencies: (n,); constants.
         category_weights: (C,); constants.
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
@@ -96,9 +97,9 @@ def length_log_likelihood(
     """
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
-    check_model(transition_matrices, root_frequencies, category_weights, topologies)
-    check_generators(generators, len(category_weights))
-    options = dtype_option(backend, dtype)
+    check_model(transition_matrices, root_frequencies, category_weights, topologies, patterns.n_states)
+    check_generators(generators, len(category_weights), patterns.n_states)
+    options = dtype_option(backend, dtype, patterns.n_states)
     of_any_model = find_backend(backend, branch_lengths)[0]
     model = (transition_matrices.detach(), generators.detach(), root_frequencies.detach(), category_weights.detach())
     if backend != "numba":
@@ -109,6 +110,10 @@ def length_log_likelihood(
 
     def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
         matrices, of_categories, frequencies, weights = (as_array(x) for x in model)
+        if patterns.n_states != 4:
+            return wide_backend.by_lengths(
+                matrices, of_categories, frequencies, weights, topologies, patterns, with_gradient=with_gradient
+            )
         return numba_backend.by_lengths(
             matrices, of_categories, frequencies, weights, topologies, patterns,
             with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype],
@@ -136,10 +141,10 @@ def spectral_log_likelihood(
 
     Arguments:
         branch_lengths: (T, E) float64, finite and >= 0.
-        eigenvalues: (C, 4) float64 of the rate matrix, <= 0, times the rate of each category; constants.
-        products: (4, 4, 4) float64, right times left eigenvector of each eigenvalue, with the identity as their sum;
+        eigenvalues: (C, n) float64 of the rate matrix, <= 0, times the rate of each category; constants.
+        products: (n, n, n) float64, right times left eigenvector of each eigenvalue, with the identity as their sum;
             constants.
-        root_frequencies: (4,); constants.
+        root_frequencies: (n,); constants.
         category_weights: (C,); constants.
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
@@ -152,26 +157,29 @@ def spectral_log_likelihood(
     Raises:
         BackendError, InputError, NumericalError: as `tree_log_likelihood`.
     """
-    check_spectrum(eigenvalues, products, len(category_weights))
+    n = patterns.n_states
+    check_spectrum(eigenvalues, products, len(category_weights), n)
     values, of_values = eigenvalues.detach(), products.detach()
     if backend != "numba":
-        changes = torch.expm1(branch_lengths.detach()[..., None, None] * values) @ of_values.reshape(4, 16)
-        matrices = (changes + torch.eye(4, dtype=torch.float64).reshape(16)).clamp(min=0.0)
+        changes = torch.expm1(branch_lengths.detach()[..., None, None] * values) @ of_values.reshape(n, n * n)
+        matrices = (changes + torch.eye(n, dtype=torch.float64).reshape(n * n)).clamp(min=0.0)
         return length_log_likelihood(
-            branch_lengths, matrices.reshape(*matrices.shape[:-1], 4, 4), torch.tensordot(values, of_values, 1),
+            branch_lengths, matrices.reshape(*matrices.shape[:-1], n, n), torch.tensordot(values, of_values, 1),
             root_frequencies, category_weights, topologies, patterns, backend=backend, dtype=dtype,
         )  # fmt: skip
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
-    check_probabilities(root_frequencies, category_weights)
+    check_probabilities(root_frequencies, category_weights, n=n)
     find_backend(backend, branch_lengths)
-    dtype_option(backend, dtype)
+    dtype_option(backend, dtype, n)
 
     def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
+        model = (as_array(x) for x in (branch_lengths, values, of_values, root_frequencies, category_weights))
+        if n != 4:
+            return wide_backend.by_spectrum(*model, topologies, patterns, with_gradient=with_gradient)
         return numba_backend.by_spectrum(
-            as_array(branch_lengths), as_array(values), as_array(of_values), as_array(root_frequencies),
-            as_array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype],
-        )  # fmt: skip
+            *model, topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype]
+        )
 
     return ByLengths.apply(branch_lengths, compute, wants_gradient(branch_lengths))  # type: ignore[return-value]
 

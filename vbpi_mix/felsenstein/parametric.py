@@ -17,6 +17,7 @@ from vbpi_mix.felsenstein.backends import (
 )
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_models
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
+from vbpi_mix.felsenstein.cpu import wide_backend
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 
@@ -39,8 +40,8 @@ def parametric_log_likelihood(
 
     Arguments:
         branch_lengths: (T, E) float64, finite and >= 0.
-        rate_matrices: (T, 4, 4) Q, with pi_i Q_ij = pi_j Q_ji.
-        root_frequencies: (T, 4) pi, positive.
+        rate_matrices: (T, n, n) Q, with pi_i Q_ij = pi_j Q_ji.
+        root_frequencies: (T, n) pi, positive.
         category_rates: (T, C) rates r of the categories, >= 0.
         category_weights: (T, C) their probabilities.
         topologies: T topologies of N taxa.
@@ -57,10 +58,11 @@ def parametric_log_likelihood(
     References:
         Daleckii and Krein, AMS Translations 47, 1965, on derivatives of functions of matrices.
     """
+    n = patterns.n_states
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)
-    check_models(rate_matrices, root_frequencies, category_rates, category_weights, topologies.n_trees)
-    options = dtype_option(backend, dtype)
+    check_models(rate_matrices, root_frequencies, category_rates, category_weights, topologies.n_trees, n)
+    options = dtype_option(backend, dtype, n)
     of_any_model = find_backend(backend, branch_lengths)[0]
     if backend != "numba":
         times = branch_lengths[:, :, None] * category_rates[:, None, :]
@@ -73,7 +75,7 @@ def parametric_log_likelihood(
 def reversible_spectra(
     rate_matrices: np.ndarray, root_frequencies: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values (T, 4), left and right (T, 4, 4) with Q = left diag(values) right, of reversible Q (T, 4, 4), pi (T, 4).
+    """Values (T, n), left and right (T, n, n) with Q = left diag(values) right, of reversible Q (T, n, n), pi (T, n).
 
     From the symmetric D^(1/2) Q D^(-1/2), D = diag(pi), all trees at once. The largest value, of the stationary
     distribution, is exactly 0, and none is positive.
@@ -95,10 +97,22 @@ class _ByRates(torch.autograd.Function):
         topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, dtype: torch.dtype,
     ) -> Tensor:  # fmt: skip
         of_root = as_array(frequencies)
-        values, of_lengths, of_matrices, of_rates, of_frequencies, of_weights = numba_backend.by_rates(
-            as_array(lengths), reversible_spectra(as_array(rate_matrices), of_root), as_array(rates), of_root,
-            as_array(category_weights), topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype],
-        )  # fmt: skip
+        rest = as_array(rates), of_root, as_array(category_weights), topologies, patterns
+        if patterns.n_states == 4:
+            spectra = reversible_spectra(as_array(rate_matrices), of_root)
+            found = numba_backend.by_rates(
+                as_array(lengths), spectra, *rest, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype]
+            )
+        else:
+            # one rate matrix for all trees, as where only site rates are inferred, has one spectrum
+            own = slice(None) if rate_matrices.stride(0) or frequencies.stride(0) else slice(0, 1)
+            matrices = as_array(rate_matrices[own])
+            spectra = reversible_spectra(matrices, of_root[own])
+            found = wide_backend.by_rates(
+                as_array(lengths), matrices, spectra, *rest,
+                with_gradient=with_gradient, with_matrices=ctx.needs_input_grad[1],
+            )  # fmt: skip
+        values, of_lengths, of_matrices, of_rates, of_frequencies, of_weights = found
         check_values(values)
         if with_gradient:
             gradients = (of_lengths, of_matrices, of_frequencies, of_rates, of_weights)

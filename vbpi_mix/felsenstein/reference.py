@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +24,8 @@ def tree_log_likelihood(
         log L = sum_p w_p log sum_c weight_c sum_s pi_s v_top[s] m_0[s].
 
     Arguments:
-        transition_matrices: (T, E, C, 4, 4).
-        root_frequencies: (4,), pi, or (T, 4).
+        transition_matrices: (T, E, C, n, n), n the number of states.
+        root_frequencies: (n,), pi, or (T, n).
         category_weights: (C,) or (T, C).
         topologies: T topologies of N taxa.
         patterns: state sets (N, P) and weights w (P,).
@@ -32,9 +33,9 @@ def tree_log_likelihood(
     Returns:
         (T,) log-likelihoods; -inf, with zero gradient, where a site likelihood is zero.
     """
-    bits = 1 << torch.arange(4, dtype=torch.uint8)
-    allowed = torch.from_numpy(patterns.state_sets).unsqueeze(1) & bits.unsqueeze(1)
-    tips = (allowed != 0).to(transition_matrices)  # (N, 4, P)
+    bits = np.arange(patterns.n_states, dtype=np.uint64)[:, None]
+    allowed = (patterns.state_sets.astype(np.uint64)[:, None] >> bits) & np.uint64(1)
+    tips = torch.from_numpy(allowed.astype(np.float64)).to(transition_matrices)  # (N, n, P)
     weights = torch.from_numpy(patterns.weights).to(transition_matrices)
     n_trees = len(transition_matrices)
     frequencies = root_frequencies.expand(n_trees, -1)
@@ -55,7 +56,7 @@ def _one_tree(
     weights: Tensor,
 ) -> Tensor:
     n = len(tips)
-    messages = [matrices[i] @ tips[i] for i in range(n)]  # (C, 4, P) each
+    messages = [matrices[i] @ tips[i] for i in range(n)]  # (C, n, P) each
     log_scale = torch.zeros_like(weights)
     partials = messages[0]
     for i, (left, right) in enumerate(children):

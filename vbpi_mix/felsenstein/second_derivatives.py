@@ -18,7 +18,7 @@ from vbpi_mix.felsenstein.cpu import (
 )
 from vbpi_mix.felsenstein.cpu import jc69_hessian as hessian_kernels
 from vbpi_mix.felsenstein.cpu import jc69_hessian_vector as vector_kernels
-from vbpi_mix.felsenstein.cpu.backend import aligned_array, child_array, sum_of_shares
+from vbpi_mix.felsenstein.cpu.arrays import aligned_array, child_array, sum_of_shares
 from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks

@@ -1,6 +1,5 @@
 """From arrays to compiled kernels: aligned workspaces, one task per thread."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,11 +11,11 @@ from vbpi_mix.felsenstein.cpu import (
     matrices_by_rates,
     matrices_by_spectrum,
 )
+from vbpi_mix.felsenstein.cpu.arrays import aligned_array, child_array, for_each_tree, sum_of_shares
 from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_blocks, work_shares
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
 
-_ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
 _CACHED_BYTES = 2**23  # beyond this, messages of all categories would come from memory: slower than to redo them
 _GeneralWorkspace = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -161,7 +160,7 @@ def general(
     Frequencies (4,) and weights (C,) are those of all trees.
     """
     n_trees = len(matrices)
-    of_trees = _for_each_tree(frequencies, n_trees), _for_each_tree(category_weights, n_trees)
+    of_trees = for_each_tree(frequencies, n_trees), for_each_tree(category_weights, n_trees)
     results = _from_categories(
         _by_category(matrices, dtype), None, *of_trees, topologies, patterns, with_gradient=with_gradient
     )
@@ -304,11 +303,6 @@ def _run_shares(
     run_tasks(tasks, lambda: _general_workspace(n_taxa, n_edges, n_categories, by_category.dtype.type), get_threads())
 
 
-def _for_each_tree(values: np.ndarray, n_trees: int) -> np.ndarray:
-    """(T, n) of (n,) or (T, n)."""
-    return np.ascontiguousarray(np.broadcast_to(values, (n_trees, values.shape[-1])))
-
-
 def _by_category(matrices: np.ndarray, dtype: type[np.floating]) -> np.ndarray:
     return np.ascontiguousarray(matrices.transpose(0, 2, 1, 3, 4), dtype=dtype)
 
@@ -333,23 +327,3 @@ def _lost(values: np.ndarray, dtype: type[np.floating]) -> list[np.ndarray]:
 def _replace(results: tuple[np.ndarray, ...], trees: np.ndarray, by: tuple[np.ndarray, ...]) -> None:
     for result, part in zip(results, by, strict=True):
         result[trees] = part
-
-
-def sum_of_shares(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Sum over the shares of the patterns; zero where any of them made the likelihood zero."""
-    gradient = parts[0] if len(parts) == 1 else parts.sum(axis=0)
-    gradient[~np.isfinite(values)] = 0.0
-    return gradient
-
-
-def child_array(topologies: TopologyBatch) -> np.ndarray:
-    # one type for all integers in the kernels; a read-only array would be another type and compiled for anew
-    return np.array(topologies.children, dtype=np.int64, order="C")
-
-
-def aligned_array(*shape: int, dtype: type[np.floating] = np.float64) -> np.ndarray:
-    """Array, not initialised, aligned to cache lines."""
-    size = math.prod(shape)
-    memory = np.empty(size + _ALIGNMENT, dtype)
-    start = -memory.ctypes.data % _ALIGNMENT // memory.itemsize
-    return memory[start : start + size].reshape(shape)

@@ -1,19 +1,26 @@
 """Blocks of site patterns, which kernels take one by one, and the shares of trees and blocks that threads take."""
 
 import weakref
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from vbpi_mix.phylo import SitePatterns
-from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.threads import get_threads
 
 Range = tuple[int, int]
+T = TypeVar("T")
 
 
 def pattern_blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
     """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero; made once."""
     return _CACHE.get(patterns, block)
+
+
+def pattern_codes(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(B, N, block) numbers of state sets, (B, block) weights, (n, states) which states each set has; made once."""
+    return _CODES.get(patterns, block)
 
 
 def work_shares(n_trees: int, n_blocks: int) -> tuple[list[Range], list[Range]]:
@@ -37,19 +44,19 @@ def _falling_ranges(count: int, n_threads: int) -> list[Range]:
     return ranges
 
 
-class _BlockCache:
-    """The blocks of patterns that are in use, for each block size; patterns are values and do not change."""
+class _BlockCache(Generic[T]):
+    """What is made of the patterns that are in use, for each block size; patterns are values and do not change."""
 
-    def __init__(self) -> None:
-        self._entries: dict[tuple[int, int], tuple[weakref.ref[SitePatterns], tuple[np.ndarray, np.ndarray]]] = {}
+    def __init__(self, make: Callable[[SitePatterns, int], T]) -> None:
+        self._make = make
+        self._entries: dict[tuple[int, int], tuple[weakref.ref[SitePatterns], T]] = {}
 
-    def get(self, patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B, N, block) state sets and (B, block) weights, filled up with missing data of weight zero."""
+    def get(self, patterns: SitePatterns, block: int) -> T:
         entry = self._entries.get((id(patterns), block))
         if entry is not None and entry[0]() is patterns:
             return entry[1]
         self._entries = {key: kept for key, kept in self._entries.items() if kept[0]() is not None}
-        blocks = _blocks(patterns, block)
+        blocks = self._make(patterns, block)
         self._entries[id(patterns), block] = weakref.ref(patterns), blocks
         return blocks
 
@@ -62,7 +69,8 @@ def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]
     counted = patterns.weights > 0
     n_counted = int(counted.sum())
     n_blocks = max(1, -(-n_counted // block))
-    states = np.full((patterns.n_taxa, n_blocks * block), MISSING, dtype=np.uint8)
+    data_type = patterns.data_type
+    states = np.full((patterns.n_taxa, n_blocks * block), data_type.missing, dtype=data_type.dtype)
     states[:, :n_counted] = patterns.state_sets[:, counted]
     weights = np.zeros(n_blocks * block)
     weights[:n_counted] = patterns.weights[counted]
@@ -70,4 +78,12 @@ def _blocks(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray]
     return np.ascontiguousarray(by_block), weights.reshape(n_blocks, block)
 
 
-_CACHE = _BlockCache()
+def _codes(patterns: SitePatterns, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    states, weights = _blocks(patterns, block)
+    sets, codes = np.unique(states, return_inverse=True)
+    bits = (sets.astype(np.uint64)[:, None] >> np.arange(patterns.n_states, dtype=np.uint64)) & np.uint64(1)
+    return np.ascontiguousarray(codes.reshape(states.shape).astype(np.uint16)), weights, bits.astype(np.float64)
+
+
+_CACHE = _BlockCache(_blocks)
+_CODES = _BlockCache(_codes)

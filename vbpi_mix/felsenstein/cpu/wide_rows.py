@@ -1,0 +1,181 @@
+"""Loops over the patterns of one row, for any number of states: products with matrices, and sums over states.
+
+A row is one rate category of one block of `BLOCK` patterns, state s of pattern p at `s * BLOCK + p`. States are filled
+up to a multiple of four (`width_of`) by some that never occur: zero in tips, in matrices, and so everywhere. Products
+go by tiles of four by four states, whose 16 entries stay in registers while the patterns pass: with 20 states that runs
+within a tenth of the speed of loops unrolled for 20 (18 and 20 thousand million multiplications a second). A tile's
+rows are slices, without which the compiler does not vectorise.
+
+Tips have no rows. Each distinct state set of the data has a number, its code, and a matrix times every state set is a
+table (width, codes) in which a tip's message is looked up.
+"""
+
+import numpy as np
+
+from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK
+from vbpi_mix.felsenstein.cpu.scaling import rescaling
+
+_TILE = 4 * BLOCK
+_B2, _B3 = 2 * BLOCK, 3 * BLOCK
+
+
+def width_of(n_states: int) -> int:
+    """The number of states, filled up to a multiple of four."""
+    return -(-n_states // 4) * 4
+
+
+@kernel(fastmath=True)
+def _tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row: np.ndarray) -> None:
+    """row[i : i + 4] += matrix[i : i + 4, j : j + 4] @ vector[j : j + 4]."""
+    a0, a1, a2, a3 = matrix[i, j], matrix[i, j + 1], matrix[i, j + 2], matrix[i, j + 3]
+    b0, b1, b2, b3 = matrix[i + 1, j], matrix[i + 1, j + 1], matrix[i + 1, j + 2], matrix[i + 1, j + 3]
+    c0, c1, c2, c3 = matrix[i + 2, j], matrix[i + 2, j + 1], matrix[i + 2, j + 2], matrix[i + 2, j + 3]
+    d0, d1, d2, d3 = matrix[i + 3, j], matrix[i + 3, j + 1], matrix[i + 3, j + 2], matrix[i + 3, j + 3]
+    x, y = vector[j * BLOCK : j * BLOCK + _TILE], row[i * BLOCK : i * BLOCK + _TILE]
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = x[p], x[BLOCK + p], x[_B2 + p], x[_B3 + p]
+        y[p] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
+        y[BLOCK + p] += (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
+        y[_B2 + p] += (c0 * v0 + c1 * v1) + (c2 * v2 + c3 * v3)
+        y[_B3 + p] += (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
+
+
+@kernel(fastmath=True)
+def _transposed_tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row: np.ndarray) -> None:
+    """row[j : j + 4] += transpose of matrix[i : i + 4, j : j + 4] @ vector[i : i + 4]."""
+    a0, a1, a2, a3 = matrix[i, j], matrix[i, j + 1], matrix[i, j + 2], matrix[i, j + 3]
+    b0, b1, b2, b3 = matrix[i + 1, j], matrix[i + 1, j + 1], matrix[i + 1, j + 2], matrix[i + 1, j + 3]
+    c0, c1, c2, c3 = matrix[i + 2, j], matrix[i + 2, j + 1], matrix[i + 2, j + 2], matrix[i + 2, j + 3]
+    d0, d1, d2, d3 = matrix[i + 3, j], matrix[i + 3, j + 1], matrix[i + 3, j + 2], matrix[i + 3, j + 3]
+    x, y = vector[i * BLOCK : i * BLOCK + _TILE], row[j * BLOCK : j * BLOCK + _TILE]
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = x[p], x[BLOCK + p], x[_B2 + p], x[_B3 + p]
+        y[p] += (a0 * v0 + b0 * v1) + (c0 * v2 + d0 * v3)
+        y[BLOCK + p] += (a1 * v0 + b1 * v1) + (c1 * v2 + d1 * v3)
+        y[_B2 + p] += (a2 * v0 + b2 * v1) + (c2 * v2 + d2 * v3)
+        y[_B3 + p] += (a3 * v0 + b3 * v1) + (c3 * v2 + d3 * v3)
+
+
+@kernel()
+def apply(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) -> None:
+    """row = matrix @ vector, (width, width) times (width * BLOCK,)."""
+    width = len(matrix)
+    row[:] = 0.0
+    for i in range(0, width, 4):
+        for j in range(0, width, 4):
+            _tile(matrix, i, j, vector, row)
+
+
+@kernel()
+def apply_transposed(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) -> None:
+    """row = transpose of matrix @ vector."""
+    width = len(matrix)
+    row[:] = 0.0
+    for j in range(0, width, 4):
+        for i in range(0, width, 4):
+            _transposed_tile(matrix, i, j, vector, row)
+
+
+@kernel(fastmath=True)
+def _outer_tile(x: np.ndarray, y: np.ndarray, out: np.ndarray, i: int, j: int) -> None:
+    """out[i, j : j + 4] += sum over patterns of x times the four states of y."""
+    t0 = t1 = t2 = t3 = 0.0
+    for p in range(BLOCK):
+        v = x[p]
+        t0 += v * y[p]
+        t1 += v * y[BLOCK + p]
+        t2 += v * y[_B2 + p]
+        t3 += v * y[_B3 + p]
+    out[i, j] += t0
+    out[i, j + 1] += t1
+    out[i, j + 2] += t2
+    out[i, j + 3] += t3
+
+
+@kernel()
+def add_outer(vector: np.ndarray, others: np.ndarray, out: np.ndarray) -> None:
+    """out[s, t] += sum over patterns of vector[s] others[t]; out (width, width)."""
+    width = len(out)
+    for j in range(0, width, 4):
+        y = others[j * BLOCK : j * BLOCK + _TILE]
+        for i in range(width):
+            _outer_tile(vector[i * BLOCK : i * BLOCK + BLOCK], y, out, i, j)
+
+
+@kernel(fastmath=True)
+def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    for p in range(len(out)):
+        out[p] = left[p] * right[p]
+
+
+@kernel(fastmath=True)
+def dot(left: np.ndarray, right: np.ndarray) -> float:
+    total = 0.0
+    for p in range(len(left)):
+        total += left[p] * right[p]
+    return total
+
+
+@kernel(fastmath=True)
+def dot_three(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float:
+    total = 0.0
+    for p in range(len(first)):
+        total += first[p] * second[p] * third[p]
+    return total
+
+
+@kernel(fastmath=True)
+def _look_up(table: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        out[p] = table[codes[p]]
+
+
+@kernel()
+def tip_row(table: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
+    """out = what a table (width, codes) says of each pattern's code."""
+    for s in range(len(table)):
+        _look_up(table[s], codes, out[s * BLOCK : s * BLOCK + BLOCK])
+
+
+@kernel(fastmath=True)
+def _add_states(row: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        out[p] += row[p] * other[p]
+
+
+@kernel()
+def sum_of_products(row: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
+    """out (BLOCK,) += sum over states of row times other."""
+    for s in range(0, len(row), BLOCK):
+        _add_states(row[s : s + BLOCK], other[s : s + BLOCK], out)
+
+
+@kernel(fastmath=True)
+def _larger(row: np.ndarray, out: np.ndarray) -> None:
+    for p in range(BLOCK):
+        out[p] = max(out[p], row[p])
+
+
+@kernel(fastmath=True)
+def times(row: np.ndarray, factors: np.ndarray) -> None:
+    """Multiply each pattern's states by its factor."""
+    for s in range(0, len(row), BLOCK):
+        part = row[s : s + BLOCK]
+        for p in range(BLOCK):
+            part[p] *= factors[p]
+
+
+@kernel()
+def rescale(row: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
+    """Multiply patterns that have become small; `factors` gets by what, `steps` is advanced (see `scaling`)."""
+    factors[:] = 0.0
+    for s in range(0, len(row), BLOCK):
+        _larger(row[s : s + BLOCK], factors)
+    changed = False
+    for p in range(BLOCK):
+        factors[p], n_steps = rescaling(factors[p])
+        steps[p] += n_steps
+        changed = changed or n_steps > 0.0
+    if changed:
+        times(row, factors)

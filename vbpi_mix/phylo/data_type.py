@@ -1,0 +1,101 @@
+"""Kinds of characters: their states, and the codes that stand for sets of states."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from vbpi_mix.errors import ConfigError
+
+DataTypeName: TypeAlias = Literal["dna", "protein", "standard"]
+DATA_TYPES: tuple[DataTypeName, ...] = get_args(DataTypeName)
+AMINO_ACIDS = "ARNDCQEGHILKMFPSTWYV"
+# states of standard data in their order, as NEXUS files and IQ-TREE name them
+STANDARD_SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DataType:
+    """What the characters of an alignment are.
+
+    A state set has one bit per state, the first state's being 1; all bits stand for gaps and missing data too.
+
+    Arguments:
+        name: of the kind.
+        states: one symbol per state, in order.
+        codes: state set of each upper-case character that is read.
+    """
+
+    name: DataTypeName
+    states: str
+    codes: Mapping[str, int] = field(repr=False)
+
+    @property
+    def n_states(self) -> int:
+        return len(self.states)
+
+    @property
+    def missing(self) -> int:
+        """The set of all states."""
+        return (1 << len(self.states)) - 1
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger]:
+        """The smallest integers that hold its state sets."""
+        return np.uint8 if self.n_states <= 8 else np.uint32 if self.n_states <= 32 else np.uint64
+
+    @property
+    def label(self) -> str:
+        """Name and, where it tells more, number of states: what `data_type` reads."""
+        return f"standard:{self.n_states}" if self.name == "standard" else self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DataType) and (self.name, self.states) == (other.name, other.states)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.states))
+
+
+def _sets(states: str, ambiguous: Mapping[str, str], any_state: str) -> dict[str, int]:
+    """State sets of the states, of codes for several of them, and of codes for any."""
+    bits = {state: 1 << i for i, state in enumerate(states)}
+    sets = {code: sum(bits[state] for state in meant) for code, meant in ambiguous.items()}
+    return bits | sets | dict.fromkeys(any_state, (1 << len(states)) - 1)
+
+
+_OF_NUCLEOTIDES = {
+    "U": "T", "M": "AC", "R": "AG", "W": "AT", "S": "CG", "Y": "CT", "K": "GT",
+    "V": "ACG", "H": "ACT", "D": "AGT", "B": "CGT",
+}  # fmt: skip
+# Selenocysteine (U) and pyrrolysine (O), of which no matrix has rates, are read as unknown, as IQ-TREE reads them.
+_OF_AMINO_ACIDS = {"B": "ND", "Z": "QE", "J": "IL"}
+
+DNA = DataType(name="dna", states="ACGT", codes=_sets("ACGT", _OF_NUCLEOTIDES, "NXO?-"))
+PROTEIN = DataType(name="protein", states=AMINO_ACIDS, codes=_sets(AMINO_ACIDS, _OF_AMINO_ACIDS, "XUO*?-"))
+
+
+def standard(n_states: int) -> DataType:
+    """Discrete characters with states 0, 1, ..., of which no two are alike to a model but for their names.
+
+    Raises:
+        ConfigError: fewer than two states, or more than there are symbols.
+    """
+    if not 2 <= n_states <= len(STANDARD_SYMBOLS):
+        raise ConfigError(f"standard data have 2 to {len(STANDARD_SYMBOLS)} states, not {n_states}")
+    states = STANDARD_SYMBOLS[:n_states]
+    return DataType(name="standard", states=states, codes=_sets(states, {}, "?-"))
+
+
+def data_type(label: str) -> DataType:
+    """The data type of a label: dna, protein, or standard with its number of states, as in standard:2.
+
+    Raises:
+        ConfigError: another label.
+    """
+    name, _, number = label.partition(":")
+    if name == "standard" and number.isdecimal():
+        return standard(int(number[:3]))
+    if label in ("dna", "protein"):
+        return DNA if label == "dna" else PROTEIN
+    raise ConfigError(f"unknown data type {label!r}: choose one of {', '.join(DATA_TYPES)}")
