@@ -16,6 +16,7 @@ from vbpi_mix.felsenstein.second_derivatives import (
     tree_hessian_vector,
     tree_second_derivatives,
 )
+from vbpi_mix.felsenstein.spectral_hessian import spectral_hessian
 from vbpi_mix.threads import get_threads, set_threads
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "length_log_likelihood",
     "parametric_log_likelihood",
     "set_threads",
+    "spectral_hessian",
     "spectral_log_likelihood",
     "tree_hessian",
     "tree_hessian_vector",

@@ -8,6 +8,7 @@ from vbpi_mix.felsenstein.cpu.arrays import aligned_array, child_array, for_each
 from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_codes, work_shares
 from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK
 from vbpi_mix.felsenstein.cpu.wide_gradient import wide_kernel
+from vbpi_mix.felsenstein.cpu.wide_hessian import wide_hessian_kernel
 from vbpi_mix.felsenstein.cpu.wide_rows import width_of
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
@@ -280,3 +281,55 @@ def padded_rows(rows: np.ndarray, width: int) -> np.ndarray:
     out = np.zeros((*rows.shape[:-1], width))
     out[..., : rows.shape[-1]] = rows
     return out
+
+
+def hessian_by_spectrum(
+    lengths: np.ndarray,
+    values: np.ndarray,
+    products: np.ndarray,
+    frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) log-likelihoods, (T, E) gradients and (T, E, E) Hessians in the lengths; arguments as in `by_spectrum`."""
+    codes, weights, sets = pattern_codes(patterns, BLOCK)
+    n, width = patterns.n_states, width_of(patterns.n_states)
+    n_trees, n_edges = lengths.shape
+    n_categories, n_taxa = len(values), patterns.n_taxa
+    tip_table = padded_rows(sets, width).T.copy()
+    of_values = padded(products, width)
+    generators = np.tensordot(values, of_values, 1)
+    root = padded_rows(frequencies, width)
+    children = child_array(topologies)
+    changes = np.expm1(lengths[:, None, :, None] * values[:, None, :])
+    matrices = _exponentials(changes, of_values.reshape(n, -1), n)
+    tables = matrices[:, :, :n_taxa] @ tip_table
+    first = generators[:, None] @ tables
+    model = matrices, generators, tables, first, generators[:, None] @ first, root, category_weights
+    trees, blocks = work_shares(n_trees, len(codes))
+    shapes = (n_trees,), (n_trees, n_edges), (n_trees, n_edges, n_edges)
+    outputs = [np.zeros((len(blocks), *shape)) for shape in shapes]
+
+    def task(i: int, tree_range: Range) -> Callable[[_Workspace], None]:
+        results = [output[i] for output in outputs]
+        return lambda work: wide_hessian_kernel(
+            *model, children, codes, weights, tree_range, blocks[i], *work, *results
+        )
+
+    def workspace() -> _Workspace:
+        size = width * BLOCK
+        rows = n_edges + 1
+        return (
+            aligned_array(n_categories, rows, size),
+            aligned_array(rows, size),
+            aligned_array(rows, size),
+            aligned_array(n_edges, size),
+            aligned_array(4, size),
+            aligned_array(n_categories, n_taxa - 2, BLOCK),
+            aligned_array(3 * n_categories + n_edges, BLOCK),
+        )
+
+    run_tasks([task(i, tree_range) for i in range(len(blocks)) for tree_range in trees], workspace, get_threads())
+    total = outputs[0].sum(axis=0)
+    return total, sum_of_shares(total, outputs[1]), sum_of_shares(total, outputs[2])

@@ -174,7 +174,10 @@ def rescale(row: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
         _larger(row[s : s + BLOCK], factors)
     changed = False
     for p in range(BLOCK):
-        factors[p], n_steps = rescaling(factors[p])
+        factor, n_steps = rescaling(factors[p])
+        if factors[p] == 0.0:  # impossible, whatever the scale; what is near, and derivatives, keep theirs
+            factor, n_steps = 1.0, 0.0
+        factors[p] = factor
         steps[p] += n_steps
         changed = changed or n_steps > 0.0
     if changed:
