@@ -51,7 +51,7 @@ def test_a_whole_fit(program, tmp_path):
     ("model", "message"),
     [
         ("HKY{2,x}", "character 7, at the ^ in HKY{2,^x} : expected a number"),
-        ("LG", "character 1, at the ^ in ^LG : unknown substitution model 'LG'"),
+        ("XYZ", "character 1, at the ^ in ^XYZ : unknown substitution model 'XYZ'"),
     ],
 )
 def test_mistakes_are_one_line(model, message, program, tmp_path):

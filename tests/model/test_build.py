@@ -65,8 +65,8 @@ def test_categories(patterns):
 
 
 def test_errors(patterns):
-    with pytest.raises(ConfigError, match="unknown substitution model 'LG'"):
-        substitution_model("LG", patterns)
+    with pytest.raises(ConfigError, match="unknown substitution model 'XYZ'"):
+        substitution_model("XYZ", patterns)
     no_t = SitePatterns(state_sets=np.array([[1, 2], [4, 2]], dtype=np.uint8), weights=np.ones(2))
     with pytest.raises(InputError, match="no T"):
         substitution_model("F81", no_t)

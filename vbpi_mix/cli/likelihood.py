@@ -25,14 +25,13 @@ def likelihood(
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.io.tree_lengths import read_one_tree
-    from vbpi_mix.model import PhyloModel, substitution_model
+    from vbpi_mix.model.one_tree import fixed_model
     from vbpi_mix.phylo import site_patterns
 
     data = read_alignment(resolve(alignment))
     topology, lengths = read_one_tree(tree, data.taxa)
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
-    patterns = site_patterns(data)
-    target = PhyloModel(patterns, data.n_taxa, substitution_model=substitution_model(model, patterns))
+    target = fixed_model(model, site_patterns(data))
     value = target.log_likelihood(torch.from_numpy(lengths)[None], topology.batch())
     typer.echo(repr(float(value[0])))

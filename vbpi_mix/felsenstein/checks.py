@@ -54,9 +54,7 @@ def check_model(
     check_probabilities(frequencies, category_weights, topologies.n_trees, n)
 
 
-def check_probabilities(
-    frequencies: Tensor, category_weights: Tensor, n_trees: int | None = None, n: int = 4
-) -> None:
+def check_probabilities(frequencies: Tensor, category_weights: Tensor, n_trees: int | None = None, n: int = 4) -> None:
     """Raise unless frequencies (n,) and category weights (C,) are float64, finite and not negative.
 
     With `n_trees` T, frequencies (T, n) and category weights (T, C), of every tree by itself, are right too.

@@ -311,7 +311,9 @@ def _checked_model(
     """The model as the kernels take it: matrices and derivatives (T, C, E, 4, 4), frequencies, category weights."""
     check_inputs(topologies, patterns)
     if patterns.n_states != 4:
-        raise BackendError(f"these second derivatives are those of four states, not {patterns.n_states}: use spectral_hessian")
+        raise BackendError(
+            f"these second derivatives are those of four states, not {patterns.n_states}: use spectral_hessian"
+        )
     check_model(matrices, frequencies, category_weights, topologies)
     shape = tuple(matrices.shape)
     slopes = _finite_array("first_derivatives", first, shape)

@@ -6,6 +6,7 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.io.labels import first_repeated, plain_name
 from vbpi_mix.io.notices import listed, notice
 from vbpi_mix.phylo.alignment import IUPAC, Alignment
+from vbpi_mix.phylo.data_type import DataTypeName
 
 _FEWEST_TAXA = 4
 # amino acids whose letters are no nucleotide codes
@@ -56,7 +57,9 @@ def check_number(n_taxa: int, source: str) -> None:
         raise InputError(f"{source}: {n_taxa} taxa; at least {_FEWEST_TAXA} are needed for a tree to be inferred")
 
 
-def unknown_sign(taxon: str, column: int, symbol: str, others: Sequence[str], source: str) -> str:
+def unknown_sign(
+    taxon: str, column: int, symbol: str, others: Sequence[str], source: str, name: DataTypeName = "dna"
+) -> str:
     """The message for a character that is no code.
 
     Arguments:
@@ -65,15 +68,23 @@ def unknown_sign(taxon: str, column: int, symbol: str, others: Sequence[str], so
         symbol: the character.
         others: all such characters of the alignment.
         source: the file.
+        name: kind of the data.
     """
     where = f"{source}: taxon {taxon!r} has {symbol!r} at column {column + 1}"
     protein = sorted(set(others) & _PROTEIN_ONLY)
-    if len(protein) > 1:
-        return f"{where}; it looks like protein data (it has {', '.join(protein)}), and only nucleotides are read"
+    if len(protein) > 1 and name == "dna":
+        return (
+            f"{where}, which is no nucleotide code; the file has {', '.join(protein)}, too: if these are amino acids, "
+            "say --data-type protein"
+        )
     if symbol == ".":
         return f"{where}, which means nothing in this format; write the character that it stands for, or - or ?"
     if symbol in "{}()":
         return f"{where}; sets of states in brackets are read in NEXUS files only; write the IUPAC code, R for {{AG}}"
+    if name == "protein":
+        return f"{where}, which is no amino acid (the 20, B, Z, J, X, U, O, *, - and ? are read)"
+    if name == "standard":
+        return f"{where}, which is no state of discrete characters (0 to 9, A to V, - and ? are read)"
     return f"{where}, which is no nucleotide code (IUPAC codes, - and ? are read)"
 
 

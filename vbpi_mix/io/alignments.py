@@ -1,6 +1,7 @@
 """Alignment files as state sets; FASTA out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import string
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -8,26 +9,31 @@ import numpy as np
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.io.alignment_checks import check_number, check_rows, tell, unknown_sign
+from vbpi_mix.io.alignment_checks import check_number, check_rows, tell
+from vbpi_mix.io.data_types import Signs, recognise, state_sets
 from vbpi_mix.io.datasets import catalogue, where
 from vbpi_mix.io.files import atomic_write, read_text
 from vbpi_mix.io.nexus_matrix import parse_nexus_matrix
 from vbpi_mix.io.nexus_text import is_nexus
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.phylip import is_phylip, parse_phylip
-from vbpi_mix.phylo.alignment import IUPAC, Alignment
+from vbpi_mix.phylo.alignment import Alignment, Section
+from vbpi_mix.phylo.data_type import DataType, DataTypeName
 
 _LINE = 60
-_UNKNOWN = 255
-# one code per state set, for writing; everything that may be any state becomes a gap
-_CODES = "?ACMGRSVTWYHKDB-"
+Types = tuple[tuple[DataTypeName, np.ndarray], ...]
 
 
-def read_alignment(path: Path | str) -> Alignment:
-    """Read aligned nucleotides from FASTA, PHYLIP or NEXUS, gzipped or not; the format is found from the content.
+def read_alignment(path: Path | str, data_type: DataTypeName | None = None) -> Alignment:
+    """Read aligned sequences from FASTA, PHYLIP or NEXUS, gzipped or not; the format is found from the content.
 
-    All IUPAC codes are read, in either case, U as T; `-`, `?`, `N`, `X`, `O`, `~` (a gap, with a notice) and the gap
-    and missing signs that a NEXUS file declares may be any state. A `.` repeats the first row's character in PHYLIP
-    and where a NEXUS file declares it as its match character, and is an error elsewhere. Equal sequences are kept.
+    The kind of data is what `data_type` says, else what a NEXUS file says, else what `data_types.recognise` finds. Of
+    nucleotides all IUPAC codes are read, U as T; of proteins the 20 amino acids, B, Z and J for two of them, U, O, X
+    and `*` for any; of standard data the states 0 to 9 and A to V. Letters may have either case; `-`, `?`, for
+    nucleotides `N`, `X` and `O`, `~` (a gap, with a notice) and the gap and missing signs that a NEXUS file declares
+    may be any state. NEXUS files may mix kinds of data and have sets of states in braces. A `.` repeats the first
+    row's character in PHYLIP and where a NEXUS file declares it as its match character, and is an error elsewhere.
+    Equal sequences are kept.
 
     Taxon names are those of the file: in FASTA the whole header line without the white space at its ends, in NEXUS
     and PHYLIP see `parse_nexus_matrix` and `parse_phylip`. (Programs that use only the first word of a FASTA header
@@ -38,13 +44,14 @@ def read_alignment(path: Path | str) -> Alignment:
 
     Arguments:
         path: the file, or the name of a data set.
+        data_type: of the file's data; None: as it says, or as they look.
 
     Returns:
         N >= 4 rows; `symbol_counts` counts the characters as written, in upper case.
 
     Raises:
-        InputError: rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, protein data,
-            characters that are no code (with taxon and column, from 1), an unknown format.
+        InputError: rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, characters that are
+            no code (with taxon and column, from 1), an unknown format.
     """
     if not Path(path).exists() and str(path) in catalogue():
         path = where(str(path))
@@ -53,23 +60,29 @@ def read_alignment(path: Path | str) -> Alignment:
     start = text.lstrip()
     replaced: dict[str, str] = {"~": "-"}
     match: str | None = None
+    types: Types = ()
+    sets: dict[str, str] = {}
     excluded, deleted = np.zeros(0, dtype=bool), frozenset()
     if start.startswith(">"):
         rows = [(name.strip(), "".join(sequence.split())) for name, sequence in SimpleFastaParser(StringIO(start))]
     elif is_nexus(text):
         matrix = parse_nexus_matrix(text, source)
         rows, match, excluded, deleted = matrix.rows, matrix.match, matrix.excluded, matrix.deleted
+        types, sets = matrix.types, matrix.sets
         replaced |= {sign.upper(): "?" for sign in (matrix.gap, matrix.missing) if sign is not None}
     elif is_phylip(text):
-        rows, match = parse_phylip(text, source), "."
+        rows, match = parse_phylip(text, source, digits=data_type == "standard"), "."
     else:
         raise InputError(
             f"{source}: unknown alignment format: it begins with {start.splitlines()[0][:30]!r}; FASTA (>), NEXUS "
             "(#NEXUS) and PHYLIP (two numbers) are read"
         )
-    rows = check_rows(rows, source, "".join(replaced))
+    rows = check_rows(rows, source, "".join([*replaced, *sets, *string.digits]))
     symbols = np.array([_upper(sequence) for _, sequence in rows]).view("U1").reshape(len(rows), -1)
-    state_sets = _state_sets(symbols, [name for name, _ in rows], replaced, match, source)
+    types = _types(symbols, types, data_type, source)
+    all_sets, kinds = _read(
+        symbols, [name for name, _ in rows], types, Signs(replaced=replaced, match=match, sets=sets), source
+    )
     here = np.array([name not in deleted for name, _ in rows])
     sites = ~excluded if excluded.any() else np.ones(symbols.shape[1], dtype=bool)
     taxa = tuple(name for name, _ in rows if name not in deleted)
@@ -77,22 +90,65 @@ def read_alignment(path: Path | str) -> Alignment:
     counted, counts = np.unique(symbols[here][:, sites], return_counts=True)
     alignment = Alignment(
         taxa=taxa,
-        state_sets=np.ascontiguousarray(state_sets[here][:, sites]),
+        state_sets=np.ascontiguousarray(all_sets[here][:, sites]),
         symbol_counts=dict(zip(counted.tolist(), counts.tolist(), strict=True)),
         source=source,
         excluded=excluded if excluded.any() else None,
+        data_type=kinds[0],
+        sections=_sections(kinds, types, sites),
     )
     tell(alignment)
     return alignment
 
 
+def _types(symbols: np.ndarray, types: Types, data_type: DataTypeName | None, source: str) -> Types:
+    """Kinds of data and their columns: as asked for, as the file says, or as they look."""
+    every = np.arange(symbols.shape[1])
+    said = " and ".join(name for name, _ in types)
+    if data_type is not None:
+        if types and said != data_type:
+            notice(f"{source}: the file says that its data are {said}; read as {data_type}, as asked")
+        return ((data_type, every),)
+    return types or ((recognise(symbols), every),)
+
+
+def _read(
+    symbols: np.ndarray, taxa: list[str], types: Types, signs: Signs, source: str
+) -> tuple[np.ndarray, list[DataType]]:
+    """State sets of all columns, and the data type of each kind."""
+    if len(types) == 1:
+        sets, kind = state_sets(symbols, taxa, types[0][0], signs, source)
+        return sets, [kind]
+    found = [state_sets(symbols[:, sites], taxa, name, signs, source) for name, sites in types]
+    kinds = [kind for _, kind in found]
+    together = np.zeros(symbols.shape, dtype=max((kind.dtype for kind in kinds), key=lambda t: np.dtype(t).itemsize))
+    for (_, sites), (sets, _) in zip(types, found, strict=True):
+        together[:, sites] = sets
+    return together, kinds
+
+
+def _sections(kinds: list[DataType], types: Types, kept: np.ndarray) -> tuple[Section, ...]:
+    """Sections of an alignment with several kinds of data, counted by the columns that are kept."""
+    if len(kinds) == 1:
+        return ()
+    place = np.cumsum(kept) - 1
+    left = [(kind, place[sites[kept[sites]]]) for kind, (_, sites) in zip(kinds, types, strict=True)]
+    return tuple(Section(data_type=kind, sites=sites) for kind, sites in left if len(sites))
+
+
 def write_fasta(alignment: Alignment, path: Path | str) -> None:
-    """Write state sets as IUPAC codes, 60 columns a line; sites that may be any state become gaps.
+    """Write state sets as their codes, 60 columns a line; sites that may be any state become gaps.
 
     Raises:
-        InputError: the file cannot be written there.
+        InputError: the file cannot be written there, several kinds of data, or a set of states without a code.
     """
-    letters = np.array(list(_CODES))[alignment.state_sets]
+    data_type = alignment.type_of()
+    codes = {states: code for code, states in reversed(data_type.codes.items())} | {data_type.missing: "-"}
+    sets, inverse = np.unique(alignment.state_sets, return_inverse=True)
+    without = [states for states in sets.tolist() if states not in codes]
+    if without:
+        raise InputError(f"{alignment.source}: FASTA has no code for a set of states such as {without[0]:b} (in bits)")
+    letters = np.array([codes[states] for states in sets.tolist()])[inverse.reshape(alignment.state_sets.shape)]
     with atomic_write(path) as file:
         for name, row in zip(alignment.taxa, letters, strict=True):
             file.writelines(fasta_lines(name, "".join(row)))
@@ -108,27 +164,3 @@ def fasta_lines(name: str, sequence: str) -> Iterator[str]:
 def _upper(sequence: str) -> str:
     """Upper case without a change of length, which some letters beyond ASCII would make."""
     return sequence.upper() if sequence.isascii() else "".join(c.upper() if c.isascii() else c for c in sequence)
-
-
-def _state_sets(
-    symbols: np.ndarray, taxa: Sequence[str], replaced: Mapping[str, str], match: str | None, source: str
-) -> np.ndarray:
-    """(N, L) uint8 state sets of (N, L) upper-case characters."""
-    table = {symbol: IUPAC.get(replaced.get(symbol, symbol), _UNKNOWN) for symbol in np.unique(symbols).tolist()}
-    sets = np.full(symbols.shape, _UNKNOWN, dtype=np.uint8)
-    for symbol, states in table.items():
-        sets[symbols == symbol] = states
-    if match is not None:
-        if (symbols[0] == match).any():
-            column = int(np.argmax(symbols[0] == match)) + 1
-            raise InputError(
-                f"{source}: taxon {taxa[0]!r} has the match character {match!r} at column {column}, but it "
-                "is the first row: there is nothing to match"
-            )
-        sets = np.where(symbols == match, sets[0], sets)
-    unknown = sets == _UNKNOWN
-    if unknown.any():
-        row, column = np.argwhere(unknown)[0].tolist()
-        others = np.unique(symbols[unknown]).tolist()
-        raise InputError(unknown_sign(taxa[int(row)], int(column), str(symbols[row, column]), others, source))
-    return np.ascontiguousarray(sets)

@@ -17,9 +17,14 @@ from vbpi_mix.io.nexus_obeyed import left_out
 from vbpi_mix.io.nexus_taxa import taxa_block
 from vbpi_mix.io.nexus_text import Block, Command, blocks, settings, unquote
 from vbpi_mix.io.notices import listed, notice
+from vbpi_mix.io.site_sets import parse_sites
+from vbpi_mix.phylo.data_type import DataTypeName
 
-_NUCLEOTIDES = ("dna", "rna", "nucleotide")
+_TYPES: dict[str, DataTypeName] = {
+    "dna": "dna", "rna": "dna", "nucleotide": "dna", "protein": "protein", "standard": "standard",
+}  # fmt: skip
 _MIXED = re.compile(r"mixed\((.*)\)", re.IGNORECASE | re.DOTALL)
+_FIRST_PRIVATE = 0xE000  # characters that stand for sets of states without a code
 _OFF = ("no", "false", "off", "0")
 _WORD = r"'[^']*(?:''[^']*)*'|\"[^\"]*\"|\S+"
 _LABEL = re.compile(rf"\s*({_WORD})")
@@ -33,6 +38,7 @@ _CODE_OF = {
 _MEANING = {code: states for states, code in _CODE_OF.items()} | {"U": "T"}
 # FORMAT options that change nothing for nucleotides
 _HARMLESS = ("datatype", "gap", "missing", "matchchar", "interleave", "symbols", "labels", "respectcase", "nolabels")
+_SYMBOLS = re.compile(r"[\s\"0-9A-Za-z~]*")
 
 Rows = list[tuple[str, str]]
 
@@ -42,8 +48,11 @@ class NexusMatrix:
     """Rows of a matrix and the signs its FORMAT command declares.
 
     Arguments:
-        rows: (name, sequence) as written; sets of states like {AG} are replaced by their code (R).
+        rows: (name, sequence) as written; sets of states like {AG} are replaced by their code (R), or by a character
+            of `sets`.
         gap, missing, match: the declared signs, None where there is none.
+        types: data types and their columns (from 0); one of all columns where the data are not mixed.
+        sets: symbols that a character stands for.
         excluded: (L,) bool, sites that the file leaves out.
         deleted: names of taxa that the file leaves out.
     """
@@ -52,6 +61,8 @@ class NexusMatrix:
     gap: str | None
     missing: str | None
     match: str | None
+    types: tuple[tuple[DataTypeName, np.ndarray], ...]
+    sets: dict[str, str] = field(default_factory=dict)
     excluded: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     deleted: frozenset[str] = frozenset()
 
@@ -67,7 +78,7 @@ class _Characters:
 
 
 def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
-    """The nucleotide matrix of a NEXUS file, and what its other blocks leave out of it.
+    """The character matrix of a NEXUS file, and what its other blocks leave out of it.
 
     MATRIX is a stream of tokens: a name, then as many signs as NCHAR says. With INTERLEAVE it is read by lines, as it
     is without NCHAR. Taxa may be named by their number in the TAXA block. Obeyed are ELIMINATE, `exset *`, `delset *`,
@@ -78,8 +89,8 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
         source: its name, for messages.
 
     Raises:
-        InputError: no matrix or several, data other than nucleotides, NTAX or NCHAR that the rows do not have, an
-            option (EQUATE, TRANSPOSE) that is not read, a file that is cut off.
+        InputError: no matrix or several, data of other types than DNA, protein and standard, NTAX or NCHAR that the
+            rows do not have, an option (EQUATE, TRANSPOSE) that is not read, a file that is cut off.
     """
     found = blocks(text, source)
     characters = _only_matrix(found, source)
@@ -89,7 +100,9 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
     # NTAX and the labels of the block itself, where it has them, come before those of a TAXA block
     n_taxa = _number(characters.dimensions, "ntax", source, n_taxa)
     n_sites = _number(characters.dimensions, "nchar", source, None)
-    rows = _rows(characters.matrix, options, taxlabels, n_taxa, n_sites, source)
+    words = _type_words(options)
+    sites = _Sites(plain=words == {"dna"})
+    rows = _rows(characters.matrix, options, taxlabels, n_taxa, n_sites, source, sites)
     if n_taxa is not None and len(rows) != n_taxa:
         raise InputError(f"{source}: NTAX is {n_taxa}, but the matrix has {len(rows)} rows")
     for name, sequence in rows:
@@ -104,13 +117,15 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
         gap=options.get("gap"),
         missing=options.get("missing"),
         match=options.get("matchchar"),
+        types=_types(options, len(rows[0][1]) if rows else 0, source),
+        sets=sites.sets,
         excluded=excluded,
         deleted=deleted & set(names),
     )
 
 
 def _only_matrix(found: Sequence[Block], source: str) -> _Characters:
-    """The only matrix, or the only one of nucleotides."""
+    """The only matrix, or the only one of data that are read, nucleotides first."""
     matrices = []
     for block in found:
         if block.name not in ("data", "characters"):
@@ -124,7 +139,7 @@ def _only_matrix(found: Sequence[Block], source: str) -> _Characters:
                 format_ = settings(command.rest)
             elif command.keyword == "matrix":
                 matrices.append(_Characters(block=block, dimensions=dimensions, format=format_, matrix=command))
-    nucleotides = [matrix for matrix in matrices if _is_nucleotide(matrix.format)]
+    nucleotides = [matrix for matrix in matrices if _type_words(matrix.format) == {"dna"}]
     if len(matrices) > 1 and len(nucleotides) == 1:
         others = [f"line {matrix.block.line}" for matrix in matrices if matrix is not nucleotides[0]]
         notice(f"{source}: matrices of other data are passed over ({listed(others)})")
@@ -134,12 +149,41 @@ def _only_matrix(found: Sequence[Block], source: str) -> _Characters:
     return matrices[0]
 
 
-def _is_nucleotide(options: dict[str, str]) -> bool:
+def _mixed(options: dict[str, str]) -> list[tuple[str, str]]:
+    """(word, sites) of the parts of mixed data; of others the word alone."""
     datatype = "".join(options.get("datatype", "dna").lower().split())
     mixed = _MIXED.fullmatch(datatype)
     if mixed is None:
-        return datatype in _NUCLEOTIDES
-    return all(part.split(":", 1)[0] in _NUCLEOTIDES for part in re.split(r",(?=[a-z])", mixed[1]))
+        return [(datatype, "")]
+    parts = [part.partition(":") for part in re.split(r",(?=[a-z])", mixed[1])]
+    return [(word, sites) for word, _, sites in parts]
+
+
+def _type_words(options: dict[str, str]) -> set[str]:
+    """Data types, those that are not read as they are written."""
+    return {_TYPES.get(word, word) for word, _ in _mixed(options)}
+
+
+def _types(options: dict[str, str], n_sites: int, source: str) -> tuple[tuple[DataTypeName, np.ndarray], ...]:
+    """Data types and their columns, those of one type together.
+
+    Raises:
+        InputError: mixed data whose parts do not have every site once.
+    """
+    parts = _mixed(options)
+    if len(_type_words(options)) == 1:
+        return ((_TYPES[parts[0][0]], np.arange(n_sites)),)
+    where = f"{source}: the parts of mixed data"
+    owner: np.ndarray = np.full(n_sites, -1)
+    names: list[DataTypeName] = list(dict.fromkeys(_TYPES[word] for word, _ in parts))
+    for word, text in parts:
+        sites = parse_sites(text, n_sites, where, {})
+        if (owner[sites] >= 0).any():
+            raise InputError(f"{where}: site {int(sites[owner[sites] >= 0][0]) + 1} is in two of them")
+        owner[sites] = names.index(_TYPES[word])
+    if (owner < 0).any():
+        raise InputError(f"{where}: site {int(np.argmin(owner)) + 1} is in none of them")
+    return tuple((name, np.flatnonzero(owner == i)) for i, name in enumerate(names))
 
 
 def _number(options: dict[str, str], key: str, source: str, otherwise: int | None) -> int | None:
@@ -152,10 +196,13 @@ def _number(options: dict[str, str], key: str, source: str, otherwise: int | Non
 
 
 def _check(options: dict[str, str], source: str) -> None:
-    if not _is_nucleotide(options):
+    if not _type_words(options) <= set(_TYPES.values()):
         raise InputError(
-            f"{source}: the NEXUS data type is {options['datatype'].lower()!r}; only nucleotides (DNA, RNA) are read"
+            f"{source}: the NEXUS data type is {options['datatype'].lower()!r}; nucleotides (DNA, RNA), proteins and "
+            "standard data are read"
         )
+    if "standard" in _type_words(options) and not _SYMBOLS.fullmatch(options.get("symbols", "")):
+        raise InputError(f"{source}: SYMBOLS are {options['symbols'][:40]!r}; digits and letters are read")
     for option in ("equate", "transpose", "tokens"):
         if options.get(option, "no").lower() not in _OFF:
             raise InputError(f"{source}: the NEXUS option {option.upper()} is not read; write the matrix without it")
@@ -177,21 +224,24 @@ def _rows(
     n_taxa: int | None,
     n_sites: int | None,
     source: str,
+    sites: "_Sites",
 ) -> Rows:
     lines = [line for line in matrix.rest.split("\n") if line.strip()]
     interleaved = options.get("interleave", "no").lower() not in _OFF
     if options.get("nolabels", "no").lower() not in _OFF or options.get("labels", "left").lower() in _OFF:
-        return _without_names(matrix.rest, lines, taxlabels, n_sites, source, interleaved=interleaved)
+        return _without_names(matrix.rest, lines, taxlabels, n_sites, source, sites, interleaved=interleaved)
     if interleaved:
-        return _by_name(lines)
+        return _by_name(lines, sites)
     if n_sites is not None:
-        rows, whole = _stream(matrix.rest, n_sites)
+        rows, whole = _stream(matrix.rest, n_sites, sites)
         if whole and n_taxa in (None, len(rows)) and first_repeated(name for name, _ in rows) is None:
             return rows
-    return [_row(line) for line in lines] if len(lines) == n_taxa else _by_length(lines, n_sites, source)
+    if len(lines) == n_taxa:
+        return [_row(line, sites) for line in lines]
+    return _by_length(lines, n_sites, source, sites)
 
 
-def _stream(text: str, n_sites: int) -> tuple[Rows, bool]:
+def _stream(text: str, n_sites: int, sites: "_Sites") -> tuple[Rows, bool]:
     """Names and sequences, one after the other whatever the lines are, and whether all have NCHAR sites."""
     rows: Rows = []
     at = 0
@@ -203,7 +253,7 @@ def _stream(text: str, n_sites: int) -> tuple[Rows, bool]:
             piece = _PIECE.match(text, at)
             if piece is None:
                 return rows, False
-            pieces.append(_sites(piece[1]))
+            pieces.append(sites(piece[1]))
             count += len(pieces[-1])
             at = piece.end()
         rows.append((unquote(label[1]), "".join(pieces)))
@@ -213,19 +263,26 @@ def _stream(text: str, n_sites: int) -> tuple[Rows, bool]:
 
 
 def _without_names(
-    text: str, lines: list[str], taxlabels: Sequence[str], n_sites: int | None, source: str, *, interleaved: bool
+    text: str,
+    lines: list[str],
+    taxlabels: Sequence[str],
+    n_sites: int | None,
+    source: str,
+    sites: "_Sites",
+    *,
+    interleaved: bool,
 ) -> Rows:
     """Rows that have the names of the TAXA block, in its order."""
     n = len(taxlabels)
     if not n:
         raise InputError(f"{source}: the matrix has no names (NOLABELS), and there is no TAXA block with TAXLABELS")
     if interleaved:
-        return [(name, "".join(_sites(line) for line in lines[i::n])) for i, name in enumerate(taxlabels)]
-    sites = _sites(text)
-    length = n_sites if n_sites is not None else len(sites) // n
-    if len(sites) != n * length:
-        raise InputError(f"{source}: the matrix has {len(sites)} signs, not {n} rows of {length}")
-    return [(name, sites[i * length : (i + 1) * length]) for i, name in enumerate(taxlabels)]
+        return [(name, "".join(sites(line) for line in lines[i::n])) for i, name in enumerate(taxlabels)]
+    signs = sites(text)
+    length = n_sites if n_sites is not None else len(signs) // n
+    if len(signs) != n * length:
+        raise InputError(f"{source}: the matrix has {len(signs)} signs, not {n} rows of {length}")
+    return [(name, signs[i * length : (i + 1) * length]) for i, name in enumerate(taxlabels)]
 
 
 def _by_number(rows: Rows, taxlabels: Sequence[str]) -> Rows:
@@ -238,15 +295,39 @@ def _by_number(rows: Rows, taxlabels: Sequence[str]) -> Rows:
     return named
 
 
-def _row(line: str) -> tuple[str, str]:
+def _row(line: str, sites: "_Sites") -> tuple[str, str]:
     match = _LINE.match(line)
     assert match is not None  # the line is not blank
-    return unquote(match.group(1)), _sites(match.group(2))
+    return unquote(match.group(1)), sites(match.group(2))
 
 
-def _sites(text: str) -> str:
-    joined = "".join(text.split())
-    return _STATE_SET.sub(_code, joined) if "{" in joined or "(" in joined else joined
+class _Sites:
+    """Turns text of the matrix into one character for each site.
+
+    Arguments:
+        plain: whether all data are nucleotides, whose sets of states have codes.
+
+    Attributes:
+        sets: symbols of the sets without a code, by the character that stands for them.
+    """
+
+    def __init__(self, *, plain: bool) -> None:
+        self._replace = _code if plain else self._private
+        self.sets: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        joined = "".join(text.split())
+        return _STATE_SET.sub(self._replace, joined) if "{" in joined or "(" in joined else joined
+
+    def _private(self, match: re.Match[str]) -> str:
+        inside = (match.group(1) or match.group(2) or "").upper().replace(",", "")
+        if not inside:
+            return match.group()
+        if inside not in self._known:
+            self._known[inside] = chr(_FIRST_PRIVATE + len(self.sets))
+            self.sets[self._known[inside]] = inside
+        return self._known[inside]
 
 
 def _code(match: re.Match[str]) -> str:
@@ -259,30 +340,30 @@ def _code(match: re.Match[str]) -> str:
     return _CODE_OF["".join(sorted(set("".join(_MEANING[symbol] for symbol in inside))))]
 
 
-def _by_name(lines: list[str]) -> Rows:
+def _by_name(lines: list[str], sites: "_Sites") -> Rows:
     """Interleaved: every line a name and some sites; lines of equal names go together."""
     rows: dict[str, list[str]] = {}
     for line in lines:
-        name, sites = _row(line)
-        rows.setdefault(name, []).append(sites)
+        name, part = _row(line, sites)
+        rows.setdefault(name, []).append(part)
     return [(name, "".join(parts)) for name, parts in rows.items()]
 
 
-def _by_length(lines: list[str], n_sites: int | None, source: str) -> Rows:
+def _by_length(lines: list[str], n_sites: int | None, source: str, sites: "_Sites") -> Rows:
     """Rows over several lines that do not fit: the message says which is the first."""
     if n_sites is None:
         raise InputError(f"{source}: DIMENSIONS NCHAR is needed to read rows that go over several lines")
     rows: Rows = []
     open_row: tuple[str, str] | None = None
     for line in lines:
-        name, sites = _row(line) if open_row is None else (open_row[0], open_row[1] + _sites(line))
-        if len(sites) > n_sites:
+        name, signs = _row(line, sites) if open_row is None else (open_row[0], open_row[1] + sites(line))
+        if len(signs) > n_sites:
             raise InputError(
                 f"{source}: taxon {name!r} has more than NCHAR = {n_sites} sites, or a row before it has fewer; "
                 "an interleaved matrix needs INTERLEAVE in the FORMAT command"
             )
-        open_row = (name, sites)
-        if len(sites) == n_sites:
+        open_row = (name, signs)
+        if len(signs) == n_sites:
             rows.append(open_row)
             open_row = None
     return rows if open_row is None else [*rows, open_row]

@@ -20,6 +20,7 @@ _CLASSES = re.compile(r"\s*G\s*\d[\d\s]*\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"\s*('[^']*(?:''[^']*)*')\s+(.*)\Z")
 # what a row may hold; the alignment reader names the taxon and column of anything else
 _SYMBOLS = re.compile(r"[A-Za-z?.*~-]*\Z")
+_WITH_DIGITS = re.compile(r"[A-Za-z0-9?.*~-]*\Z")
 
 Rows = list[tuple[str, str]]
 Split = Callable[[str], tuple[str, str]]
@@ -30,7 +31,7 @@ def is_phylip(text: str) -> bool:
     return _HEADER.match(text.lstrip().split("\n", 1)[0]) is not None
 
 
-def parse_phylip(text: str, source: str) -> Rows:
+def parse_phylip(text: str, source: str, *, digits: bool = False) -> Rows:
     """(name, sequence) of every row, as the file has them.
 
     Names: in relaxed files what precedes the first white space; in strict ones the first ten characters; where
@@ -43,6 +44,7 @@ def parse_phylip(text: str, source: str) -> Rows:
     Arguments:
         text: the file.
         source: its name, for messages.
+        digits: whether rows may hold digits; otherwise they may only where no other reading fits.
 
     Raises:
         InputError: no reading gives the declared number of rows of the declared length.
@@ -63,14 +65,16 @@ def parse_phylip(text: str, source: str) -> Rows:
         layouts = [_interleaved, _named_blocks, _sequential]  # one line per taxon, then a blank line
     if "I" in letters:
         layouts = [_interleaved, _named_blocks]
-    attempts: list[Rows] = []
-    for split in (_relaxed, _strict, _wide, _last_word):
-        for layout in layouts:
-            rows = list(layout(full, n_taxa, n_sites, split))
-            attempts.append(rows)
+    attempts = [
+        list(layout(full, n_taxa, n_sites, split))
+        for split in (_relaxed, _strict, _wide, _last_word)
+        for layout in layouts
+    ]
+    for symbols in (_WITH_DIGITS,) if digits else (_SYMBOLS, _WITH_DIGITS):
+        for rows in attempts:
             if (
                 len(rows) == n_taxa
-                and all(name and len(sequence) == n_sites and _SYMBOLS.match(sequence) for name, sequence in rows)
+                and all(name and len(sequence) == n_sites and symbols.match(sequence) for name, sequence in rows)
                 and first_repeated(name for name, _ in rows) is None
             ):
                 return rows
@@ -93,7 +97,7 @@ def _without_options(lines: list[str], letters: str, source: str) -> list[str]:
         known = {"G": "G (classes of sites)", "C": "C (codons)"}
         named = ", ".join(known.get(letter, letter) for letter in others)
         notice(f"{source}: the option{'s' * (len(others) > 1)} {named} of the first line: not obeyed; all sites are "
-               "read as nucleotides of one class")  # fmt: skip
+               "read as sites of one class")  # fmt: skip
     return lines
 
 

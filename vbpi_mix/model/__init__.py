@@ -3,7 +3,7 @@
 from vbpi_mix.model.build import exchangeabilities, specified_model, substitution_model
 from vbpi_mix.model.frequencies import empirical_frequencies
 from vbpi_mix.model.gamma import discrete_gamma_rates
-from vbpi_mix.model.model_string import GammaSpecification, ModelSpecification, parse_model
+from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.one_tree import TreeLikelihood, log_likelihood
 from vbpi_mix.model.parameter_priors import ParameterPriors, parse_priors
 from vbpi_mix.model.parameter_space import ModelFamily, ParameterSpace, SubstitutionModels
@@ -16,12 +16,14 @@ from vbpi_mix.model.priors import (
     parse_branch_prior,
 )
 from vbpi_mix.model.site_rates import SiteRates
+from vbpi_mix.model.specification import FreeRates, GammaSpecification, ModelSpecification
 from vbpi_mix.model.substitution import JC69, ReversibleModel, SubstitutionModel
 
 __all__ = [
     "JC69",
     "BranchPrior",
     "ExponentialBranchPrior",
+    "FreeRates",
     "GammaDirichletBranchPrior",
     "GammaSpecification",
     "ModelFamily",

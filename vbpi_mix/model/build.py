@@ -6,8 +6,10 @@ from torch import Tensor
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model.frequencies import empirical_frequencies
 from vbpi_mix.model.model_names import ModelName
-from vbpi_mix.model.model_string import ModelSpecification, parse_model
+from vbpi_mix.model.model_string import parse_model
+from vbpi_mix.model.protein_matrices import protein_matrix
 from vbpi_mix.model.site_rates import SiteRates
+from vbpi_mix.model.specification import FreeRates, ModelSpecification
 from vbpi_mix.model.substitution import JC69, ReversibleModel, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns
 
@@ -33,6 +35,36 @@ def exchangeabilities(name: ModelName, rates: Tensor) -> Tensor:
     return torch.cat([torch.ones(1, dtype=torch.float64), rates])[list(CLASSES[name])]
 
 
+def classes_of(specification: ModelSpecification) -> list[int]:
+    """Which rate each of A-C, A-G, A-T, C-G, C-T, G-T is: 0 the one that others are relative to."""
+    if specification.code is not None:
+        return [int(digit) for digit in specification.code]
+    return list(CLASSES[specification.name])  # type: ignore[index]  # a nucleotide model
+
+
+def fixed_exchangeabilities(specification: ModelSpecification, n_states: int) -> Tensor:
+    """(n (n - 1) / 2,) of a model that gives them: rows of the upper triangle, A-C, A-G, ... of nucleotides."""
+    if specification.data_type == "protein":
+        return torch.from_numpy(protein_matrix(specification.name)[0])
+    if specification.data_type == "standard":
+        return torch.ones(n_states * (n_states - 1) // 2, dtype=torch.float64)
+    return torch.tensor((1.0, *specification.rates), dtype=torch.float64)[classes_of(specification)]
+
+
+def check_data_type(specification: ModelSpecification, patterns: SitePatterns) -> None:
+    """Raise ConfigError unless the model is one of the data's type and number of states."""
+    data_type = patterns.data_type
+    if specification.data_type != data_type.name:
+        names = {"dna": "nucleotides: GTR+G4 for one", "protein": "proteins: LG+G4 for one", "standard": "discrete "
+                 "characters: MK for one"}  # fmt: skip
+        raise ConfigError(
+            f"the model {specification} is one of {specification.data_type} data, the sites are {data_type.name} data: "
+            f"choose a model of {names[data_type.name]}"
+        )
+    if specification.name == "GTR2" and data_type.n_states != 2:
+        raise ConfigError(f"the model {specification} has two states, the data {data_type.n_states}: use MK")
+
+
 def substitution_model(text: str, patterns: SitePatterns) -> SubstitutionModel:
     """The model of a model string, with the values that it gives.
 
@@ -51,12 +83,13 @@ def specified_model(specification: ModelSpecification, patterns: SitePatterns) -
     """As `substitution_model`, for a string that has been read, and in which nothing is inferred."""
     if not specification.is_fixed:
         raise ConfigError(f"the model {specification} has parameters to infer: give their values in braces")
+    check_data_type(specification, patterns)
     if specification.is_jc69:
         return JC69()
     gamma, proportion = specification.gamma, specification.proportion_invariant
     site_rates = SiteRates(
         proportion_invariant=None if proportion is None else _tensor(proportion),  # type: ignore[arg-type]  # fixed
-        free_rates=specification.free_rates,
+        free_rates=None if isinstance(specification.free_rates, FreeRates) else specification.free_rates,
     )
     if gamma is not None:
         site_rates = SiteRates(
@@ -66,7 +99,7 @@ def specified_model(specification: ModelSpecification, patterns: SitePatterns) -
             proportion_invariant=site_rates.proportion_invariant,
         )
     return ReversibleModel(
-        exchangeabilities(specification.name, _tensor(specification.rates)),  # type: ignore[arg-type]
+        fixed_exchangeabilities(specification, patterns.n_states),
         fixed_frequencies(specification, patterns),
         site_rates=site_rates,
         exchangeable=specification.exchangeable,
@@ -74,9 +107,11 @@ def specified_model(specification: ModelSpecification, patterns: SitePatterns) -
 
 
 def fixed_frequencies(specification: ModelSpecification, patterns: SitePatterns) -> Tensor | None:
-    """(4,) frequencies that are given or counted; None: equal."""
+    """(n,) frequencies that are given, counted or a matrix's own; None: equal."""
     if specification.frequencies == "equal":
         return None
+    if specification.frequencies == "model":
+        return torch.from_numpy(protein_matrix(specification.name)[1])
     if specification.frequencies == "empirical":
         return torch.from_numpy(empirical_frequencies(patterns))
     return _tensor(specification.frequencies)  # type: ignore[arg-type]  # words are dealt with above

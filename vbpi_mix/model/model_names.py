@@ -1,7 +1,11 @@
 """Names of substitution models in IQ-TREE's, RAxML-NG's and jModelTest's notation, and what their rates are."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from vbpi_mix.model.protein_matrices import PROTEIN_MATRICES
+from vbpi_mix.phylo.data_type import DataTypeName
 
 ModelName: TypeAlias = Literal["JC69", "K80", "F81", "HKY85", "TN93", "GTR"]
 
@@ -11,15 +15,17 @@ class NamedModel:
     """What a name says.
 
     Arguments:
-        name: the model here; a model that has none of its own is GTR with some of its rates equal.
-        code: which rates of A-C, A-G, A-T, C-G, C-T, G-T are equal, by digits; that of G-T is 1 and the others are
-            given in the order in which they appear.
+        name: the model here; a nucleotide model that has none of its own is GTR with some of its rates equal.
+        code: of nucleotide models, which rates of A-C, A-G, A-T, C-G, C-T, G-T are equal, by digits; that of G-T is 1
+            and the others are given in the order in which they appear.
         equal_frequencies: whether the name means equal frequencies; None: programs differ.
+        data_type: that it is a model of.
     """
 
-    name: ModelName
+    name: str
     code: str
     equal_frequencies: bool | None
+    data_type: DataTypeName = "dna"
 
     @property
     def is_tied(self) -> bool:
@@ -74,4 +80,31 @@ NAMES: dict[str, NamedModel] = {
     **_names("GTR", "412310", True, "TVME", "TVMEF"),
     **_names("GTR", "123450", True, "SYM"),
     **_names("GTR", "123450", False, "GTR"),
+    **{
+        word.upper(): NamedModel(name=word, code="", equal_frequencies=False, data_type="protein")
+        for word in PROTEIN_MATRICES
+    },
+    "POISSON": NamedModel(name="Poisson", code="", equal_frequencies=True, data_type="protein"),
+    "MK": NamedModel(name="MK", code="", equal_frequencies=True, data_type="standard"),
+    "JC2": NamedModel(name="MK", code="", equal_frequencies=True, data_type="standard"),
+    "GTR2": NamedModel(name="GTR2", code="", equal_frequencies=False, data_type="standard"),
 }
+_CODE = re.compile(r"[0-9]{6}")
+_NAME_OF_CODE = {"000000": "F81", "010010": "HKY85", "010020": "TN93"}
+
+
+def find_name(word: str) -> NamedModel | None:
+    """What a word means: a name, in any case, or six digits that say which rates are equal; None: nothing."""
+    if word.upper() in NAMES:
+        return NAMES[word.upper()]
+    if not _CODE.fullmatch(word):
+        return None
+    plain = canonical_code(word)
+    return NamedModel(name=_NAME_OF_CODE.get(plain, "GTR"), code=plain, equal_frequencies=None)
+
+
+def canonical_code(code: str) -> str:
+    """The code with 0 for the class of G-T and the others from 1 in the order in which they appear."""
+    others = iter("12345")
+    by_class = {digit: "0" if digit == code[-1] else next(others) for digit in dict.fromkeys(code)}
+    return "".join(by_class[digit] for digit in code)

@@ -2,20 +2,26 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.io.notices import notice
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation
-from vbpi_mix.model.model_names import NAMES, ModelName, NamedModel
-
-Inferred: TypeAlias = Literal["inferred"]
-FrequencyWord: TypeAlias = Literal["equal", "empirical", "inferred"]
-INFERRED: Inferred = "inferred"
+from vbpi_mix.model.model_names import ModelName, NamedModel, canonical_code, find_name
+from vbpi_mix.model.protein_matrices import PROTEIN_MATRICES
+from vbpi_mix.model.specification import (
+    INFERRED,
+    WITH_FREQUENCIES,
+    FreeRates,
+    FrequencyWord,
+    GammaSpecification,
+    Inferred,
+    ModelSpecification,
+)
+from vbpi_mix.phylo.data_type import DataTypeName
 
 # what a model's rates are, and an example of them
-_RATES: dict[ModelName, tuple[tuple[str, ...], str]] = {
+_RATES: dict[str, tuple[tuple[str, ...], str]] = {
     "JC69": ((), ""),
     "F81": ((), ""),
     "K80": (("kappa",), "{2.0}"),
@@ -23,7 +29,12 @@ _RATES: dict[ModelName, tuple[tuple[str, ...], str]] = {
     "TN93": (("A-G", "C-T"), "{2.0,3.0}"),
     "GTR": (("A-C", "A-G", "A-T", "C-G", "C-T"), "{1.2,3.1,0.7,0.9,4.0}"),
 }
-_WITH_FREQUENCIES: dict[str, str] = {"JC69": "F81", "K80": "HKY85"}
+# how many frequencies, and of what
+_STATES: dict[DataTypeName, tuple[int, str]] = {
+    "dna": (4, "A, C, G, T"),
+    "protein": (20, "A, R, N, D, C, Q, E, G, H, I, L, K, M, F, P, S, T, W, Y, V"),
+    "standard": (2, "0, 1"),
+}
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+\.", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 # RAxML-NG marks means and medians by a letter behind the number
@@ -33,77 +44,9 @@ _FREE_RATES = re.compile(r"R([0-9]*)")
 _FREQUENCY_WORDS = {"F": "F", "FQ": "FQ", "FO": "FO", "FU": "F", "FC": "F", "FE": "FQ"}
 _LARGEST_RATE = 1e6
 _MOST_CATEGORIES = 1000
+_MOST_FREE_RATES = 10
 _FREQUENCY_SLACK = 0.01
 _EXCERPT = 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class GammaSpecification:
-    """A discrete gamma distribution of rates.
-
-    Arguments:
-        shape: alpha, or "inferred".
-        n_categories: C.
-        discretisation: see `gamma.discrete_gamma_rates`.
-    """
-
-    shape: float | Inferred
-    n_categories: int = 4
-    discretisation: Discretisation = "mean"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpecification:
-    """What a model string says; `str` gives it back in its plainest form.
-
-    What is "inferred" is a parameter with a prior, see `parameters.ModelFamily`.
-
-    Arguments:
-        name: the model.
-        rates: its exchangeabilities relative to that of G-T (and all that the model holds equal to it): none,
-            kappa, (A-G, C-T) or (A-C, A-G, A-T, C-G, C-T).
-        frequencies: of A, C, G, T, with sum 1; or how to find them.
-        proportion_invariant: of sites; None: the model has no such class.
-        gamma: of the rates of the other sites; None: equal rates, or free ones.
-        free_rates: (weight, rate) of each category of the other sites, with weights of sum 1 and a mean rate of 1.
-    """
-
-    name: ModelName
-    rates: tuple[float, ...] | Inferred = ()
-    frequencies: FrequencyWord | tuple[float, ...]
-    proportion_invariant: float | Inferred | None = None
-    gamma: GammaSpecification | None = None
-    free_rates: tuple[tuple[float, float], ...] | None = None
-
-    @property
-    def exchangeable(self) -> bool:
-        """Whether all four states are alike."""
-        return self.name in ("JC69", "F81") and self.frequencies == "equal"
-
-    @property
-    def is_jc69(self) -> bool:
-        """Whether this is Jukes and Cantor's model without rate heterogeneity."""
-        return self.exchangeable and (self.proportion_invariant, self.gamma, self.free_rates) == (None, None, None)
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether nothing is inferred."""
-        values = (self.rates, self.frequencies, self.proportion_invariant, self.gamma and self.gamma.shape)
-        return INFERRED not in values
-
-    def __str__(self) -> str:
-        text = self.name + (_braces(self.rates) if self.rates else "")
-        if self.name not in _WITH_FREQUENCIES:
-            words = {"equal": "+FQ", "empirical": "+F", "inferred": "+FO"}
-            text += words[self.frequencies] if isinstance(self.frequencies, str) else "+F" + _braces(self.frequencies)
-        if self.proportion_invariant is not None:
-            text += "+I" + _braces(self.proportion_invariant)
-        if self.gamma is not None:
-            letter = "GA" if self.gamma.discretisation == "median" else "G"
-            text += f"+{letter}{self.gamma.n_categories}" + _braces(self.gamma.shape)
-        if self.free_rates is not None:
-            text += f"+R{len(self.free_rates)}" + _braces(tuple(x for pair in self.free_rates for x in pair))
-        return text
 
 
 def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> ModelSpecification:
@@ -111,11 +54,15 @@ def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> Mod
 
     Names are JC69 (JC), K80 (K2P), F81, HKY85 (HKY), TN93 (TN, TrN) and GTR. Rates are kappa, the two of A-G and C-T,
     or the five of A-C, A-G, A-T, C-G, C-T, relative to the rates not given; these may follow as one more number
-    that the others are divided by. Read too, with values, are the models that are GTR with equal rates (K3P, TPM2,
-    TIM, TVM, SYM, ... see `model_names`). +F{...} or +FO{...} gives frequencies of A, C, G, T, +F counts them in the
-    alignment, +FQ makes them equal; F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones.
-    +Gn has n categories (4 if not said) at the mean rate of each, +GAn at the median; +Rn{w1,r1,w2,r2,...} has
-    categories of these weights and rates, which are scaled to a mean rate of 1.
+    that the others are divided by. Read too are the models that are GTR with equal rates: by name (K3P, TPM2, TIM,
+    TVM, SYM, ... see `model_names`), or by six digits that say which of A-C, A-G, A-T, C-G, C-T, G-T are equal, as in
+    010234. Protein models are those of `protein_matrices`; MK is that of discrete characters, GTR2 the one of two
+    states with unequal frequencies.
+
+    +F{...} or +FO{...} gives frequencies of the states in order, +F counts them in the alignment, +FQ makes them equal;
+    F81, HKY85, TN93 and GTR without any of these count, JC69 and K80 have equal ones, protein matrices their own. +Gn
+    has n categories (4 if not said) at the mean rate of each, +GAn at the median; +Rn{w1,r1,w2,r2,...} has categories
+    of these weights and rates, which are scaled to a mean rate of 1. +ASC: the data are sites that vary.
 
     RAxML-NG's notation: numbers with / between them, the rates of all classes in braces (HKY{1/2.4}), +FU{...}, +FC,
     +FE, +IU{...}, +G4m{...} and +G4a{...}, +R2{rates}{weights}.
@@ -145,41 +92,59 @@ class _Reader:
         self.frequencies: FrequencyWord | tuple[float, ...] | None = None
         self.proportion: float | Inferred | None = None
         self.gamma: GammaSpecification | None = None
-        self.free_rates: tuple[tuple[float, float], ...] | None = None
+        self.free_rates: tuple[tuple[float, float], ...] | FreeRates | None = None
+        self.ascertained = False
+        self.data_type: DataTypeName = "dna"
         self.separator = ","  # of the numbers read last
 
     def model(self) -> ModelSpecification:
         word = self._word()
-        if word.upper() not in NAMES:
-            what = f"unknown substitution model '{word}'" if word else "a substitution model must begin with its name"
-            raise self._error(f"{what}: choose one of {', '.join(get_args(ModelName))}", at=0)
-        named = NAMES[word.upper()]
+        named = find_name(word)
+        if named is None:
+            raise self._unknown(word)
         name = named.name
+        self.data_type = named.data_type
         rates = self._tied_rates(named, word) if named.is_tied else self._rates(named, word)
         while self.at < len(self.text):
             self._part(name)
         if self.frequencies is None:
             if named.equal_frequencies is None:
-                raise self._error(f"programs differ in the frequencies of {word}: say +F{{...}}, +F or +FQ")
+                raise self._error(
+                    f"programs differ in the frequencies of {word}: say +F{{...}}, +F{', +FO' * self.infer} or +FQ"
+                )
             by_default: FrequencyWord = INFERRED if self.infer else "empirical"
+            by_default = "model" if self.data_type == "protein" else by_default
             self.frequencies = "equal" if named.equal_frequencies else by_default
         return ModelSpecification(
             name=name,
+            data_type=self.data_type,
             rates=rates,
+            code=canonical_code(named.code) if named.is_tied and rates == INFERRED else None,
             frequencies=self.frequencies,
             proportion_invariant=self.proportion,
             gamma=self.gamma,
             free_rates=self.free_rates,
+            ascertained=self.ascertained,
+        )
+
+    def _unknown(self, word: str) -> ConfigError:
+        what = f"unknown substitution model '{word}'" if word else "a substitution model must begin with its name"
+        if word.upper() == "ORDERED":
+            return self._error("ORDERED, with changes between neighbouring states only, is not available: use MK", at=0)
+        if word.upper() == "GTR20":
+            return self._error("the 189 rates of GTR20 are not inferred: use a matrix such as LG", at=0)
+        proteins = f"{', '.join(PROTEIN_MATRICES)}, Poisson"
+        return self._error(
+            f"{what}: choose one of {', '.join(get_args(ModelName))}, six digits such as 010234, for proteins one of "
+            f"{proteins}, for discrete characters MK",
+            at=0,
         )
 
     def _tied_rates(self, named: NamedModel, word: str) -> tuple[float, ...] | Inferred:
         """The rates of GTR by those of a model that has some of them equal."""
         start, n = self.at, named.n_rates
-        if self._without_values() and self.nearest:
-            notice(f"model {self.text}: the rates of {word} are inferred as those of GTR, of which it holds some equal")
-            return INFERRED
         if self._without_values():
-            raise self._error(f"the rates of {word} can be given, not inferred: to infer rates use GTR or TN93", at=0)
+            return INFERRED
         self._require_values(f"{word} needs its {n} rates", f"{word}{{{','.join(['1.5'] * n)}}}")
         values = self._values("rates", lambda x: x <= _LARGEST_RATE, f"a rate must lie between 0 and {_LARGEST_RATE:g}")
         if self.separator == "/":
@@ -200,7 +165,7 @@ class _Reader:
 
     def _rates(self, named: NamedModel, word: str) -> tuple[float, ...] | Inferred:
         name = named.name
-        names, example = _RATES[name]
+        names, example = _RATES.get(name, ((), ""))
         start = self.at
         if not names:
             if self._next() == "{":
@@ -225,7 +190,7 @@ class _Reader:
             raise self._error("the last rate is the one that the others are divided by: it must be positive", at=start)
         return tuple(x / values[-1] for x in values[:-1])
 
-    def _part(self, name: ModelName) -> None:
+    def _part(self, name: str) -> None:
         start = self.at
         if self._next() != "+":
             raise self._error("expected '+' and a part such as +F, +I or +G4, or the end")
@@ -234,7 +199,7 @@ class _Reader:
         if word in _FREQUENCY_WORDS and (word != "FO" or self.infer or self._next() == "{"):
             self._once("frequencies", self.frequencies, start)
             if word == "FU":
-                self._require_values("+FU needs the frequencies of A, C, G, T", "+FU{0.3/0.2/0.2/0.3}")
+                self._require_values(f"+FU needs the frequencies of {self._states[1]}", "+FU{0.3/0.2/0.2/0.3}")
             self.frequencies = self._frequencies(_FREQUENCY_WORDS[word], name, start)
         elif word in ("I", "IU") or (word == "IO" and self.infer):
             self._once("proportion of invariant sites", self.proportion, start)
@@ -251,37 +216,56 @@ class _Reader:
         elif (match := _FREE_RATES.fullmatch(word)) is not None and self._next() == "{":
             self._once("distribution of rates", self.free_rates or self.gamma, start)
             self.free_rates = self._free_rates(match[1], start)
-        elif match is not None and self.nearest:
+        elif match is not None and self.infer:
             self._once("distribution of rates", self.free_rates or self.gamma, start)
-            notice(f"model {self.text}: +{word} cannot be inferred, +G4 (a gamma distribution) is in its place")
-            self.gamma = GammaSpecification(shape=INFERRED)
+            self._inferred_rates(word, match[1], start)
+        elif word == "ASC":
+            if self.ascertained:
+                raise self._error("+ASC is said twice", at=start)
+            self.ascertained = True
         else:
             hints = {
                 "FO": "frequencies are not estimated: give them, +F{0.3,0.2,0.2,0.3}, or count them, +F",
                 "R": "free rates are not available without their values, +R2{weight,rate,weight,rate}: use +G4",
             }
-            hint = hints.get(word.rstrip("0123456789"), "known are +F, +FQ, +I, +G and +GA (gamma, medians)")
+            known = "known are +F, +FQ, +I, +G and +GA (gamma, medians), +R and +ASC"
+            hint = hints.get(word.rstrip("0123456789"), known)
             raise self._error(f"unknown part '+{word}': {hint}", at=start)
 
-    def _frequencies(self, word: str, name: ModelName, start: int) -> FrequencyWord | tuple[float, ...]:
+    def _inferred_rates(self, word: str, digits: str, start: int) -> None:
+        n = int(digits.lstrip("0")[:5] or "0") if digits else 4
+        if 2 <= n <= _MOST_FREE_RATES:
+            self.free_rates = FreeRates(n)
+        elif self.nearest:
+            notice(f"model {self.text}: +{word} cannot be inferred, +G4 (a gamma distribution) is in its place")
+            self.gamma = GammaSpecification(shape=INFERRED)
+        else:
+            raise self._error(f"+R takes 2 to {_MOST_FREE_RATES} categories to infer, not {digits[:20]}", at=start)
+
+    @property
+    def _states(self) -> tuple[int, str]:
+        return _STATES[self.data_type]
+
+    def _frequencies(self, word: str, name: str, start: int) -> FrequencyWord | tuple[float, ...]:
         if word == "FQ":
             if self._next() == "{":
                 raise self._error("+FQ means equal frequencies: leave the braces out, or write +F{...}")
             return "equal"
+        if name == "MK":
+            raise self._error("MK has equal frequencies: for two states with others use GTR2", at=start)
         if word == "FO" and self._next() != "{":
-            if name in _WITH_FREQUENCIES:
-                raise self._error(
-                    f"{name} has equal frequencies: to infer them use {_WITH_FREQUENCIES[name]}", at=start
-                )
+            if name in WITH_FREQUENCIES:
+                raise self._error(f"{name} has equal frequencies: to infer them use {WITH_FREQUENCIES[name]}", at=start)
             return INFERRED
-        if name in _WITH_FREQUENCIES:
-            raise self._error(f"{name} has equal frequencies: for others use {_WITH_FREQUENCIES[name]}", at=start)
+        if name in WITH_FREQUENCIES:
+            raise self._error(f"{name} has equal frequencies: for others use {WITH_FREQUENCIES[name]}", at=start)
         if self._next() != "{":
             return "empirical"
         at = self.at
-        values = self._values("frequencies of A, C, G, T", lambda x: 0 < x < 1, "a frequency must lie between 0 and 1")
-        if len(values) != 4:
-            raise self._error(f"+F takes the 4 frequencies of A, C, G, T, not {len(values)}", at=at)
+        n, states = self._states
+        values = self._values(f"frequencies of {states}", lambda x: 0 < x < 1, "a frequency must lie between 0 and 1")
+        if len(values) != n:
+            raise self._error(f"+F takes the {n} frequencies of {states}, not {len(values)}", at=at)
         total = sum(values)
         # IQ-TREE's rule: rounded frequencies are made to sum to 1
         if abs(total - 1) >= _FREQUENCY_SLACK - 1e-12:
@@ -383,9 +367,3 @@ class _Reader:
         right = after[:_EXCERPT] + "..." * (len(after) > _EXCERPT)
         excerpt = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in f"{left}^{right}")
         return ConfigError(f"model string, character {position + 1}, at the ^ in {excerpt} : {message}")
-
-
-def _braces(values: float | tuple[float, ...] | Inferred) -> str:
-    if isinstance(values, str):
-        return ""
-    return "{" + ",".join(map(repr, values if isinstance(values, tuple) else (values,))) + "}"

@@ -7,9 +7,10 @@ import torch
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.newick import parse_newick
-from vbpi_mix.model.build import substitution_model
+from vbpi_mix.model.build import specified_model
+from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.phylo_model import PhyloModel
-from vbpi_mix.phylo import Alignment, Topology, site_patterns
+from vbpi_mix.phylo import Alignment, SitePatterns, Topology, site_patterns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,18 @@ class TreeLikelihood:
     topology: Topology
     branch_lengths: np.ndarray
     gradient: np.ndarray
+
+
+def fixed_model(text: str, patterns: SitePatterns) -> PhyloModel:
+    """The likelihood under a model string with the values that it gives.
+
+    Raises:
+        ConfigError: a string that is no model of the data, or lacks values.
+        InputError: frequencies to be counted in an alignment that lacks a state, or sites that do not vary with +ASC.
+    """
+    specification = parse_model(text)
+    model = str(specification) if specification.ascertained else specified_model(specification, patterns)
+    return PhyloModel(patterns, patterns.n_taxa, substitution_model=model)
 
 
 def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> TreeLikelihood:
@@ -47,7 +60,7 @@ def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> Tr
     if lengths is None:
         raise InputError("the tree has no branch lengths; the likelihood needs them")
     patterns = site_patterns(alignment)
-    target = PhyloModel(patterns, alignment.n_taxa, substitution_model=substitution_model(model, patterns))
+    target = fixed_model(model, patterns)
     leaf = torch.from_numpy(lengths)[None].requires_grad_()
     value = target.log_likelihood(leaf, topology.batch())
     (gradient,) = torch.autograd.grad(value, leaf, torch.ones_like(value))

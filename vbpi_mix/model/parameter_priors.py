@@ -113,13 +113,18 @@ class ParameterPriors:
     """Priors by what they are priors of; the defaults are MrBayes's.
 
     Arguments:
-        exchangeabilities: shares of A-C, A-G, A-T, C-G, C-T, G-T in their sum (GTR), or of A-G, C-T and the others
-            (TN93).
+        exchangeabilities: shares of A-C, A-G, A-T, C-G, C-T, G-T in their sum (GTR), or of the distinct ones (TN93:
+            A-G, C-T and the others).
         ratio: share kappa / (1 + kappa) of the transition rate (K80, HKY85).
-        frequencies: of A, C, G, T.
+        frequencies: of the states.
         shape: of the gamma distribution of site rates.
         invariant: proportion of invariant sites.
         multipliers: rate multipliers of partitions, each times its share of the sites.
+        free_weights: weights of free rates (+R); one number for all.
+        free_rates: shares of the categories in the rate of all sites, weight times rate (+R); one number for all.
+
+    Where some exchangeabilities are equal, the prior is one of the distinct ones' shares in the sum of these. MrBayes
+    has neither such models nor free rates.
 
     References:
         Ronquist et al., MrBayes 3.2, Systematic Biology 61, 2012, and its manual (revmatpr, tratiopr, statefreqpr,
@@ -132,6 +137,8 @@ class ParameterPriors:
     shape: PositivePrior = field(default_factory=Exponential)
     invariant: Beta = field(default_factory=Beta)
     multipliers: Dirichlet = field(default_factory=Dirichlet)
+    free_weights: Dirichlet = field(default_factory=Dirichlet)
+    free_rates: Dirichlet = field(default_factory=Dirichlet)
 
     def describe(self) -> dict[str, str]:
         """Distributions by name."""
@@ -145,6 +152,8 @@ _KINDS = {
     "shape": ("exponential", "gamma", "lognormal"),
     "invariant": ("beta", "uniform"),
     "multipliers": ("dirichlet",),
+    "free_weights": ("dirichlet",),
+    "free_rates": ("dirichlet",),
 }
 
 

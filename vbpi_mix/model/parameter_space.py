@@ -5,23 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.model.build import CLASSES, fixed_frequencies
+from vbpi_mix.model.build import check_data_type, classes_of, fixed_exchangeabilities, fixed_frequencies
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE, Discretisation, discrete_gamma_rates
-from vbpi_mix.model.model_string import INFERRED, ModelSpecification
-from vbpi_mix.model.parameter_priors import Beta, Dirichlet, ParameterPriors, PositivePrior
+from vbpi_mix.model.parameter_blocks import make_blocks, shares
+from vbpi_mix.model.parameter_priors import ParameterPriors
 from vbpi_mix.model.rate_matrices import rate_matrices
 from vbpi_mix.model.site_rates import SiteRates, with_invariant_rate, with_invariant_weight
+from vbpi_mix.model.specification import FreeRates, ModelSpecification
 from vbpi_mix.model.substitution import ReversibleModel
 from vbpi_mix.phylo import SitePatterns
 
 _UNFIT = re.compile(r"[\s(){}]+")  # in the name of a part behind a parameter's
-_LARGEST_PROPORTION = 1 - 1e-12  # of invariant sites
-_EXCHANGED = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,11 +27,13 @@ class SubstitutionModels:
     """T reversible models of one kind, one for each tree; differentiable in all of it.
 
     Arguments:
-        exchangeabilities: (T, 6) of A-C, A-G, A-T, C-G, C-T, G-T; only their ratios matter.
-        frequencies: (T, 4).
+        exchangeabilities: (T, n (n - 1) / 2) of A-C, A-G, A-T, C-G, C-T, G-T, for other states the rows of the upper
+            triangle likewise; only their ratios matter.
+        frequencies: (T, n).
         gamma_shape: (T,), or None for equal rates.
         proportion_invariant: (T,), or None.
-        n_gamma_categories, discretisation, free_rates: see `SiteRates`.
+        n_gamma_categories, discretisation: see `SiteRates`.
+        free_rates: (T, C) weights and (T, C) rates in place of a gamma distribution, or None.
     """
 
     exchangeabilities: Tensor
@@ -42,10 +42,10 @@ class SubstitutionModels:
     proportion_invariant: Tensor | None
     n_gamma_categories: int
     discretisation: Discretisation
-    free_rates: tuple[tuple[float, float], ...] | None = None
+    free_rates: tuple[Tensor, Tensor] | None = None
 
     def rate_matrices(self) -> Tensor:
-        """(T, 4, 4), with one expected substitution per unit of time."""
+        """(T, n, n), with one expected substitution per unit of time."""
         return rate_matrices(self.exchangeabilities, self.frequencies)
 
     def category_rates(self) -> Tensor:
@@ -53,9 +53,11 @@ class SubstitutionModels:
 
         Discrete gamma distributions of shapes below `SMALLEST_SHAPE` have the rates of that shape to all digits.
         """
-        n_trees = len(self.exchangeabilities)
-        rates = self._constant_categories().rates().expand(n_trees, -1)
-        if self.gamma_shape is not None:
+        if self.free_rates is not None:
+            rates = self.free_rates[1]
+        elif self.gamma_shape is None:
+            rates = torch.ones(len(self.exchangeabilities), 1, dtype=torch.float64)
+        else:
             shape = self.gamma_shape.clamp(SMALLEST_SHAPE, LARGEST_SHAPE)
             rates = discrete_gamma_rates(shape, self.n_gamma_categories, discretisation=self.discretisation)
         if self.proportion_invariant is None:
@@ -64,22 +66,22 @@ class SubstitutionModels:
 
     def category_weights(self) -> Tensor:
         """(T, C) probabilities of the categories."""
-        if self.gamma_shape is None:
-            weights = self._constant_categories().weights().expand(len(self.exchangeabilities), -1)
+        if self.free_rates is not None:
+            weights = self.free_rates[0]
         else:
-            n_categories = self.n_gamma_categories
+            n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
             weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
         if self.proportion_invariant is None:
             return weights
         return with_invariant_weight(weights, self.proportion_invariant)
 
-    def _constant_categories(self) -> SiteRates:
-        """Equal or free rates, which no coordinate changes."""
-        return SiteRates(free_rates=self.free_rates)
-
     def single(self, *, exchangeable: bool) -> ReversibleModel:
         """The first of them as a model with constant parameters."""
         shape, invariant = (None if x is None else x[0].detach() for x in (self.gamma_shape, self.proportion_invariant))
+        free = None
+        if self.free_rates is not None:
+            weights, rates = (x[0].detach().tolist() for x in self.free_rates)
+            free = tuple(zip(weights, rates, strict=True))
         return ReversibleModel(
             self.exchangeabilities[0].detach(),
             self.frequencies[0].detach(),
@@ -88,51 +90,19 @@ class SubstitutionModels:
                 n_gamma_categories=self.n_gamma_categories,
                 discretisation=self.discretisation,
                 proportion_invariant=invariant,
-                free_rates=self.free_rates,
+                free_rates=free,
             ),
             exchangeable=exchangeable,
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """Coordinates of one parameter: n - 1 of n shares (softmax of them and 0), or one of a number.
-
-    Arguments:
-        kind: "rates", "ratio", "frequencies", "shape" or "invariant".
-        columns: where its coordinates are.
-        n_shares: n, or 0.
-        names: of what is reported.
-        prior: of it.
-    """
-
-    kind: str
-    columns: slice
-    n_shares: int
-    names: tuple[str, ...]
-    prior: Dirichlet | Beta | PositivePrior
-
-    def values(self, coordinates: Tensor) -> Tensor:
-        """(T, len(names)) of coordinates (T, d)."""
-        u = coordinates[:, self.columns]
-        if self.n_shares:
-            return shares(u)
-        # with a proportion of 1, which far coordinates round to, no rate would be finite
-        return u.sigmoid().clamp(max=_LARGEST_PROPORTION) if self.kind == "invariant" else u.exp()
-
-    def log_prior(self, coordinates: Tensor) -> Tensor:
-        """(T,) log density of the coordinates."""
-        if isinstance(self.prior, Dirichlet):
-            return self.prior.log_prob(self.values(coordinates))
-        return self.prior.log_prob(coordinates[:, self.columns.start])
-
-
 class ModelFamily:
     """A model string with parameters to infer, on the site patterns of one part of an alignment.
 
-    Exchangeabilities (GTR: shares of their sum; TN93: shares of A-G, C-T and the others; K80, HKY85: kappa),
-    frequencies, gamma shape and proportion of invariant sites, as far as the string says no values, have coordinates:
-    logarithms of ratios to the last share, log kappa, log shape, and the logit of the proportion.
+    Exchangeabilities (GTR: shares of their sum; where some are equal, shares of the distinct ones in the sum of these;
+    K80, HKY85: kappa), frequencies, gamma shape, proportion of invariant sites, free rates and their weights, as far as
+    the string says no values, have coordinates: logarithms of ratios to the last share, log kappa, log shape, the logit
+    of the proportion, and those of `parameter_blocks.FreeRatesBlock`.
 
     Arguments:
         specification: the string, read with `infer=True`.
@@ -145,8 +115,9 @@ class ModelFamily:
     """
 
     def __init__(self, specification: ModelSpecification, patterns: SitePatterns, priors: ParameterPriors) -> None:
+        check_data_type(specification, patterns)
         self.specification = specification
-        self.blocks = tuple(_blocks(specification, priors))
+        self.blocks = make_blocks(specification, patterns.data_type, priors)
         self.names = tuple(name for block in self.blocks for name in block.names)
         self.n_coordinates = self.blocks[-1].columns.stop if self.blocks else 0
         self._by_kind = {block.kind: block for block in self.blocks}
@@ -176,7 +147,7 @@ class ModelFamily:
             proportion_invariant=self._number(coordinates, "invariant", said.proportion_invariant),
             n_gamma_categories=4 if gamma is None else gamma.n_categories,
             discretisation="mean" if gamma is None else gamma.discretisation,
-            free_rates=said.free_rates,
+            free_rates=self._free_rates(coordinates),
         )
 
     def at(self, coordinates: Tensor) -> ReversibleModel:
@@ -184,27 +155,40 @@ class ModelFamily:
         return self.models(coordinates.detach()[None]).single(exchangeable=self.specification.exchangeable)
 
     def _exchangeabilities(self, coordinates: Tensor) -> Tensor:
-        name = self.specification.name
-        classes = list(CLASSES[name])
         if "ratio" in self._by_kind:
             kappa = self._by_kind["ratio"].values(coordinates)
-            return torch.cat([torch.ones_like(kappa), kappa], dim=1)[:, classes]
+            return torch.cat([torch.ones_like(kappa), kappa], dim=1)[:, classes_of(self.specification)]
         if "rates" in self._by_kind:
             found = self._by_kind["rates"].values(coordinates)
             # shares are in the order of the string's rates, the others last
-            return torch.cat([found[:, -1:], found[:, :-1]], dim=1)[:, classes]
-        given = torch.tensor((1.0, *self.specification.rates), dtype=torch.float64)[classes]
-        return given.expand(len(coordinates), 6)
+            return torch.cat([found[:, -1:], found[:, :-1]], dim=1)[:, classes_of(self.specification)]
+        given = self._constant_exchangeabilities
+        return given.expand(len(coordinates), len(given))
 
     def _frequencies(self, coordinates: Tensor) -> Tensor:
         if "frequencies" in self._by_kind:
             return self._by_kind["frequencies"].values(coordinates)
-        return self._constant_frequencies.expand(len(coordinates), 4)
+        return self._constant_frequencies.expand(len(coordinates), self._patterns.n_states)
+
+    @cached_property
+    def _constant_exchangeabilities(self) -> Tensor:
+        return fixed_exchangeabilities(self.specification, self._patterns.n_states)
 
     @cached_property
     def _constant_frequencies(self) -> Tensor:
+        n = self._patterns.n_states
         found = fixed_frequencies(self.specification, self._patterns)
-        return torch.full((4,), 0.25, dtype=torch.float64) if found is None else found
+        return torch.full((n,), 1 / n, dtype=torch.float64) if found is None else found
+
+    def _free_rates(self, coordinates: Tensor) -> tuple[Tensor, Tensor] | None:
+        said, n_trees = self.specification.free_rates, len(coordinates)
+        if said is None:
+            return None
+        if isinstance(said, FreeRates):
+            found = self._by_kind["free"].values(coordinates)
+            return found[:, : said.n_categories], found[:, said.n_categories :]
+        weights, rates = torch.tensor(said, dtype=torch.float64).T
+        return weights.expand(n_trees, -1), rates.expand(n_trees, -1)
 
     def _number(self, coordinates: Tensor, kind: str, said: float | str | None) -> Tensor | None:
         if said is None:
@@ -306,48 +290,17 @@ class ParameterSpace:
         A gamma distribution of rates and invariant sites explain the same sites: few rates near zero beside few
         invariant sites, or nearly equal rates beside many.
         """
-        both = any({"shape", "invariant"} <= {block.kind for block in f.blocks} for f in self.families if f is not None)
+        kinds = [{block.kind for block in family.blocks} for family in self.families if family is not None]
+        both = any("invariant" in found and found & {"shape", "free"} for found in kinds)
         return [self.start(), *([self._start(shape=1.5, invariant=0.6)] if both else [])]
 
     def _start(self, *, shape: float, invariant: float) -> Tensor:
         values = torch.zeros(self.n_coordinates, dtype=torch.float64)
-        firsts = {"ratio": np.log(2.0), "shape": np.log(shape), "invariant": np.log(invariant / (1 - invariant))}
         for part, family in zip(self._slices, self.families, strict=True):
             for block in () if family is None else family.blocks:
-                if block.kind in firsts:
-                    values[part.start + block.columns.start] = firsts[block.kind]
+                first, last = part.start + block.columns.start, part.start + block.columns.stop
+                values[first:last] = torch.from_numpy(block.start(shape=shape, invariant=invariant))
         if len(self.families) > 1:  # all rates 1
             log_shares = -self._inverse_shares.log()
             values[self._multipliers] = log_shares[:-1] - log_shares[-1]
         return values
-
-
-def shares(coordinates: Tensor) -> Tensor:
-    """(T, n) softmax of coordinates (T, n - 1) and 0."""
-    return torch.softmax(torch.nn.functional.pad(coordinates, (0, 1)), dim=1)
-
-
-def _blocks(said: ModelSpecification, priors: ParameterPriors) -> list[_Block]:
-    found: list[_Block] = []
-
-    def add(kind: str, n_shares: int, names: tuple[str, ...], prior: Dirichlet | Beta | PositivePrior) -> None:
-        if isinstance(prior, Dirichlet):
-            prior.check(n_shares, "exchangeabilities" if kind == "rates" else kind)
-        first = found[-1].columns.stop if found else 0
-        columns = slice(first, first + max(1, n_shares - 1))
-        found.append(_Block(kind=kind, columns=columns, n_shares=n_shares, names=names, prior=prior))
-
-    if said.rates == INFERRED:
-        if said.name in ("K80", "HKY85"):
-            add("ratio", 0, ("kappa",), priors.ratio)
-        elif said.name == "TN93":
-            add("rates", 3, ("r(A<->G)", "r(C<->T)", "r(others)"), priors.exchangeabilities)
-        else:
-            add("rates", 6, tuple(f"r({pair})" for pair in _EXCHANGED), priors.exchangeabilities)
-    if said.frequencies == INFERRED:
-        add("frequencies", 4, tuple(f"pi({state})" for state in "ACGT"), priors.frequencies)
-    if said.gamma is not None and said.gamma.shape == INFERRED:
-        add("shape", 0, ("alpha",), priors.shape)
-    if said.proportion_invariant == INFERRED:
-        add("invariant", 0, ("pinvar",), priors.invariant)
-    return found

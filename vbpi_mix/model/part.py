@@ -1,6 +1,7 @@
 """The likelihood of one part of an alignment under its substitution model."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,17 +11,20 @@ from vbpi_mix.felsenstein import (
     jc69_hessian,
     jc69_log_likelihood,
     parametric_log_likelihood,
+    spectral_hessian,
     spectral_log_likelihood,
     tree_hessian,
     tree_log_likelihood,
 )
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
+from vbpi_mix.model.ascertainment import constant_patterns, log_variable, log_variable_hessian
 from vbpi_mix.model.parameter_space import ModelFamily
 from vbpi_mix.model.substitution import JC69, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 # transition matrices of that many trees exist at a time, with the copies that the kernels make of them
 _TREES_AT_ONCE = 256
+_WIDE_TREES_AT_ONCE = 16  # of other than four states, with matrices that are larger
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +37,8 @@ class Part:
         rate: multiplies all branch lengths.
         backend: a word of `felsenstein.BACKENDS`.
         dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
+        ascertained: whether the data are only those sites that vary.
+        exchangeable: whether all states are alike to the model.
     """
 
     patterns: SitePatterns
@@ -40,6 +46,8 @@ class Part:
     rate: float = 1.0
     backend: str = "numba"
     dtype: torch.dtype = torch.float64
+    ascertained: bool = False
+    exchangeable: bool = False
 
     @property
     def family(self) -> ModelFamily | None:
@@ -48,8 +56,14 @@ class Part:
 
     @property
     def is_plain_jc69(self) -> bool:
-        """Whether branch lengths are those of Jukes and Cantor's model as they stand."""
-        return isinstance(self.model, JC69) and self.rate == 1.0
+        """Whether the likelihood is that of Jukes and Cantor's model with the branch lengths as they stand."""
+        return isinstance(self.model, JC69) and self.rate == 1.0 and not self.ascertained
+
+    @cached_property
+    def constant_parts(self) -> list["Part"]:
+        """The part with each pattern that all taxa have one state in, for `ascertained` data."""
+        found = constant_patterns(self.patterns, exchangeable=self.exchangeable)
+        return [replace(self, patterns=patterns, ascertained=False) for patterns in found]
 
     def at(self, coordinates: Tensor, rate: float) -> "Part":
         """The part under constant parameters, coordinates (d,), and another rate."""
@@ -65,6 +79,10 @@ class Part:
             ConfigError: the model is a family, and no coordinates are given.
             InputError, NumericalError: as in `felsenstein.jc69_log_likelihood`.
         """
+        if self.ascertained:
+            plain = replace(self, ascertained=False).log_likelihood(branch_lengths, topologies, coordinates)
+            constant = [part.log_likelihood(branch_lengths, topologies, coordinates) for part in self.constant_parts]
+            return plain - self.patterns.n_sites * log_variable(constant, self.patterns.n_states)
         lengths = branch_lengths if self.rate == 1.0 else branch_lengths * self.rate
         if isinstance(self.model, JC69):
             return jc69_log_likelihood(lengths, topologies, self.patterns, backend=self.backend, dtype=self.dtype)
@@ -87,6 +105,12 @@ class Part:
             ConfigError: the model is a family.
             InputError, NumericalError: as in `felsenstein.jc69_hessian`.
         """
+        if self.ascertained:
+            plain = replace(self, ascertained=False).hessian(branch_lengths, topologies)
+            found = [part.with_derivatives(branch_lengths, topologies) for part in self.constant_parts]
+            values, gradients, hessians = zip(*found, strict=True)
+            correction = log_variable_hessian(values, gradients, hessians, self.patterns.n_states)
+            return plain - self.patterns.n_sites * correction
         model, lengths = self.model, branch_lengths * self.rate
         if isinstance(model, ModelFamily):
             raise ConfigError(f"the model {model.specification} has parameters: choose them with `at`")
@@ -96,10 +120,25 @@ class Part:
         check_lengths(lengths, topologies)
         rest = (model.root_frequencies(), model.category_weights())
         slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        if self.patterns.n_states != 4:
+            spectrum = model.constant_spectrum()
+            if spectrum is None:
+                raise ConfigError("second derivatives need a model with constant parameters")
+            wide = [slice(i, i + _WIDE_TREES_AT_ONCE) for i in range(0, topologies.n_trees, _WIDE_TREES_AT_ONCE)]
+            hessians = [spectral_hessian(lengths[s], *spectrum, *rest, topologies[s], self.patterns)[2] for s in wide]
+            return self.rate**2 * torch.cat(hessians)
         found = [
             tree_hessian(*model.transition_derivatives(lengths[s]), *rest, topologies[s], self.patterns) for s in slices
         ]
         return self.rate**2 * torch.cat(found)
+
+    @torch.enable_grad()
+    def with_derivatives(self, branch_lengths: Tensor, topologies: TopologyBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """(T,) log-likelihoods, (T, E) gradients and (T, E, E) Hessians in the branch lengths; no autograd."""
+        leaf = branch_lengths.detach().clone().requires_grad_()
+        value = self.log_likelihood(leaf, topologies)
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        return value.detach(), gradient, self.hessian(branch_lengths, topologies)
 
     def _under_constants(self, model: SubstitutionModel, lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.model.ascertainment import check_variable
 from vbpi_mix.model.build import specified_model
 from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.parameter_priors import ParameterPriors
@@ -195,14 +196,21 @@ def _part(
     patterns: SitePatterns, model: str | SubstitutionModel, priors: ParameterPriors, backend: str, dtype: torch.dtype
 ) -> Part:
     substitution: SubstitutionModel | ModelFamily
+    ascertained = False
     if isinstance(model, str):
         specification = parse_model(model, infer=True)
+        ascertained = specification.ascertained
+        if ascertained:
+            check_variable(patterns, model)
         fixed = specification.is_fixed
         substitution = (
             specified_model(specification, patterns) if fixed else ModelFamily(specification, patterns, priors)
         )
-        exchangeable = specification.exchangeable
+        exchangeable = specification.exchangeable or specification.name == "MK"
     else:
         substitution, exchangeable = model, model.exchangeable
     merged = merge_relabelled(patterns) if exchangeable else patterns
-    return Part(patterns=merged, model=substitution, backend=backend, dtype=dtype)
+    return Part(
+        patterns=merged, model=substitution, backend=backend, dtype=dtype, ascertained=ascertained,
+        exchangeable=exchangeable,
+    )  # fmt: skip

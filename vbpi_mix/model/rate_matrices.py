@@ -1,35 +1,53 @@
 """Rate matrices of reversible models, and their exponentials, differentiable in every parameter."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_UPPER = tuple(torch.triu_indices(4, 4, 1))  # A-C, A-G, A-T, C-G, C-T, G-T
-_EYE = torch.eye(4, dtype=torch.float64)
+
+@cache
+def _upper(n: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the upper triangle: A-C, A-G, A-T, C-G, C-T, G-T."""
+    rows, columns = torch.triu_indices(n, n, 1)
+    return rows, columns
+
+
+@cache
+def _identity(n: int) -> Tensor:
+    return torch.eye(n, dtype=torch.float64).reshape(n * n)
 
 
 def rate_matrix(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
-    """(4, 4) reversible rate matrix with one expected substitution per unit of time.
+    """(n, n) reversible rate matrix with one expected substitution per unit of time.
 
     Q[i, j] = r[i, j] pi[j] / mu for i != j, with rows that sum to 0 and mu such that -sum_i pi[i] Q[i, i] = 1.
 
     Arguments:
-        exchangeabilities: (6,) float64 r of A-C, A-G, A-T, C-G, C-T, G-T; only their ratios matter.
-        frequencies: (4,) float64 stationary frequencies pi of A, C, G, T, positive, with sum 1.
+        exchangeabilities: (n (n - 1) / 2,) float64 r of A-C, A-G, A-T, C-G, C-T, G-T, for other states the rows of
+            the upper triangle likewise; only their ratios matter.
+        frequencies: (n,) float64 stationary frequencies pi of the states, positive, with sum 1.
     """
-    off_diagonal = torch.zeros(4, 4, dtype=exchangeabilities.dtype).index_put(_UPPER, exchangeabilities)
+    n = len(frequencies)
+    off_diagonal = torch.zeros(n, n, dtype=exchangeabilities.dtype).index_put(_upper(n), exchangeabilities)
     off_diagonal = (off_diagonal + off_diagonal.T) * frequencies
     out_of = off_diagonal.sum(dim=1)
     return (off_diagonal - torch.diag(out_of)) / (frequencies @ out_of)
 
 
 def rate_matrices(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
-    """(T, 4, 4) as `rate_matrix`, of exchangeabilities (T, 6) and frequencies (T, 4)."""
-    rows, columns = _UPPER
-    off_diagonal = exchangeabilities.new_zeros(len(exchangeabilities), 4, 4)
+    """(T, n, n) as `rate_matrix`, of exchangeabilities (T, n (n - 1) / 2) and frequencies (T, n).
+
+    A view of a single one where all trees share both.
+    """
+    n = frequencies.shape[1]
+    if n != 4 and exchangeabilities.stride(0) == 0 == frequencies.stride(0):
+        return rate_matrix(exchangeabilities[0], frequencies[0]).expand(len(frequencies), n, n)
+    rows, columns = _upper(n)
+    off_diagonal = exchangeabilities.new_zeros(len(exchangeabilities), n, n)
     off_diagonal = off_diagonal.index_put((torch.arange(len(off_diagonal))[:, None], rows, columns), exchangeabilities)
     off_diagonal = (off_diagonal + off_diagonal.transpose(1, 2)) * frequencies[:, None, :]
     out_of = off_diagonal.sum(dim=2)
@@ -42,9 +60,9 @@ class Spectrum:
     """Q = left diag(values) right, with right the inverse of left; constants for autograd.
 
     Arguments:
-        values: (4,) eigenvalues, ascending; the last is exactly 0.
-        left: (4, 4) right eigenvectors of Q in columns.
-        right: (4, 4) left eigenvectors of Q in rows.
+        values: (n,) eigenvalues, ascending; the last is exactly 0.
+        left: (n, n) right eigenvectors of Q in columns.
+        right: (n, n) left eigenvectors of Q in rows.
     """
 
     values: Tensor
@@ -52,16 +70,17 @@ class Spectrum:
     right: Tensor
 
     def products(self) -> Tensor:
-        """(4, 16) left[:, k] right[k, :] of every eigenvalue k, so that f(Q) = f(values) @ products."""
-        return torch.einsum("ik,kj->kij", self.left, self.right).reshape(4, 16)
+        """(n, n n) left[:, k] right[k, :] of every eigenvalue k, so that f(Q) = f(values) @ products."""
+        n = len(self.values)
+        return torch.einsum("ik,kj->kij", self.left, self.right).reshape(n, n * n)
 
 
 def spectrum(rates: Tensor, frequencies: Tensor) -> Spectrum:
     """Eigenvalues and eigenvectors of a reversible Q, from the symmetric matrix D^(1/2) Q D^(-1/2), D = diag(pi).
 
     Arguments:
-        rates: (4, 4) Q.
-        frequencies: (4,) pi.
+        rates: (n, n) Q.
+        frequencies: (n,) pi.
     """
     root = frequencies.detach().sqrt()
     symmetric = rates.detach() * root[:, None] / root
@@ -72,7 +91,7 @@ def spectrum(rates: Tensor, frequencies: Tensor) -> Spectrum:
 
 
 def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Tensor:
-    """(..., 4, 4) exp(Q t), differentiable in Q and in the times.
+    """(..., n, n) exp(Q t), differentiable in Q and in the times.
 
     The derivative in Q is that of Daleckii and Krein (1965): with G = left^T (dL/dP) right^T,
 
@@ -82,7 +101,7 @@ def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Ten
     as they are in every model with fewer parameters than GTR.
 
     Arguments:
-        rates: (4, 4) Q.
+        rates: (n, n) Q.
         spectrum: that of Q.
         times: (...) float64 >= 0.
     """
@@ -90,7 +109,7 @@ def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Ten
 
 
 def transition_derivatives(spectrum: Spectrum, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(..., 4, 4) each of exp(Q t), Q exp(Q t) and Q Q exp(Q t): a transition matrix and its derivatives in t.
+    """(..., n, n) each of exp(Q t), Q exp(Q t) and Q Q exp(Q t): a transition matrix and its derivatives in t.
 
     Constants for autograd; errors as small as those of `transition_matrices`.
 
@@ -100,16 +119,18 @@ def transition_derivatives(spectrum: Spectrum, times: Tensor) -> tuple[Tensor, T
     """
     slopes = spectrum.values * torch.exp(times.detach()[..., None] * spectrum.values)
     first, second = (x @ spectrum.products() for x in (slopes, slopes * spectrum.values))
-    shape = (*times.shape, 4, 4)
+    n = len(spectrum.values)
+    shape = (*times.shape, n, n)
     return _exponential(spectrum, times.detach()), first.reshape(shape), second.reshape(shape)
 
 
 def _exponential(spectrum: Spectrum, times: Tensor) -> Tensor:
     # P - I from exp(x) - 1, so that short branches keep all their digits
     matrices = torch.expm1(times[..., None] * spectrum.values) @ spectrum.products()
-    matrices += _EYE.reshape(16)
+    n = len(spectrum.values)
+    matrices += _identity(n)
     # probabilities that are zero may come out as -1e-17
-    return matrices.clamp_(min=0.0).reshape(*times.shape, 4, 4)
+    return matrices.clamp_(min=0.0).reshape(*times.shape, n, n)
 
 
 class _Exponential(torch.autograd.Function):
@@ -125,23 +146,24 @@ class _Exponential(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (times,) = ctx.saved_tensors
         values, left, right = ctx.spectrum.values, ctx.spectrum.left, ctx.spectrum.right
-        flat = grad.reshape(-1, 16)
+        n = len(values)
+        flat = grad.reshape(-1, n * n)
         of_rates = of_times = None
         # entry [ij, kl] carries dL/dP[i, j] to G[k, l]
         turn = torch.einsum("ik,lj->ijkl", left, right)
         if ctx.needs_input_grad[1]:
-            diagonal = turn.diagonal(dim1=2, dim2=3).reshape(16, 4)
+            diagonal = turn.diagonal(dim1=2, dim2=3).reshape(n * n, n)
             exponentials = torch.exp(times[:, None] * values)
             of_times = ((flat @ (diagonal * values)) * exponentials).sum(dim=1).reshape(ctx.shape)
         if ctx.needs_input_grad[0]:
-            inner = flat @ turn.reshape(16, 16)
-            weighted = (inner * divided_differences(values, times).reshape(-1, 16)).sum(dim=0).reshape(4, 4)
+            inner = flat @ turn.reshape(n * n, n * n)
+            weighted = (inner * divided_differences(values, times).reshape(-1, n * n)).sum(dim=0).reshape(n, n)
             of_rates = right.T @ weighted @ left.T
         return of_rates, of_times, None
 
 
 def divided_differences(values: Tensor, times: Tensor) -> Tensor:
-    """(n, 4, 4) of (exp(v_k t) - exp(v_l t)) / (v_k - v_l) for values v (4,) <= 0 and times t (n,).
+    """(m, n, n) of (exp(v_k t) - exp(v_l t)) / (v_k - v_l) for values v (n,) <= 0 and times t (m,).
 
     Written with the larger value of each pair as t exp(v t) (1 - exp(-x)) / x, x = |v_k - v_l| t: exact also near
     x = 0, and nothing overflows.

@@ -1,5 +1,7 @@
 """Log-likelihoods of site patterns one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,6 +9,8 @@ from torch import Tensor
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths
 from vbpi_mix.felsenstein.cpu.sites import site_log_likelihoods as fill
+from vbpi_mix.felsenstein.cpu.sites import wide_site_log_likelihoods
+from vbpi_mix.model.ascertainment import log_variable
 from vbpi_mix.model.parameter_space import ModelFamily
 from vbpi_mix.model.part import Part
 from vbpi_mix.model.phylo_model import PhyloModel
@@ -54,6 +58,12 @@ def site_log_likelihoods(
 
 
 def _of_part(part: Part, lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor) -> np.ndarray:
+    if part.ascertained:
+        plain = replace(part, ascertained=False)
+        parts = [replace(constant, rate=1.0) for constant in part.constant_parts]
+        constant = [torch.from_numpy(_of_part(one, lengths, topologies, coordinates)[:, 0]) for one in parts]
+        every = log_variable(constant, part.patterns.n_states).numpy()
+        return _of_part(plain, lengths, topologies, coordinates) - every[:, None]
     check_inputs(topologies, part.patterns)
     check_lengths(lengths, topologies)
     out = np.empty((topologies.n_trees, part.patterns.n_patterns))
@@ -70,11 +80,12 @@ def _of_part(part: Part, lengths: Tensor, topologies: TopologyBatch, coordinates
 def _fill(
     part: Part, model: SubstitutionModel, lengths: Tensor, topologies: TopologyBatch, trees: slice, out: np.ndarray
 ) -> None:
-    fill(
+    n_states, sets = part.patterns.n_states, part.patterns.state_sets
+    (fill if n_states == 4 else wide_site_log_likelihoods)(
         model.transition_matrices(lengths[trees]).contiguous().numpy(),
         np.ascontiguousarray(model.root_frequencies().numpy()),
         np.ascontiguousarray(model.category_weights().numpy()),
         np.ascontiguousarray(topologies.children[trees]),
-        part.patterns.state_sets,
+        sets if n_states == 4 else sets.astype(np.int64),
         out[trees],
     )

@@ -1,5 +1,6 @@
 """Substitution models: how states change along an edge."""
 
+import math
 from functools import cached_property
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from vbpi_mix.model.site_rates import SiteRates
 
 
 class SubstitutionModel(Protocol):
-    """What the likelihood needs of a model of four states with C rate categories.
+    """What the likelihood needs of a model of n states with C rate categories.
 
     Attributes:
         exchangeable: whether all states are alike, so that site patterns may be merged by relabelling.
@@ -23,7 +24,7 @@ class SubstitutionModel(Protocol):
     def exchangeable(self) -> bool: ...
 
     def root_frequencies(self) -> Tensor:
-        """(4,) float64 stationary frequencies of A, C, G, T."""
+        """(n,) float64 stationary frequencies of the states."""
         ...
 
     def category_weights(self) -> Tensor:
@@ -31,18 +32,18 @@ class SubstitutionModel(Protocol):
         ...
 
     def transition_matrices(self, branch_lengths: Tensor) -> Tensor:
-        """(T, E, C, 4, 4) float64 probabilities of edges of lengths (T, E), differentiable in the lengths."""
+        """(T, E, C, n, n) float64 probabilities of edges of lengths (T, E), differentiable in the lengths."""
         ...
 
     def transition_derivatives(self, branch_lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(T, E, C, 4, 4) each: the transition matrices, their first and second derivatives in the lengths (T, E).
+        """(T, E, C, n, n) each: the transition matrices, their first and second derivatives in the lengths (T, E).
 
         They are what `felsenstein.second_derivatives.tree_second_derivatives` needs, and constants for autograd.
         """
         ...
 
     def constant_spectrum(self) -> tuple[Tensor, Tensor] | None:
-        """(C, 4) eigenvalues and (4, 4, 4) products if all parameters are constants; None if one is not.
+        """(C, n) eigenvalues and (n, n, n) products if all parameters are constants; None if one is not.
 
         They are those of `felsenstein.spectral_log_likelihood`.
         """
@@ -76,13 +77,14 @@ class JC69:
 
 
 class ReversibleModel:
-    """Any reversible model of four states, with rate categories, differentiable in all its parameters.
+    """Any reversible model, with rate categories, differentiable in all its parameters.
 
     One expected substitution per site and unit of branch length, over all states and categories.
 
     Arguments:
-        exchangeabilities: (6,) float64 of A-C, A-G, A-T, C-G, C-T, G-T; not negative, only their ratios matter.
-        frequencies: (4,) float64 of A, C, G, T, positive, with sum 1; None: equal.
+        exchangeabilities: (n (n - 1) / 2,) float64 of A-C, A-G, A-T, C-G, C-T, G-T, for other states the rows of the
+            upper triangle likewise; not negative, only their ratios matter.
+        frequencies: (n,) float64 of the states, positive, with sum 1; None: equal.
         site_rates: the rate categories; None: equal rates.
         exchangeable: whether patterns may be merged by relabelling: equal exchangeabilities and equal frequencies.
 
@@ -99,7 +101,10 @@ class ReversibleModel:
         exchangeable: bool = False,
     ) -> None:
         self.exchangeabilities = exchangeabilities
-        self.frequencies = torch.full((4,), 0.25, dtype=torch.float64) if frequencies is None else frequencies
+        if frequencies is None:
+            n = math.isqrt(2 * len(exchangeabilities)) + 1
+            frequencies = torch.full((n,), 1 / n, dtype=torch.float64)
+        self.frequencies = frequencies
         self.site_rates = SiteRates() if site_rates is None else site_rates
         self.exchangeable = exchangeable
         _check_parameters(self.exchangeabilities.detach(), self.frequencies.detach())
@@ -131,7 +136,7 @@ class ReversibleModel:
     def _constant_spectrum(self) -> tuple[Tensor, Tensor]:
         _, eigen, of_categories = self._constants
         # an eigenvalue of zero, of states that nothing leads to, may come out as 1e-17
-        return of_categories[:, None] * eigen.values.clamp(max=0.0), eigen.products().reshape(4, 4, 4)
+        return of_categories[:, None] * eigen.values.clamp(max=0.0), eigen.products().reshape(*(len(eigen.values),) * 3)
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Spectrum, Tensor]:
@@ -144,7 +149,9 @@ class ReversibleModel:
 
 
 def _check_parameters(exchangeabilities: Tensor, frequencies: Tensor) -> None:
-    for name, tensor, size in (("exchangeabilities", exchangeabilities, 6), ("frequencies", frequencies, 4)):
+    n = len(frequencies)
+    pairs = n * (n - 1) // 2
+    for name, tensor, size in (("exchangeabilities", exchangeabilities, pairs), ("frequencies", frequencies, n)):
         if tuple(tensor.shape) != (size,) or tensor.dtype != torch.float64:
             raise NumericalError(f"{name} must be {size} float64 numbers, not {tensor.dtype} {tuple(tensor.shape)}")
     if not ((exchangeabilities >= 0) & exchangeabilities.isfinite()).all() or not (exchangeabilities > 0).any():

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.phylo.data_type import DNA, DataType
+from vbpi_mix.phylo.data_type import DNA, DataType, standard
 
 # nucleotides; other data have their own, see `data_type`
 STATES = DNA.states
@@ -144,6 +144,8 @@ class SitePatterns:
 def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> SitePatterns:
     """Merge equal columns; gaps and all codes for "any state" count as one symbol.
 
+    Discrete characters get as many states as the highest of these sites says.
+
     Arguments:
         alignment: the data.
         sites: (n,) integer columns from 0, each taken as often as it is named; None: all.
@@ -186,7 +188,16 @@ def merge_relabelled(patterns: SitePatterns) -> SitePatterns:
     return _merge(smallest, patterns.weights, patterns.data_type)
 
 
+def _narrowed(columns: np.ndarray, data_type: DataType) -> tuple[np.ndarray, DataType]:
+    """Discrete characters with as many states as the highest that occurs in them says."""
+    occurring = np.bitwise_or.reduce(columns[columns != data_type.missing], axis=None)
+    fewer = standard(max(2, int(occurring).bit_length()))
+    return columns & columns.dtype.type(fewer.missing), fewer
+
+
 def _merge(columns: np.ndarray, weights: np.ndarray, data_type: DataType) -> SitePatterns:
+    if data_type.name == "standard":
+        columns, data_type = _narrowed(columns, data_type)
     columns = columns.astype(data_type.dtype, copy=False)
     distinct, inverse = np.unique(columns, axis=1, return_inverse=True)
     merged = np.bincount(inverse.reshape(-1), weights=weights, minlength=distinct.shape[1])

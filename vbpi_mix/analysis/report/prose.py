@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from vbpi_mix.analysis.report.content import ReportContent, small_side
 from vbpi_mix.analysis.verdict import listed, verdict
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.model.model_string import INFERRED, FrequencyWord, ModelSpecification, parse_model
+from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.priors import ExponentialBranchPrior
+from vbpi_mix.model.specification import INFERRED, FrequencyWord, ModelSpecification
 
 HIGH = 0.95
 _MODELS = {

@@ -69,3 +69,62 @@ def site_log_likelihoods(
                 for i in range(4):
                     value += category_weights[c] * root_frequencies[i] * messages[top, c, i] * messages[0, c, i]
             out[tree, pattern] = np.log(value) + log_scale if value > 0.0 else -np.inf
+
+
+@kernel()
+def wide_site_log_likelihoods(
+    matrices: np.ndarray,
+    root_frequencies: np.ndarray,
+    category_weights: np.ndarray,
+    children: np.ndarray,
+    state_sets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """As `site_log_likelihoods`, for any number of states.
+
+    Arguments:
+        matrices: (T, E, C, n, n) transition matrices.
+        root_frequencies: (n,).
+        category_weights: (C,).
+        children: (T, N-2, 2).
+        state_sets: (N, P) int64, bit s for state s.
+        out: (T, P) float64.
+    """
+    n_trees, n_patterns, n_taxa = len(children), state_sets.shape[1], len(state_sets)
+    n_categories, n = len(category_weights), len(root_frequencies)
+    messages = np.empty((2 * n_taxa - 2, n_categories, n))
+    product = np.empty((n_categories, n))
+    top = 2 * n_taxa - 3
+    for tree in range(n_trees):
+        for pattern in range(n_patterns):
+            for tip in range(n_taxa):
+                states = state_sets[tip, pattern]
+                for c in range(n_categories):
+                    for i in range(n):
+                        total = 0.0
+                        for j in range(n):
+                            if states >> j & 1:
+                                total += matrices[tree, tip, c, i, j]
+                        messages[tip, c, i] = total
+            log_scale = 0.0
+            for inner in range(n_taxa - 2):
+                node = n_taxa + inner
+                product[:] = messages[children[tree, inner, 0]] * messages[children[tree, inner, 1]]
+                largest = product.max()
+                if largest > 0.0:
+                    log_scale += np.log(largest)
+                    product /= largest
+                if node == top:
+                    messages[node] = product
+                    break
+                for c in range(n_categories):
+                    for i in range(n):
+                        total = 0.0
+                        for j in range(n):
+                            total += matrices[tree, node, c, i, j] * product[c, j]
+                        messages[node, c, i] = total
+            value = 0.0
+            for c in range(n_categories):
+                for i in range(n):
+                    value += category_weights[c] * root_frequencies[i] * messages[top, c, i] * messages[0, c, i]
+            out[tree, pattern] = np.log(value) + log_scale if value > 0.0 else -np.inf

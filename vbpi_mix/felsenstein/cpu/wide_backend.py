@@ -121,7 +121,7 @@ def by_rates(
     """
     values, left, right = spectra
     n, width = patterns.n_states, width_of(patterns.n_states)
-    n_trees, n_edges = lengths.shape
+    n_trees = len(lengths)
     products = padded(left.transpose(0, 2, 1)[..., None] * right[:, :, None, :], width)
     products = products.reshape(len(values), n, width * width)
     generators = np.repeat(padded(rate_matrices[: len(values), None], width), rates.shape[1], axis=1)
