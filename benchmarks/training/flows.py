@@ -127,7 +127,7 @@ def main() -> None:
         file.write(json.dumps({"provenance": describe()}) + "\n")
         for data in options.data:
             config = make_config(alignment=str(resolve(data)), model="JC69", seed=1)
-            alignment = load_alignment(config.alignment, Silent())
+            alignment = load_alignment(config, Silent())
             candidates = load_candidates(config, alignment, Silent())
             weighted = grow_candidates(config, alignment, candidates, Silent()).weighted
             for flow in options.flow:

@@ -52,7 +52,7 @@ def fit(
     if output is None:
         for source in make_sources(config):
             source.check()
-        data = load_alignment(config.alignment, reporter)
+        data = load_alignment(config, reporter)
         return fit_alignment(data, load_candidates(config, data, reporter), config, reporter=reporter)
     deadlines = Deadlines.from_now(max_seconds)
     run, _ = fit_folder(config, Path(output), deadlines=deadlines, reporter=reporter)

@@ -99,7 +99,7 @@ def rank_models(
         if name in names[:i]:
             raise ConfigError(f"the model {name} is given twice")
     first = configs[0]
-    alignment = load_alignment(first.alignment, reporter)
+    alignment = load_alignment(first, reporter)
     for source in make_sources(first):
         source.check()
     candidates = load_candidates(first, alignment, reporter)

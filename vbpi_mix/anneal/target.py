@@ -125,9 +125,7 @@ def _blocks(patterns: SitePatterns) -> tuple[np.ndarray, np.ndarray]:
 
 def _n_categories(part: Part) -> int:
     if part.family is not None:
-        specification = part.family.specification
-        gamma = 1 if specification.gamma is None else specification.gamma.n_categories
-        return gamma + (specification.proportion_invariant is not None)
+        return part.family.specification.n_categories
     return len(part.model.category_weights())  # type: ignore[union-attr]  # no family
 
 

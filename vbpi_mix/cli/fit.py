@@ -58,10 +58,14 @@ def fit(
         bool | None,
         typer.Option(help="Keep candidates of negligible weight in the support."),
     ] = None,
+    data_type: Annotated[
+        str | None,
+        typer.Option(help="Kind of data: auto (as the file says, or as they look), dna, protein or standard."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Substitution model, such as JC69, HKY+F+G4 or GTR+I+G4. What has no value in braces, as in "
+            help="Substitution model, such as JC69, HKY+F+G4, GTR+I+G4 or LG+G4. What has no value in braces, as in "
             "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
         ),
     ] = None,
@@ -186,7 +190,7 @@ def fit(
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
     if not resume or outgroup is not None:
-        _check_alignment(path, outgroup)
+        config = _checked(config, outgroup, chosen=model is not None)
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.message(_model_line(config))
         if max_time is not None:
@@ -212,14 +216,27 @@ def fit(
     return 0
 
 
-def _check_alignment(alignment: str, outgroup: str | None) -> None:
-    """Raise InputError, before anything is said or computed, unless the alignment can be read and has the taxon."""
-    from vbpi_mix.errors import InputError
-    from vbpi_mix.io.alignments import read_alignment
+def _checked(config: "FitConfig", outgroup: str | None, *, chosen: bool) -> "FitConfig":
+    """The configuration with a model for its data, where none was chosen.
 
-    taxa = read_alignment(Path(alignment)).taxa
+    Raises, before anything is said or computed, InputError unless the alignment can be read and has the taxon, and
+    ConfigError for a chosen model of other data.
+    """
+    from vbpi_mix.errors import InputError
+    from vbpi_mix.experiment.build import for_data, read_configured
+    from vbpi_mix.model import parse_model
+    from vbpi_mix.model.build import check_data_type
+    from vbpi_mix.phylo import site_patterns
+
+    alignment = read_configured(config)
+    taxa = alignment.taxa
     if outgroup is not None and outgroup not in taxa:
-        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {alignment}; taxa: {', '.join(taxa)}")
+        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {config.alignment}; taxa: {', '.join(taxa)}")
+    if not chosen:
+        return for_data(config, alignment)
+    if not config.partitions and not alignment.sections:
+        check_data_type(parse_model(config.model, infer=True), site_patterns(alignment))
+    return config
 
 
 def _print_verdict(summary: "Summary", warnings: list[str]) -> None:

@@ -6,7 +6,7 @@ from typer.core import TyperCommand
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": ("trees", "burn_in", "bootstrap", "bootstrap_replicates", "keep_candidates", "start"),
-    "Model": ("model", "codon_positions", "partitions", "priors", "branch_prior", "tie_parameters"),
+    "Model": ("data_type", "model", "codon_positions", "partitions", "priors", "branch_prior", "tie_parameters"),
     "Mixture": (
         "components", "sampled", "estimator", "particles", "flow", "flow_layers", "flow_hidden", "flow_per_component",
         "features", "tying",
@@ -21,7 +21,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # what `make_config` gives without options
 DEFAULTS: dict[str, Any] = {
     "burn_in": 0.0, "bootstrap": "veryfasttree", "bootstrap_replicates": 60, "keep_candidates": False, "start": "auto",
-    "model": "GTR+G4", "codon_positions": False, "branch_prior": "exponential", "tie_parameters": False,
+    "data_type": "auto", "model": "GTR+G4", "codon_positions": False, "branch_prior": "exponential",
+    "tie_parameters": False,
     "components": 4, "sampled": 2, "estimator": "s2a", "particles": 10, "flow": "skew", "flow_layers": 0,
     "flow_hidden": 0, "flow_per_component": False, "features": "psp", "tying": "none", "recipe": "default",
     "iterations": 20_000, "stop": "plateau", "finish": "auto", "learn_weights": False, "refresh_every": 0,
@@ -35,7 +36,7 @@ _IN_WORDS = {
     "sampled": "2; all of them with a2a",
     "flow_layers": "16 of planar, 10 of realnvp",
     "flow_hidden": "100 of realnvp",
-    "model": "GTR+G4; JC69 with --recipe paper",
+    "model": "GTR+G4, LG+G4 or MK+G4; JC69 with --recipe paper",
     "iterations": "20000; 400000 with --recipe paper",
     "outgroup": "drawn from the midpoint",
     "threads": "one per available core",

@@ -17,6 +17,9 @@ def likelihood(
             help="Substitution model in IQ-TREE's notation with values in braces; `fit` infers those that have none."
         ),
     ] = "JC69",
+    data_type: Annotated[
+        str, typer.Option(help="Kind of data: auto (as the file says, or as they look), dna, protein or standard.")
+    ] = "auto",
 ) -> None:
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
     import torch
@@ -27,8 +30,9 @@ def likelihood(
     from vbpi_mix.io.tree_lengths import read_one_tree
     from vbpi_mix.model.one_tree import fixed_model
     from vbpi_mix.phylo import site_patterns
+    from vbpi_mix.phylo.data_type import data_type_name
 
-    data = read_alignment(resolve(alignment))
+    data = read_alignment(resolve(alignment), data_type_name(data_type))
     topology, lengths = read_one_tree(tree, data.taxa)
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")

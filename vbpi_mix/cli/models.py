@@ -13,12 +13,27 @@ if TYPE_CHECKING:
     from vbpi_mix.analysis.model_ranking import ModelRanking
 
 EXAMPLE = "Example: vbpi-mix models data/examples/primates.nex"
-_DEFAULT = "JC69,HKY,HKY+G4,GTR,GTR+G4,GTR+I+G4"
+_DEFAULTS = {
+    "dna": "JC69,HKY,HKY+G4,GTR,GTR+G4,GTR+I+G4",
+    "protein": "LG,LG+G4,LG+F+G4,LG+I+G4,WAG+G4,JTT+G4",
+    "standard": "MK,MK+G4",
+}
 
 
 def models(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
-    compared: Annotated[str, typer.Option("--models", "-m", help="Models to compare, separated by commas.")] = _DEFAULT,
+    compared: Annotated[
+        str | None,
+        typer.Option(
+            "--models",
+            "-m",
+            help="Models to compare, separated by commas. [default: for nucleotides JC69 to GTR+I+G4, for proteins LG, "
+            "WAG and JTT, for discrete characters MK and MK+G4]",
+        ),
+    ] = None,
+    data_type: Annotated[
+        str, typer.Option(help="Kind of data: auto (as the file says, or as they look), dna, protein or standard.")
+    ] = "auto",
     trees: Annotated[
         list[Path] | None, typer.Option(help="Candidate trees, as of fit; a bootstrap is made if not given.")
     ] = None,
@@ -49,7 +64,9 @@ def models(
     from vbpi_mix.experiment import make_config
     from vbpi_mix.experiment.build import check
     from vbpi_mix.experiment.folder import write_json
+    from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
+    from vbpi_mix.phylo.data_type import data_type_name
 
     use_threads(threads)
     if output is not None and not output.absolute().parent.is_dir():
@@ -62,22 +79,26 @@ def models(
         "iterations": iterations or ITERATIONS,
         "stop": "iterations",
         "seed": seed,
+        "data_type": data_type,
     }
+    if compared is None:
+        found = read_alignment(resolve(alignment), data_type_name(data_type))
+        compared = _DEFAULTS[found.type_of().name]
     names = [name.strip() for name in _split(compared) if name.strip()]
     configs = [make_config(alignment=str(resolve(alignment)), model=name, **settings) for name in names]
     for config in configs:
         check(config)
     with ConsoleReporter(quiet=quiet) as reporter:
-        found = rank_models(configs, n_repeats=repeats, reporter=reporter)
-        for row in found.to_rows():
+        ranking = rank_models(configs, n_repeats=repeats, reporter=reporter)
+        for row in ranking.to_rows():
             if row["pareto_verdict"] == "unreliable":
                 reporter.warning(f"the evidence of {row['model']} cannot be trusted: Pareto k {row['pareto_k']:.2f}")
     if output is not None:
-        write_json(output, {"alignment": alignment, "models": found.to_rows()})
+        write_json(output, {"alignment": alignment, "models": ranking.to_rows()})
     if as_json:
-        typer.echo(json.dumps(found.to_rows()))
+        typer.echo(json.dumps(ranking.to_rows()))
     else:
-        _print(found)
+        _print(ranking)
 
 
 def _split(text: str) -> list[str]:

@@ -18,7 +18,9 @@ from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.notices import notice
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
-from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample, site_patterns
+from vbpi_mix.model.ascertainment import check_columns
+from vbpi_mix.phylo import Alignment, DataType, SitePatterns, TreeSample, site_patterns
+from vbpi_mix.phylo.data_type import DataTypeName
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
     WeightedTopologies,
@@ -44,10 +46,16 @@ _MOST = {
 }
 
 
-def load_alignment(path: str, reporter: Reporter) -> Alignment:
+# models of data whose model was not chosen; MrBayes's for discrete characters is one of equal rates
+DEFAULT_MODELS: dict[DataTypeName, str] = {"dna": "GTR+G4", "protein": "LG+G4", "standard": "MK+G4"}
+
+
+def load_alignment(config: FitConfig, reporter: Reporter) -> Alignment:
     """Read the alignment and tell what is in it."""
-    alignment = read_alignment(Path(path))
-    reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
+    path = config.alignment
+    alignment = read_configured(config)
+    kinds = " and ".join(_kind(data_type) for data_type in _types(alignment))
+    reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites of {kinds}")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
     reporter.message(f"characters: {codes}")
     pairs = alignment.duplicates()
@@ -56,6 +64,36 @@ def load_alignment(path: str, reporter: Reporter) -> Alignment:
         also = f" (and {len(pairs) - 1} more taxa like it)" if len(pairs) > 1 else ""
         reporter.warning(f"'{later}' has the same sequence as '{first}'{also}; all are kept")
     return alignment
+
+
+def read_configured(config: FitConfig) -> Alignment:
+    """The alignment of a configuration, with the data type that it says."""
+    return read_alignment(Path(config.alignment), None if config.data_type == "auto" else config.data_type)
+
+
+def for_data(config: FitConfig, alignment: Alignment) -> FitConfig:
+    """The configuration with a default model for the data's type in place of the default for nucleotides."""
+    types = _types(alignment)
+    if config.model != FitConfig.model or len(types) > 1:
+        return config
+    return replace(config, model=DEFAULT_MODELS[types[0].name])
+
+
+def _types(alignment: Alignment) -> list[DataType]:
+    return [section.data_type for section in alignment.sections] or [alignment.data_type]
+
+
+def _kind(data_type: DataType) -> str:
+    if data_type.name == "standard":
+        return f"discrete characters with {data_type.n_states} states"
+    return "nucleotides" if data_type.name == "dna" else "proteins"
+
+
+def model_for(config: FitConfig, data_type: DataType) -> str:
+    """The configuration's model where it is one of the data's type, else the default for these."""
+    if parse_model(config.model, infer=True).data_type == data_type.name:
+        return config.model
+    return DEFAULT_MODELS[data_type.name]
 
 
 def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
@@ -68,6 +106,15 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
             RunPart(name=f"pos{i + 1}", model=config.model, patterns=site_patterns(alignment, every[i::3]))
             for i in range(3)
         )
+    if not config.partitions and alignment.sections:
+        return tuple(
+            RunPart(
+                name=section.data_type.name,
+                model=model_for(config, section.data_type),
+                patterns=site_patterns(alignment, section.sites),
+            )
+            for section in alignment.sections
+        )
     if not config.partitions:
         return ()
     found = []
@@ -79,8 +126,10 @@ def make_parts(config: FitConfig, alignment: Alignment) -> tuple[RunPart, ...]:
                 "shown for its parameters is their prior"
             )
         try:
-            model = config.model if part.model is None else _inferable(part.model)
-            parse_model(model, infer=True)
+            of_part = alignment.type_of(part.sites)
+            model = model_for(config, of_part) if part.model is None else _inferable(part.model)
+            if parse_model(model, infer=True).ascertained:
+                check_columns(alignment, part.sites, model, config.partitions)
         except ConfigError as error:
             raise ConfigError(f"{config.partitions}, part '{part.name}': {error}") from None
         found.append(RunPart(name=part.name, model=model, patterns=site_patterns(alignment, part.sites)))
@@ -103,10 +152,17 @@ def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPa
         raise InputError("the candidate trees must be on the taxa of the alignment, in its order")
     return RunInputs(
         taxa=alignment.taxa,
-        patterns=site_patterns(alignment),
+        patterns=all_patterns(alignment, parts),
         support=build_support(candidates.topologies),
         parts=parts,
     )
+
+
+def all_patterns(alignment: Alignment, parts: tuple[RunPart, ...] = ()) -> SitePatterns:
+    """Patterns of the alignment; those of the largest part where its sites have several data types."""
+    if not alignment.sections:
+        return site_patterns(alignment)
+    return max((part.patterns for part in parts), key=lambda patterns: patterns.n_sites)
 
 
 def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...] = ()) -> PhyloModel:
@@ -213,6 +269,15 @@ def make_settings(config: FitConfig) -> TrainSettings:
         change_every=config.refresh_every,
         plateau=PlateauRule() if config.stop == "plateau" else None,
     )
+
+
+def check_ascertained(config: FitConfig, alignment: Alignment) -> None:
+    """Raise InputError, naming the sites, where a model of sites that vary meets others."""
+    if not config.partitions and not config.codon_positions and parse_model(config.model, infer=True).ascertained:
+        for section in alignment.sections or (None,):
+            sites = None if section is None else section.sites
+            if section is None or model_for(config, section.data_type) == config.model:
+                check_columns(alignment, sites, config.model, config.alignment)
 
 
 def check(config: FitConfig) -> None:

@@ -25,6 +25,7 @@ Bootstrap = Literal["veryfasttree", "iqtree"]
 Stop = Literal["iterations", "plateau"]
 StartKind = Literal["auto", "list", "sample"]
 Finish = Literal["auto", "importance", "anneal"]
+DataTypeChoice = Literal["auto", "dna", "protein", "standard"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,9 @@ class FitConfig:
         bootstrap: Program that makes the candidates when no trees are given.
         bootstrap_replicates: Number of bootstrap replicates.
         keep_candidates: Whether the default recipe keeps candidates of negligible weight in the support.
-        model: Substitution model; parameters without a value in it are inferred.
+        data_type: Kind of the alignment's data; "auto": as the file says, or as they look.
+        model: Substitution model; parameters without a value in it are inferred. Where it is the default, which is one
+            of nucleotides, other data have defaults of their own (`experiment.build.DEFAULT_MODELS`).
         codon_positions: Whether the three codon positions are parts, each with a model.
         partitions: File that divides the sites into parts, each with a model; empty for one part.
         priors: Priors of the model's parameters, as in `model.parse_priors`; MrBayes's where none is given.
@@ -77,6 +80,7 @@ class FitConfig:
     bootstrap: Bootstrap = "veryfasttree"
     bootstrap_replicates: int = 60
     keep_candidates: bool = False
+    data_type: DataTypeChoice = "auto"
     model: str = "GTR+G4"
     codon_positions: bool = False
     partitions: str = ""

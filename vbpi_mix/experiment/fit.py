@@ -9,7 +9,10 @@ from typing import cast
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError, VBPIError
 from vbpi_mix.experiment.build import (
+    all_patterns,
     check,
+    check_ascertained,
+    for_data,
     load_alignment,
     make_inputs,
     make_model,
@@ -35,7 +38,7 @@ from vbpi_mix.experiment.start import check_start, make_start
 from vbpi_mix.experiment.streams import TRAIN_STREAM
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
+from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import Start, WeightedTopologies
 from vbpi_mix.threads import torch_threads
@@ -58,6 +61,7 @@ def fit_alignment(
     """
     check(config)
     reporter = reporter or Silent()
+    config = for_data(config, alignment)
     start = make_start(config, alignment, reporter, candidates=lambda: candidates)
     weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
     parts = make_parts(config, alignment)
@@ -143,19 +147,22 @@ def _fit_folder(
             raise ConfigError(
                 f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
             )
-        warm_up(config.model, config.flow, reporter)
+        warm_up(config.model, config.flow, reporter, inputs.patterns.data_type)
         problem = make_problem(config, current_inputs(inputs, saved.get("extra", {})))
         del saved
         _write_config(folder, config)
     else:
         resume = False
-        alignment = load_alignment(config.alignment, reporter)
+        alignment = load_alignment(config, reporter)
+        config = for_data(config, alignment)
         parts = make_parts(config, alignment)
-        make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
+        check_ascertained(config, alignment)
+        patterns = all_patterns(alignment, parts)
+        make_model(config, patterns, parts)  # so that a mistake is met before anything is computed
         if start is None:
             for source in make_sources(config):
                 source.check()
-            warm_up(config.model, config.flow, reporter)
+            warm_up(config.model, config.flow, reporter, patterns.data_type)
             start = make_start(
                 config,
                 alignment,
@@ -168,7 +175,7 @@ def _fit_folder(
             )
         else:
             check_start(start, config, alignment)
-            warm_up(config.model, config.flow, reporter)
+            warm_up(config.model, config.flow, reporter, patterns.data_type)
             _make_folder(folder, config, locks)
         begun = time.perf_counter()
         config = _shortened(config, start)

@@ -12,7 +12,7 @@ from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.phylo import Alignment, SitePatterns
+from vbpi_mix.phylo import DNA, Alignment, DataType, SitePatterns, data_type
 from vbpi_mix.support import SubsplitSupport
 
 
@@ -65,11 +65,13 @@ class RunInputs:
             "taxa": np.array([name.encode() for name in self.taxa]),
             "state_sets": self.patterns.state_sets,
             "pattern_weights": self.patterns.weights,
+            "data_type": np.array([self.patterns.data_type.label.encode()]),
         }
         arrays |= {f"support_{name}": array for name, array in self.support.arrays().items()}
         if self.parts:
             arrays["part_names"] = np.array([part.name.encode() for part in self.parts])
             arrays["part_models"] = np.array([part.model.encode() for part in self.parts])
+            arrays["part_types"] = np.array([part.patterns.data_type.label.encode() for part in self.parts])
         for i, part in enumerate(self.parts):
             arrays |= {f"part{i}_state_sets": part.patterns.state_sets, f"part{i}_weights": part.patterns.weights}
         save_arrays(path, arrays)
@@ -87,21 +89,35 @@ def load_inputs(path: Path) -> RunInputs:
         arrays = load_arrays(path)
         support = {name[8:]: array for name, array in arrays.items() if name.startswith("support_")}
         taxa = tuple(name.decode() for name in arrays["taxa"].tolist())
-        patterns = SitePatterns(state_sets=arrays["state_sets"], weights=arrays["pattern_weights"])
+        patterns = SitePatterns(
+            state_sets=arrays["state_sets"],
+            weights=arrays["pattern_weights"],
+            data_type=_types(arrays, "data_type", 1)[0],
+        )
         parts = _parts(arrays) if "part_names" in arrays else ()
         return RunInputs(taxa=taxa, patterns=patterns, support=SubsplitSupport.from_arrays(support), parts=parts)
 
 
 def _parts(arrays: Any) -> tuple[RunPart, ...]:
-    named = zip(arrays["part_names"].tolist(), arrays["part_models"].tolist(), strict=True)
+    named = list(zip(arrays["part_names"].tolist(), arrays["part_models"].tolist(), strict=True))
+    types = _types(arrays, "part_types", len(named))
     return tuple(
         RunPart(
             name=name.decode(),
             model=model.decode(),
-            patterns=SitePatterns(state_sets=arrays[f"part{i}_state_sets"], weights=arrays[f"part{i}_weights"]),
+            patterns=SitePatterns(
+                state_sets=arrays[f"part{i}_state_sets"], weights=arrays[f"part{i}_weights"], data_type=types[i]
+            ),
         )
         for i, (name, model) in enumerate(named)
     )
+
+
+def _types(arrays: Any, key: str, n: int) -> list[DataType]:
+    """The data types that a file names; files from before there were others have nucleotides."""
+    if key not in arrays:
+        return [DNA] * n
+    return [data_type(label.decode()) for label in arrays[key].tolist()]
 
 
 def write_equal_sequences(path: Path, alignment: Alignment) -> None:

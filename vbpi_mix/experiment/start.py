@@ -21,7 +21,7 @@ from vbpi_mix import provenance
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
-from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
+from vbpi_mix.experiment.build import all_patterns, for_data, load_alignment, make_model, make_parts
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
@@ -31,7 +31,7 @@ from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
+from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
     Growth,
@@ -73,7 +73,7 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
             settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
-        for name in ("branch_prior", "priors"):
+        for name in ("branch_prior", "priors", "data_type"):
             if getattr(config, name) != getattr(FitConfig, name):
                 settings[name] = str(getattr(config, name))
     return settings
@@ -158,7 +158,8 @@ def shared_start(config: FitConfig, path: Path, *, reporter: Reporter | None = N
         InputError: the file is damaged, or was made with other settings.
     """
     reporter = reporter or Silent()
-    alignment = load_alignment(config.alignment, reporter)
+    alignment = load_alignment(config, reporter)
+    config = for_data(config, alignment)
     settings = start_settings(config, alignment)
     start = load_start(path, settings)
     if start is not None:
@@ -197,7 +198,8 @@ def grow_candidates(
 
     Parameters of the model are at their optimum meanwhile, the same for all topologies.
     """
-    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    parts = make_parts(config, alignment)
+    model = make_model(config, all_patterns(alignment, parts), parts)
     coordinates = None
     fixed = model
     if model.parameters.n_coordinates:
@@ -283,7 +285,8 @@ def grow_support(config: FitConfig, *, reporter: Reporter | None = None, keep: P
     """
     begin = time.perf_counter()
     reporter = reporter or Silent()
-    alignment = load_alignment(config.alignment, reporter)
+    alignment = load_alignment(config, reporter)
+    config = for_data(config, alignment)
     candidates = load_candidates(config, alignment, reporter, keep=keep)
     growth = grow_candidates(config, alignment, candidates, reporter)
     sample = growth.weighted.sample

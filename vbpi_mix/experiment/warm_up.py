@@ -8,8 +8,8 @@ import torch
 from vbpi_mix.estimators import Objective
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.reporter import Reporter
-from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import SitePatterns, all_topologies, collect
+from vbpi_mix.model import PhyloModel, parse_model
+from vbpi_mix.phylo import DNA, DataType, SitePatterns, all_topologies, collect
 from vbpi_mix.start import GrowthSettings, fit_parameters, grow_topologies, start_fitted
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit
@@ -18,15 +18,18 @@ from vbpi_mix.variational import PhyloMixture, PhyloProblem
 _NOTICEABLE_SECONDS = 5.0
 
 
-def warm_up(substitution_model: str, flow: str, reporter: Reporter) -> None:
+def warm_up(substitution_model: str, flow: str, reporter: Reporter, data_type: DataType = DNA) -> None:
     """Take every step of a fit once, on five taxa and two sites.
 
     Compiled kernels are cached on disk: the first start on a machine takes a minute or so, later ones a second.
     """
     reporter.message("loading compiled kernels (compiled on the first start, which takes about a minute)")
     begun = time.perf_counter()
-    state_sets = np.array([[1, 1], [1, 2], [2, 4], [2, 8], [15, 8]], dtype=np.uint8)
-    patterns = SitePatterns(state_sets=state_sets, weights=np.ones(2))
+    last = 1 << (data_type.n_states - 1)
+    state_sets = np.array([[1, 1], [1, 2], [2, last], [2, last], [data_type.missing, last]], dtype=data_type.dtype)
+    patterns = SitePatterns(state_sets=state_sets, weights=np.ones(2), data_type=data_type)
+    if parse_model(substitution_model, infer=True).data_type != data_type.name:  # of some part of mixed data
+        substitution_model = {"dna": "GTR+G4", "protein": "LG+G4", "standard": "MK+G4"}[data_type.name]
     model = PhyloModel(patterns, 5, substitution_model=substitution_model)
     topologies = all_topologies(5)
     generator = torch.Generator().manual_seed(0)

@@ -87,6 +87,20 @@ def standard(n_states: int) -> DataType:
     return DataType(name="standard", states=states, codes=_sets(states, {}, "?-"))
 
 
+def data_type_name(word: str) -> DataTypeName | None:
+    """The name that a word is; None for "auto".
+
+    Raises:
+        ConfigError: another word.
+    """
+    for name in DATA_TYPES:
+        if word == name:
+            return name
+    if word != "auto":
+        raise ConfigError(f"unknown data type {word!r}: choose one of auto, {', '.join(DATA_TYPES)}")
+    return None
+
+
 def data_type(label: str) -> DataType:
     """The data type of a label: dna, protein, or standard with its number of states, as in standard:2.
 

@@ -12,6 +12,7 @@ from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo.alignment import IUPAC, Alignment
 from vbpi_mix.phylo.tree_sample import TreeSample
+from vbpi_mix.support.letters import plain_letters
 from vbpi_mix.support.programs import run_program
 
 IQTREE_PROGRAMS = ("iqtree3", "iqtree2", "iqtree")
@@ -32,7 +33,7 @@ def iqtree_bootstrap(
         n_replicates: number of bootstrap trees, >= 1000.
         seed: the user's seed, given to the program.
         n_threads: the program's threads. Results can depend on them.
-        model: a substitution model in IQ-TREE's words.
+        model: a substitution model in IQ-TREE's words; of data that are no nucleotides it is LG.
 
     Returns:
         The distinct topologies, weighted by how often they were found.
@@ -50,21 +51,23 @@ def iqtree_bootstrap(
             f"got {n_replicates}, {n_threads}, {seed}"
         )
     program, version = find_iqtree()
-    symbols = np.full(16, ord("-"), dtype=np.uint8)
-    for letter in "ACGTMRWSYKVHDB":
-        symbols[IUPAC[letter]] = ord(letter)
+    if alignment.sections or alignment.data_type.name != "dna":
+        rows, nucleotides = plain_letters(alignment)
+        model = model if nucleotides else "LG"
+    else:
+        symbols = np.full(16, ord("-"), dtype=np.uint8)
+        for letter in "ACGTMRWSYKVHDB":
+            symbols[IUPAC[letter]] = ord(letter)
+        rows, nucleotides = symbols[alignment.state_sets], True
     names = [f"t{i}" for i in range(alignment.n_taxa)]
     with tempfile.TemporaryDirectory(prefix="vbpi_mix_iqtree_") as folder:
         prefix = Path(folder) / "bootstrap"
         fasta = prefix.with_suffix(".fasta")
         fasta.write_bytes(
-            b"".join(
-                b">%s\n%s\n" % (name.encode(), symbols[row].tobytes())
-                for name, row in zip(names, alignment.state_sets, strict=True)
-            )
+            b"".join(b">%s\n%s\n" % (name.encode(), row.tobytes()) for name, row in zip(names, rows, strict=True))
         )
         settings = {"replicates": n_replicates, "seed": seed, "threads": n_threads, "prefix": prefix}
-        words = _options(version, {name: str(value) for name, value in settings.items()})
+        words = _options(version, {name: str(value) for name, value in settings.items()}, nucleotides)
         run_program([program, "-s", str(fasta), "-m", model, *words])
         trees = prefix.with_suffix(".ufboot")
         if not trees.is_file():
@@ -94,7 +97,7 @@ def find_iqtree() -> tuple[str, tuple[int, int]]:
     return program, version
 
 
-def _options(version: tuple[int, int], values: dict[str, str]) -> list[str]:
+def _options(version: tuple[int, int], values: dict[str, str], nucleotides: bool = True) -> list[str]:
     """The words for one version: version 2 renamed most options, and 3 kept the new names."""
     if version[0] == 1:
         names = ("-bb", "-seed", "-nt", "-pre", "-st")
@@ -102,5 +105,5 @@ def _options(version: tuple[int, int], values: dict[str, str]) -> list[str]:
     else:
         names = ("-B", "--seed", "-T", "--prefix", "--seqtype")
         flags = ["--boot-trees", "--quiet"]
-    given = (values["replicates"], values["seed"], values["threads"], values["prefix"], "DNA")
+    given = (values["replicates"], values["seed"], values["threads"], values["prefix"], "DNA" if nucleotides else "AA")
     return [word for pair in zip(names, given, strict=True) for word in pair] + flags

@@ -14,12 +14,14 @@ from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.phylo.alignment import Alignment
 from vbpi_mix.phylo.topology import Topology, stack
 from vbpi_mix.phylo.tree_sample import TreeSample, collect
+from vbpi_mix.support.letters import plain_letters
 from vbpi_mix.support.polytomies import resolve_newick
 from vbpi_mix.support.programs import run_program, stop_programs
 from vbpi_mix.support.replicates import ReplicateFile
 
 Progress = Callable[[int, int], None]
-_OPTIONS = ("-nt", "-nocat", "-nosupport", "-double-precision", "-quiet", "-nopr", "-threads", "1")
+_NUCLEOTIDES, _PROTEINS = ("-nt",), ("-lg",)
+_OPTIONS = ("-nocat", "-nosupport", "-double-precision", "-quiet", "-nopr", "-threads", "1")
 _STREAM_COLUMNS, _STREAM_POLYTOMIES = 0, 1
 
 
@@ -35,10 +37,11 @@ def veryfasttree_bootstrap(
 ) -> TreeSample:
     """Trees that VeryFastTree finds for the alignment and for bootstrap resamples of its columns.
 
-    Jukes-Cantor without rate heterogeneity, approximately maximum likelihood. Each replicate is one single-threaded
-    process; its columns and the resolution of its polytomies (equal sequences) come from its own random
-    stream, so the result depends on the seed and not on the number of threads. Ambiguous characters count as gaps,
-    as the program treats them.
+    Jukes-Cantor, or LG where the data are no nucleotides, without rate heterogeneity, approximately maximum
+    likelihood. Discrete characters stand as letters of one or the other (`letters.plain_letters`). Each replicate is
+    one single-threaded process; its columns and the resolution of its polytomies (equal sequences) come from its own
+    random stream, so the result depends on the seed and not on the number of threads. Ambiguous characters count as
+    gaps, as the program treats them.
 
     Arguments:
         alignment: N >= 4 taxa with any names.
@@ -66,17 +69,16 @@ def veryfasttree_bootstrap(
             f"bootstrap needs n_replicates >= 0, n_threads >= 1, seed >= 0; got {n_replicates}, {n_threads}, {seed}"
         )
     program = find_veryfasttree()
-    symbols = np.full(16, ord("-"), dtype=np.uint8)
-    symbols[[1, 2, 4, 8]] = [ord(x) for x in "ACGT"]
-    rows = symbols[alignment.state_sets]
-    kept = None if keep is None else ReplicateFile(keep, _identity(rows, seed), alignment.n_taxa)
+    rows, nucleotides = plain_letters(alignment)
+    model = _NUCLEOTIDES if nucleotides else _PROTEINS
+    kept = None if keep is None else ReplicateFile(keep, _identity(rows, seed, model), alignment.n_taxa)
 
     def build(replicate: int) -> Topology:
         columns = slice(None)
         if replicate > 0:
             columns = _generator(seed, replicate, _STREAM_COLUMNS).integers(alignment.n_sites, size=alignment.n_sites)
         fasta = b"".join(b">%d\n%s\n" % (i, row.tobytes()) for i, row in enumerate(rows[:, columns]))
-        newick = run_program([program, *_OPTIONS], fasta)
+        newick = run_program([program, *model, *_OPTIONS], fasta)
         return resolve_newick(newick, alignment.n_taxa, _generator(seed, replicate, _STREAM_POLYTOMIES))
 
     n_trees = n_replicates + 1
@@ -124,12 +126,12 @@ def _generator(seed: int, replicate: int, stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(replicate, stream)))
 
 
-def _identity(rows: np.ndarray, seed: int) -> str:
+def _identity(rows: np.ndarray, seed: int, model: tuple[str, ...]) -> str:
     """What replicates depend on: sequences, seed, program."""
     try:
         program = version("veryfasttree")
     except PackageNotFoundError:
         program = "unknown"
-    digest = hashlib.sha256(f"{seed} {program} {' '.join(_OPTIONS)} {rows.shape}".encode())
+    digest = hashlib.sha256(f"{seed} {program} {' '.join([*model, *_OPTIONS])} {rows.shape}".encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     return digest.hexdigest()

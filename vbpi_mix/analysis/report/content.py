@@ -11,7 +11,6 @@ from vbpi_mix.experiment.command import command_of
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import REPORT_STREAM
 from vbpi_mix.phylo import clades as bits
-from vbpi_mix.phylo.alignment import MISSING
 from vbpi_mix.posterior import PosteriorDraws, WeightedSample
 from vbpi_mix.posterior.consensus import ConsensusTree
 from vbpi_mix.posterior.drawing.chart_svg import LengthRow
@@ -85,7 +84,7 @@ def gather(
     draws, consensus = sample.draws, sample.consensus
     equally_weighted = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
     patterns = run.inputs.patterns
-    missing = (patterns.state_sets == MISSING) @ patterns.weights
+    missing = (patterns.state_sets == patterns.data_type.missing) @ patterns.weights
     return ReportContent(
         name=Path(run.config.alignment).name,
         run=run,

@@ -16,9 +16,10 @@ def parameters_section(content: ReportContent, figures: Mapping[str, Drawing]) -
     """Table and densities of what is inferred."""
     found = content.parameters
     note = (
-        "Names as in MrBayes: r shares of the exchangeabilities, pi base frequencies, alpha shape of the gamma "
+        "Names as in MrBayes: r shares of the exchangeabilities, pi state frequencies, alpha shape of the gamma "
         "distribution of site rates, pinvar proportion of invariant sites, m rate of a part of the alignment relative "
-        "to the mean; TL is the tree length in expected substitutions per site. posterior/parameters.tsv has the table."
+        "to the mean, weight and rate of free rate categories; TL is the tree length in expected substitutions per "
+        "site. posterior/parameters.tsv has the table."
     )
     rows = [
         f'<tr><td>{text(name)}</td><td class="number">{found.mean[i]:.4f}</td>'

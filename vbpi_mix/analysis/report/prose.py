@@ -7,7 +7,7 @@ from vbpi_mix.analysis.verdict import listed, verdict
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.priors import ExponentialBranchPrior
-from vbpi_mix.model.specification import INFERRED, FrequencyWord, ModelSpecification
+from vbpi_mix.model.specification import INFERRED, FreeRates, FrequencyWord, ModelSpecification
 
 HIGH = 0.95
 _MODELS = {
@@ -17,14 +17,19 @@ _MODELS = {
     "HKY85": "the model of Hasegawa, Kishino and Yano (HKY85): transitions and transversions at their own rates",
     "TN93": "Tamura and Nei's model (TN93): two rates of transitions, one of transversions",
     "GTR": "the general time-reversible model (GTR): six substitution rates",
+    "Poisson": "all amino-acid replacements equally frequent (Poisson)",
+    "MK": "Lewis's model of discrete characters (MK): all changes between states equally frequent",
+    "GTR2": "two states with frequencies of their own",
 }
 _PRIORS = (
     ("r", "exchangeabilities", "exchangeabilities"),
     ("kappa", "ratio", "kappa / (1 + kappa)"),
-    ("pi", "frequencies", "base frequencies"),
+    ("pi", "frequencies", "state frequencies"),
     ("alpha", "shape", "the gamma shape"),
     ("pinvar", "invariant", "invariant sites"),
     ("m", "multipliers", "rates of parts"),
+    ("weight", "free_weights", "weights of free rates"),
+    ("rate", "free_rates", "shares of free rates"),
 )
 CITATIONS = (
     "Hotti, A., Kviman, O., Molén, R., Elvira, V. and Lagergren, J. (2024). Efficient mixture learning in black-box "
@@ -51,14 +56,18 @@ def evidence(content: ReportContent) -> str:
 def model_text(text: str) -> str:
     """A substitution model in words, with its parameters as given, or that they are inferred."""
     given = parse_model(text, infer=True)
-    parts = [_MODELS[given.name]]
+    states = {"dna": "base", "protein": "amino-acid", "standard": "state"}[given.data_type]
+    parts = [_MODELS.get(given.name, f"the amino-acid matrix {given.name}")]
+    if given.code is not None:
+        parts = [f"the general time-reversible model with equal rates by the code {given.code} (A-C, A-G, A-T, C-G, "
+                 "C-T, G-T)"]  # fmt: skip
     if given.rates == INFERRED:
         parts.append("kappa inferred" if given.name in ("K80", "HKY85") else "rates inferred")
     elif given.rates:
         names = "rates " if len(given.rates) > 1 else "kappa "
         parts.append(names + ", ".join(f"{rate:g}" for rate in given.rates))
-    if given.name in ("F81", "HKY85", "TN93", "GTR"):
-        parts.append(_frequencies(given.frequencies))
+    if given.name not in ("JC69", "K80", "MK"):
+        parts.append(_frequencies(given.frequencies, states))
     parts.append(_sites(given))
     return "; ".join(parts)
 
@@ -176,14 +185,18 @@ def _model_name(content: ReportContent) -> str:
     return f"the substitution model {content.run.config.model} (`fit --model` chooses another)"
 
 
-def _frequencies(frequencies: FrequencyWord | tuple[float, ...]) -> str:
+def _frequencies(frequencies: FrequencyWord | tuple[float, ...], states: str) -> str:
     if frequencies == "equal":
-        return "equal base frequencies"
+        return f"equal {states} frequencies"
+    if frequencies == "model":
+        return "with its own frequencies"
     if frequencies == INFERRED:
-        return "base frequencies inferred"
+        return f"{states} frequencies inferred"
     if frequencies == "empirical":
-        return "base frequencies counted in the alignment"
-    return "base frequencies A, C, G, T " + ", ".join(f"{float(x):g}" for x in frequencies)
+        return f"{states} frequencies counted in the alignment"
+    return f"{states} frequencies {'A, C, G, T ' * (states == 'base')}" + ", ".join(
+        f"{float(x):g}" for x in frequencies
+    )
 
 
 def _sites(given: ModelSpecification) -> str:
@@ -195,4 +208,10 @@ def _sites(given: ModelSpecification) -> str:
     if gamma is not None:
         shape = "inferred shape" if isinstance(gamma.shape, str) else f"shape {gamma.shape:g}"
         parts.append(f"a gamma distribution of site rates with {shape} in {gamma.n_categories} categories")
+    if isinstance(given.free_rates, FreeRates):
+        parts.append(f"{given.free_rates.n_categories} inferred site rates with inferred weights")
+    elif given.free_rates is not None:
+        parts.append(f"{len(given.free_rates)} given site rates")
+    if given.ascertained:
+        parts.append("corrected for the absence of sites that do not vary")
     return " and ".join(parts) if parts else "one rate for all sites"
