@@ -97,7 +97,7 @@ def main() -> None:
 
             walker = Walker(model)
             tree = moving_tree(topology.children[0], np.exp(x), taxon_keys(n_taxa))
-            work = make_messages(n_taxa, local.n_rows, local.n_categories)
+            work = make_messages(n_taxa, local.n_rows, local.n_categories, local.width)
             set_tips(local.states, local.blocks, work.rows)
             order = np.empty(2 * n_taxa - 2, dtype=np.int64)
             set_messages(tree, work, spectra, local.blocks, order)

@@ -105,7 +105,7 @@ class Walker:
         )
 
     def _workspace(self) -> Messages:
-        work = make_messages(self.model.n_taxa, self.local.n_rows, self.local.n_categories)
+        work = make_messages(self.model.n_taxa, self.local.n_rows, self.local.n_categories, self.local.width)
         set_tips(self.local.states, self.local.blocks, work.rows)
         return work
 

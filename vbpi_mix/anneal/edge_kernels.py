@@ -118,7 +118,7 @@ def move_edge(
     ways = 1 if at_tip else 3
     constants, shapes, rates = np.zeros(3), np.zeros(3), np.zeros(3)
     if at_tip:
-        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
+        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks, scratch)
     else:
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
@@ -128,9 +128,9 @@ def move_edge(
         cross(rows, first * n, s1, work.down[first], blocks)
         cross(rows, second * n, s2, work.down[second], blocks)
         cross(rows, (n_nodes + above) * n, s3, work.across[above], blocks)
-        tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks)
-        tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks)
-        tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks)
+        tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks, scratch)
+        tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
+        tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)
     if beta < 1.0:
         if at_tip:
             shapes[0], rates[0] = length_row(target.reference, tree.clades[node])

@@ -38,7 +38,7 @@ class NeighbourScorer:
     def __init__(self, local: LocalModel, spectra: Spectra) -> None:
         self.local, self.spectra = local, spectra
         n = local.model.n_taxa
-        self._work: Messages = make_messages(n, local.n_rows, local.n_categories)
+        self._work: Messages = make_messages(n, local.n_rows, local.n_categories, local.width)
         set_tips(local.states, local.blocks, self._work.rows)
         self._keys = taxon_keys(n)
         ones = torch.ones(1, 2 * n - 3, dtype=torch.float64)

@@ -1,6 +1,7 @@
 """A model's likelihood and priors in the form that the compiled moves take."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from vbpi_mix.anneal.reference import no_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.cpu.blocks import pattern_blocks
+from vbpi_mix.felsenstein.cpu.wide_backend import padded, padded_rows
+from vbpi_mix.felsenstein.cpu.wide_rows import width_of
 from vbpi_mix.felsenstein.local.edges import EdgePrior
 from vbpi_mix.felsenstein.local.messages import Blocks, Spectra
 from vbpi_mix.felsenstein.local.rows import BLOCK
@@ -26,11 +29,12 @@ class LocalModel:
     """Site patterns in blocks, and spectra of the substitution models of any number of trees.
 
     Arguments:
-        model: likelihood and priors; all four-state models, rate categories, invariant sites and parts.
+        model: likelihood and priors; rate categories, invariant sites and parts with any number of states.
 
     Attributes:
         blocks: see `felsenstein.local.messages`.
-        states: (B, N, BLOCK) uint8 state sets of all parts.
+        states: (B, N, BLOCK) state sets of all parts.
+        width: states of the part that has most, filled up to a multiple of four.
         prior: of the branch lengths.
         n_categories: of all parts together.
         n_rows: of one message.
@@ -38,6 +42,10 @@ class LocalModel:
 
     def __init__(self, model: PhyloModel) -> None:
         self.model = model
+        if any(part.ascertained for part in model.parts):
+            raise ConfigError(
+                "local moves have no correction for sites that do not vary (+ASC): use importance weights"
+            )
         found = [_blocks(part.patterns) for part in model.parts]
         self.states = np.ascontiguousarray(np.concatenate([states for states, _ in found]))
         n_blocks = [len(weights) for _, weights in found]
@@ -47,6 +55,7 @@ class LocalModel:
             first_category[i] + c for i, n in enumerate(n_blocks) for _ in range(n) for c in range(n_categories[i])
         ]
         weights = np.ascontiguousarray(np.concatenate([weights for _, weights in found]))
+        widths = np.array([width_of(part.patterns.n_states) for part in model.parts])
         rows_of_block = np.repeat(n_categories, n_blocks)
         self.blocks = Blocks(
             weights=weights,
@@ -55,7 +64,10 @@ class LocalModel:
             part=np.repeat(np.arange(len(n_blocks)), n_blocks).astype(np.int64),
             category=np.array(category, dtype=np.int64),
             first_category=first_category.astype(np.int64),
+            width=np.repeat(widths, n_blocks),
+            widths=widths,
         )
+        self.width = int(widths.max())
         self.n_categories = int(first_category[-1])
         self.n_rows = len(category)
         self.prior = edge_prior(model.branch_prior, model.n_taxa)
@@ -76,11 +88,12 @@ class LocalModel:
             multiplier = part.rate * (np.ones(n_trees) if rates is None else rates[:, i].numpy())
             matrix, pi, category_rates, category_weights = _models(part, space.of_part(i, at), n_trees)
             v, a, b = reversible_spectra(matrix, pi)
-            values.append(v[:, None, :] * (category_rates * multiplier[:, None])[:, :, None])
-            left.append(a)
-            right.append(b)
+            by_category = v[:, None, :] * (category_rates * multiplier[:, None])[:, :, None]
+            values.append(padded_rows(by_category, self.width))
+            left.append(padded(a, self.width))
+            right.append(padded(b, self.width))
             weights.append(category_weights)
-            frequencies.append(pi)
+            frequencies.append(padded_rows(pi, self.width))
         joined = np.concatenate(values, axis=1), np.stack(left, axis=1), np.stack(right, axis=1)
         of_all = (*joined, np.concatenate(weights, axis=1), np.stack(frequencies, axis=1))
         return [Spectra(*(np.ascontiguousarray(x[t]) for x in of_all)) for t in range(n_trees)]
@@ -114,7 +127,7 @@ def _blocks(patterns: SitePatterns) -> tuple[np.ndarray, np.ndarray]:
     Missing data that fill up the last block get the weight of the pattern before them.
     """
     order = np.argsort(patterns.weights, kind="stable")
-    ordered = SitePatterns(state_sets=patterns.state_sets[:, order], weights=patterns.weights[order])
+    ordered = replace(patterns, state_sets=patterns.state_sets[:, order], weights=patterns.weights[order])
     states, weights = pattern_blocks(ordered, BLOCK)
     weights = weights.copy()
     filled = int((ordered.weights > 0).sum()) % BLOCK
@@ -130,7 +143,7 @@ def _n_categories(part: Part) -> int:
 
 
 def _models(part: Part, coordinates: torch.Tensor, n_trees: int) -> tuple[np.ndarray, ...]:
-    """Rate matrices (T, 4, 4), frequencies (T, 4), category rates and weights (T, C) of one part."""
+    """Rate matrices (T, n, n), frequencies (T, n), category rates and weights (T, C) of one part."""
     if part.family is not None:
         models = part.family.models(coordinates)
         found = (models.rate_matrices(), models.frequencies, models.category_rates(), models.category_weights())

@@ -174,11 +174,14 @@ def spectral_log_likelihood(
     dtype_option(backend, dtype, n)
 
     def compute(with_gradient: bool) -> tuple[np.ndarray, np.ndarray]:
-        model = (as_array(x) for x in (branch_lengths, values, of_values, root_frequencies, category_weights))
+        lengths, spectrum = as_array(branch_lengths), (as_array(values), as_array(of_values))
+        rest = as_array(root_frequencies), as_array(category_weights)
         if n != 4:
-            return wide_backend.by_spectrum(*model, topologies, patterns, with_gradient=with_gradient)
+            return wide_backend.by_spectrum(
+                lengths, *spectrum, *rest, topologies, patterns, with_gradient=with_gradient
+            )
         return numba_backend.by_spectrum(
-            *model, topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype]
+            lengths, *spectrum, *rest, topologies, patterns, with_gradient=with_gradient, dtype=NUMPY_TYPES[dtype]
         )
 
     return ByLengths.apply(branch_lengths, compute, wants_gradient(branch_lengths))  # type: ignore[return-value]

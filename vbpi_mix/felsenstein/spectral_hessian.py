@@ -44,7 +44,9 @@ def spectral_hessian(
     check_lengths(branch_lengths, topologies)
     check_spectrum(eigenvalues, products, len(category_weights), n)
     check_probabilities(root_frequencies, category_weights, n=n)
-    model = (as_array(x) for x in (branch_lengths, eigenvalues, products, root_frequencies, category_weights))
-    found = wide_backend.hessian_by_spectrum(*model, topologies, patterns)
+    found = wide_backend.hessian_by_spectrum(
+        as_array(branch_lengths), as_array(eigenvalues), as_array(products), as_array(root_frequencies),
+        as_array(category_weights), topologies, patterns,
+    )  # fmt: skip
     check_values(found[0])
     return torch.from_numpy(found[0]), torch.from_numpy(found[1]), torch.from_numpy(found[2])

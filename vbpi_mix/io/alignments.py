@@ -143,7 +143,7 @@ def write_fasta(alignment: Alignment, path: Path | str) -> None:
         InputError: the file cannot be written there, several kinds of data, or a set of states without a code.
     """
     data_type = alignment.type_of()
-    codes = {states: code for code, states in reversed(data_type.codes.items())} | {data_type.missing: "-"}
+    codes = {states: code for code, states in reversed(list(data_type.codes.items()))} | {data_type.missing: "-"}
     sets, inverse = np.unique(alignment.state_sets, return_inverse=True)
     without = [states for states in sets.tolist() if states not in codes]
     if without:

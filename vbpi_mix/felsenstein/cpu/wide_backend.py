@@ -311,11 +311,11 @@ def hessian_by_spectrum(
     shapes = (n_trees,), (n_trees, n_edges), (n_trees, n_edges, n_edges)
     outputs = [np.zeros((len(blocks), *shape)) for shape in shapes]
 
+    kernel: Callable[..., None] = wide_hessian_kernel
+
     def task(i: int, tree_range: Range) -> Callable[[_Workspace], None]:
         results = [output[i] for output in outputs]
-        return lambda work: wide_hessian_kernel(
-            *model, children, codes, weights, tree_range, blocks[i], *work, *results
-        )
+        return lambda work: kernel(*model, children, codes, weights, tree_range, blocks[i], *work, *results)
 
     def workspace() -> _Workspace:
         size = width * BLOCK

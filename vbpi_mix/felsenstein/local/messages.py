@@ -1,4 +1,4 @@
-"""Messages of a tree, and the likelihood as a function of one edge, for any model of four states.
+"""Messages of a tree, and the likelihood as a function of one edge, for any number of states.
 
 A tree hangs from taxon 0 (`phylo.topology`). Node v has two messages: D[v], the partial likelihoods of its clade at v,
 and U[v], those of the rest of the tree at the upper end of v's edge, root frequencies included. With P_v the transition
@@ -7,11 +7,13 @@ matrix of the edge above v, c and d the children of u,
     D[u] = (P_c D[c]) (P_d D[d]),    U[c] = (P_u^T U[u]) (P_d D[d]),    L = sum_s U[v]_s (P_v D[v])_s  at every edge.
 
 With P(t) = left exp(values r t) right the likelihood of a pattern as a function of one edge's length is
-sum_k (left^T U)_k (right D)_k exp(values_k r t): a table of four numbers for each pattern and rate category gives
+sum_k (left^T U)_k (right D)_k exp(values_k r t): a table of n numbers for each pattern and rate category gives
 values and derivatives at any length.
 
 Layout. Patterns come in blocks of `BLOCK`, blocks of different parts of the alignment one after the other. A row is one
-rate category of one block: state s of pattern p at `s * BLOCK + p`. A node owns `n_rows` rows of D and as many of U.
+rate category of one block: state s of pattern p at `s * BLOCK + p`, with room for the part of the alignment that has
+most states; states are filled up to a multiple of four. Four have loops of their own (`rows`), others share those of
+`wide_rows`. A node owns `n_rows` rows of D and as many of U.
 Messages that have become small are divided by a number for each pattern; the sum of its logarithms over the sites is
 kept (`log_scale`), so that log-likelihoods are absolute.
 """
@@ -44,6 +46,18 @@ from vbpi_mix.felsenstein.local.rows import (
     table_row,
     weighted_logarithms,
 )
+from vbpi_mix.felsenstein.local.wide_rows import (
+    add_weighted,
+    add_wide_slopes,
+    add_wide_three,
+    add_wide_totals,
+    apply_flat,
+    apply_flat_transposed,
+    count_small,
+    multiply_into,
+    product,
+    wide_divide,
+)
 
 
 class Blocks(NamedTuple):
@@ -57,6 +71,8 @@ class Blocks(NamedTuple):
         part: (B,) part of the alignment that each block belongs to.
         category: (n_rows,) the row's rate category, counted over all parts.
         first_category: (parts + 1,) first category of each part.
+        width: (B,) states of each block, filled up to a multiple of four.
+        widths: (parts,) the same of each part.
     """
 
     weights: np.ndarray
@@ -65,17 +81,19 @@ class Blocks(NamedTuple):
     part: np.ndarray
     category: np.ndarray
     first_category: np.ndarray
+    width: np.ndarray
+    widths: np.ndarray
 
 
 class Spectra(NamedTuple):
-    """The models of all parts, with n categories in all.
+    """The models of all parts, with n categories in all and room for `width` states, zero where there are fewer.
 
     Arguments:
-        values: (n, 4) eigenvalues of the rate matrix times the category's rate, the last of each 0.
-        left: (parts, 4, 4) right eigenvectors in columns.
-        right: (parts, 4, 4) the inverse.
+        values: (n, width) eigenvalues of the rate matrix times the category's rate; of four states the last is 0.
+        left: (parts, width, width) right eigenvectors in columns.
+        right: (parts, width, width) the inverse.
         weights: (n,) probabilities of the categories.
-        frequencies: (parts, 4) root frequencies.
+        frequencies: (parts, width) root frequencies.
     """
 
     values: np.ndarray
@@ -92,19 +110,52 @@ class Scratch(NamedTuple):
         sums: (4, BLOCK) float64.
         bits: (4, BLOCK) int64, which is `floats` seen as integers.
         floats: (4, BLOCK) float64.
-        exponentials: (3, n, 4): exp(values t) times the category's weight, its first and second derivatives.
+        exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
+        wide: (2, width * BLOCK).
     """
 
     sums: np.ndarray
     bits: np.ndarray
     floats: np.ndarray
     exponentials: np.ndarray
+    wide: np.ndarray
 
 
-def make_scratch(n_categories: int) -> Scratch:
-    """Room for `n_categories` rate categories."""
+def make_scratch(n_categories: int, width: int = 4) -> Scratch:
+    """Room for `n_categories` rate categories and `width` states."""
     floats = np.ones((4, BLOCK))
-    return Scratch(np.zeros((4, BLOCK)), floats.view(np.int64), floats, np.zeros((3, n_categories, 4)))
+    exponentials = np.zeros((3, n_categories, width))
+    return Scratch(np.zeros((4, BLOCK)), floats.view(np.int64), floats, exponentials, np.zeros((2, width * BLOCK)))
+
+
+@kernel()
+def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int) -> None:
+    if width == 4:
+        cross_row(rows, rows, source, out, m, c)
+    else:
+        apply_flat(m[c], width, width, rows[source], rows[out])
+
+
+@kernel()
+def _multiply_by_crossed(
+    rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, wide: np.ndarray, sums: np.ndarray
+) -> float:
+    apply_flat(m[c], width, width, rows[source], wide[0])
+    multiply_into(rows[out], wide[0], width * BLOCK)
+    return count_small(rows[out], width, sums)
+
+
+@kernel()
+def _wide_table(
+    rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
+    part: int, width: int, wide: np.ndarray,
+) -> None:  # fmt: skip
+    """Row `out`_k = (left^T upper)_k (right lower)_k; `lower` may be the second scratch row, `upper` no scratch."""
+    stride = left.shape[2]
+    of_left, of_right = left[part].reshape(stride * stride), right[part].reshape(stride * stride)
+    apply_flat_transposed(of_left, stride, width, upper, rows[out])
+    apply_flat(of_right, stride, width, lower, wide[0])
+    multiply_into(rows[out], wide[0], width * BLOCK)
 
 
 @kernel()
@@ -130,45 +181,78 @@ def join(
     log_scale = 0.0
     for i in range(len(first_row) - 1):
         small = 0.0
-        first, end = first_row[i], first_row[i + 1]
-        for r in range(first, end):
-            c = category[r]
-            cross_row(rows, rows, a + r, out + r, m, c)
-            small += multiply_by_crossed_row(rows, rows, b + r, out + r, n, c)
+        first, end, width = first_row[i], first_row[i + 1], blocks.width[i]
+        if width == 4:
+            for r in range(first, end):
+                c = category[r]
+                cross_row(rows, rows, a + r, out + r, m, c)
+                small += multiply_by_crossed_row(rows, rows, b + r, out + r, n, c)
+        else:
+            for r in range(first, end):
+                c = category[r]
+                _cross_any(rows, a + r, out + r, m, c, width)
+                small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, scratch.wide, sums)
         if scale and small > 0.0:
             clear(sums, 3, 4)
             for r in range(first, end):
-                add_totals(rows, out + r, sums)
+                if width == 4:
+                    add_totals(rows, out + r, sums)
+                else:
+                    add_wide_totals(rows[out + r], width, sums)
             log_scale += weighted_logarithms(sums, 3, weights, i, floats, bits)
             for r in range(first, end):
-                divide(rows, out + r, sums)
+                if width == 4:
+                    divide(rows, out + r, sums)
+                else:
+                    wide_divide(rows[out + r], width, sums)
     return log_scale
 
 
 @kernel()
 def cross(rows: np.ndarray, source: int, out: int, m: np.ndarray, blocks: Blocks) -> None:
     """The message `out` = M `source`."""
-    category = blocks.category
-    for r in range(len(category)):
-        cross_row(rows, rows, source + r, out + r, m, category[r])
+    category, first_row = blocks.category, blocks.first_row
+    for i in range(len(first_row) - 1):
+        width = blocks.width[i]
+        for r in range(first_row[i], first_row[i + 1]):
+            _cross_any(rows, source + r, out + r, m, category[r], width)
 
 
 @kernel()
-def tabulate(rows: np.ndarray, a: int, b: int, c: int, d: int, out: int, spectra: Spectra, blocks: Blocks) -> None:
+def tabulate(
+    rows: np.ndarray, a: int, b: int, c: int, d: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
+) -> None:
     """The table of an edge with the messages a b at its upper and c d at its lower end."""
     first_row, part, left, right = blocks.first_row, blocks.part, spectra.left, spectra.right
     for i in range(len(part)):
         for r in range(first_row[i], first_row[i + 1]):
-            table_row(rows, rows, rows, rows, rows, a + r, b + r, c + r, d + r, out + r, left, right, part[i])
+            if blocks.width[i] == 4:
+                table_row(rows, rows, rows, rows, rows, a + r, b + r, c + r, d + r, out + r, left, right, part[i])
+            else:
+                wide, size = scratch.wide, blocks.width[i] * BLOCK
+                product(rows[a + r], rows[b + r], wide[1], size)
+                stride = left.shape[2]
+                of_left = left[part[i]].reshape(stride * stride)
+                apply_flat_transposed(of_left, stride, blocks.width[i], wide[1], rows[out + r])
+                product(rows[c + r], rows[d + r], wide[1], size)
+                apply_flat(right[part[i]].reshape(stride * stride), stride, blocks.width[i], wide[1], wide[0])
+                multiply_into(rows[out + r], wide[0], size)
 
 
 @kernel()
-def tabulate_edge(rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks) -> None:
+def tabulate_edge(
+    rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
+) -> None:
     """The table of an edge with the message u at its upper and v at its lower end."""
     first_row, part, left, right = blocks.first_row, blocks.part, spectra.left, spectra.right
     for i in range(len(part)):
         for r in range(first_row[i], first_row[i + 1]):
-            edge_table_row(rows, rows, rows, u + r, v + r, out + r, left, right, part[i])
+            if blocks.width[i] == 4:
+                edge_table_row(rows, rows, rows, u + r, v + r, out + r, left, right, part[i])
+            else:
+                _wide_table(
+                    rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i], scratch.wide
+                )
 
 
 @kernel()
@@ -180,16 +264,24 @@ def table_value(
     single = blocks.single
     sums, floats, bits, e = scratch.sums, scratch.floats, scratch.bits, scratch.exponentials
     values, shares = spectra.values, spectra.weights
-    for c in range(len(values)):
-        for k in range(3):
-            e[0, c, k] = shares[c] * math.exp(values[c, k] * length)
-        e[0, c, 3] = shares[c]
+    if values.shape[1] == 4:
+        for c in range(len(values)):
+            for k in range(3):
+                e[0, c, k] = shares[c] * math.exp(values[c, k] * length)
+            e[0, c, 3] = shares[c]
+    else:
+        for c in range(len(values)):
+            for k in range(values.shape[1]):
+                e[0, c, k] = shares[c] * math.exp(values[c, k] * length)
     total = 0.0
     begin_product(floats, bits)
     for i in range(len(first_row) - 1):
         clear(sums, 0, 1)
         for r in range(first_row[i], first_row[i + 1]):
-            add_table_row(rows, table + r, e, category[r], sums)
+            if blocks.width[i] == 4:
+                add_table_row(rows, table + r, e, category[r], sums)
+            else:
+                add_weighted(rows[table + r], blocks.width[i], e[0, category[r]], sums[0])
         if not (single[i] and multiply_product(sums, 0, floats, bits)):
             total += weighted_logarithms(sums, 0, weights, i, floats, bits)
     return total + log_product(floats, bits)
@@ -203,22 +295,27 @@ def table_slope(
     first_row, category, weights = blocks.first_row, blocks.category, blocks.weights
     sums, e = scratch.sums, scratch.exponentials
     values, shares = spectra.values, spectra.weights
+    last = 3 if values.shape[1] == 4 else values.shape[1]
     for c in range(len(values)):
-        for k in range(3):
+        if last == 3:
+            e[0, c, 3] = shares[c]
+        for k in range(last):
             value = values[c, k]
             e[0, c, k] = shares[c] * math.exp(value * length)
             e[1, c, k] = value * e[0, c, k]
             e[2, c, k] = value * e[1, c, k]
-        e[0, c, 3] = shares[c]
     slope = curve = 0.0
     for i in range(len(first_row) - 1):
         first, end = first_row[i], first_row[i + 1]
-        if end == first + 1:
+        if end == first + 1 and blocks.width[i] == 4:
             d1, d2 = only_slope_row(rows, table + first, e, category[first], weights, i)
         else:
             clear(sums, 0, 3)
             for r in range(first, end):
-                add_slope_row(rows, table + r, e, category[r], sums)
+                if blocks.width[i] == 4:
+                    add_slope_row(rows, table + r, e, category[r], sums)
+                else:
+                    add_wide_slopes(rows[table + r], blocks.width[i], e, category[r], sums)
             d1, d2 = derivatives(sums, weights, i)
         slope += d1
         curve += d2
@@ -236,7 +333,10 @@ def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, block
     for i in range(len(first_row) - 1):
         clear(sums, 0, 1)
         for r in range(first_row[i], first_row[i + 1]):
-            add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
+            if blocks.width[i] == 4:
+                add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
+            else:
+                add_wide_three(rows[a + r], rows[b + r], rows[c + r], blocks.width[i], shares[category[r]], sums)
         if not (single[i] and multiply_product(sums, 0, floats, bits)):
             total += weighted_logarithms(sums, 0, weights, i, floats, bits)
     return total + log_product(floats, bits)

@@ -13,9 +13,10 @@ import numpy as np
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, edge_density, find_mode
-from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate, tabulate_edge
+from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, cross, tabulate, tabulate_edge
 from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, set_messages, update_up
+from vbpi_mix.felsenstein.local.wide_rows import apply_flat, multiply_into, product
 
 
 @kernel()
@@ -107,7 +108,7 @@ def _optimise(
     down, across = work.matrices[2], work.matrices[3]
     for sweep in range(sweeps + 1):
         tabulate(rows, spare + 3 * n, spare + (upper - 1) * n, spare + (first - 1) * n, spare + (second - 1) * n,
-                 table, spectra, blocks)  # fmt: skip
+                 table, spectra, blocks, scratch)  # fmt: skip
         rest = outside + math.exp(x[1]) + math.exp(x[2]) + math.exp(x[3]) + math.exp(x[4])
         x[0], _ = find_mode(rows, table, x[0], powers[0], prior, rest, 1.0, 0.0, 0.0, spectra, blocks, scratch)
         if sweep == sweeps:
@@ -116,18 +117,23 @@ def _optimise(
         for j in range(1, 5):
             # the message from the rest of the five at the inner end of edge j
             if j == upper:
-                _meet(rows, spare + (first - 1) * n, spare + (second - 1) * n, down, spare + 3 * n, meet, blocks)
+                _meet(
+                    rows, spare + (first - 1) * n, spare + (second - 1) * n, down, spare + 3 * n, meet, blocks, scratch
+                )
             elif j == 4:
                 _meet(
-                    rows, spare + (first - 1) * n, spare + (second - 1) * n, down, spare + (upper - 1) * n, meet, blocks
-                )
+                    rows, spare + (first - 1) * n, spare + (second - 1) * n, down, spare + (upper - 1) * n, meet,
+                    blocks, scratch,
+                )  # fmt: skip
             else:
                 other = second if j == first else first
-                _meet(rows, spare + 3 * n, spare + (upper - 1) * n, across, spare + (other - 1) * n, meet, blocks)
+                _meet(
+                    rows, spare + 3 * n, spare + (upper - 1) * n, across, spare + (other - 1) * n, meet, blocks, scratch
+                )
             if j == 4:
-                tabulate_edge(rows, (n_nodes + around[4]) * n, meet, spare + 6 * n, spectra, blocks)
+                tabulate_edge(rows, (n_nodes + around[4]) * n, meet, spare + 6 * n, spectra, blocks, scratch)
             else:
-                tabulate_edge(rows, meet, around[j] * n, spare + 6 * n, spectra, blocks)
+                tabulate_edge(rows, meet, around[j] * n, spare + 6 * n, spectra, blocks, scratch)
             rest = outside - math.exp(x[j])
             for k in range(5):
                 rest += math.exp(x[k])
@@ -142,9 +148,17 @@ def _optimise(
 
 
 @kernel()
-def _meet(rows: np.ndarray, a: int, b: int, m: np.ndarray, c: int, out: int, blocks: Blocks) -> None:
+def _meet(rows: np.ndarray, a: int, b: int, m: np.ndarray, c: int, out: int, blocks: Blocks, scratch: Scratch) -> None:
     """Row by row: `out` = (M (a b)) c."""
     category = blocks.category
+    if rows.shape[1] != 4 * BLOCK:
+        for i in range(len(blocks.width)):
+            width = blocks.width[i]
+            for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
+                product(rows[a + r], rows[b + r], scratch.wide[0], width * BLOCK)
+                apply_flat(m[category[r]], width, width, scratch.wide[0], rows[out + r])
+                multiply_into(rows[out + r], rows[c + r], width * BLOCK)
+        return
     for r in range(len(category)):
         p, q, o = rows[a + r], rows[b + r], rows[out + r]
         for i in range(len(o)):

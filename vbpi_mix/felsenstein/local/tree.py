@@ -9,7 +9,7 @@ import numpy as np
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, make_scratch
-from vbpi_mix.felsenstein.local.rows import SIZE
+from vbpi_mix.felsenstein.local.rows import BLOCK
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
 N_AROUND = 192  # messages around a pruned clade
@@ -39,11 +39,11 @@ class Messages(NamedTuple):
     """Messages D and U of a tree and what they are made of, see `messages`.
 
     Arguments:
-        rows: ((2 (2N-2) + spare) n_rows, SIZE): D of every node, U of every node, others.
-        down: (2N-2, n, 16) transition matrices of the edge above each node.
-        across: (2N-2, n, 16) their transposes.
+        rows: ((2 (2N-2) + spare) n_rows, width * BLOCK): D of every node, U of every node, others.
+        down: (2N-2, n, width^2) transition matrices of the edge above each node.
+        across: (2N-2, n, width^2) their transposes.
         scale_d, scale_u: (2N-2,) logarithms of what D and U were divided by in all, summed over the sites.
-        matrices: (6, n, 16) room for other matrices.
+        matrices: (6, n, width^2) room for other matrices.
         scratch: see `messages.Scratch`.
     """
 
@@ -56,25 +56,51 @@ class Messages(NamedTuple):
     scratch: Scratch
 
 
-def make_messages(n_taxa: int, n_rows: int, n_categories: int) -> Messages:
-    """Room for the messages of a tree."""
-    n_nodes = 2 * n_taxa - 2
+def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -> Messages:
+    """Room for the messages of a tree, with `width` states in the part of the alignment that has most."""
+    n_nodes, size = 2 * n_taxa - 2, width * width
     return Messages(
-        rows=np.zeros(((2 * n_nodes + N_SPARE + N_AROUND) * n_rows, SIZE)),
-        down=np.zeros((n_nodes, n_categories, 16)),
-        across=np.zeros((n_nodes, n_categories, 16)),
+        rows=np.zeros(((2 * n_nodes + N_SPARE + N_AROUND) * n_rows, width * BLOCK)),
+        down=np.zeros((n_nodes, n_categories, size)),
+        across=np.zeros((n_nodes, n_categories, size)),
         scale_d=np.zeros(n_nodes),
         scale_u=np.zeros(n_nodes),
-        matrices=np.zeros((6, n_categories, 16)),
-        scratch=make_scratch(n_categories),
+        matrices=np.zeros((6, n_categories, size)),
+        scratch=make_scratch(n_categories, width),
     )
+
+
+@kernel(fastmath=True)
+def _wide_matrix(
+    left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, down: np.ndarray,
+    across: np.ndarray,
+) -> None:  # fmt: skip
+    """(width^2,) transition matrix of one length, and its transpose."""
+    for i in range(width):
+        row = down[i * width : (i + 1) * width]
+        row[:] = 0.0
+        row[i] = 1.0
+        for k in range(width):
+            factor = left[i, k] * np.expm1(values[k] * length)
+            other = right[k]
+            for j in range(width):
+                row[j] += factor * other[j]
+        for j in range(width):
+            p = max(row[j], 0.0)
+            row[j] = p
+            across[j * width + i] = p
 
 
 @kernel()
 def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndarray, across: np.ndarray) -> None:
-    """(n, 16) transition matrices of one length, and their transposes."""
+    """(n, width^2) transition matrices of one length, and their transposes."""
     for part in range(len(spectra.left)):
         left, right = spectra.left[part], spectra.right[part]
+        width = blocks.widths[part]
+        if width != 4:
+            for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
+                _wide_matrix(left, right, spectra.values[c], length, width, down[c], across[c])
+            continue
         for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
             e0 = np.expm1(spectra.values[c, 0] * length)
             e1 = np.expm1(spectra.values[c, 1] * length)
@@ -100,9 +126,10 @@ def set_tips(states: np.ndarray, blocks: Blocks, rows: np.ndarray) -> None:
             for tip in range(states.shape[1]):
                 row = rows[tip * n_rows + r]
                 for p in range(n_patterns):
-                    state = states[i, tip, p]
-                    for s in range(4):
-                        row[s * n_patterns + p] = 1.0 if (state >> s) & 1 else 0.0
+                    state = np.uint64(states[i, tip, p])
+                    for s in range(blocks.width[i]):
+                        allowed = (state >> np.uint64(s)) & np.uint64(1)
+                        row[s * n_patterns + p] = 1.0 if allowed == np.uint64(1) else 0.0
 
 
 @kernel()
@@ -135,10 +162,9 @@ def set_root(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks)
     for i in range(len(blocks.part)):
         for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
             source, out = work.rows[r], work.rows[(n_nodes + top) * n + r]
-            width = len(source) // 4
-            for s in range(4):
+            for s in range(blocks.width[i]):
                 frequency = spectra.frequencies[blocks.part[i], s]
-                for p in range(s * width, (s + 1) * width):
+                for p in range(s * BLOCK, (s + 1) * BLOCK):
                     out[p] = frequency * source[p]
     work.scale_u[top] = 0.0
 
