@@ -207,8 +207,8 @@ def test_lengths_of_baliphy_are_scaled(tmp_path):
     [
         ("x.phy", "4 6\na AC{AG}TA\nb ACGTAC\nc ACGTAC\nd ACGTAC\n", "taxon 'a' has '{' at column 3"),
         ("x.fasta", ">a\nACG\x1bTA\n>b\nACGTA\n>c\nACGTA\n>d\nACGTA\n", r"taxon 'a' has '\\x1b' at column 4"),
-        ("x.nex", "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=2;\nformat datatype=mixed(DNA:1-1,Standard:2-2);\n"
-         "matrix\na AC\nb AC\nc AC\nd AC\n;\nend;\n", r"data type is 'mixed\(dna:1-1,standard:2-2\)'"),
+        ("x.nex", "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=2;\nformat datatype=mixed(DNA:1-1,Restriction:2-2);\n"
+         "matrix\na AC\nb AC\nc AC\nd AC\n;\nend;\n", r"data type is 'mixed\(dna:1-1,restriction:2-2\)'"),
     ],
 )  # fmt: skip
 def test_the_sign_is_named(tmp_path, name, text, named):

@@ -131,7 +131,7 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
     run = tmp_path / "run"
     cases = [
         (("fit", tmp_path / "absent.fasta", "-o", run), "absent.fasta"),
-        (("fit", protein, "-o", run), "protein"),
+        (("fit", protein, "-o", run, "--model", "GTR+G4"), "protein"),
         (("fit", alignment, "-o", run, "--trees", other), "t9"),
         (("fit", alignment, "-o", run, "--trees", trees, "--components", 2, "--sampled", 3), "cannot sample 3 of 2"),
         (("fit", alignment, "-o", run, "--trees", trees, "--flow", "glow"), "identity"),

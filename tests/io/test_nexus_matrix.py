@@ -56,8 +56,9 @@ def test_biopython_reads_the_same(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (nexus(LINES, format_="datatype=protein"), "data type is 'protein'"),
-        (nexus(LINES, format_="datatype=standard"), "data type is 'standard'"),
+        (nexus(LINES, format_="datatype=continuous"), "data type is 'continuous'"),
+        (nexus(LINES, format_="datatype=mixed(dna:1-3,protein:3-6)"), "site 3 is in two of them"),
+        (nexus(LINES, format_="datatype=mixed(dna:1-3,protein:5-6)"), "site 4 is in none of them"),
         (nexus(LINES, dimensions="ntax=5 nchar=6"), "NTAX is 5, but the matrix has 4 rows"),
         (nexus(LINES, dimensions="ntax=4 nchar=7"), "taxon 'a' has 6 sites, but NCHAR is 7"),
         (nexus(LINES.replace("ACG-AC", "ACG-A")), "taxon 'b c' has 5 sites, but NCHAR is 6"),

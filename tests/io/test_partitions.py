@@ -109,7 +109,7 @@ def test_notations(read, text, parts):
         ("DNA, = 1-6\n", "line 1: neither NEXUS"),
         (">a\nACGT\n", "line 1: neither NEXUS"),
         ("# nothing\n", "no part in it"),
-        ("BIN, a = 1-12\n", "the data type is 'BIN'"),
+        ("NT2AA, a = 1-12\n", "the data type is 'NT2AA'"),
         ("DNA, a = 1-6 b\n", "line 1, part 'a': b is no charset"),
         ("DNA, a = 1-7\\\n", "line 1, part 'a': malformed range"),
     ],

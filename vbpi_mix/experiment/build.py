@@ -68,7 +68,11 @@ def load_alignment(config: FitConfig, reporter: Reporter) -> Alignment:
 
 def read_configured(config: FitConfig) -> Alignment:
     """The alignment of a configuration, with the data type that it says."""
-    return read_alignment(Path(config.alignment), None if config.data_type == "auto" else config.data_type)
+    return read_alignment(
+        Path(config.alignment),
+        None if config.data_type == "auto" else config.data_type,
+        partitions=config.partitions or None,
+    )
 
 
 def for_data(config: FitConfig, alignment: Alignment) -> FitConfig:

@@ -16,6 +16,7 @@ from vbpi_mix.io.files import atomic_write, read_text
 from vbpi_mix.io.nexus_matrix import parse_nexus_matrix
 from vbpi_mix.io.nexus_text import is_nexus
 from vbpi_mix.io.notices import notice
+from vbpi_mix.io.partitions import partition_types
 from vbpi_mix.io.phylip import is_phylip, parse_phylip
 from vbpi_mix.phylo.alignment import Alignment, Section
 from vbpi_mix.phylo.data_type import DataType, DataTypeName
@@ -24,7 +25,9 @@ _LINE = 60
 Types = tuple[tuple[DataTypeName, np.ndarray], ...]
 
 
-def read_alignment(path: Path | str, data_type: DataTypeName | None = None) -> Alignment:
+def read_alignment(
+    path: Path | str, data_type: DataTypeName | None = None, *, partitions: Path | str | None = None
+) -> Alignment:
     """Read aligned sequences from FASTA, PHYLIP or NEXUS, gzipped or not; the format is found from the content.
 
     The kind of data is what `data_type` says, else what a NEXUS file says, else what `data_types.recognise` finds. Of
@@ -45,6 +48,7 @@ def read_alignment(path: Path | str, data_type: DataTypeName | None = None) -> A
     Arguments:
         path: the file, or the name of a data set.
         data_type: of the file's data; None: as it says, or as they look.
+        partitions: a file of partitions (`io.partitions`) that may say what kinds of data the sites are.
 
     Returns:
         N >= 4 rows; `symbol_counts` counts the characters as written, in upper case.
@@ -79,7 +83,7 @@ def read_alignment(path: Path | str, data_type: DataTypeName | None = None) -> A
         )
     rows = check_rows(rows, source, "".join([*replaced, *sets, *string.digits]))
     symbols = np.array([_upper(sequence) for _, sequence in rows]).view("U1").reshape(len(rows), -1)
-    types = _types(symbols, types, data_type, source)
+    types = _types(symbols, types, data_type, source, partitions)
     all_sets, kinds = _read(
         symbols, [name for name, _ in rows], types, Signs(replaced=replaced, match=match, sets=sets), source
     )
@@ -101,14 +105,29 @@ def read_alignment(path: Path | str, data_type: DataTypeName | None = None) -> A
     return alignment
 
 
-def _types(symbols: np.ndarray, types: Types, data_type: DataTypeName | None, source: str) -> Types:
-    """Kinds of data and their columns: as asked for, as the file says, or as they look."""
+def _types(
+    symbols: np.ndarray,
+    types: Types,
+    data_type: DataTypeName | None,
+    source: str,
+    partitions: Path | str | None = None,
+) -> Types:
+    """Kinds of data and their columns: as asked for, as the file or the partitions say, or as they look."""
     every = np.arange(symbols.shape[1])
     said = " and ".join(name for name, _ in types)
     if data_type is not None:
         if types and said != data_type:
             notice(f"{source}: the file says that its data are {said}; read as {data_type}, as asked")
         return ((data_type, every),)
+    if partitions is not None and len(types) < 2:
+        parts = partition_types(partitions, len(every))
+        if any(name is not None for name, _ in parts):
+            owner: dict[DataTypeName, list[np.ndarray]] = {}
+            for name, sites in parts:
+                owner.setdefault(name or recognise(symbols[:, sites]), []).append(sites)
+            found = tuple((name, np.unique(np.concatenate(sites))) for name, sites in owner.items())
+            if sum(len(sites) for _, sites in found) == len(every):  # else the reader of partitions says what is wrong
+                return found
     return types or ((recognise(symbols), every),)
 
 

@@ -19,17 +19,21 @@ from vbpi_mix.io.labels import first_repeated
 from vbpi_mix.io.nexus_obeyed import SET_BLOCKS, definition, ignored_commands, name_ignored
 from vbpi_mix.io.nexus_text import Command, blocks, is_nexus, unquote
 from vbpi_mix.io.site_sets import parse_sites
+from vbpi_mix.phylo.data_type import PROTEIN_MATRICES, STANDARD_MODELS, DataTypeName, type_of_model
 from vbpi_mix.phylo.partition import Partition
 
 _WORD = r"'[^']*(?:''[^']*)*'|[^\s=*(]+"
 _CHOSEN = re.compile(rf"\bpartition\s*=\s*({_WORD})", re.IGNORECASE)
-_OTHER_TYPES = ("AA", "BIN", "CODON", "MORPH", "MULTI", "NT2AA", "PROTEIN")
-_DATA_TYPE = re.compile(rf"\s*(DNA|{'|'.join(_OTHER_TYPES)})\s*,", re.IGNORECASE)
+_TYPES: dict[str, DataTypeName] = {
+    "DNA": "dna", "AA": "protein", "PROTEIN": "protein", "BIN": "standard", "MORPH": "standard", "MULTI": "standard",
+}  # fmt: skip
+_OTHER_TYPES = ("CODON", "NT2AA")
+_DATA_TYPE = re.compile(rf"\s*({'|'.join((*_TYPES, *_OTHER_TYPES))})\s*,", re.IGNORECASE)
 _SIGN = re.compile(r"'[^']*(?:''[^']*)*'|\{[^{}]*\}|[:,]")
 _TREE_LENGTH = re.compile(r"\{[^{}]*\}")
 _MODEL = re.compile(
     r"(?:JC|JC69|F81|K80|K2P|HKY|HKY85|TN|TRN|TN93|TNE|TRNE|K81|K3P|K81U|TPM[123]?U?|TIM[123]?E?|TVME?|SYM|GTR)"
-    r"|.*[+{].*",
+    rf"|{'|'.join((*PROTEIN_MATRICES, *STANDARD_MODELS, 'Poisson'))}|[0-9]{{6}}|.*[+{{].*",
     re.IGNORECASE | re.DOTALL,
 )
 _LISTED = 3
@@ -48,7 +52,8 @@ def read_partitions(path: Path | str, n_sites: int, *, excluded: np.ndarray | No
     Of several statements the one with a star counts, or that of MrBayes's `set partition=NAME`. Without a statement the
     charsets are the parts. Letters are read in any case.
 
-    RAxML: a line `DNA, NAME = 1-300\3, 400-500` each, or `GTR+G, NAME = ...`; `#` begins a comment.
+    RAxML: a line `DNA, NAME = 1-300\3, 400-500` each, or `GTR+G, NAME = ...`; `#` begins a comment. In place of DNA
+    there may be AA or PROTEIN (proteins), BIN, MORPH or MULTI (discrete characters), as in front of a charset's sites.
 
     Commands beside these (`lset applyto=...`, `exclude`, ...) are named in a notice, as they are not obeyed.
 
@@ -73,8 +78,21 @@ def read_partitions(path: Path | str, n_sites: int, *, excluded: np.ndarray | No
     _check(parts, kept, source)
     place = np.cumsum(kept) - 1
     return tuple(
-        Partition(name=part.name, sites=place[part.sites[kept[part.sites]]], model=part.model) for part in parts
+        Partition(name=part.name, sites=place[part.sites[kept[part.sites]]], model=part.model, data_type=part.data_type)
+        for part in parts
     )
+
+
+def partition_types(path: Path | str, n_sites: int) -> list[tuple[DataTypeName | None, np.ndarray]]:
+    """The kinds of data that a file of partitions says its parts have, and their columns in the alignment's file.
+
+    Raises:
+        InputError: as `read_partitions`, but for sites in no part or in two.
+    """
+    source = str(path)
+    text = read_text(path)
+    parts = _nexus(text, n_sites, source, quiet=True) if is_nexus(text) else _raxml(text, n_sites, source)
+    return [(part.data_type, part.sites) for part in parts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +100,13 @@ class _Part:
     name: str
     sites: np.ndarray
     model: str | None = None
+    word: DataTypeName | None = None
     line: int
+
+    @property
+    def data_type(self) -> DataTypeName | None:
+        """That is said of the part, or that its model is one of."""
+        return self.word or (None if self.model is None else type_of_model(self.model))
 
 
 @dataclass(kw_only=True)
@@ -91,12 +115,13 @@ class _Statements:
 
     sets: dict[str, np.ndarray] = field(default_factory=dict)
     charsets: list[_Part] = field(default_factory=list)
+    words: dict[str, DataTypeName | None] = field(default_factory=dict)
     partitions: dict[str, Command] = field(default_factory=dict)
     chosen: str | None = None
     chosen_line: int = 0
 
 
-def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
+def _nexus(text: str, n_sites: int, source: str, *, quiet: bool = False) -> list[_Part]:
     found = _Statements()
     file = blocks(text, source)
     for command in (command for block in file if block.name in SET_BLOCKS for command in block.commands):
@@ -113,7 +138,8 @@ def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
             found.chosen, found.chosen_line = unquote(match[1]), command.line
     has_matrix = any(command.keyword == "matrix" for block in file for command in block.commands)
     # what the alignment's own file leaves out was obeyed when the alignment was read
-    name_ignored(ignored_commands(file, with_exclusions=not has_matrix), source)
+    if not quiet:
+        name_ignored(ignored_commands(file, with_exclusions=not has_matrix), source)
     if not found.partitions:
         if not found.charsets:
             raise InputError(
@@ -121,7 +147,7 @@ def _nexus(text: str, n_sites: int, source: str) -> list[_Part]:
                 "'begin sets; charset first = 1-300; charset second = 301-.; end;', or give the file that has it"
             )
         return found.charsets
-    return _divide(_choose(found, source), found.sets, n_sites, source)
+    return _divide(_choose(found, source), found, n_sites, source)
 
 
 def _add_charset(command: Command, found: _Statements, n_sites: int, source: str) -> None:
@@ -133,12 +159,14 @@ def _add_charset(command: Command, found: _Statements, n_sites: int, source: str
         raise InputError(f"{where}: this name would be read as sites; choose another")
     if ":" in text:
         raise InputError(f"{where}: it names an alignment file before the colon; only sites of one alignment are read")
+    word = None
     if kind := _DATA_TYPE.match(text):
-        _check_type(kind[1], where)
+        word = _type(kind[1], where)
         text = text[kind.end() :]
     sites = parse_sites(text, n_sites, where, found.sets)
     found.sets[name.lower()] = sites
-    found.charsets.append(_Part(name=name, sites=sites, line=command.line))
+    found.words[name.lower()] = word
+    found.charsets.append(_Part(name=name, sites=sites, word=word, line=command.line))
 
 
 def _choose(found: _Statements, source: str) -> Command:
@@ -158,8 +186,9 @@ def _choose(found: _Statements, source: str) -> Command:
     return next(iter(found.partitions.values()))
 
 
-def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source: str) -> list[_Part]:
+def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> list[_Part]:
     """The parts of a partition statement of any form."""
+    sets = found.sets
     _, title, text = definition(command, source)
     where = f"{source}, line {command.line}, partition {title!r}"
     divisions = _split(text)
@@ -190,7 +219,11 @@ def _divide(command: Command, sets: dict[str, np.ndarray], n_sites: int, source:
             model = "".join(label.split())
         elif label is not None:
             name = unquote(label)
-        parts.append(_Part(name=name, sites=sites, model=model, line=command.line))
+        words = {found.words[item.lower()] for item in inside.split() if item.lower() in found.words} - {None}
+        if len(words) > 1:
+            raise InputError(f"{where}, part {number}: charsets of several data types in one part")
+        word = words.pop() if words else None
+        parts.append(_Part(name=name, sites=sites, model=model, word=word, line=command.line))
     return parts
 
 
@@ -227,18 +260,20 @@ def _raxml(text: str, n_sites: int, source: str) -> list[_Part]:
                 f"{source}, line {number}: neither NEXUS (#NEXUS) nor a part such as 'DNA, first = 1-300\\3, 400-500'"
             )
         where = f"{source}, line {number}, part {name!r}"
-        _check_type(word, where)
+        kind = _type(word, where)
         sites = parse_sites(inside, n_sites, where, {})
-        model = None if word.upper() == "DNA" else "".join(word.split())
-        parts.append(_Part(name=name, sites=sites, model=model, line=number))
+        model = None if kind is not None else "".join(word.split())
+        parts.append(_Part(name=name, sites=sites, model=model, word=kind, line=number))
     if not parts:
         raise InputError(f"{source}: no part in it; write lines such as 'DNA, first = 1-300\\3, 400-500'")
     return parts
 
 
-def _check_type(word: str, where: str) -> None:
+def _type(word: str, where: str) -> DataTypeName | None:
+    """The kind of data that a word is; None: it is a model."""
     if word.upper() in _OTHER_TYPES:
-        raise InputError(f"{where}: the data type is {word!r}; only nucleotides (DNA) are read")
+        raise InputError(f"{where}: the data type is {word!r}; read are {', '.join(_TYPES)}")
+    return _TYPES.get(word.upper())
 
 
 def _check(parts: Sequence[_Part], kept: np.ndarray, source: str) -> None:

@@ -7,11 +7,9 @@ import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.datasets import data_folder
+from vbpi_mix.phylo.data_type import PROTEIN_MATRICES
 
-PROTEIN_MATRICES = (
-    "LG", "WAG", "JTT", "JTTDCMut", "Dayhoff", "DCMut", "VT", "Blosum62", "PMB", "cpREV", "mtREV", "mtMAM", "mtART",
-    "mtZOA", "rtREV", "HIVb", "HIVw", "FLU",
-)  # fmt: skip
+__all__ = ["PROTEIN_MATRICES", "protein_matrix"]
 _SHA256 = "a6a2d74e14e1de3237b92a796a688cae562602d64b64d2b969f41233270809b2"
 
 

@@ -1,5 +1,6 @@
 """Kinds of characters: their states, and the codes that stand for sets of states."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
@@ -11,6 +12,11 @@ from vbpi_mix.errors import ConfigError
 DataTypeName: TypeAlias = Literal["dna", "protein", "standard"]
 DATA_TYPES: tuple[DataTypeName, ...] = get_args(DataTypeName)
 AMINO_ACIDS = "ARNDCQEGHILKMFPSTWYV"
+PROTEIN_MATRICES = (
+    "LG", "WAG", "JTT", "JTTDCMut", "Dayhoff", "DCMut", "VT", "Blosum62", "PMB", "cpREV", "mtREV", "mtMAM", "mtART",
+    "mtZOA", "rtREV", "HIVb", "HIVw", "FLU",
+)  # fmt: skip
+STANDARD_MODELS = ("MK", "JC2", "GTR2")
 # states of standard data in their order, as NEXUS files and IQ-TREE name them
 STANDARD_SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 
@@ -85,6 +91,14 @@ def standard(n_states: int) -> DataType:
         raise ConfigError(f"standard data have 2 to {len(STANDARD_SYMBOLS)} states, not {n_states}")
     states = STANDARD_SYMBOLS[:n_states]
     return DataType(name="standard", states=states, codes=_sets(states, {}, "?-"))
+
+
+def type_of_model(text: str) -> DataTypeName | None:
+    """The kind of data that a model string is one of, by its name; None: no protein or discrete model."""
+    name = re.split(r"[^A-Za-z0-9]", text.strip(), maxsplit=1)[0].upper()
+    if name in (*(word.upper() for word in PROTEIN_MATRICES), "POISSON"):
+        return "protein"
+    return "standard" if name in STANDARD_MODELS else None
 
 
 def data_type_name(word: str) -> DataTypeName | None:

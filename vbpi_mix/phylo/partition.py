@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbpi_mix.phylo.data_type import DataTypeName
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Partition:
@@ -13,11 +15,13 @@ class Partition:
         name: as the file has it.
         sites: (n,) int64 columns from 0, ascending and distinct, n >= 1.
         model: a model string as written, not checked; None where the file names none.
+        data_type: that the file says, by itself or by the model's name; None where it says none.
     """
 
     name: str
     sites: np.ndarray
     model: str | None = None
+    data_type: DataTypeName | None = None
 
     @property
     def n_sites(self) -> int:

@@ -32,10 +32,10 @@ def related(data_type, n_taxa=N, n_patterns=70, seed=2, share=0.3):
     )
 
 
-def log_density(model, children, x):
+def log_density(model, children, x, u):
     lengths = torch.from_numpy(np.exp(x))[None]
     topology = TopologyBatch(children[None])
-    return float((model.log_likelihood(lengths, topology) + model.branch_prior.log_prob(lengths))[0]) + x.sum()
+    return float((model.log_likelihood(lengths, topology, u[None]) + model.branch_prior.log_prob(lengths))[0]) + x.sum()
 
 
 @pytest.mark.parametrize("types", [[PROTEIN], [standard(2)], [DNA, PROTEIN, standard(3)], [standard(5)]])
@@ -46,7 +46,8 @@ def test_interchanges_have_densities_of_whole_trees(types):
     (topology,) = random_topologies(1, N, generator)
     x = np.log(generator.exponential(0.2, 2 * N - 3) + 0.01)
     local = LocalModel(model)
-    found = NeighbourScorer(local, local.spectra(np.zeros((1, 0)))[0]).score(topology.children, x, sweeps=1)
+    u = model.parameters.start()
+    found = NeighbourScorer(local, local.spectra(u.numpy()[None])[0]).score(topology.children, x, sweeps=1)
     neighbours = nni_neighbours(topology.batch())
     below = [{i} for i in range(N)]
     for a, b in topology.children.tolist():
@@ -66,7 +67,7 @@ def test_interchanges_have_densities_of_whole_trees(types):
             sets.append(sets[a] | sets[b])
         edges = [sets[2 * N - 3], *sets[1 : 2 * N - 3]]
         whole = np.array([of_five.get(frozenset(s), x_of.get(frozenset(s), np.nan)) for s in edges])
-        assert found.log_density[row] == pytest.approx(log_density(model, children, whole), abs=1e-7)
+        assert found.log_density[row] == pytest.approx(log_density(model, children, whole, u), abs=1e-7)
 
 
 @pytest.mark.slow
