@@ -42,19 +42,15 @@ class LocalModel:
 
     def __init__(self, model: PhyloModel) -> None:
         self.model = model
-        if any(part.ascertained for part in model.parts):
-            raise ConfigError(
-                "local moves have no correction for sites that do not vary (+ASC): use importance weights"
-            )
-        found = [_blocks(part.patterns) for part in model.parts]
-        self.states = np.ascontiguousarray(np.concatenate([states for states, _ in found]))
-        n_blocks = [len(weights) for _, weights in found]
+        found = [_part_blocks(part) for part in model.parts]
+        self.states = np.ascontiguousarray(np.concatenate([states for states, _, _ in found]))
+        n_blocks = [len(weights) for _, weights, _ in found]
         n_categories = [_n_categories(part) for part in model.parts]
         first_category = np.concatenate([[0], np.cumsum(n_categories)])
         category = [
             first_category[i] + c for i, n in enumerate(n_blocks) for _ in range(n) for c in range(n_categories[i])
         ]
-        weights = np.ascontiguousarray(np.concatenate([weights for _, weights in found]))
+        weights = np.ascontiguousarray(np.concatenate([weights for _, weights, _ in found]))
         widths = np.array([width_of(part.patterns.n_states) for part in model.parts])
         rows_of_block = np.repeat(n_categories, n_blocks)
         self.blocks = Blocks(
@@ -66,6 +62,7 @@ class LocalModel:
             first_category=first_category.astype(np.int64),
             width=np.repeat(widths, n_blocks),
             widths=widths,
+            variable=np.concatenate([variable for _, _, variable in found]),
         )
         self.width = int(widths.max())
         self.n_categories = int(first_category[-1])
@@ -119,6 +116,24 @@ def edge_prior(prior: BranchPrior, n_taxa: int) -> EdgePrior:
             prior.shape - total, prior.rate, prior.concentration - 1, prior.concentration * prior.inner - 1
         )
     raise ConfigError(f"local moves know exponential and compound Dirichlet priors of branch lengths, not {prior}")
+
+
+def _part_blocks(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """State sets, weights and `Blocks.variable` of a part's blocks; the last is that of constant patterns with +ASC."""
+    states, weights = _blocks(part.patterns)
+    variable = np.zeros(len(states))
+    if not part.ascertained:
+        return states, weights, variable
+    data_type = part.patterns.data_type
+    constant = np.full((1, *states.shape[1:]), data_type.missing, dtype=states.dtype)
+    constant[0, :, : data_type.n_states] = 1 << np.arange(data_type.n_states, dtype=np.uint64)
+    of_constant = np.zeros((1, weights.shape[1]))
+    of_constant[0, : data_type.n_states] = 1.0
+    return (
+        np.concatenate([states, constant]),
+        np.concatenate([weights, of_constant]),
+        np.concatenate([variable, [part.patterns.n_sites]]),
+    )
 
 
 def _blocks(patterns: SitePatterns) -> tuple[np.ndarray, np.ndarray]:

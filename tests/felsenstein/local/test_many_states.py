@@ -1,5 +1,7 @@
 """Local evaluation with any number of states, and with parts that differ in it, against whole trees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,11 @@ from tests.anneal.examples import exact_posterior, walk_chains
 from vbpi_mix.anneal.neighbourhood import NeighbourScorer
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.ascertainment import invariable_patterns
 from vbpi_mix.phylo import DNA, PROTEIN, SitePatterns, TopologyBatch, nni_neighbours, random_topologies, standard
 
 N = 7
-MODELS = {"dna": "GTR{1.2,3.1,0.7,0.9,4.0}+F+I{0.2}+G4{0.5}", "protein": "LG+G4{0.5}", "standard": "MK"}
+MODELS = {"dna": "GTR{1.2,3.1,0.7,0.9,4.0}+F+I{0.2}+G2{0.5}", "protein": "LG+G4{0.5}", "standard": "MK"}
 
 
 def related(data_type, n_taxa=N, n_patterns=70, seed=2, share=0.3):
@@ -38,10 +41,20 @@ def log_density(model, children, x, u):
     return float((model.log_likelihood(lengths, topology, u[None]) + model.branch_prior.log_prob(lengths))[0]) + x.sum()
 
 
-@pytest.mark.parametrize("types", [[PROTEIN], [standard(2)], [DNA, PROTEIN, standard(3)], [standard(5)]])
-def test_interchanges_have_densities_of_whole_trees(types):
-    patterns = [related(data_type) for data_type in types]
-    model = PhyloModel(patterns, N, substitution_model=[MODELS[data_type.name] for data_type in types])
+def varying(patterns):
+    kept = ~invariable_patterns(patterns)
+    return replace(
+        patterns, state_sets=np.ascontiguousarray(patterns.state_sets[:, kept]), weights=patterns.weights[kept]
+    )
+
+
+@pytest.mark.parametrize(
+    ("types", "end"),
+    [([PROTEIN], ""), ([DNA, PROTEIN, standard(3)], ""), ([standard(5)], ""), ([standard(2)], "+ASC"), ([DNA], "+ASC")],
+)
+def test_interchanges_have_densities_of_whole_trees(types, end):
+    patterns = [varying(related(data_type)) if end else related(data_type) for data_type in types]
+    model = PhyloModel(patterns, N, substitution_model=[MODELS[data_type.name] + end for data_type in types])
     generator = np.random.default_rng(5)
     (topology,) = random_topologies(1, N, generator)
     x = np.log(generator.exponential(0.2, 2 * N - 3) + 0.01)

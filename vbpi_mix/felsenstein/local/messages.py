@@ -59,6 +59,8 @@ from vbpi_mix.felsenstein.local.wide_rows import (
     wide_divide,
 )
 
+_SMALLEST_SHARE = 1e-300  # of sites that vary, where all lengths are about 0
+
 
 class Blocks(NamedTuple):
     """Where rows and patterns are.
@@ -73,6 +75,10 @@ class Blocks(NamedTuple):
         first_category: (parts + 1,) first category of each part.
         width: (B,) states of each block, filled up to a multiple of four.
         widths: (parts,) the same of each part.
+        variable: (B,) zero, but for a block of the patterns that all taxa have one state in, each with the weight 1:
+            how many sites of its part there are, all of which vary. The probability that a site varies is one minus
+            the sum of these patterns' likelihoods; every site's likelihood is divided by it. Such blocks are not
+            scaled.
     """
 
     weights: np.ndarray
@@ -83,6 +89,7 @@ class Blocks(NamedTuple):
     first_category: np.ndarray
     width: np.ndarray
     widths: np.ndarray
+    variable: np.ndarray
 
 
 class Spectra(NamedTuple):
@@ -192,7 +199,7 @@ def join(
                 c = category[r]
                 _cross_any(rows, a + r, out + r, m, c, width)
                 small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, scratch.wide, sums)
-        if scale and small > 0.0:
+        if scale and small > 0.0 and blocks.variable[i] == 0.0:
             clear(sums, 3, 4)
             for r in range(first, end):
                 if width == 4:
@@ -256,6 +263,20 @@ def tabulate_edge(
 
 
 @kernel()
+def _sum_of_weighted(sums: np.ndarray, row: int, weights: np.ndarray, block: int) -> float:
+    total = 0.0
+    for p in range(BLOCK):
+        total += weights[block, p] * sums[row, p]
+    return total
+
+
+@kernel()
+def _share_that_varies(sums: np.ndarray, weights: np.ndarray, block: int) -> float:
+    """One minus the likelihoods sums[0] of constant patterns."""
+    return max(1.0 - _sum_of_weighted(sums, 0, weights, block), _SMALLEST_SHARE)
+
+
+@kernel()
 def table_value(
     rows: np.ndarray, table: int, length: float, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> float:
@@ -282,7 +303,9 @@ def table_value(
                 add_table_row(rows, table + r, e, category[r], sums)
             else:
                 add_weighted(rows[table + r], blocks.width[i], e[0, category[r]], sums[0])
-        if not (single[i] and multiply_product(sums, 0, floats, bits)):
+        if blocks.variable[i] > 0.0:
+            total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
+        elif not (single[i] and multiply_product(sums, 0, floats, bits)):
             total += weighted_logarithms(sums, 0, weights, i, floats, bits)
     return total + log_product(floats, bits)
 
@@ -307,7 +330,7 @@ def table_slope(
     slope = curve = 0.0
     for i in range(len(first_row) - 1):
         first, end = first_row[i], first_row[i + 1]
-        if end == first + 1 and blocks.width[i] == 4:
+        if end == first + 1 and blocks.width[i] == 4 and blocks.variable[i] == 0.0:
             d1, d2 = only_slope_row(rows, table + first, e, category[first], weights, i)
         else:
             clear(sums, 0, 3)
@@ -316,7 +339,14 @@ def table_slope(
                     add_slope_row(rows, table + r, e, category[r], sums)
                 else:
                     add_wide_slopes(rows[table + r], blocks.width[i], e, category[r], sums)
-            d1, d2 = derivatives(sums, weights, i)
+            if blocks.variable[i] > 0.0:
+                rest = _share_that_varies(sums, weights, i)
+                first_share = _sum_of_weighted(sums, 1, weights, i) / rest
+                second_share = _sum_of_weighted(sums, 2, weights, i) / rest
+                d1 = blocks.variable[i] * first_share
+                d2 = blocks.variable[i] * (second_share + first_share * first_share)
+            else:
+                d1, d2 = derivatives(sums, weights, i)
         slope += d1
         curve += d2
     return slope, curve
@@ -337,6 +367,8 @@ def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, block
                 add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
             else:
                 add_wide_three(rows[a + r], rows[b + r], rows[c + r], blocks.width[i], shares[category[r]], sums)
-        if not (single[i] and multiply_product(sums, 0, floats, bits)):
+        if blocks.variable[i] > 0.0:
+            total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
+        elif not (single[i] and multiply_product(sums, 0, floats, bits)):
             total += weighted_logarithms(sums, 0, weights, i, floats, bits)
     return total + log_product(floats, bits)
