@@ -26,6 +26,12 @@ def check_inputs(topologies: TopologyBatch, patterns: SitePatterns) -> None:
         raise InputError(f"{patterns.n_patterns} site patterns with weights of shape {patterns.weights.shape}")
 
 
+def check_four_states(patterns: SitePatterns) -> None:
+    """Raise InputError unless the patterns are of four states."""
+    if patterns.n_states != 4:
+        raise InputError(f"Jukes and Cantor's model is one of 4 states, the site patterns have {patterns.n_states}")
+
+
 def check_lengths(branch_lengths: Tensor, topologies: TopologyBatch) -> None:
     """Raise unless branch lengths (T, E) are float64, finite and not negative."""
     check_tensor("branch_lengths", branch_lengths, (topologies.n_trees, topologies.n_edges))

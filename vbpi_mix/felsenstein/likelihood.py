@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vbpi_mix.felsenstein.backends import NUMPY_TYPES, ByLengths, as_array, dtype_option, find_backend, wants_gradient
 from vbpi_mix.felsenstein.checks import (
+    check_four_states,
     check_generators,
     check_inputs,
     check_lengths,
@@ -217,6 +218,7 @@ def jc69_log_likelihood(
         BackendError, InputError, NumericalError: as `tree_log_likelihood`.
     """
     check_inputs(topologies, patterns)
+    check_four_states(patterns)
     check_lengths(branch_lengths, topologies)
     options = dtype_option(backend, dtype)
     return find_backend(backend, branch_lengths)[1](branch_lengths, topologies, patterns, **options)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein.backends import check_values
-from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_model, check_tensor
+from vbpi_mix.felsenstein.checks import check_four_states, check_inputs, check_lengths, check_model, check_tensor
 from vbpi_mix.felsenstein.cpu import (
     general_diagonal,
     general_gradient,
@@ -295,6 +295,7 @@ def _general_workspaces(model: Sequence[np.ndarray], n_taxa: int, *, n_buffers: 
 
 def _checked_lengths(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> np.ndarray:
     check_inputs(topologies, patterns)
+    check_four_states(patterns)
     check_lengths(branch_lengths, topologies)
     return _cpu_array(branch_lengths)
 

@@ -65,19 +65,23 @@ def parse_phylip(text: str, source: str, *, digits: bool = False) -> Rows:
         layouts = [_interleaved, _named_blocks, _sequential]  # one line per taxon, then a blank line
     if "I" in letters:
         layouts = [_interleaved, _named_blocks]
-    attempts = [
-        list(layout(full, n_taxa, n_sites, split))
-        for split in (_relaxed, _strict, _wide, _last_word)
-        for layout in layouts
-    ]
-    for symbols in (_WITH_DIGITS,) if digits else (_SYMBOLS, _WITH_DIGITS):
-        for rows in attempts:
-            if (
-                len(rows) == n_taxa
-                and all(name and len(sequence) == n_sites and symbols.match(sequence) for name, sequence in rows)
-                and first_repeated(name for name, _ in rows) is None
-            ):
-                return rows
+    attempts: list[Rows] = []
+
+    def fits(rows: Rows, symbols: re.Pattern[str]) -> bool:
+        return (
+            len(rows) == n_taxa
+            and all(name and len(sequence) == n_sites and symbols.match(sequence) for name, sequence in rows)
+            and first_repeated(name for name, _ in rows) is None
+        )
+
+    for split in (_relaxed, _strict, _wide, _last_word):
+        for layout in layouts:
+            attempts.append(list(layout(full, n_taxa, n_sites, split)))
+            if fits(attempts[-1], _WITH_DIGITS if digits else _SYMBOLS):
+                return attempts[-1]
+    with_digits = next((rows for rows in attempts if fits(rows, _WITH_DIGITS)), None)
+    if with_digits is not None:
+        return with_digits
     raise InputError(_complaint(attempts, full, n_taxa, n_sites, source))
 
 
