@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vbpi_mix.errors import ConfigError, InputError
-from vbpi_mix.phylo import DNA, PROTEIN, Alignment, Section, data_type, site_patterns, standard
+from vbpi_mix.phylo import DNA, PROTEIN, Alignment, Section, data_type, merge_relabelled, site_patterns, standard
 from vbpi_mix.phylo.data_type import data_type_name, type_of_model
 
 
@@ -47,6 +47,12 @@ def test_patterns_have_the_type_of_their_sites():
     assert site_patterns(mixed(), np.array([0, 1])).data_type == DNA
     with pytest.raises(InputError, match="sites of dna and standard data together"):
         site_patterns(mixed())
+
+
+def test_relabelled_patterns_keep_their_number_of_states():
+    sets = np.array([[8, 1], [4, 2], [8, 1], [4, 1]], dtype=np.uint8)
+    patterns = site_patterns(Alignment(taxa=("a", "b", "c", "d"), state_sets=sets, data_type=standard(4)))
+    assert merge_relabelled(patterns).data_type == patterns.data_type == standard(4)
 
 
 def test_discrete_characters_have_the_states_that_occur():

@@ -138,7 +138,7 @@ def _read(
     if len(types) == 1:
         sets, kind = state_sets(symbols, taxa, types[0][0], signs, source)
         return sets, [kind]
-    found = [state_sets(symbols[:, sites], taxa, name, signs, source) for name, sites in types]
+    found = [state_sets(symbols[:, sites], taxa, name, signs, source, sites) for name, sites in types]
     kinds = [kind for _, kind in found]
     together = np.zeros(symbols.shape, dtype=max((kind.dtype for kind in kinds), key=lambda t: np.dtype(t).itemsize))
     for (_, sites), (sets, _) in zip(types, found, strict=True):

@@ -59,11 +59,24 @@ def recognise(symbols: np.ndarray) -> DataTypeName:
 
 
 def state_sets(
-    symbols: np.ndarray, taxa: Sequence[str], name: DataTypeName, signs: Signs, source: str
+    symbols: np.ndarray,
+    taxa: Sequence[str],
+    name: DataTypeName,
+    signs: Signs,
+    source: str,
+    sites: np.ndarray | None = None,
 ) -> tuple[np.ndarray, DataType]:
     """(N, L) state sets of (N, L) upper-case characters of one kind, and their data type.
 
     Standard data have as many states as the highest symbol says.
+
+    Arguments:
+        symbols: (N, L).
+        taxa: (N,) names, for messages.
+        name: of the kind.
+        signs: what characters mean beside the kind's codes.
+        source: the file, for messages.
+        sites: (L,) columns of the file, from 0, for messages; None: all of them.
 
     Raises:
         InputError: a character that is no code.
@@ -85,7 +98,8 @@ def state_sets(
         row, column = np.argwhere(unknown)[0].tolist()
         others = [_written(str(x), signs) for x in np.unique(symbols[unknown])]
         symbol = _written(str(symbols[row, column]), signs)
-        raise InputError(unknown_sign(taxa[int(row)], int(column), symbol, others, source, name))
+        of_file = int(column) if sites is None else int(sites[column])
+        raise InputError(unknown_sign(taxa[int(row)], of_file, symbol, others, source, name))
     return np.ascontiguousarray(sets), data_type
 
 

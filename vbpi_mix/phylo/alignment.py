@@ -154,7 +154,7 @@ def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> Site
         InputError: no column, one that the alignment does not have, or columns of different data types.
     """
     if sites is None:
-        return _merge(alignment.state_sets, np.ones(alignment.n_sites), alignment.type_of())
+        return _merge(*_narrowed(alignment.state_sets, np.ones(alignment.n_sites), alignment.type_of()))
     sites = np.asarray(sites)
     if sites.ndim != 1 or len(sites) == 0 or not np.issubdtype(sites.dtype, np.integer):
         raise InputError(f"{alignment.source}: site patterns need a list of at least one column, as whole numbers")
@@ -164,7 +164,7 @@ def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> Site
             f"{alignment.source}: there is no column {int(sites[outside][0]) + 1}; the alignment has "
             f"{alignment.n_sites} sites"
         )
-    return _merge(alignment.state_sets[:, sites], np.ones(len(sites)), alignment.type_of(sites))
+    return _merge(*_narrowed(alignment.state_sets[:, sites], np.ones(len(sites)), alignment.type_of(sites)))
 
 
 def merge_relabelled(patterns: SitePatterns) -> SitePatterns:
@@ -188,16 +188,16 @@ def merge_relabelled(patterns: SitePatterns) -> SitePatterns:
     return _merge(smallest, patterns.weights, patterns.data_type)
 
 
-def _narrowed(columns: np.ndarray, data_type: DataType) -> tuple[np.ndarray, DataType]:
-    """Discrete characters with as many states as the highest that occurs in them says."""
+def _narrowed(columns: np.ndarray, weights: np.ndarray, data_type: DataType) -> tuple[np.ndarray, np.ndarray, DataType]:
+    """Discrete characters with as many states as the highest that occurs in them says; other data as they are."""
+    if data_type.name != "standard":
+        return columns, weights, data_type
     occurring = np.bitwise_or.reduce(columns[columns != data_type.missing], axis=None)
     fewer = standard(max(2, int(occurring).bit_length()))
-    return columns & columns.dtype.type(fewer.missing), fewer
+    return columns & columns.dtype.type(fewer.missing), weights, fewer
 
 
 def _merge(columns: np.ndarray, weights: np.ndarray, data_type: DataType) -> SitePatterns:
-    if data_type.name == "standard":
-        columns, data_type = _narrowed(columns, data_type)
     columns = columns.astype(data_type.dtype, copy=False)
     distinct, inverse = np.unique(columns, axis=1, return_inverse=True)
     merged = np.bincount(inverse.reshape(-1), weights=weights, minlength=distinct.shape[1])
