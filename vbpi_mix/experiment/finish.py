@@ -39,6 +39,7 @@ _EVALUATED = 40_000  # draws of a whole evaluation
 _PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
 
 
+@torch_threads(1)
 def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> Run:
     """Anneal a trained run if its settings ask for it, or leave the decision to its importance weights.
 
@@ -69,6 +70,7 @@ def good_weights(evaluation: Evaluation, enough: float = EFFECTIVE_DRAWS.good) -
     return evaluation.tail.verdict != "unreliable" and evaluation.relative_ess * _EVALUATED >= enough
 
 
+@torch_threads(1)
 def anneal_run(
     run: Run,
     reporter: Reporter,

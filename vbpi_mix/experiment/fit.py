@@ -45,6 +45,7 @@ from vbpi_mix.variational import PhyloProblem
 _ITERATIONS_FROM_A_SAMPLE = 1_500  # the posterior comes from annealing then
 
 
+@torch_threads(1)
 def fit_alignment(
     alignment: Alignment, candidates: TreeSample, config: FitConfig, *, reporter: Reporter | None = None
 ) -> Run:
@@ -68,6 +69,7 @@ def fit_alignment(
     return finish_weights(_run(config, inputs, result), result, reporter)
 
 
+@torch_threads(1)
 def fit_folder(
     config: FitConfig,
     path: Path,
