@@ -1,5 +1,6 @@
 """The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,7 @@ class _OutOfTimeError(Exception):
 _REFERENCE_DRAWS = 2_000
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _JUDGED_BY = (2, 500)  # repeats and draws of each component
+_SAFE_K = 0.5  # Pareto k up to which few draws are enough to trust importance weights
 _EVALUATED = 40_000  # draws of a whole evaluation
 _PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
 
@@ -56,10 +58,12 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
         n_repeats, n_particles = _JUDGED_BY
         evaluation = run.evaluate(n_particles=n_particles, n_repeats=n_repeats)
         enough = EFFECTIVE_DRAWS.good if until is None else EFFECTIVE_DRAWS.fair  # little time is better kept
-        if good_weights(evaluation, enough):
+        # a thousand draws say little of k; where chains have sampled already, annealing is the smaller risk
+        most = _SAFE_K if run.folder.chains.is_file() else math.inf
+        if good_weights(evaluation, enough) and evaluation.pareto_k <= most:
             return run
         reporter.message(
-            f"importance weights are poor (Pareto k {evaluation.pareto_k:.2f}, effective share "
+            f"importance weights are not dependable (Pareto k {evaluation.pareto_k:.2f}, effective share "
             f"{evaluation.relative_ess:.1%}): annealing from the mixture to the posterior"
         )
     return anneal_run(run, reporter, until=until)
