@@ -100,6 +100,26 @@ def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarr
     return found
 
 
+def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:
+    """How much further chains are apart than from their own past; near 1 where each visits what the others do.
+
+    The variance between chains of the frequencies of splits, over the one that the difference between the first and
+    the second half of each chain suggests. Large where chains stay in modes of their own.
+
+    Arguments:
+        topologies: T of them, in the order in which they were visited.
+        chains: (T,) chain of each, from 0.
+    """
+    later = np.arange(len(chains)) >= len(chains) // 2
+    frequencies = group_frequencies(topologies, 2 * chains + later)
+    first, second = frequencies[::2], frequencies[1::2]
+    mean = 0.5 * (first + second)
+    counted = mean.max(axis=0) >= _FREQUENT
+    between = mean[:, counted].var(axis=0, ddof=1).sum()
+    within = (0.25 * (first - second) ** 2)[:, counted].mean(axis=0).sum()
+    return float(between / max(within, 1e-12))
+
+
 def follow(values: Mapping[str, np.ndarray]) -> tuple[Scalar, ...]:
     """R-hat and effective size of scalars, each (chains, draws)."""
     return tuple(
