@@ -88,6 +88,13 @@ def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> 
     return float(counted.std(axis=0, ddof=1).mean()), largest, counted.shape[1]
 
 
+def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
+    """ASDSF that groups of `size` independent trees have by chance, of splits as frequent as in T topologies."""
+    share = group_frequencies(topologies, np.zeros(topologies.n_trees, dtype=np.int64))[0]
+    share = share[share >= _FREQUENT]
+    return float(np.sqrt(share * (1.0 - share) / size).mean()) if len(share) else 0.0
+
+
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1

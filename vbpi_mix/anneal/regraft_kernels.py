@@ -66,8 +66,8 @@ def move_clade(
 ) -> int:  # fmt: skip
     """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
 
-    Only for the posterior itself (`target.beta` = 1). With `uphill` the clade goes to the best middle of an edge if that
-    is better than where it was, which leaves no distribution invariant.
+    Only for the posterior itself (`target.beta` = 1). With `uphill` the clade goes to the best middle of an edge if
+    that is better than where it was, which leaves no distribution invariant.
 
     Returns:
         0: nothing changed, 1: the place on its edge, 2: the topology.

@@ -32,8 +32,8 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 
 @kernel()
 def walk(
-    tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, far: float, uphill: bool,
-    greedy: bool, counts: np.ndarray, generator: np.random.Generator,
+    tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, far: float,
+    uphill: bool, greedy: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 

@@ -143,7 +143,10 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
         f"{time.perf_counter() - begun:.0f} s: ASDSF {found.asdsf:.4f}, largest difference of a split "
         f"{found.largest:.3f}, R-hat {found.r_hat:.3f}, effective size {found.effective_size:,.0f}"
     )
-    (reporter.message if sample.converged else reporter.warning)(
-        text if sample.converged else f"chains had not yet agreed when time or rounds were up: {text}"
-    )
+    if sample.converged:
+        reporter.message(text)
+    elif sample.stuck:
+        reporter.message(f"chains stay in modes of their own, which annealing will weigh: {text}")
+    else:
+        reporter.warning(f"chains had not yet agreed when time or rounds were up: {text}")
     return sample

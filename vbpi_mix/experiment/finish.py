@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior, load_annealed
@@ -17,7 +17,7 @@ from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
-from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
+from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS, SPLIT_DIFFERENCE
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.reporter import Reporter
@@ -27,6 +27,8 @@ from vbpi_mix.seeding import torch_generator
 from vbpi_mix.threads import torch_threads
 
 _N_GROUPS = 4
+_MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
+_MANY_TAXA = 150  # ... and fewer for more taxa
 
 
 class _OutOfTimeError(Exception):
@@ -101,9 +103,13 @@ def anneal_run(
         raise ConfigError("annealing needs a run that is kept in a folder")
     if n_groups < 2:
         raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
-    settings = settings or AnnealSettings()
     walker = Walker(run.problem.model)
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
+    agreed = past is not None and past.converged
+    if settings is None:
+        few = AnnealSettings.n_particles
+        many = max(few, min(_MANY_PARTICLES, _MANY_PARTICLES * _MANY_TAXA // walker.model.n_taxa))
+        settings = AnnealSettings(n_particles=few if agreed or past is None else many)
     drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
     reference = TreeReference(drawn, np.ones(len(drawn)))
     typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
@@ -113,7 +119,8 @@ def anneal_run(
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
         return run if past is None else replace(run, annealed=past)
-    result = _go_on(run, walker, groups, past, rounds, reporter, until)
+    # chains that do not agree say where the modes are, and nothing of their shares
+    result = _go_on(run, walker, groups, past if agreed else None, rounds, reporter, until)
     result.save(run.folder.annealed)
     return replace(run, annealed=result)
 
@@ -215,7 +222,7 @@ def _go_on(
     wanted = SamplerSettings()
     if past is None:
         starts = join_particles([g.particles for g in groups])
-        least = rounds or 40
+        least = rounds or max(10, 40 * AnnealSettings.n_particles // len(groups[0].particles))
     else:  # a few of each group, for as long as the other side's chains
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
@@ -233,7 +240,8 @@ def _go_on(
             chains.run(min(10, target - chains.n_rounds), stop=late)
             reporter.progress("rounds at the posterior", chains.n_rounds, max(target, least))
         result = _join(run, chains.sample(), groups, past)
-        if result.converged or chains.n_rounds >= limit or late():
+        enough = result.converged if past is None else _settled(result.convergence)
+        if enough or chains.n_rounds >= limit or late():
             break
     found = result.convergence
     what = "both sides" if past is not None else "the groups"
@@ -254,11 +262,13 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
     settings = SamplerSettings()
     particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
     sides = np.full(len(chains), FROM_MIXTURE)
+    noise = 0.0
     if past is None:
         n_each = len(groups[0].particles)
+        noise = expected_asdsf(particles.topologies, float(np.mean([g.n_ancestors for g in groups])))
         split_by = chains // n_each  # the group that a chain began in
         asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
-        scalars = sample.convergence.scalars
+        scalars = _of_groups(run, particles, log_joint, split_by, sample, groups)
     else:
         particles = join_particles([past.particles, particles])
         sides = np.concatenate([past.sides, sides])
@@ -277,8 +287,35 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
         n_particles=len(groups[0].particles),
         n_ancestors=tuple(g.n_ancestors for g in groups),
         convergence=convergence,
-        converged=convergence.asdsf <= _AGREE * settings.asdsf and convergence.r_hat <= 2 * settings.r_hat - 1,
+        converged=convergence.asdsf <= _AGREE * max(settings.asdsf, noise)
+        and convergence.r_hat <= 2 * settings.r_hat - 1,
     )
+
+
+def _settled(found: Convergence) -> bool:
+    """Whether both sides agree so well that further rounds are not worth their time."""
+    wanted = SamplerSettings()
+    return (
+        found.asdsf <= wanted.asdsf
+        and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
+        and found.r_hat <= wanted.r_hat
+        and found.effective_size >= 2 * wanted.effective_size
+    )
+
+
+def _of_groups(
+    run: Run,
+    particles: Particles,
+    log_joint: np.ndarray,
+    group: np.ndarray,
+    sample: ChainSample,
+    groups: list[Annealed],
+) -> tuple[Scalar, ...]:
+    """R-hat between groups; effective sizes are those of the chains, or the number of ancestors where that is more."""
+    between = follow(_by_chain(run, particles, log_joint, group))
+    ancestors = float(sum(g.n_ancestors for g in groups))
+    within = {s.name: s.effective_size for s in sample.convergence.scalars}
+    return tuple(replace(s, effective_size=np.fmax(ancestors, within[s.name])) for s in between)
 
 
 def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:

@@ -97,7 +97,8 @@ def make_start(
         config: alignment, trees or bootstrap, model, prior, seed, recipe; the rest is not used.
         alignment: the data.
         reporter: told about progress.
-        candidates: gives the candidates in place of `experiment.candidates.load_candidates`; told whether a few will do.
+        candidates: gives the candidates in place of `experiment.candidates.load_candidates`, told whether few will
+            do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
     """
