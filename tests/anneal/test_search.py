@@ -8,7 +8,6 @@ from tests.anneal.examples import TAXA, TYPICAL, no_data, small_model
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import heated_reference
 from vbpi_mix.anneal.search import Search
 from vbpi_mix.phylo import SitePatterns, all_topologies, random_topologies, stack
 from vbpi_mix.start.lengths import optimise_lengths
@@ -82,9 +81,7 @@ def test_a_heated_walk_samples_the_heated_prior(beta):
     number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
     frequencies, lengths = np.zeros((n, topologies.n_trees)), np.zeros((n, topologies.n_edges))
     for i in range(230):
-        particles = walker.move(
-            particles, generators, rounds=0.5, typical=TYPICAL, beta=beta, reference=heated_reference(TAXA)
-        )
+        particles = walker.move(particles, generators, rounds=0.5, typical=TYPICAL, beta=beta)
         if i >= 30:
             rows = [number[row.tobytes()] for row in particles.topologies.children]
             frequencies[np.arange(n), rows] += 1 / 200

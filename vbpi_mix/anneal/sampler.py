@@ -9,6 +9,7 @@ import torch
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import Convergence, follow, separation, split_agreement_of_groups
+from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
@@ -139,6 +140,8 @@ class Chains:
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
+        self._ladder: Ladder | None = None
+        self._seed = seed
         self._search = Search(walker, self.scaling, steps=self._scalings) if climb and walker.model.n_taxa > 4 else None
 
     def run(self, n_rounds: int, stop: Callable[[], bool] | None = None) -> None:
@@ -157,6 +160,8 @@ class Chains:
                     self.typical = typical_lengths(moved.log_lengths)
                 self.scaling.learn(moved)
             self.particles = self.scaling.move(moved, self._generator, adapting=adapting, steps=self._scalings)
+            if self._ladder is not None:
+                self.particles = self._ladder.round(self.particles, self.typical, adapting=adapting)
             self.n_rounds += 1
             if self.n_rounds % self._every == 0:
                 self._keep()
@@ -170,6 +175,17 @@ class Chains:
             self.scaling.forget()
             self.typical = typical_lengths(self.particles.log_lengths)
             self._search = None
+
+    @property
+    def heated(self) -> bool:
+        """Whether chains have heated companions."""
+        return self._ladder is not None
+
+    def heat(self) -> None:
+        """Give chains heated companions from now on (`ladder.Ladder`); the trees so far are left out of the sample."""
+        (seed,) = self._seed.spawn(1)
+        self._ladder = Ladder(self.walker, self.scaling, self.particles, seed=seed, steps=self._scalings)
+        self.tune_again()
 
     def tune_again(self) -> None:
         """Tune the steps by the trees kept so far, which are left out of the sample then."""
@@ -189,7 +205,7 @@ class Chains:
         n = len(self.particles)
         chains = np.tile(np.arange(n), len(kept))
         asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, chains % 2)
-        patient = self.n_rounds >= self.settings.patience
+        patient = self.n_rounds - self._left_out >= self.settings.patience
         stuck = patient and separation(particles.topologies, chains) > self.settings.apart
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
@@ -251,13 +267,17 @@ def run_chains(
     *,
     until: float | None = None,
     report: Callable[[Look], None] | None = None,
+    heating: Callable[[], None] | None = None,
 ) -> ChainSample:
-    """Run chains until they agree, are stuck in modes of their own, or rounds or time are up.
+    """Run chains until they agree, or rounds or time are up; those that are stuck in modes of their own are heated.
+
+    They also end where that does not help.
 
     Arguments:
         chains: begun.
         until: `time.perf_counter()` at which to end.
         report: called between rounds.
+        heating: called when chains get heated companions.
     """
     settings = chains.settings
     next_look = max(settings.fewest, chains.n_rounds + 1)
@@ -284,7 +304,13 @@ def run_chains(
             return found
         if chains.n_rounds >= next_look:
             if stuck and found.stuck:  # at two looks
-                return found
+                if chains.heated:
+                    return found
+                chains.heat()
+                stuck, next_look = False, chains.n_rounds + settings.patience
+                if heating is not None:
+                    heating()
+                continue
             stuck = found.stuck
             if not tuned and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior

@@ -17,7 +17,6 @@ import numpy as np
 
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles, join_particles
-from vbpi_mix.anneal.reference import heated_reference
 
 _EVERY = 5  # rounds between two looks
 _GAIN = 5.0  # nats that make a search worth going on with
@@ -106,7 +105,6 @@ class Search:
             rounds=1.0,
             typical=typical,
             beta=_HEAT,
-            reference=heated_reference(self.walker.model.n_taxa),
         )
         order = np.concatenate([better, np.flatnonzero(behind)])
         return join_particles([chosen.take(better), kicked]).take(np.argsort(order))

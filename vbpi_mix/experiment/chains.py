@@ -109,7 +109,7 @@ def sample_start(
     chains = begin_chains(model, candidates.topologies, config.seed, settings)
     if config.start == "auto" and not hurried:
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
-            chains.run(_TOLD_EVERY)
+            chains.run(_TOLD_EVERY, stop=lambda: until is not None and time.perf_counter() > until)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
         found = chains.sample()
         size = effective_topologies(found.particles.topologies, found.chains)
@@ -136,7 +136,10 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
         )
         reporter.progress("chains", look.n_rounds, max(settings.fewest, round(1.3 * look.n_rounds)), detail)
 
-    sample = run_chains(chains, until=until, report=tell)
+    def tell_of_heat() -> None:
+        reporter.message("chains stay in modes of their own: from now on each has three heated companions")
+
+    sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat)
     found = sample.convergence
     text = (
         f"{len(sample.particles):,} trees of {settings.n_chains} chains after {sample.n_rounds:,} rounds in "
@@ -146,7 +149,7 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
     if sample.converged:
         reporter.message(text)
     elif sample.stuck:
-        reporter.message(f"chains stay in modes of their own, which annealing will weigh: {text}")
+        reporter.message(f"chains still stay in modes of their own, which annealing will weigh: {text}")
     else:
         reporter.warning(f"chains had not yet agreed when time or rounds were up: {text}")
     return sample
