@@ -67,7 +67,8 @@ def move_clade(
     """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
 
     Only for the posterior itself (`target.beta` = 1) or a power of it (`reference.heated_reference`). With `uphill`
-    the clade goes to the best middle of an edge if that is better than where it was, which leaves no distribution invariant.
+    the clade goes to the best middle of an edge if that is better than where it was; that leaves no distribution
+    invariant.
 
     Returns:
         0: nothing changed, 1: the place on its edge, 2: the topology.
