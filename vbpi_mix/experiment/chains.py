@@ -110,7 +110,7 @@ def sample_start(
     chains = begin_chains(model, candidates.topologies, config.seed, settings)
     if config.start == "auto" and not hurried:
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
-            chains.run(_TOLD_EVERY)
+            chains.run(_TOLD_EVERY, stop=lambda: until is not None and time.perf_counter() > until)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
         found = chains.sample()
         size = effective_topologies(found.particles.topologies, found.chains)
@@ -137,14 +137,20 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
         )
         reporter.progress("chains", look.n_rounds, max(settings.fewest, round(1.3 * look.n_rounds)), detail)
 
-    sample = run_chains(chains, until=until, report=tell)
+    def tell_of_heat() -> None:
+        reporter.message("chains stay in modes of their own: from now on each has three heated companions")
+
+    sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat)
     found = sample.convergence
     text = (
         f"{len(sample.particles):,} trees of {settings.n_chains} chains after {sample.n_rounds:,} rounds in "
         f"{time.perf_counter() - begun:.0f} s: ASDSF {found.asdsf:.4f}, largest difference of a split "
         f"{found.largest:.3f}, R-hat {found.r_hat:.3f}, effective size {found.effective_size:,.0f}"
     )
-    (reporter.message if sample.converged else reporter.warning)(
-        text if sample.converged else f"chains had not yet agreed when time or rounds were up: {text}"
-    )
+    if sample.converged:
+        reporter.message(text)
+    elif sample.stuck:
+        reporter.message(f"chains still stay in modes of their own, which annealing will weigh: {text}")
+    else:
+        reporter.warning(f"chains had not yet agreed when time or rounds were up: {text}")
     return sample

@@ -22,7 +22,7 @@ from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.build import all_patterns, for_data, load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.candidates import chains_first, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -84,7 +84,7 @@ def make_start(
     alignment: Alignment,
     reporter: Reporter,
     *,
-    candidates: Callable[[], TreeSample] | None = None,
+    candidates: Callable[[bool], TreeSample] | None = None,
     keep: Callable[[ChainSample], None] | None = None,
     until: float | None = None,
 ) -> Start:
@@ -97,12 +97,18 @@ def make_start(
         config: alignment, trees or bootstrap, model, prior, seed, recipe; the rest is not used.
         alignment: the data.
         reporter: told about progress.
-        candidates: gives the candidates in place of `experiment.candidates.load_candidates`.
+        candidates: gives the candidates in place of `experiment.candidates.load_candidates`, told whether few will
+            do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
-    found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
+
+    def gather(few: bool) -> TreeSample:
+        return load_candidates(config, alignment, reporter, few=few) if candidates is None else candidates(few)
+
+    few = chains_first(config, alignment)
+    found = gather(few)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
     sample = None if config.recipe == "paper" else sample_start(config, alignment, found, reporter, until=until)
@@ -115,6 +121,8 @@ def make_start(
             account=_chain_account(sample),
             made=made,
         )
+    if few:
+        found = gather(False)
     growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter, until=until)
     end = time.perf_counter()
     return Start(
