@@ -7,6 +7,7 @@ import torch
 
 from vbpi_mix.estimators import Objective
 from vbpi_mix.evaluate.sampling import draw_weighted
+from vbpi_mix.experiment.build import DEFAULT_MODELS
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.model import PhyloModel, parse_model
 from vbpi_mix.phylo import DNA, DataType, SitePatterns, all_topologies, collect
@@ -25,11 +26,9 @@ def warm_up(substitution_model: str, flow: str, reporter: Reporter, data_type: D
     """
     reporter.message("loading compiled kernels (compiled on the first start, which takes about a minute)")
     begun = time.perf_counter()
-    last = 1 << (data_type.n_states - 1)
-    state_sets = np.array([[1, 1], [1, 2], [2, last], [2, last], [data_type.missing, last]], dtype=data_type.dtype)
-    patterns = SitePatterns(state_sets=state_sets, weights=np.ones(2), data_type=data_type)
-    if parse_model(substitution_model, infer=True).data_type != data_type.name:  # of some part of mixed data
-        substitution_model = {"dna": "GTR+G4", "protein": "LG+G4", "standard": "MK+G4"}[data_type.name]
+    patterns = _few_sites(data_type)
+    if parse_model(substitution_model, infer=True).data_type != data_type.name:  # of another part of mixed data
+        substitution_model = DEFAULT_MODELS[data_type.name]
     model = PhyloModel(patterns, 5, substitution_model=substitution_model)
     topologies = all_topologies(5)
     generator = torch.Generator().manual_seed(0)
@@ -42,7 +41,7 @@ def warm_up(substitution_model: str, flow: str, reporter: Reporter, data_type: D
     problem = PhyloProblem(model, mixture)
     if space.n_coordinates:
         parameters = fit_parameters(model, weighted, support, space.start().numpy())
-    start_fitted(mixture, weighted, n_sites=2.0, generator=generator, parameters=parameters)
+    start_fitted(mixture, weighted, n_sites=patterns.n_sites, generator=generator, parameters=parameters)
     objective = Objective(estimator="a2a", n_components=2, n_sampled=2, n_particles=2)
     rates = dict.fromkeys(problem.parameter_groups(), 0.001)
     fit(problem, objective, TrainSettings(n_iterations=1, learning_rates=rates), generator=generator)
@@ -50,3 +49,15 @@ def warm_up(substitution_model: str, flow: str, reporter: Reporter, data_type: D
     seconds = time.perf_counter() - begun
     if seconds > _NOTICEABLE_SECONDS:
         reporter.message(f"compiled in {seconds:.0f} s; later starts are quick")
+
+
+def _few_sites(data_type: DataType) -> SitePatterns:
+    """Sites of five taxa that all vary, with every state; two of nucleotides."""
+    n = data_type.n_states
+    if data_type == DNA:
+        state_sets = np.array([[1, 1], [1, 2], [2, 4], [2, 8], [15, 8]], dtype=np.uint8)
+    else:
+        states = (np.arange(n) + np.array([[0], [0], [1], [1], [1]])) % n
+        state_sets = (np.uint64(1) << states.astype(np.uint64)).astype(data_type.dtype)
+        state_sets[4, 0] = data_type.missing
+    return SitePatterns(state_sets=state_sets, weights=np.ones(state_sets.shape[1]), data_type=data_type)

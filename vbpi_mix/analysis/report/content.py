@@ -83,8 +83,6 @@ def gather(
     """
     draws, consensus = sample.draws, sample.consensus
     equally_weighted = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
-    patterns = run.inputs.patterns
-    missing = (patterns.state_sets == patterns.data_type.missing) @ patterns.weights
     return ReportContent(
         name=Path(run.config.alignment).name,
         run=run,
@@ -97,11 +95,18 @@ def gather(
         cloud=make_cloud(equally_weighted, consensus, outgroup=outgroup),
         diagnosis=diagnosis or diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=neighbours),
         training=_training(run),
-        missing_share=float(missing.sum() / (patterns.n_taxa * patterns.n_sites)),
+        missing_share=_missing_share(run),
         outgroup=outgroup,
         parameters=sample.parameters,
         densities=density_curves(sample.parameters, parameter_table(draws)[1], sample.weights),
     )
+
+
+def _missing_share(run: Run) -> float:
+    """Share of gaps and unknown characters in the alignment."""
+    every = [part.patterns for part in run.inputs.parts] or [run.inputs.patterns]
+    missing = sum(float(((p.state_sets == p.data_type.missing) @ p.weights).sum()) for p in every)
+    return missing / sum(p.n_taxa * p.n_sites for p in every)
 
 
 def small_side(splits: SplitSummary, split: int) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ def _section(key: str, body: str) -> str:
 def _when(content: ReportContent) -> str:
     patterns = content.run.inputs.patterns
     made = str(content.provenance.get("time", ""))[:10]
-    parts = [f"{patterns.n_taxa} taxa", f"{patterns.n_sites:,.0f} sites", prose.model_label(content)]
+    parts = [f"{patterns.n_taxa} taxa", f"{content.run.problem.model.n_sites:,.0f} sites", prose.model_label(content)]
     return ", ".join(parts) + (f"; fitted on {made}" if made else "")
 
 

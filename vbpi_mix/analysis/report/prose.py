@@ -116,7 +116,9 @@ def names_of(taxa: Sequence[str], most: int = 4) -> str:
 
 
 def _data(content: ReportContent) -> str:
-    patterns = content.run.inputs.patterns
+    patterns, parts = content.run.inputs.patterns, content.run.inputs.parts
+    several = len({part.patterns.data_type.name for part in parts}) > 1
+    n_patterns = sum(part.patterns.n_patterns for part in parts) if several else patterns.n_patterns
     evaluation = content.diagnosis.evaluation
     if evaluation.annealing is None:
         origin = f"{evaluation.n_samples:,} trees drawn from it and weighted so that they follow the posterior"
@@ -127,8 +129,8 @@ def _data(content: ReportContent) -> str:
             + f" and from {evaluation.annealing.n_groups} groups of particles annealed to the posterior"
         )
     return (
-        f"The alignment {content.name} has {patterns.n_taxa} taxa and {patterns.n_sites:,.0f} sites "
-        f"({patterns.n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
+        f"The alignment {content.name} has {patterns.n_taxa} taxa and {content.run.problem.model.n_sites:,.0f} sites "
+        f"({n_patterns:,} distinct columns; {content.missing_share:.1%} gaps or unknown). "
         f"Its posterior over unrooted trees was approximated by a mixture of {content.run.config.components} subsplit "
         f"Bayesian networks under {_model_name(content)}, and every number below comes from {origin}."
     )
