@@ -9,6 +9,7 @@ from vbpi_mix.felsenstein.cpu.blocks import Range, pattern_codes, work_shares
 from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK
 from vbpi_mix.felsenstein.cpu.wide_gradient import wide_kernel
 from vbpi_mix.felsenstein.cpu.wide_hessian import wide_hessian_kernel
+from vbpi_mix.felsenstein.cpu.wide_matrices import exponentials, tables_of_tips
 from vbpi_mix.felsenstein.cpu.wide_rows import width_of
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
@@ -149,12 +150,16 @@ def by_rates(
 def _exponentials(changes: np.ndarray, products: np.ndarray, n: int) -> np.ndarray:
     """(T, C, E, width, width) transition matrices from exp(values t) - 1 (T, C, E, n)."""
     n_trees, n_categories, n_edges, _ = changes.shape
-    flat = changes.reshape(n_trees, n_categories * n_edges, -1) @ products
     width = width_of(n)
-    matrices = flat.reshape(n_trees, n_categories, n_edges, width, width)
-    diagonal = np.arange(n)
-    matrices[..., diagonal, diagonal] += 1.0
-    return np.maximum(matrices, 0.0, out=matrices)  # a probability of zero may come out as -1e-17
+    matrices = np.empty((n_trees, n_categories, n_edges, width, width))
+    flat, changes = matrices.reshape(n_trees, -1, width * width), np.ascontiguousarray(changes).reshape(n_trees, -1, n)
+    if products.ndim == 2 or len(products) == 1:
+        shared = np.ascontiguousarray(products.reshape(n, -1))
+        exponentials(changes.reshape(-1, n), shared, n, flat.reshape(-1, width * width))
+    else:
+        for t in range(n_trees):
+            exponentials(changes[t], np.ascontiguousarray(products[t]), n, flat[t])
+    return matrices
 
 
 def _contract(
@@ -216,8 +221,9 @@ def _evaluate(
         part = slice(first, min(first + at_once, n_trees))
         matrices = np.ascontiguousarray(make(part))
         own = np.ascontiguousarray(generators[part] if len(generators) > 1 else generators)
-        tables = matrices[:, :, : patterns.n_taxa] @ tip_table
-        slopes = own[:, :, None] @ tables
+        shape = (*matrices.shape[:2], patterns.n_taxa, *tip_table.shape)
+        tables, slopes = np.empty(shape), np.empty(shape)
+        tables_of_tips(matrices, own, tip_table, tables, slopes)
         model = matrices, own, tables, slopes, tip_table, of_root[part], of_categories[part]
         found = _run(model, children[part], codes, weights, with_gradient=with_gradient, with_matrices=with_matrices)
         for result, new in zip(results, found, strict=True):
