@@ -125,7 +125,7 @@ def _types(
             owner: dict[DataTypeName, list[np.ndarray]] = {}
             for name, sites in parts:
                 owner.setdefault(name or recognise(symbols[:, sites]), []).append(sites)
-            found = tuple((name, np.unique(np.concatenate(sites))) for name, sites in owner.items())
+            found: Types = tuple((name, np.unique(np.concatenate(sites))) for name, sites in owner.items())
             if sum(len(sites) for _, sites in found) == len(every):  # else the reader of partitions says what is wrong
                 return found
     return types or ((recognise(symbols), every),)

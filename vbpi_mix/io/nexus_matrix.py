@@ -183,7 +183,8 @@ def _types(options: dict[str, str], n_sites: int, source: str) -> tuple[tuple[Da
         owner[sites] = names.index(_TYPES[word])
     if (owner < 0).any():
         raise InputError(f"{where}: site {int(np.argmin(owner)) + 1} is in none of them")
-    return tuple((name, np.flatnonzero(owner == i)) for i, name in enumerate(names))
+    found: list[tuple[DataTypeName, np.ndarray]] = [(name, np.flatnonzero(owner == i)) for i, name in enumerate(names)]
+    return tuple(found)
 
 
 def _number(options: dict[str, str], key: str, source: str, otherwise: int | None) -> int | None:

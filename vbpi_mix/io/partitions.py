@@ -219,10 +219,14 @@ def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> 
             model = "".join(label.split())
         elif label is not None:
             name = unquote(label)
-        words = {found.words[item.lower()] for item in inside.split() if item.lower() in found.words} - {None}
+        words: list[DataTypeName] = []
+        for item in inside.split():
+            named = found.words.get(item.lower())
+            if named is not None and named not in words:
+                words.append(named)
         if len(words) > 1:
             raise InputError(f"{where}, part {number}: charsets of several data types in one part")
-        word = words.pop() if words else None
+        word = words[0] if words else None
         parts.append(_Part(name=name, sites=sites, model=model, word=word, line=command.line))
     return parts
 

@@ -71,9 +71,8 @@ def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> Mod
         text: the string.
         infer: what has no value in braces is to be inferred, frequencies too where nothing or +FO is said of them;
             else values are required, and frequencies are counted where nothing is said.
-        nearest: with `infer`, for what files of other programs name: where parameters cannot be inferred (equal rates
-            other than those of the names above, free rates), those of the nearest model are, GTR and +G, and a notice
-            says so.
+        nearest: with `infer`, for what files of other programs name: where free rates cannot be inferred (of more than
+            ten categories), a gamma distribution is, and a notice says so.
 
     Raises:
         ConfigError: anything else, with the character where it goes wrong.

@@ -254,9 +254,11 @@ def _run(
     )
     outputs = [np.zeros((len(blocks), *shape)) for shape in shapes]
 
+    kernel: Callable[..., None] = wide_kernel
+
     def task(i: int, tree_range: Range) -> Callable[[_Workspace], None]:
         results = [output[i] for output in outputs]
-        return lambda work: wide_kernel(
+        return lambda work: kernel(
             *model, children, codes, weights, tree_range, blocks[i], with_gradient, with_matrices, *work, *results
         )
 
