@@ -21,8 +21,8 @@ from vbpi_mix import provenance
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
-from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.build import load_alignment, model_of
+from vbpi_mix.experiment.candidates import conforming, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -31,7 +31,7 @@ from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
+from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
     Growth,
@@ -73,7 +73,7 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
             settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
-        for name in ("branch_prior", "priors"):
+        for name in ("branch_prior", "priors", "constraints"):
             if getattr(config, name) != getattr(FitConfig, name):
                 settings[name] = str(getattr(config, name))
     return settings
@@ -103,6 +103,7 @@ def make_start(
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
     found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
+    found = conforming(config, found, reporter)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
     sample = None if config.recipe == "paper" else sample_start(config, alignment, found, reporter, until=until)
@@ -197,7 +198,7 @@ def grow_candidates(
 
     Parameters of the model are at their optimum meanwhile, the same for all topologies.
     """
-    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    model = model_of(config, alignment)
     coordinates = None
     fixed = model
     if model.parameters.n_coordinates:
@@ -284,7 +285,7 @@ def grow_support(config: FitConfig, *, reporter: Reporter | None = None, keep: P
     begin = time.perf_counter()
     reporter = reporter or Silent()
     alignment = load_alignment(config.alignment, reporter)
-    candidates = load_candidates(config, alignment, reporter, keep=keep)
+    candidates = conforming(config, load_candidates(config, alignment, reporter, keep=keep), reporter)
     growth = grow_candidates(config, alignment, candidates, reporter)
     sample = growth.weighted.sample
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
