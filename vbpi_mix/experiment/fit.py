@@ -59,11 +59,9 @@ def fit_alignment(
     check(config)
     reporter = reporter or Silent()
     start = make_start(config, alignment, reporter, candidates=lambda: candidates)
-    weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
-    parts = make_parts(config, alignment)
-    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
+    inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
-    start_problem(problem, config, weighted or candidates, reporter)
+    start_problem(problem, config, start.topologies, reporter)
     result = _train(problem, config, reporter, inputs)
     return finish_weights(_run(config, inputs, result), result, reporter)
 
