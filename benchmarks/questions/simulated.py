@@ -3,9 +3,10 @@
     python -m benchmarks.questions.simulated fit -o benchmarks/results/questions/simulated.jsonl
     python -m benchmarks.questions.simulated table benchmarks/results/questions/simulated.jsonl
 
-Topologies, branch lengths and sites are drawn from the model that is fitted (JC69, exponential lengths of mean 0.1, uniform
-topologies). Sites are so few that many topologies share the posterior and the true one is often not among the draws.
-The level is that of `analysis.questions.Posterior.level`, a part of the true tree's own probability added at random.
+Topologies, branch lengths and sites are drawn from the model that is fitted (JC69, exponential lengths of mean 0.1,
+uniform topologies). Sites are so few that many topologies share the posterior and the true one is sometimes not among
+the draws. The level is that of `analysis.questions.Posterior.level`, a part of the true tree's own probability added at
+random.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Moves and annealing under constraints, against all topologies of five taxa; the compiled test against the plain one."""
+"""Moves and annealing under constraints, against all topologies of five taxa."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,12 @@ CASES = {
     "clade": [constraint(5, clade(5, 1, 2))],
     "no clade": [constraint(5, clade(5, 0, 1), negative=True)],
     "backbone": [constraint(5, ((0, 2), (1, 4)))],
-    "neither": [constraint(5, ((0, 1), (2, 3)), negative=True), constraint(5, clade(5, 2, 3), clade(5, 0, 1), negative=True)],
+    "neither": [
+        constraint(5, ((0, 1), (2, 3)), negative=True),
+        constraint(5, clade(5, 2, 3), clade(5, 0, 1), negative=True),
+    ],
 }
+MOVES = {"edges": WalkSettings(regrafts=0.0), "regrafts": WalkSettings(regrafts=0.5, radius=4)}
 
 
 def constrained(each):
@@ -33,7 +37,9 @@ def constrained(each):
 
 
 @pytest.mark.parametrize("each", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("moves", [WalkSettings(regrafts=0.0), WalkSettings(regrafts=0.5, radius=4)], ids=["edges", "regrafts"])
+@pytest.mark.parametrize(
+    "moves", [WalkSettings(regrafts=0.0), WalkSettings(regrafts=0.5, radius=4)], ids=["edges", "regrafts"]
+)
 def test_moves_sample_the_posterior_under_constraints(each, moves):
     model, share, means, _ = constrained(each)
     frequencies, lengths, _ = walk_chains(model, moves)

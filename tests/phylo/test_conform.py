@@ -12,7 +12,11 @@ CASES = {
     "clades": [constraint(N, clade(N, 1, 2, 3, 4), clade(N, 6, 7))],
     "backbone": [constraint(N, ((0, 1), (2, 3, 9)), ((0, 1, 2), (3, 9)))],
     "negative": [constraint(N, clade(N, 1, 2), negative=True)],
-    "mixed": [constraint(N, clade(N, 1, 2, 3)), constraint(N, ((4, 5), (6, 7))), constraint(N, clade(N, 1, 2), negative=True)],
+    "mixed": [
+        constraint(N, clade(N, 1, 2, 3)),
+        constraint(N, ((4, 5), (6, 7))),
+        constraint(N, clade(N, 1, 2), negative=True),
+    ],
 }
 
 
@@ -43,8 +47,11 @@ def test_a_topology_close_to_allowed_ones_moves_little():
 
 
 def test_no_excess_means_allowed():
-    constraints = Constraints(taxa=names(7), each=tuple(
-        [constraint(7, clade(7, 1, 2, 3)), constraint(7, ((0, 4), (2, 5))), constraint(7, clade(7, 1, 2), negative=True)]
-    ))  # fmt: skip
+    each = (
+        constraint(7, clade(7, 1, 2, 3)),
+        constraint(7, ((0, 4), (2, 5))),
+        constraint(7, clade(7, 1, 2), negative=True),
+    )
+    constraints = Constraints(taxa=names(7), each=each)
     every = all_topologies(7)
     assert ((excess(every, constraints) == 0) == constraints.allows(every)).all()

@@ -32,8 +32,8 @@ DEFINITIONS = {
     "tv_topologies": "total variation of the topology distributions, half the sum of |p - q|: the largest difference "
     "in the probability of any set of topologies",
     "tv_topologies_of_q": "the same with the exact topology probabilities of q",
-    "kl_topologies_of_ccd1": "the same with the conditional clade distribution CCD1 of the first side's trees: each clade "
-    "splits independently, with the frequencies of its subsplits",
+    "kl_topologies_of_ccd1": "the same with the conditional clade distribution CCD1 of the first side's trees: each "
+    "clade splits independently, with the frequencies of its subsplits",
     "kl_topologies_of_ccd0": "the same with CCD0: probabilities in proportion to the product of clade frequencies",
     "tv_topologies_of_ccd1": "the same with CCD1",
     "tv_topologies_of_ccd0": "the same with CCD0",

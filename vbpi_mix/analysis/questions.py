@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Answer:
 
     Arguments:
         question: in words.
+        hypotheses: constraints that it asks for, together.
         posterior: its probability given the data.
         prior: its probability under uniform topologies (those that the fit allows).
         prior_error: standard error of the prior probability; 0 where topologies were counted.
@@ -47,6 +49,7 @@ class Answer:
     """
 
     question: str
+    hypotheses: tuple[Constraint, ...]
     posterior: Probability
     prior: float
     prior_error: float
@@ -69,6 +72,21 @@ class Posterior:
     def taxa(self) -> tuple[str, ...]:
         """Names."""
         return self.run.inputs.taxa
+
+    @property
+    def conditional_on(self) -> str:
+        """What every probability is conditional on."""
+        config = self.run.config
+        model = (
+            f"the models of {len(self.run.inputs.parts)} parts"
+            if self.run.inputs.parts
+            else f"the model {config.model}"
+        )
+        branches = str(self.run.problem.model.branch_prior)
+        among = "uniform topologies"
+        if config.constraints:
+            among = f"uniform topologies among those that satisfy {' '.join(config.constraints)}"
+        return f"the alignment {Path(config.alignment).name}, {model}, {branches} branch lengths and {among}"
 
     @cached_property
     def draws(self) -> TopologyDraws:
@@ -102,10 +120,22 @@ class Posterior:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(U,) ranking of the distinct draws: mixture, or for annealed trees their clade distribution with a floor."""
+        """(U,) `rank` of the distinct draws."""
+        return self.rank(self.draws.distinct)
+
+    def rank(self, topologies: TopologyBatch) -> np.ndarray:
+        """(T,) log probability that topologies are ranked by, -inf where constraints exclude them.
+
+        That of the mixture, or for annealed trees of their own clade distribution with a floor.
+        """
         if self.run.annealed is None:
-            return self.score(self.draws.distinct)
-        return _clade_score(self.run.annealed.particles, np.ones(self.draws.topologies.n_trees))(self.draws.distinct)
+            return self.score(topologies)
+        return np.where(self.run.problem.model.allows(topologies), self._of_clades(topologies), -np.inf)
+
+    @cached_property
+    def _of_clades(self) -> Score:
+        assert self.run.annealed is not None
+        return _clade_score(self.run.annealed.particles, np.ones(self.draws.topologies.n_trees))
 
     def level(self, topology: TopologyBatch) -> CredibleLevel:
         """The smallest credible set that holds a topology.
@@ -136,26 +166,26 @@ class Posterior:
             drawn=any(x.drawn for x in found),
         )
 
-    def ask(self, hypothesis: Constraint) -> Answer:
-        """Probability and Bayes factor of a hypothesis.
+    def ask(self, *hypotheses: Constraint, name: str = "") -> Answer:
+        """Probability and Bayes factor of a hypothesis, or of several together.
+
+        Arguments:
+            hypotheses: constraints that are to hold at once.
+            name: in words; the constraints' own if not given.
 
         Raises:
-            InputError: its topologies cannot be counted.
+            InputError: the topologies cannot be counted.
         """
-        return self._answer(hypothesis, probability_of(self.draws, self.draws.satisfied(hypothesis)))
+        satisfied = np.all([self.draws.satisfied(h) for h in hypotheses], axis=0)
+        return self._answer(
+            hypotheses, name or " and ".join(h.name for h in hypotheses), probability_of(self.draws, satisfied)
+        )
 
     def ask_topology(self, topology: TopologyBatch, *, name: str) -> Answer:
         """The same of one topology, with its credible level; also of one that is not among the draws."""
         hypothesis = topology_constraint(self.taxa, topology, name=name)
-        answer = self._answer(hypothesis, self.probability_of_topology(topology))
-        return Answer(
-            question=answer.question,
-            posterior=answer.posterior,
-            prior=answer.prior,
-            prior_error=answer.prior_error,
-            factor=answer.factor,
-            level=self.level(topology),
-        )
+        answer = self._answer([hypothesis], name, self.probability_of_topology(topology))
+        return replace(answer, level=self.level(topology))
 
     def probability_of_topology(self, topology: TopologyBatch) -> Probability:
         """Of a topology: from draws, or where they are few by integrating over its branch lengths.
@@ -180,27 +210,16 @@ class Posterior:
         model = model_at_mode(self.run.problem, generator)
         return _log_normal(laplace_log_ratio(model, topology, others) + math.log(mass), _LAPLACE_ERROR, "Laplace")
 
-    def _answer(self, hypothesis: Constraint, posterior: Probability) -> Answer:
-        prior, error = prior_probability(hypothesis, self.run.problem.model.constraints)
+    def _answer(self, hypotheses: Sequence[Constraint], name: str, posterior: Probability) -> Answer:
+        prior, error = prior_probability(hypotheses, self.run.problem.model.constraints)
         return Answer(
-            question=hypothesis.name,
+            question=name,
+            hypotheses=tuple(hypotheses),
             posterior=posterior,
             prior=prior,
             prior_error=error,
             factor=bayes_factor(posterior, prior),
         )
-
-
-def joined(constraints: Sequence[Constraint], name: str) -> Constraint | None:
-    """One hypothesis that says what several positive constraints say together; None where one is negative."""
-    if any(c.negative for c in constraints):
-        return None
-    return Constraint(
-        taxa=constraints[0].taxa,
-        inside=np.concatenate([c.inside for c in constraints]),
-        outside=np.concatenate([c.outside for c in constraints]),
-        name=name,
-    )
 
 
 def _log_normal(log_value: float, error: float, method: str) -> Probability:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_row, log_subsplit
+from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
 from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate, tabulate_edge

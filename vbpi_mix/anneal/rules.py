@@ -84,7 +84,7 @@ def keeps_rules(kids: np.ndarray, top: int, rules: Rules) -> bool:
                 break
         if not shown:
             complete[rules.group[x]] = False
-    for g in range(len(complete)):
+    for g in range(len(complete)):  # noqa: SIM110 - compiled
         if complete[g] == rules.negative[g]:
             return False
     return True

@@ -95,8 +95,8 @@ def fit(
         typer.Option(
             "--constraint",
             metavar="FILE",
-            help="Only topologies that satisfy the file's constraints: Newick trees (multifurcating, also on some taxa), "
-            "'not' before one that is excluded, MrBayes's constraint commands; or such text itself. May be repeated.",
+            help="Only topologies that satisfy the file's constraints: Newick trees (multifurcating, also on some "
+            "taxa), 'not' before one that is excluded, MrBayes's constraint commands; or such text. May be repeated.",
         ),
     ] = None,
     tie_parameters: Annotated[

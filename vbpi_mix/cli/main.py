@@ -12,6 +12,7 @@ import typer
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
     anneal,
+    ask,
     bench,
     compare,
     data,
@@ -67,6 +68,7 @@ app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
+app.command(name="ask", epilog=ask.EXAMPLE)(ask.ask)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command(name="diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)

@@ -8,8 +8,8 @@ References:
     Höhna and Drummond, Guided tree topology proposals for Bayesian phylogenetic inference, Systematic Biology 61, 2012.
     Larget, The estimation of tree posterior probabilities using conditional clade probability distributions,
     Systematic Biology 62, 2013.
-    Berling, Klawitter, Bouckaert, Xie, Gavryushkin and Drummond, Accurate Bayesian phylogenetic point estimation using a
-    tree distribution parameterized by clade probabilities, PLoS Computational Biology 21, 2025 (CCD0, CCD1).
+    Berling, Klawitter, Bouckaert, Xie, Gavryushkin and Drummond, Accurate Bayesian phylogenetic point estimation using
+    a tree distribution parameterized by clade probabilities, PLoS Computational Biology 21, 2025 (CCD0, CCD1).
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class CladeDistribution:
         ]
 
     def _up(self, at_clade, join) -> float:  # noqa: ANN001
-        """A value of the whole from values of the clades: `at_clade` of probabilities and joined values of the parts."""
+        """A value of the whole from those of the clades: `at_clade` of probabilities and joined values of the parts."""
         value = np.zeros(len(self.clades))
         for clade, begin, end in self._spans:
             parts = self.subsplits[begin:end, 1:]
@@ -175,9 +175,7 @@ def clade_distribution(
     else:
         subsplits = _all_subsplits(clades, taxon_keys(n))
         log_share = _shares_by_frequency(subsplits, frequency)
-    return CladeDistribution(
-        n_taxa=n, clades=clades, frequency=frequency, subsplits=subsplits, log_share=log_share
-    )
+    return CladeDistribution(n_taxa=n, clades=clades, frequency=frequency, subsplits=subsplits, log_share=log_share)
 
 
 def _shares_by_frequency(subsplits: np.ndarray, frequency: np.ndarray) -> np.ndarray:

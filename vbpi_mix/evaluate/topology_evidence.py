@@ -28,7 +28,8 @@ def log_topology_evidence(
         n_draws: draws of lengths and parameters.
 
     Returns:
-        The estimate with its standard error, -inf where constraints exclude the topology; None where the support lacks it.
+        The estimate with its standard error, -inf where constraints exclude the topology; None where the support lacks
+        it.
     """
     mixture = problem.mixture
     if not problem.model.allows(topology).all():
@@ -41,10 +42,10 @@ def log_topology_evidence(
     log_q_topology = float(torch.logsumexp(each, dim=0))
     if log_q_topology == -math.inf:
         return None
-    found = []
+    found, shares = [], torch.softmax(each, dim=0)
     for first in range(0, n_draws, _AT_ONCE):
         n = min(_AT_ONCE, n_draws - first)
-        component = torch.multinomial(torch.softmax(each, dim=0), n, replacement=True, generator=generator).sort().values
+        component = torch.multinomial(shares, n, replacement=True, generator=generator).sort().values
         same = encode(mixture.support, TopologyBatch(np.repeat(topology.children, n, axis=0)))
         draws = mixture.draw_lengths(same, component, generator)
         log_likelihood, log_prior = problem.log_densities(draws)

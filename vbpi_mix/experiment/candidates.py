@@ -16,8 +16,8 @@ from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.io.labels import TaxonLabels
 from vbpi_mix.io.trees import read_trees
-from vbpi_mix.phylo.conform import conform
 from vbpi_mix.phylo import Alignment, Topology, TopologyBatch, TreeSample, collect, from_neighbours, stack
+from vbpi_mix.phylo.conform import conform
 from vbpi_mix.seeding import numpy_generator
 from vbpi_mix.support.iqtree import find_iqtree, iqtree_bootstrap
 from vbpi_mix.support.veryfasttree import find_veryfasttree, veryfasttree_bootstrap

@@ -44,7 +44,7 @@ class FitConfig:
         codon_positions: Whether the three codon positions are parts, each with a model.
         partitions: File that divides the sites into parts, each with a model; empty for one part.
         priors: Priors of the model's parameters, as in `model.parse_priors`; MrBayes's where none is given.
-        constraints: Statements that topologies must satisfy, see `io.constraint_files`; all are allowed if there is none.
+        constraints: Statements that topologies must satisfy, see `io.constraint_files`; none: all are allowed.
         branch_prior: Prior of branch lengths: "exponential", or another, see `model.parse_branch_prior`.
         branch_prior_rate: Rate of the exponential prior of branch lengths, per expected substitution per site.
         tie_parameters: Whether all components share one distribution of the model's parameters.

@@ -149,7 +149,9 @@ def _fit_folder(
         resume = False
         alignment = load_alignment(config.alignment, reporter)
         parts = make_parts(config, alignment)
-        make_model(config, site_patterns(alignment), parts, alignment.taxa)  # so that a mistake is met before anything is computed
+        make_model(
+            config, site_patterns(alignment), parts, alignment.taxa
+        )  # so that a mistake is met before anything is computed
         if start is None:
             for source in make_sources(config):
                 source.check()

@@ -10,10 +10,13 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import read_text
 from vbpi_mix.io.labels import TaxonLabels
 from vbpi_mix.io.newick import read_clades
+from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.io.nexus_text import comment_end, unquote
 from vbpi_mix.phylo.constraints import Constraint, Constraints
 
-_MRBAYES = re.compile(r"constraint\s+(\S+?)\s*(?:\s(hard|partial|negative))?\s*(?:\s(-?[\d.]+))?\s*=\s*(.+)", re.I | re.S)
+_MRBAYES = re.compile(
+    r"constraint\s+(\S+?)\s*(?:\s(hard|partial|negative))?\s*(?:\s(-?[\d.]+))?\s*=\s*(.+)", re.I | re.S
+)
 _STRUCTURE = re.compile(r"begin\s+mrbayes|end|endblock", re.I)
 _WORD = re.compile(r"'(?:[^']|'')*'|\S+")
 
@@ -25,7 +28,7 @@ def constraint_statements(given: str | Path | Iterable[str | Path]) -> tuple[str
 
     * a Newick tree, on all taxa or on some (a backbone), with multifurcations or without: its splits are required;
     * `not` and such a tree: topologies that display all of its splits are excluded;
-    * `constraint NAME [hard | partial | negative] = TAXA [: TAXA]` as MrBayes has it, alone or in a block `begin mrbayes`.
+    * `constraint NAME [hard | partial | negative] = TAXA [: TAXA]` as MrBayes has it, alone or in a block.
 
     Comments in square brackets are passed over.
 
@@ -163,3 +166,29 @@ def _take(text: str, where: str, found: list[str]) -> None:
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def constraint_statement(constraint: Constraint) -> str:
+    """A constraint as a statement that `parse_constraint` reads.
+
+    Raises:
+        InputError: its splits are on different taxa, so that no tree says them.
+    """
+    taxa = constraint.taxa
+    sides = [
+        (frozenset(np.flatnonzero(a).tolist()), frozenset(np.flatnonzero(b).tolist()))
+        for a, b in zip(constraint.inside, constraint.outside, strict=True)
+    ]
+    present = sides[0][0] | sides[0][1]
+    if any(a | b != present for a, b in sides):
+        raise InputError(f"constraint {constraint.name!r}: its splits are on different taxa; state them one by one")
+    first = min(present)
+    clades = sorted({b if first in a else a for a, b in sides}, key=len)
+    text = {taxon: newick_label(taxa[taxon]) for taxon in present}
+    top = dict.fromkeys(sorted(present))  # representatives of what stands at the root so far
+    for clade in clades:
+        inside = [taxon for taxon in top if taxon in clade]
+        text[inside[0]] = f"({','.join(text[taxon] for taxon in inside)})"
+        for taxon in inside[1:]:
+            del top[taxon]
+    return f"{'not ' if constraint.negative else ''}({','.join(text[taxon] for taxon in top)});"

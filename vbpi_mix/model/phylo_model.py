@@ -37,8 +37,8 @@ class PhyloModel:
         branch_prior_rate: rate of the exponential prior on each branch length.
         branch_prior: another prior of the branch lengths in its place.
         priors: of the parameters; MrBayes's if not given.
-        constraints: that topologies must satisfy; all are allowed if not given. Densities are those of allowed topologies:
-            whether one is, says `allows`.
+        constraints: that topologies must satisfy; all are allowed if not given. Densities are those of allowed
+            topologies: whether one is, says `allows`.
         backend: a word of `felsenstein.BACKENDS`.
         dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
@@ -49,8 +49,8 @@ class PhyloModel:
 
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
-        ConfigError: an unknown model, an impossible rate, other than one model or one for each part, or constraints that
-            no topology satisfies.
+        ConfigError: an unknown model, an impossible rate, other than one model or one for each part, or constraints
+            that no topology satisfies.
     """
 
     def __init__(

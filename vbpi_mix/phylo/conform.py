@@ -18,8 +18,8 @@ def conform(
 ) -> tuple[TopologyBatch, np.ndarray]:
     """Allowed topologies, and (n,) the position of the one that each was made from.
 
-    Those that are allowed stay. Of the others at most 64, evenly spaced, are moved by interchanges and regrafts, each to
-    a neighbour with the smallest number of excess changes of the constraints' two-state characters, ties broken at
+    Those that are allowed stay. Of the others at most 64, evenly spaced, are moved by interchanges and regrafts, each
+    to a neighbour with the smallest number of excess changes of the constraints' two-state characters, ties broken at
     random, until all constraints hold; what gets stuck is dropped. If nothing is left, uniform draws take its place.
 
     Arguments:

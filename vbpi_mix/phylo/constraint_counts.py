@@ -1,10 +1,11 @@
 """How many topologies satisfy constraints, and uniform draws of them.
 
 Splits of all taxa cut a tree into independent nodes: with degrees d the number of topologies that have them is the
-product of (2d - 5)!!. A split of fewer taxa that is neither displayed nor contradicted by those concerns one node. There,
-splits on the same m of the d directions are counted as a tree of m taxa, to which the other directions are added on any
-edge: times (2m - 3) (2m - 1) ... (2d - 7). What is left, splits on different taxa at one node, is enumerated for few
-directions and otherwise estimated from uniform draws. Negative constraints are counted by inclusion and exclusion.
+product of (2d - 5)!!. A split of fewer taxa that is neither displayed nor contradicted by those concerns one node.
+There, splits on the same m of the d directions are counted as a tree of m taxa, to which the other directions are
+added on any edge: times (2m - 3) (2m - 1) ... (2d - 5). What is left, splits on different taxa at one node, is
+enumerated for few directions and otherwise estimated from uniform draws. Negative constraints are counted by inclusion
+and exclusion.
 """
 
 import math
@@ -169,8 +170,8 @@ def _count_star(n: int, splits: list[Split], generator: np.random.Generator) -> 
     share = float(displayed(drawn, inside, outside).all(axis=1).mean())
     if share == 0.0:
         raise InputError(
-            f"none of {_DRAWS:,} topologies drawn at random satisfies all constraints: they conflict, or so few do that "
-            "their number cannot be estimated; use constraints on the same taxa"
+            f"none of {_DRAWS:,} topologies drawn at random satisfies all constraints: they conflict, or so few do "
+            "that their number cannot be estimated; use constraints on the same taxa"
         )
     return max(1, round(number * share)), math.sqrt((1 - share) / (share * _DRAWS))
 
@@ -257,5 +258,7 @@ def _mask(row: np.ndarray) -> int:
 
 
 def _bool_masks(splits: list[Split], n: int) -> tuple[np.ndarray, np.ndarray]:
-    a, b = (np.array([[side >> i & 1 for i in range(n)] for side in sides], bool) for sides in zip(*splits, strict=True))
+    a, b = (
+        np.array([[side >> i & 1 for i in range(n)] for side in sides], bool) for sides in zip(*splits, strict=True)
+    )
     return a, b

@@ -80,8 +80,8 @@ class Constraints:
     def by_splits(self) -> bool:
         """Whether trees whose splits all occur in allowed trees are allowed.
 
-        So it is with splits of all taxa, required ones together and excluded ones singly: a binary tree whose splits are
-        all compatible with a split has it.
+        So it is with splits of all taxa, required ones together and excluded ones singly: a binary tree whose splits
+        are all compatible with a split has it.
         """
         return all((c.inside | c.outside).all() and (c.n_splits == 1 or not c.negative) for c in self.each)
 

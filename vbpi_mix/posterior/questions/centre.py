@@ -31,9 +31,10 @@ class Centre:
 
 
 def most_probable(draws: TopologyDraws, log_prob: Callable[[TopologyBatch], np.ndarray]) -> Centre:
-    """The topology that a distribution makes most probable, among draws, best trees of clade distributions and neighbours.
+    """The topology that a distribution makes most probable.
 
-    From the best of all draws and of the most probable trees of CCD1 and CCD0, nearest-neighbour interchanges go uphill.
+    From the best of all draws and of the most probable trees of CCD1 and CCD0, nearest-neighbour interchanges go
+    uphill.
 
     Arguments:
         draws: T topologies.
@@ -54,13 +55,11 @@ def most_probable(draws: TopologyDraws, log_prob: Callable[[TopologyBatch], np.n
     return _centre(draws, topology, value)
 
 
-def medoid(
-    draws: TopologyDraws, allows: Callable[[TopologyBatch], np.ndarray] | None = None
-) -> Centre:
+def medoid(draws: TopologyDraws, allows: Callable[[TopologyBatch], np.ndarray] | None = None) -> Centre:
     """The topology with the smallest mean Robinson-Foulds distance to the trees of the posterior.
 
-    The mean distance is 2 (N - 3) - 2 sum of the frequencies of its splits. The best tree of all that can be made of the
-    drawn trees' clades is found exactly; the best draw is taken where that one is not allowed.
+    The mean distance is 2 (N - 3) - 2 sum of the frequencies of its splits. The best tree of all that can be made of
+    the drawn trees' clades is found exactly; the best draw is taken where that one is not allowed.
 
     Arguments:
         draws: T topologies.

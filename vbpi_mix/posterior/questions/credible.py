@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vbpi_mix.phylo.clades import unique_rows
-from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
+from vbpi_mix.posterior.questions.hypotheses import TopologyDraws, probability_of
 
 LEVELS = (0.5, 0.95, 0.99)
 
@@ -99,7 +99,7 @@ def credible_sets(
             CredibleSet(
                 level=level,
                 probability=mass,
-                standard_error=_error(draws, np.isin(draws.position, inside), mass),
+                standard_error=_error(draws, np.isin(draws.position, inside)),
                 n_topologies=len(inside),
                 n_splits=len(splits),
                 n_subsplits=len(unique_rows(pairs.reshape(-1, pairs.shape[2]))[0]),
@@ -126,14 +126,11 @@ def credible_level(draws: TopologyDraws, scores: np.ndarray, topology: np.ndarra
     mass = float(min(p[better].sum(), 1.0))
     return CredibleLevel(
         better=mass,
-        standard_error=_error(draws, better[draws.position], mass),
+        standard_error=_error(draws, better[draws.position]),
         equal=float(p[equal].sum()),
         drawn=bool(own.any()),
     )
 
 
-def _error(draws: TopologyDraws, inside: np.ndarray, p: float) -> float:
-    from vbpi_mix.posterior.questions.hypotheses import probability_of
-
-    del p
+def _error(draws: TopologyDraws, inside: np.ndarray) -> float:
     return probability_of(draws, inside).standard_error

@@ -1,6 +1,7 @@
 """Probabilities of hypotheses on the topology, with errors and bounds, and Bayes factors against the uniform prior."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -166,18 +167,18 @@ def bayes_factor(posterior: Probability, prior: float) -> BayesFactor:
     return BayesFactor(log=centre, standard_error=error, low=low, high=high)
 
 
-def prior_probability(hypothesis: Constraint, given: Constraints | None = None) -> tuple[float, float]:
-    """Of a hypothesis under uniform topologies, and the standard error where topologies could not be counted exactly.
+def prior_probability(hypotheses: Sequence[Constraint], given: Constraints | None = None) -> tuple[float, float]:
+    """Of hypotheses together under uniform topologies, and the standard error where topologies could not be counted.
 
     Arguments:
-        hypothesis: a constraint.
+        hypotheses: constraints, one at least.
         given: constraints that the topologies satisfy in any case.
 
     Raises:
         InputError: topologies cannot be counted, see `count_topologies`.
     """
-    whole = given or Constraints(taxa=hypothesis.taxa)
-    part, total = count_topologies(whole.also(hypothesis)), count_topologies(whole)
+    whole = given or Constraints(taxa=hypotheses[0].taxa)
+    part, total = count_topologies(whole.also(*hypotheses)), count_topologies(whole)
     value = math.exp(part.log - total.log)
     return value, value * math.hypot(part.relative_error, total.relative_error)
 
