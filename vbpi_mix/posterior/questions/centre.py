@@ -11,6 +11,7 @@ from vbpi_mix.phylo.clades import unique_rows
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 
 _STEPS = 100
+_MOST = 2000  # distinct topologies that clade distributions are fitted to, the most probable ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ def most_probable(draws: TopologyDraws, log_prob: Callable[[TopologyBatch], np.n
         draws: T topologies.
         log_prob: of topologies (T,), -inf where they are impossible; constraints are the caller's business.
     """
-    models = [clade_distribution(draws.distinct, draws.probability, model=m) for m in ("ccd1", "ccd0")]
+    some = _heaviest(draws)
+    models = [clade_distribution(draws.distinct[some], draws.probability[some], model=m) for m in ("ccd1", "ccd0")]
     extra = np.stack([m.most_probable()[0].children for m in models])
     every = TopologyBatch(np.concatenate([draws.distinct.children, extra]))
     values = log_prob(every)
@@ -66,7 +68,8 @@ def medoid(draws: TopologyDraws, allows: Callable[[TopologyBatch], np.ndarray] |
         allows: which topologies are possible, (T,) bool; all if not given.
     """
     n = draws.distinct.n_taxa
-    graph = clade_distribution(draws.distinct, draws.probability, model="ccd0")
+    some = _heaviest(draws)
+    graph = clade_distribution(draws.distinct[some], draws.probability[some], model="ccd0")
     topology = graph.largest_frequencies()[0].batch()
     if allows is not None and not allows(topology)[0]:
         inner = draws.distinct.clades()[:, n:]
@@ -82,6 +85,10 @@ def mean_distance(draws: TopologyDraws, topology: TopologyBatch) -> float:
     inner, own = draws.distinct.clades()[:, n:], topology.clades()[0, n:]
     common = sum((inner == clade).all(axis=2).any(axis=1).astype(np.int64) for clade in own)
     return float(draws.probability @ (2 * (n - 3) - 2 * np.asarray(common))) if n > 3 else 0.0
+
+
+def _heaviest(draws: TopologyDraws) -> np.ndarray:
+    return np.argsort(-draws.probability, kind="stable")[:_MOST]
 
 
 def _centre(draws: TopologyDraws, topology: TopologyBatch, value: float) -> Centre:

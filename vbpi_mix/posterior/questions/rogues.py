@@ -8,7 +8,8 @@ from vbpi_mix.anneal.trees import taxon_keys
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 
-_MOST = 4000  # distinct topologies looked at, the most probable ones
+_MOST = 4000  # distinct topologies looked at, the most probable ones, ...
+_MOST_NODES = 20_000_000  # ... and of many taxa so few that all their nodes, N times, are at most so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,8 @@ class Rogues:
 
 def rogue_taxa(draws: TopologyDraws) -> Rogues:
     """Prune each taxon in turn, and measure the entropy of what is left."""
-    order = np.argsort(-draws.probability, kind="stable")[:_MOST]
+    most = max(100, min(_MOST, _MOST_NODES // len(draws.taxa) ** 2))
+    order = np.argsort(-draws.probability, kind="stable")[:most]
     topologies, weights = draws.distinct[order], draws.probability[order]
     weights = weights / weights.sum()
     n = topologies.n_taxa
