@@ -5,8 +5,8 @@
         -o benchmarks/results/questions/DS1.json
 
 The reference gives each topology a probability. If the run's credible levels are right, a tree of the reference lies in
-the set of level L with probability L: what is printed is the reference's mass of topologies whose randomised level is at
-most L, in closed form, and the largest difference from L over all L.
+the set of level L with probability L: what is printed is the mass in the reference of topologies whose randomised level
+is at most L, in closed form, and the largest difference from L over all L.
 """
 
 import argparse
