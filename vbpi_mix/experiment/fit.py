@@ -26,6 +26,7 @@ from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
@@ -165,6 +166,7 @@ def _fit_folder(
                 ),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
                 until=deadlines.until("start"),
+                kept=KeptSearch.of(folder, config, alignment),
             )
         else:
             check_start(start, config, alignment)
@@ -180,7 +182,7 @@ def _fit_folder(
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, start.topologies, reporter)
+        start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
         seconds = {**start.seconds, "start": time.perf_counter() - begun}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
@@ -196,6 +198,8 @@ def _fit_folder(
         resume=resume,
         max_seconds=min(seconds_left, default=None),
     )
+    for past in (folder.search, folder.chains_so_far):
+        past.unlink(missing_ok=True)
     if result.iteration > before:
         folder.annealed.unlink(missing_ok=True)  # of the mixture as it was
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)
