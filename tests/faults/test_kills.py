@@ -10,12 +10,11 @@ import pytest
 
 from tests.faults.kills import STAGES, disturbed, undisturbed
 
+_SLOW = ("refresh", "weights", "parameters", "chains", "anneal")
 KILLS = int(os.environ.get("VBPI_MIX_KILLS", "1"))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("refresh", "weights"))) for name in STAGES]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in _SLOW)) for name in STAGES])
 def test_what_was_killed_goes_on_to_the_same_end(name, tmp_path):
     stage = STAGES[name]
     seconds = undisturbed(stage, tmp_path / "whole")

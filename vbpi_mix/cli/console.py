@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_OF_SILENCE = 8.0
-_MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior"})
+_MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior", "iterations of IQ-TREE"})
 
 
 class ConsoleReporter:

@@ -18,7 +18,7 @@ from vbpi_mix.replication.table3.columns import (
 from vbpi_mix.replication.table3.results import load_results
 from vbpi_mix.replication.table3.rows import TABLE3_ROWS, parse_rows
 
-(ROW,) = parse_rows("4,1,S2A")
+(ROW,) = parse_rows(["4,1,S2A"])
 
 
 def one_cell(folder, data, nll, seeds=(1,)):

@@ -8,7 +8,7 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.replication.table3.results import load_results
 from vbpi_mix.replication.table3.rows import parse_rows
 
-(ROW,) = parse_rows("4,1,S2A")
+(ROW,) = parse_rows(["4,1,S2A"])
 
 
 def load(folder, records):
@@ -92,5 +92,5 @@ def test_other_folders_are_refused(tmp_path):
 
 
 def test_the_same_model_twice(tmp_path):
-    with pytest.raises(InputError, match="two records of DS1 4,1,S2A, seed 1"):
+    with pytest.raises(InputError, match="two records of DS1 s2a:1:4, seed 1"):
         load(tmp_path, [made_up_record("DS1", ROW, nll=1.0)] * 2)
