@@ -93,6 +93,11 @@ def export_run(
         ConfigError: see `choose_formats`.
         InputError: the folder cannot be written, or holds files of these names and they may not be replaced.
         NumericalError: the mixture's draws have no finite importance weights.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> vm.export_run(vm.load("primates_run"), "exported", formats=["trees", "consensus"], n_trees=50).files
+        ('posterior.trees', 'posterior.con.tre', 'posterior.con.nwk')
     """
     chosen, folder = choose_formats(formats, weighted=weighted), Path(folder)
     if "netcdf" in chosen:
@@ -149,6 +154,12 @@ def stream_trees(
     Raises:
         InputError: no trees asked for, or the folder cannot be written.
         NumericalError: the mixture's draws have no finite importance weights.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> stream = vm.stream_trees(vm.load("primates_run"), 50)
+        >>> stream.n_trees
+        50
     """
     where: dict[str, Any] = {
         "seed": run.config.seed if seed is None else seed,

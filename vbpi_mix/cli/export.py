@@ -51,10 +51,11 @@ def export(
     """
     from vbpi_mix.analysis import export_run
     from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.lock import hold_if_within
 
     use_threads(threads)
     loaded = Run.load(run)
-    with ConsoleReporter(quiet=quiet) as reporter:
+    with hold_if_within(run, output), ConsoleReporter(quiet=quiet) as reporter:
         result = export_run(
             loaded,
             output,

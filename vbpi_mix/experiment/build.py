@@ -44,9 +44,9 @@ _MOST = {
 }
 
 
-def load_alignment(path: str, reporter: Reporter) -> Alignment:
-    """Read the alignment and tell what is in it."""
-    alignment = read_alignment(Path(path))
+def load_alignment(path: str, reporter: Reporter, alignment: Alignment | None = None) -> Alignment:
+    """Read the alignment, unless it has been read already, and tell what is in it."""
+    alignment = read_alignment(Path(path)) if alignment is None else alignment
     reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
     reporter.message(f"characters: {codes}")

@@ -56,6 +56,14 @@ def fit_alignment(
         candidates: topologies whose subsplits make up the support; the default recipe grows them first.
         config: see `experiment.recipes.make_config`.
         reporter: told about progress.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> candidates = vm.veryfasttree_bootstrap(alignment, 4, seed=1)
+        >>> config = vm.make_config(alignment="primates", model="JC69", components=1, iterations=20, start="list")
+        >>> vm.fit_alignment(alignment, candidates, config).iteration
+        20
     """
     check(config)
     reporter = reporter or Silent()
@@ -73,6 +81,7 @@ def fit_folder(
     config: FitConfig,
     path: Path,
     *,
+    alignment: Alignment | None = None,
     start: Start | None = None,
     resume: bool = False,
     iterations: int | None = None,
@@ -89,6 +98,7 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
+        alignment: what the configuration's file holds, if it has been read already.
         start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
@@ -100,12 +110,24 @@ def fit_folder(
     Raises:
         ConfigError: the folder holds a run already, or none to resume, another process works on it, or `start` was
             made with other settings.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> from pathlib import Path
+        >>> config = vm.make_config(
+        ...     alignment="primates", model="JC69", components=1, iterations=20, bootstrap_replicates=4, start="list",
+        ...     finish="importance",
+        ... )
+        >>> run, result = vm.fit_folder(config, Path("another_run"))
+        >>> result.ending
+        'iterations'
     """
     with ExitStack() as locks:
         return _fit_folder(
             config,
             RunFolder(path),
             locks,
+            alignment=alignment,
             start=start,
             resume=resume,
             iterations=iterations,
@@ -120,6 +142,7 @@ def _fit_folder(
     folder: RunFolder,
     locks: ExitStack,
     *,
+    alignment: Alignment | None,
     start: Start | None,
     resume: bool,
     iterations: int | None,
@@ -150,7 +173,7 @@ def _fit_folder(
         _write_config(folder, config)
     else:
         resume = False
-        alignment = load_alignment(config.alignment, reporter)
+        alignment = load_alignment(config.alignment, reporter, alignment)
         parts = make_parts(config, alignment)
         make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
         if start is None:

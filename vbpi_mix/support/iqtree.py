@@ -71,6 +71,13 @@ def iqtree_bootstrap(
 
     References:
         Hoang et al., UFBoot2: Improving the ultrafast bootstrap approximation, Molecular Biology and Evolution 2018.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> vm.iqtree_bootstrap(vm.read_alignment("primates"), 10, seed=1)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        vbpi_mix.errors.ConfigError: IQ-TREE's ultrafast bootstrap needs n_replicates >= 1000, ...
     """
     if n_replicates < _FEWEST_ULTRAFAST or n_threads < 1 or seed < 0:
         raise ConfigError(
