@@ -200,7 +200,7 @@ def main() -> None:
             for key, stage in STAGES.items():
                 folder = scratch / f"{key}_parts"
                 prepare(stage, folder)
-                killed = disturbed(stage, folder, generator.randint(1, 4), seconds[key], generator)
+                killed = disturbed(stage, folder, generator.randint(2, 6), seconds[key], generator)
                 found = stage.differences(scratch / f"{key}_whole", folder)
                 total += killed
                 lines.append(f"{key}: {killed} kills, {', '.join(found) or 'bit-identical'}")
