@@ -127,13 +127,18 @@ def sample_start(
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     begun: list[Chains] = []
 
+    def late() -> bool:
+        return until is not None and time.perf_counter() > until
+
     def probe() -> tuple[np.ndarray]:
         begun.append(begin_chains(model, candidates.topologies, config.seed, settings))
         if config.start != "auto" or hurried:
             return (np.array(np.inf),)
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
-            begun[0].run(_TOLD_EVERY)
+            begun[0].run(_TOLD_EVERY, stop=late)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
+            if late():
+                break
         found = begun[0].sample()
         return (np.array(effective_topologies(found.particles.topologies, found.chains)),)
 
