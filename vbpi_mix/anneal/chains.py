@@ -27,10 +27,12 @@ class WalkSettings:
     Arguments:
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         radius: of the regrafts, in edges.
+        far: share of the regrafts that choose among places up to `walk_kernels.FAR` edges away.
     """
 
     regrafts: float = 0.2
     radius: int = 3
+    far: float = 0.05
 
 
 class Walker:
@@ -62,6 +64,7 @@ class Walker:
         beta: float = 1.0,
         reference: Reference | None = None,
         greedy: bool = False,
+        search: bool = False,
     ) -> Particles:
         """Particles after so many rounds over their edges, parameters fixed.
 
@@ -72,7 +75,8 @@ class Walker:
             typical: (2,) see `target.typical_lengths`; part of the moves, so fixed while one samples.
             beta: place on the path from the reference to the posterior.
             reference: needed for beta < 1.
-            greedy: go uphill.
+            greedy: go uphill, without regrafts.
+            search: regrafts go uphill, to places far away.
         """
         n, n_edges = self.model.n_taxa, particles.log_lengths.shape[1]
         spectra = self.local.spectra(particles.coordinates)
@@ -83,13 +87,15 @@ class Walker:
         n_steps = max(1, round(rounds * 2 * n_edges))
         regrafts = self.settings.regrafts if beta == 1.0 and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
+        far = 1.0 if search else self.settings.far
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, regrafts, self.settings.radius, greedy, counts[i], generators[i]
-            )
+                tree, work, target, n_steps, regrafts, self.settings.radius, far, search, greedy, counts[i],
+                generators[i],
+            )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)
 

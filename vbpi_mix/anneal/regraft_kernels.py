@@ -61,11 +61,13 @@ def _log_power(tree: MovingTree, target: Target, node: int, length: float, n_tax
 
 @kernel()
 def move_clade(
-    tree: MovingTree, work: Messages, target: Target, node: int, radius: int, generator: np.random.Generator
-) -> int:
+    tree: MovingTree, work: Messages, target: Target, node: int, radius: int, uphill: bool,
+    generator: np.random.Generator,
+) -> int:  # fmt: skip
     """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
 
-    Only for the posterior itself (`target.beta` = 1).
+    Only for the posterior itself (`target.beta` = 1). With `uphill` the clade goes to the best middle of an edge if
+    that is better than where it was, which leaves no distribution invariant.
 
     Returns:
         0: nothing changed, 1: the place on its edge, 2: the topology.
@@ -177,12 +179,17 @@ def move_clade(
                 if place < 0.0:
                     chosen = queue[i]
                     break
+            if uphill:
+                chosen = sibling
+                for i in range(count):
+                    if weight[queue[i]] > weight[chosen]:
+                        chosen = queue[i]
             if chosen == sibling:
                 sums[1] = sums[0]
                 break
     length = tree.lengths[chosen]
     fraction = generator.random()
-    fraction = min(max(fraction, 1e-12), 1.0 - 1e-12)
+    fraction = 0.5 if uphill else min(max(fraction, 1e-12), 1.0 - 1e-12)
     ue = u_row[chosen] if u_row[chosen] >= 0 else (n_nodes + chosen) * n
     de = d_row[chosen] if d_row[chosen] >= 0 else chosen * n
     new_value = _value_at(work, target, ue, de, length, fraction, clade, spare) + u_scale[chosen] + d_scale[chosen]
@@ -199,7 +206,9 @@ def move_clade(
         power = target.prior.tip if chosen < n_taxa else target.prior.inner
         ratio += power * math.log(fraction * length)
         ratio += (target.prior.tip if at_top else target.prior.inner) * math.log((1.0 - fraction) * length)
-    if not math.log(1.0 - generator.random()) < ratio:
+    if uphill:
+        ratio = new_value - old_value if chosen != sibling else -np.inf
+    if not (ratio > 0.0 if uphill else math.log(1.0 - generator.random()) < ratio):
         put_in_place(tree, above, sibling, joint)
         tree.kids[joint, slot] = sibling
         tree.up[sibling] = joint

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import Convergence, follow, separation, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
 _LOOK_EVERY = 25  # rounds
-_COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again")
+_COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again", "were_stuck")
 Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
 
@@ -33,7 +34,8 @@ class SamplerSettings:
         asdsf: chains end when the groups' split frequencies are this close, see `convergence`, ...
         r_hat: ... the R-hat of log joint, tree length and all parameters is at most this ...
         effective_size: ... and their effective sizes are at least this.
-        many: Effective size from which twice the ASDSF will do.
+        apart: Separation (`convergence.separation`) of chains that are thought to be stuck in modes of their own, ...
+        patience: ... once they have run for so many rounds.
         most_kept: trees kept; beyond, every second one is dropped.
         scalings: steps of the parameters and the tree length a round, more for many parameters.
 
@@ -45,11 +47,12 @@ class SamplerSettings:
     burn_in: float = 0.25
     adapting: int = 50
     fewest: int = 200
-    most: int = 20_000
+    most: int = 4_000
     asdsf: float = 0.01
     r_hat: float = 1.05
     effective_size: float = 200.0
-    many: float = 1000.0
+    apart: float = 4.0
+    patience: int = 400
     most_kept: int = 8_000
     scalings: int = 6
 
@@ -67,7 +70,8 @@ class ChainSample:
         chains: (T,) chain of each.
         log_joint: (T,) log density of data, tree, log lengths and coordinates.
         convergence: how far the two groups of chains agree.
-        converged: whether they agreed as far as was asked for; if not, rounds or time were up.
+        converged: whether they agreed as far as was asked for.
+        stuck: whether chains have stayed in modes of their own; if neither, rounds or time were up.
         n_rounds: of each chain.
         typical: (2,) that the moves were made with.
         scaling: steps of the parameters, tuned.
@@ -78,6 +82,7 @@ class ChainSample:
     log_joint: np.ndarray
     convergence: Convergence
     converged: bool
+    stuck: bool
     n_rounds: int
     typical: np.ndarray
     scaling: Scaling
@@ -106,7 +111,10 @@ class Chains:
         starts: one particle for each chain, in any state.
         seed: of all draws.
         settings: how long they run.
-        climb: go uphill before sampling.
+        climb: go uphill before sampling, and search (`search.Search`).
+
+    Attributes:
+        n_rounds: done since the search ended.
     """
 
     def __init__(
@@ -131,15 +139,20 @@ class Chains:
         self._adapting_until = settings.adapting
         self._left_out = 0
         self._kept: list[Kept] = []
-        self.next_look, self.tuned_again = settings.fewest, False  # see `run_chains`
+        self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains`
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
+        self._search = Search(walker, self.scaling, steps=self._scalings) if climb and walker.model.n_taxa > 4 else None
 
     def run(self, n_rounds: int, stop: Callable[[], bool] | None = None) -> None:
         """Go on for so many rounds, or until `stop` says so."""
         settings = self.settings
         for _ in range(n_rounds):
+            while self._search is not None:
+                self._look_around(self._search)
+                if stop is not None and stop():
+                    return
             adapting = self.n_rounds < self._adapting_until
             moved = self.walker.move(self.particles, self._generators, rounds=1.0, typical=self.typical)
             if adapting:
@@ -173,6 +186,19 @@ class Chains:
             setattr(self, name, type(getattr(self, name))(numbers[name]))
         self.particles, self.typical, self._kept = particles, arrays["typical"], kept
 
+    @property
+    def searching(self) -> bool:
+        """Whether the search that comes first is not over; its state is not among that of `state`."""
+        return self._search is not None
+
+    def _look_around(self, search: Search) -> None:
+        """One round of the search; what is learned on the way is forgotten at its end."""
+        self.particles = search.move(self.particles, self._generators, self._generator, self.typical)
+        if search.done:
+            self.scaling.forget()
+            self.typical = typical_lengths(self.particles.log_lengths)
+            self._search = None
+
     def tune_again(self) -> None:
         """Tune the steps by the trees kept so far, which are left out of the sample then."""
         self.tuned_again = True
@@ -184,12 +210,16 @@ class Chains:
 
     def sample(self) -> ChainSample:
         """The trees kept after burn-in."""
+        if not self._kept:
+            self._keep()
         kept = [k for k in self._kept if k[0] > self._burnt] or self._kept[-1:]
         particles = join_particles([k[1] for k in kept])
         log_joint = np.concatenate([k[2] for k in kept])
         n = len(self.particles)
         chains = np.tile(np.arange(n), len(kept))
         asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, chains % 2)
+        patient = self.n_rounds >= self.settings.patience
+        stuck = patient and separation(particles.topologies, chains) > self.settings.apart
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
@@ -199,6 +229,7 @@ class Chains:
             log_joint=log_joint,
             convergence=convergence,
             converged=self._good(convergence),
+            stuck=stuck and not self._good(convergence),
             n_rounds=self.n_rounds,
             typical=self.typical,
             scaling=self.scaling,
@@ -226,10 +257,8 @@ class Chains:
 
     def _good(self, found: Convergence) -> bool:
         settings = self.settings
-        # where all splits are rare, ASDSF is the noise of the sample before it is anything else
-        noisy = found.effective_size >= settings.many and found.asdsf <= 2 * settings.asdsf
         return (
-            (found.asdsf <= settings.asdsf or noisy)
+            found.asdsf <= settings.asdsf
             and found.r_hat <= settings.r_hat
             and found.effective_size >= settings.effective_size
         )
@@ -253,7 +282,7 @@ def run_chains(
     report: Callable[[Look], None] | None = None,
     after_round: Callable[[], None] | None = None,
 ) -> ChainSample:
-    """Run chains until they agree, or rounds or time are up.
+    """Run chains until they agree, are stuck in modes of their own, or rounds or time are up.
 
     Arguments:
         chains: begun.
@@ -288,6 +317,9 @@ def run_chains(
         if over or (chains.n_rounds >= chains.next_look and found.converged):
             return found
         if chains.n_rounds >= chains.next_look:
+            if chains.were_stuck and found.stuck:  # at two looks
+                return found
+            chains.were_stuck = found.stuck
             if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior
                 chains.next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2

@@ -177,21 +177,36 @@ def load_candidates(
     *,
     keep: Path | None = None,
     until: float | None = None,
+    few: bool = False,
 ) -> TreeSample:
-    """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`."""
-    sources = make_sources(_enough(config, alignment), keep=keep, until=until)
+    """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`.
+
+    Arguments:
+        config: The settings.
+        alignment: The data.
+        reporter: Told about progress.
+        keep: File for the replicates of a bootstrap that can be resumed; the first ones are the same however many
+            there are.
+        until: `time.perf_counter()` at which a bootstrap ends early.
+        few: Whether only as many as chains begin at; see `chains_first`.
+    """
+    sources = make_sources(_enough(config, alignment, few=few), keep=keep, until=until)
     return merge([source.collect(alignment, reporter) for source in sources])
 
 
-def _enough(config: FitConfig, alignment: Alignment) -> FitConfig:
-    """The configuration with fewer bootstrap replicates for many taxa, unless their number was chosen.
+def chains_first(config: FitConfig, alignment: Alignment) -> bool:
+    """Whether a few bootstrap replicates are enough to begin with, since chains decide how the fit starts."""
+    usual = config.bootstrap_replicates == FitConfig.bootstrap_replicates and not config.trees
+    return usual and config.start != "list" and config.recipe != "paper" and alignment.n_taxa > _MANY_TAXA
 
-    The fit starts from chains then, to which the candidates are only places to begin at.
-    """
+
+def _enough(config: FitConfig, alignment: Alignment, *, few: bool) -> FitConfig:
+    """The configuration with fewer bootstrap replicates for many taxa, unless their number was chosen."""
     usual = FitConfig.bootstrap_replicates
     if config.bootstrap_replicates != usual or config.start == "list" or alignment.n_taxa <= _MANY_TAXA:
         return config
-    return replace(config, bootstrap_replicates=max(_FEWEST_REPLICATES, round(usual * _MANY_TAXA / alignment.n_taxa)))
+    number = _FEWEST_REPLICATES if few else max(_FEWEST_REPLICATES, round(usual * _MANY_TAXA / alignment.n_taxa))
+    return replace(config, bootstrap_replicates=number)
 
 
 def merge(samples: Sequence[TreeSample]) -> TreeSample:

@@ -159,7 +159,7 @@ def sample_start(
 
 
 def _saver(chains: Chains, kept: KeptSearch) -> Callable[[], None] | None:
-    """Saves chains, where they are to be kept, now and then: called after every round."""
+    """Saves chains, where they are to be kept, now and then after their search: called after every round."""
     path = kept.chains
     if path is None:
         return None
@@ -167,7 +167,7 @@ def _saver(chains: Chains, kept: KeptSearch) -> Callable[[], None] | None:
 
     def save() -> None:
         nonlocal last
-        if time.perf_counter() - last > _SAVED_EVERY:
+        if not chains.searching and time.perf_counter() - last > _SAVED_EVERY:
             save_chains(chains, path, kept.identity)
             last = time.perf_counter()
 
@@ -198,7 +198,10 @@ def finish_chains(
         f"{time.perf_counter() - begun:.0f} s: ASDSF {found.asdsf:.4f}, largest difference of a split "
         f"{found.largest:.3f}, R-hat {found.r_hat:.3f}, effective size {found.effective_size:,.0f}"
     )
-    (reporter.message if sample.converged else reporter.warning)(
-        text if sample.converged else f"chains had not yet agreed when time or rounds were up: {text}"
-    )
+    if sample.converged:
+        reporter.message(text)
+    elif sample.stuck:
+        reporter.message(f"chains stay in modes of their own, which annealing will weigh: {text}")
+    else:
+        reporter.warning(f"chains had not yet agreed when time or rounds were up: {text}")
     return sample

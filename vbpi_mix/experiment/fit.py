@@ -43,9 +43,10 @@ from vbpi_mix.threads import torch_threads
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
-_ITERATIONS_FROM_A_SAMPLE = 1_500  # the posterior comes from annealing then
+_ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
 
 
+@torch_threads(1)
 def fit_alignment(
     alignment: Alignment, candidates: TreeSample, config: FitConfig, *, reporter: Reporter | None = None
 ) -> Run:
@@ -67,7 +68,7 @@ def fit_alignment(
     """
     check(config)
     reporter = reporter or Silent()
-    start = make_start(config, alignment, reporter, candidates=lambda: candidates)
+    start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
     weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
     parts = make_parts(config, alignment)
     inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
@@ -77,6 +78,7 @@ def fit_alignment(
     return finish_weights(_run(config, inputs, result), result, reporter)
 
 
+@torch_threads(1)
 def fit_folder(
     config: FitConfig,
     path: Path,
@@ -184,8 +186,8 @@ def _fit_folder(
                 config,
                 alignment,
                 reporter,
-                candidates=lambda: _candidates(
-                    config, alignment, folder, locks, reporter, deadlines.until("candidates")
+                candidates=lambda few: _candidates(
+                    config, alignment, folder, locks, reporter, deadlines.until("candidates"), few
                 ),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
                 until=deadlines.until("start"),
@@ -264,8 +266,9 @@ def _candidates(
     locks: ExitStack,
     reporter: Reporter,
     until: float | None,
+    few: bool,
 ) -> TreeSample:
-    """Candidate topologies, and the folder with its configuration.
+    """Candidate topologies, or a few of them, and the folder with its configuration.
 
     Tree files are read before anything is written. A bootstrap takes long, so the folder is there before it, and
     replicates are kept in it: a run that is interrupted meanwhile goes on. If the bootstrap fails, what was written
@@ -278,7 +281,7 @@ def _candidates(
     made, began = not folder.path.exists(), not folder.config.exists()
     _make_folder(folder, config, locks)
     try:
-        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until)
+        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until, few=few)
     except VBPIError:
         if began:
             folder.config.unlink(missing_ok=True)

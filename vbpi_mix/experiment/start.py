@@ -22,7 +22,7 @@ from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.candidates import chains_first, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.kept import KeptSearch
@@ -86,7 +86,7 @@ def make_start(
     alignment: Alignment,
     reporter: Reporter,
     *,
-    candidates: Callable[[], TreeSample] | None = None,
+    candidates: Callable[[bool], TreeSample] | None = None,
     keep: Callable[[ChainSample], None] | None = None,
     until: float | None = None,
     kept: KeptSearch | None = None,
@@ -100,13 +100,19 @@ def make_start(
         config: alignment, trees or bootstrap, model, prior, seed, recipe; the rest is not used.
         alignment: the data.
         reporter: told about progress.
-        candidates: gives the candidates in place of `experiment.candidates.load_candidates`.
+        candidates: gives the candidates in place of `experiment.candidates.load_candidates`, told whether few will
+            do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
         kept: what an interrupted search goes on from, and keeps what it finds in.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
-    found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
+
+    def gather(few: bool) -> TreeSample:
+        return load_candidates(config, alignment, reporter, few=few) if candidates is None else candidates(few)
+
+    few = chains_first(config, alignment)
+    found = gather(few)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
     sample = None
@@ -121,11 +127,11 @@ def make_start(
             account=_chain_account(sample),
             made=made,
         )
-    growth = (
-        None
-        if config.recipe == "paper"
-        else grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
-    )
+    if few:
+        found = gather(False)
+    growth = None
+    if config.recipe != "paper":
+        growth = grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
