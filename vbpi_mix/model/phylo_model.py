@@ -51,6 +51,14 @@ class PhyloModel:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
         ConfigError: an unknown model, an impossible rate, other than one model or one for each part, or constraints
             that no topology satisfies.
+
+    Example:
+        >>> import torch
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> model = vm.PhyloModel(vm.site_patterns(alignment), alignment.n_taxa, substitution_model="HKY+G4")
+        >>> model.parameters.names
+        ('kappa', 'pi(A)', 'pi(C)', 'pi(G)', 'pi(T)', 'alpha')
     """
 
     def __init__(
