@@ -44,7 +44,7 @@ def test_every_setting_has_an_option_of_its_type():
     hints = get_type_hints(fit.fit)
     for name, kind in SETTINGS.items():
         assert name in arguments, f"--{name.replace('_', '-')} is missing"
-        if name in ("alignment", "trees", "priors", "partitions"):
+        if name in ("alignment", "trees", "priors", "partitions", "constraints"):
             continue
         wanted = str if get_origin(kind) is Literal else kind
         assert hints[name] == wanted | None, name
@@ -97,7 +97,7 @@ def test_the_help_shows_groups_and_every_default(program):
     grouped = [name for names in fit_help.GROUPS.values() for name in names]
     assert sorted(grouped) == sorted({*OPTIONS, "help"} - {"alignment"})
     config = make_config(alignment="x.fasta")
-    for name in SETTINGS.keys() - {"alignment", "trees", "priors", "partitions"}:
+    for name in SETTINGS.keys() - {"alignment", "trees", "priors", "partitions", "constraints"}:
         assert fit_help.DEFAULTS[name] == getattr(config, name), name
 
 
