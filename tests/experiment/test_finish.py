@@ -126,5 +126,11 @@ def test_a_damaged_file_of_trees_is_named(annealed, tmp_path):
 
 
 def test_good_weights_finish_a_fit_without_annealing(data, tmp_path):
-    run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "auto")
+    run, _ = fit_folder(settings(data, start="list", finish="auto"), tmp_path / "list")
     assert run.annealed is None
+
+
+def test_a_start_from_a_sample_finishes_by_annealing(data, tmp_path):
+    run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "sample")
+    assert run.annealed is not None
+    assert run.annealed.both_sides

@@ -1,8 +1,9 @@
 """Markov chains of trees that move by local changes, several at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,6 +152,17 @@ class Scaling:
         if self._n > 10 * d:
             covariance = self._sum / self._n
             self.root = np.linalg.cholesky(covariance + 1e-6 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(d))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Numbers and arrays that a step depends on."""
+        numbers = {"factor": self.factor, "n": self._n, "accepted": self.accepted, "tried": self.tried}
+        return numbers, {"root": self.root, "mean": self._mean, "sum": self._sum}
+
+    def restore(self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` gave."""
+        self.factor, self._n = float(numbers["factor"]), int(numbers["n"])
+        self.accepted, self.tried = int(numbers["accepted"]), int(numbers["tried"])
+        self.root, self._mean, self._sum = arrays["root"], arrays["mean"], arrays["sum"]
 
     def forget(self) -> None:
         """Begin anew to take note."""

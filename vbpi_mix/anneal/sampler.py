@@ -1,8 +1,9 @@
 """Chains of local moves from several starts, run until groups of them agree."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
 _LOOK_EVERY = 25  # rounds
+_COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again", "were_stuck")
+Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +139,8 @@ class Chains:
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
-        self._kept: list[tuple[int, Particles, np.ndarray]] = []
+        self._kept: list[Kept] = []
+        self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains`
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
@@ -168,6 +172,31 @@ class Chains:
             if stop is not None and stop():
                 break
 
+    def state(self) -> tuple[dict[str, Any], dict[str, Any], list[Kept]]:
+        """Numbers, arrays and kept trees that the next rounds depend on, besides the particles; see `saved`."""
+        scaling, arrays = self.scaling.state()
+        generators = [g.bit_generator.state for g in (self._generator, *self._generators)]
+        numbers = {name: getattr(self, name) for name in _COUNTERS}
+        arrays["typical"] = self.typical
+        return {**numbers, "scaling": scaling, "generators": generators}, arrays, self._kept
+
+    def restore(
+        self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray], particles: Particles, kept: list[Kept]
+    ) -> None:
+        """Take over what `state` gave, and the particles."""
+        self.scaling.restore(numbers["scaling"], arrays)
+        for generator, state in zip((self._generator, *self._generators), numbers["generators"], strict=True):
+            generator.bit_generator.state = state
+        for name in _COUNTERS:
+            setattr(self, name, type(getattr(self, name))(numbers[name]))
+        self.particles, self.typical, self._kept = particles, arrays["typical"], kept
+        self._search = None  # it was over when the state was taken
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search that comes first is not over; its state is not among that of `state`."""
+        return self._search is not None
+
     def _look_around(self, search: Search) -> None:
         """One round of the search; what is learned on the way is forgotten at its end."""
         self.particles = search.move(self.particles, self._generators, self._generator, self.typical)
@@ -189,6 +218,7 @@ class Chains:
 
     def tune_again(self) -> None:
         """Tune the steps by the trees kept so far, which are left out of the sample then."""
+        self.tuned_again = True
         self.scaling.forget()
         for _, particles, _ in self._kept:
             self.scaling.learn(particles)
@@ -268,6 +298,7 @@ def run_chains(
     until: float | None = None,
     report: Callable[[Look], None] | None = None,
     heating: Callable[[], None] | None = None,
+    after_round: Callable[[], None] | None = None,
 ) -> ChainSample:
     """Run chains until they agree, or rounds or time are up; those that are stuck in modes of their own are heated.
 
@@ -278,18 +309,22 @@ def run_chains(
         until: `time.perf_counter()` at which to end.
         report: called between rounds.
         heating: called when chains get heated companions.
+        after_round: called after every round; may save the chains (`saved`), which go on by another call then.
     """
     settings = chains.settings
-    next_look = max(settings.fewest, chains.n_rounds + 1)
-    tuned = stuck = False
 
     def late() -> bool:
         return until is not None and time.perf_counter() > until
 
+    def stop() -> bool:
+        if after_round is not None:
+            after_round()
+        return late()
+
     while True:
-        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), next_look - chains.n_rounds), stop=late)
+        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), chains.next_look - chains.n_rounds), stop=stop)
         over = late() or chains.n_rounds >= settings.most
-        if report is None and chains.n_rounds < next_look and not over:
+        if report is None and chains.n_rounds < chains.next_look and not over:
             continue
         found = chains.sample()
         if report is not None:
@@ -300,21 +335,20 @@ def run_chains(
                     mean_log_joint=float(found.log_joint[-len(chains.particles) :].mean()),
                 )
             )
-        if over or (chains.n_rounds >= next_look and found.converged):
+        if over or (chains.n_rounds >= chains.next_look and found.converged):
             return found
-        if chains.n_rounds >= next_look:
-            if stuck and found.stuck:  # at two looks
+        if chains.n_rounds >= chains.next_look:
+            if chains.were_stuck and found.stuck:  # at two looks
                 if chains.heated:
                     return found
                 chains.heat()
-                stuck, next_look = False, chains.n_rounds + settings.patience
+                chains.were_stuck, chains.next_look = False, chains.n_rounds + settings.patience
                 if heating is not None:
                     heating()
                 continue
-            stuck = found.stuck
-            if not tuned and found.convergence.r_hat > settings.r_hat:
+            chains.were_stuck = found.stuck
+            if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior
-                tuned = True
-                next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
+                chains.next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
                 continue
-            next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))
+            chains.next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

@@ -101,7 +101,7 @@ class Search:
             return chosen
         kicked = self.walker.move(
             chosen.take(np.flatnonzero(behind)),
-            [generators[i] for i in np.flatnonzero(behind)],
+            [generators[int(i)] for i in np.flatnonzero(behind)],
             rounds=1.0,
             typical=typical,
             beta=_HEAT,

@@ -23,6 +23,7 @@ from vbpi_mix.cli.signals import exit_status
 if TYPE_CHECKING:
     from vbpi_mix.analysis import Summary
     from vbpi_mix.experiment import FitConfig, Run
+    from vbpi_mix.phylo import Alignment
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -93,6 +94,15 @@ def fit(
     ] = None,
     branch_prior: Annotated[
         str | None, typer.Option(help="Prior of the branch lengths: exponential, or gammadir(1,0.1,1,1) as in MrBayes.")
+    ] = None,
+    constraints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            metavar="FILE",
+            help="Only topologies that satisfy the file's constraints: Newick trees (multifurcating, also on some "
+            "taxa), 'not' before one that is excluded, MrBayes's constraint commands; or such text. May be repeated.",
+        ),
     ] = None,
     tie_parameters: Annotated[
         bool | None,
@@ -189,15 +199,22 @@ def fit(
     config = make_config(alignment=path, **given)
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
-    if not resume or outgroup is not None:
-        config = _checked(config, outgroup, chosen=model is not None)
+    data = _alignment(config, outgroup) if not resume or outgroup is not None else None
+    if data is not None and not resume:
+        config = _with_model(config, data, chosen=model is not None)
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.message(_model_line(config))
         if max_time is not None:
             reporter.message(deadlines.describe())
         try:
             run, result = fit_folder(
-                config, output, resume=resume, iterations=iterations, deadlines=deadlines, reporter=reporter
+                config,
+                output,
+                alignment=data,
+                resume=resume,
+                iterations=iterations,
+                deadlines=deadlines,
+                reporter=reporter,
             )
             if result.ending == "signal":
                 reporter.warning(
@@ -216,22 +233,26 @@ def fit(
     return 0
 
 
-def _checked(config: "FitConfig", outgroup: str | None, *, chosen: bool) -> "FitConfig":
-    """The configuration with a model for its data, where none was chosen.
-
-    Raises, before anything is said or computed, InputError unless the alignment can be read and has the taxon, and
-    ConfigError for a chosen model of other data.
-    """
+def _alignment(config: "FitConfig", outgroup: str | None) -> "Alignment":
+    """The alignment, or InputError, before anything is said or computed, if it cannot be read or lacks the taxon."""
     from vbpi_mix.errors import InputError
-    from vbpi_mix.experiment.build import for_data, read_configured
+    from vbpi_mix.experiment.build import read_configured
+
+    alignment = read_configured(config)
+    if outgroup is not None and outgroup not in alignment.taxa:
+        raise InputError(
+            f"--outgroup: there is no taxon {outgroup!r} in {config.alignment}; taxa: {', '.join(alignment.taxa)}"
+        )
+    return alignment
+
+
+def _with_model(config: "FitConfig", alignment: "Alignment", *, chosen: bool) -> "FitConfig":
+    """The configuration with a model for its data where none was chosen; ConfigError for a chosen one of other data."""
+    from vbpi_mix.experiment.build import for_data
     from vbpi_mix.model import parse_model
     from vbpi_mix.model.build import check_data_type
     from vbpi_mix.phylo import site_patterns
 
-    alignment = read_configured(config)
-    taxa = alignment.taxa
-    if outgroup is not None and outgroup not in taxa:
-        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {config.alignment}; taxa: {', '.join(taxa)}")
     if not chosen:
         return for_data(config, alignment)
     if not config.partitions and not alignment.sections:

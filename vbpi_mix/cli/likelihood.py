@@ -24,10 +24,11 @@ def likelihood(
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
     import torch
 
-    from vbpi_mix.errors import InputError
+    from vbpi_mix.errors import ConfigError, InputError
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.io.tree_lengths import read_one_tree
+    from vbpi_mix.model import parse_model
     from vbpi_mix.model.one_tree import fixed_model
     from vbpi_mix.phylo import site_patterns
     from vbpi_mix.phylo.data_type import data_type_name
@@ -36,6 +37,10 @@ def likelihood(
     topology, lengths = read_one_tree(tree, data.taxa)
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
-    target = fixed_model(model, site_patterns(data))
+    try:
+        target = fixed_model(model, site_patterns(data))
+    except ConfigError as error:
+        parse_model(model, infer=True)  # other mistakes than values that are missing
+        raise ConfigError(f"{error}; `vbpi-mix fit` infers what has no value") from error
     value = target.log_likelihood(torch.from_numpy(lengths)[None], topology.batch())
     typer.echo(repr(float(value[0])))

@@ -12,6 +12,7 @@ import typer
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
     anneal,
+    ask,
     bench,
     compare,
     data,
@@ -27,7 +28,7 @@ from vbpi_mix.cli import (
 )
 from vbpi_mix.cli.console import printable
 from vbpi_mix.cli.fit_help import GroupedCommand
-from vbpi_mix.cli.signals import answer_signals, exit_status
+from vbpi_mix.cli.signals import answer_signals, exit_status, unanswered
 from vbpi_mix.errors import InputWarning, VBPIError
 
 _FAULTS_OF_THE_SYSTEM = (
@@ -67,6 +68,7 @@ app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
+app.command(name="ask", epilog=ask.EXAMPLE)(ask.ask)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command(name="diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)
@@ -102,6 +104,10 @@ def main() -> None:
             raise
         _fail(f"cannot use {error.filename or 'a file or stream'}: {error.strerror}")
     else:
+        number = unanswered()
+        if number is not None:
+            typer.echo("interrupted", err=True)
+            sys.exit(128 + number)
         sys.exit(status if isinstance(status, int) else 0)
 
 

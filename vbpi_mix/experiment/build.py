@@ -1,5 +1,6 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.streams import START_STREAM
 from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.io.notices import notice
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
@@ -50,10 +52,10 @@ _MOST = {
 DEFAULT_MODELS: dict[DataTypeName, str] = {"dna": "GTR+G4", "protein": "LG+G4", "standard": "MK+G4"}
 
 
-def load_alignment(config: FitConfig, reporter: Reporter) -> Alignment:
-    """Read the alignment and tell what is in it."""
+def load_alignment(config: FitConfig, reporter: Reporter, alignment: Alignment | None = None) -> Alignment:
+    """Read the alignment, unless it has been read already, and tell what is in it."""
     path = config.alignment
-    alignment = read_configured(config)
+    alignment = read_configured(config) if alignment is None else alignment
     kinds = " and ".join(_kind(data_type) for data_type in _types(alignment))
     reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites of {kinds}")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
@@ -169,7 +171,15 @@ def all_patterns(alignment: Alignment, parts: tuple[RunPart, ...] = ()) -> SiteP
     return max((part.patterns for part in parts), key=lambda patterns: patterns.n_sites)
 
 
-def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...] = ()) -> PhyloModel:
+def model_of(config: FitConfig, alignment: Alignment) -> PhyloModel:
+    """Likelihood and priors of an alignment."""
+    parts = make_parts(config, alignment)
+    return make_model(config, all_patterns(alignment, parts), parts, alignment.taxa)
+
+
+def make_model(
+    config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...], taxa: Sequence[str]
+) -> PhyloModel:
     """Likelihood and priors."""
     return PhyloModel(
         [part.patterns for part in parts] if parts else patterns,
@@ -178,12 +188,13 @@ def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, 
         part_names=[part.name for part in parts] or None,
         branch_prior=parse_branch_prior(config.branch_prior, config.branch_prior_rate),
         priors=parse_priors(config.priors),
+        constraints=parse_constraints(config.constraints, taxa) if config.constraints else None,
     )
 
 
 def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     """Target and mixture, the mixture's parameters still at zero."""
-    model = make_model(config, inputs.patterns, inputs.parts)
+    model = make_model(config, inputs.patterns, inputs.parts, inputs.taxa)
     return PhyloProblem(
         model,
         make_mixture(config, inputs.support, model.parameters.n_coordinates),
@@ -208,9 +219,17 @@ def make_mixture(config: FitConfig, support: SubsplitSupport, n_parameters: int 
 
 
 def start_problem(
-    problem: PhyloProblem, config: FitConfig, candidates: TreeSample | WeightedTopologies, reporter: Reporter
+    problem: PhyloProblem,
+    config: FitConfig,
+    candidates: TreeSample | WeightedTopologies,
+    reporter: Reporter,
+    *,
+    until: float | None = None,
 ) -> None:
-    """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here."""
+    """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here.
+
+    Fitting its tables ends early at `until` (`time.perf_counter()`).
+    """
     generator = torch_generator(config.seed, stream=START_STREAM)
     model = problem.model
     if config.recipe == "paper":
@@ -232,7 +251,9 @@ def start_problem(
                 f"the parameters have another mode with about {parameters.other_share:.0%} of the posterior, which "
                 "one distribution of them cannot hold: use two components or more and no --tie-parameters"
             )
-    start_fitted(problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters)
+    start_fitted(
+        problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters, until=until
+    )
 
 
 def _weighed(model: PhyloModel, candidates: TreeSample, reporter: Reporter) -> WeightedTopologies:

@@ -11,11 +11,15 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.streams import CONSTRAINT_STREAM
 from vbpi_mix.felsenstein import get_threads
+from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.io.labels import TaxonLabels
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import Alignment, Topology, TopologyBatch, TreeSample, collect, from_neighbours, stack
-from vbpi_mix.support.iqtree import find_iqtree, iqtree_bootstrap
+from vbpi_mix.phylo.conform import conform
+from vbpi_mix.seeding import numpy_generator
+from vbpi_mix.support.iqtree import TimeIsUpError, find_iqtree, iqtree_bootstrap
 from vbpi_mix.support.veryfasttree import find_veryfasttree, veryfasttree_bootstrap
 
 _DRAWS = 10_000  # trees drawn from a previous run
@@ -66,10 +70,15 @@ class VeryFastTreeBootstrap:
 
 @dataclass(frozen=True, kw_only=True)
 class IQTreeBootstrap:
-    """See `support.iqtree_bootstrap`."""
+    """See `support.iqtree_bootstrap`; where time is up before the program ends, VeryFastTree's bootstrap replaces it.
+
+    `folder` is for the program's files meanwhile.
+    """
 
     n_replicates: int
     seed: int
+    folder: Path | None = None
+    until: float | None = None
 
     def check(self) -> None:
         find_iqtree()
@@ -77,7 +86,20 @@ class IQTreeBootstrap:
     def collect(self, alignment: Alignment, reporter: Reporter) -> TreeSample:
         program, (major, minor) = find_iqtree()
         reporter.message(f"{Path(program).name} {major}.{minor} makes {self.n_replicates:,} ultrafast bootstrap trees")
-        sample = iqtree_bootstrap(alignment, self.n_replicates, seed=self.seed, n_threads=get_threads())
+        try:
+            sample = iqtree_bootstrap(
+                alignment,
+                self.n_replicates,
+                seed=self.seed,
+                n_threads=get_threads(),
+                progress=stage(reporter, "iterations of IQ-TREE"),
+                until=self.until,
+                folder=self.folder,
+            )
+        except TimeIsUpError as error:
+            reporter.warning(f"{error}: VeryFastTree's bootstrap trees take the place of its trees")
+            instead = VeryFastTreeBootstrap(n_replicates=_FEWEST_REPLICATES, seed=self.seed, until=self.until)
+            return instead.collect(alignment, reporter)
         reporter.message(f"{sample.n_trees:,} distinct candidate topologies among them")
         return sample
 
@@ -141,7 +163,8 @@ def make_sources(config: FitConfig, *, keep: Path | None = None, until: float | 
     if not config.trees:
         replicates = config.bootstrap_replicates
         if config.bootstrap == "iqtree":
-            return [IQTreeBootstrap(n_replicates=replicates, seed=config.seed)]
+            folder = None if keep is None else keep.parent
+            return [IQTreeBootstrap(n_replicates=replicates, seed=config.seed, folder=folder, until=until)]
         return [VeryFastTreeBootstrap(n_replicates=replicates, seed=config.seed, keep=keep, until=until)]
     paths = [Path(p) for p in config.trees]
     files, runs = tuple(p for p in paths if not p.is_dir()), [p for p in paths if p.is_dir()]
@@ -203,6 +226,23 @@ def merge(samples: Sequence[TreeSample]) -> TreeSample:
     children = np.concatenate([sample.topologies.children for sample in samples])
     weights = np.concatenate([sample.probabilities() for sample in samples]) / len(samples)
     return collect(samples[0].taxa, TopologyBatch(children), weights)
+
+
+def conforming(config: FitConfig, candidates: TreeSample, reporter: Reporter) -> TreeSample:
+    """Candidates with those that the constraints exclude replaced by allowed ones near them."""
+    if not config.constraints:
+        return candidates
+    constraints = parse_constraints(config.constraints, candidates.taxa)
+    allowed = constraints.allows(candidates.topologies)
+    if allowed.all():
+        return candidates
+    generator = numpy_generator(config.seed, stream=CONSTRAINT_STREAM)
+    moved, origin = conform(candidates.topologies, constraints, generator)
+    reporter.message(
+        f"{int((~allowed).sum()):,} of {candidates.n_trees:,} candidates break the constraints: "
+        "allowed topologies near them take their place"
+    )
+    return collect(candidates.taxa, moved, candidates.weights[origin])
 
 
 def on_taxa(sample: TreeSample, taxa: Sequence[str], source: str) -> TreeSample:

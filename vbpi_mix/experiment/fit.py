@@ -29,6 +29,7 @@ from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
@@ -59,16 +60,22 @@ def fit_alignment(
         candidates: topologies whose subsplits make up the support; the default recipe grows them first.
         config: see `experiment.recipes.make_config`.
         reporter: told about progress.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> candidates = vm.veryfasttree_bootstrap(alignment, 4, seed=1)
+        >>> config = vm.make_config(alignment="primates", model="JC69", components=1, iterations=20, start="list")
+        >>> vm.fit_alignment(alignment, candidates, config).iteration
+        20
     """
     check(config)
     reporter = reporter or Silent()
     config = for_data(config, alignment)
     start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
-    weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
-    parts = make_parts(config, alignment)
-    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
+    inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
-    start_problem(problem, config, weighted or candidates, reporter)
+    start_problem(problem, config, start.topologies, reporter)
     result = _train(problem, config, reporter, inputs)
     return finish_weights(_run(config, inputs, result), result, reporter)
 
@@ -78,6 +85,7 @@ def fit_folder(
     config: FitConfig,
     path: Path,
     *,
+    alignment: Alignment | None = None,
     start: Start | None = None,
     resume: bool = False,
     iterations: int | None = None,
@@ -94,6 +102,7 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
+        alignment: what the configuration's file holds, if it has been read already.
         start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
@@ -105,12 +114,24 @@ def fit_folder(
     Raises:
         ConfigError: the folder holds a run already, or none to resume, another process works on it, or `start` was
             made with other settings.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> from pathlib import Path
+        >>> config = vm.make_config(
+        ...     alignment="primates", model="JC69", components=1, iterations=20, bootstrap_replicates=4, start="list",
+        ...     finish="importance",
+        ... )
+        >>> run, result = vm.fit_folder(config, Path("another_run"))
+        >>> result.ending
+        'iterations'
     """
     with ExitStack() as locks:
         return _fit_folder(
             config,
             RunFolder(path),
             locks,
+            alignment=alignment,
             start=start,
             resume=resume,
             iterations=iterations,
@@ -125,6 +146,7 @@ def _fit_folder(
     folder: RunFolder,
     locks: ExitStack,
     *,
+    alignment: Alignment | None,
     start: Start | None,
     resume: bool,
     iterations: int | None,
@@ -155,12 +177,13 @@ def _fit_folder(
         _write_config(folder, config)
     else:
         resume = False
-        alignment = load_alignment(config, reporter)
+        alignment = load_alignment(config, reporter, alignment)
         config = for_data(config, alignment)
         parts = make_parts(config, alignment)
         check_ascertained(config, alignment)
         patterns = all_patterns(alignment, parts)
-        make_model(config, patterns, parts)  # so that a mistake is met before anything is computed
+        # so that a mistake is met before anything is computed
+        make_model(config, patterns, parts, alignment.taxa)
         if start is None:
             for source in make_sources(config):
                 source.check()
@@ -174,6 +197,7 @@ def _fit_folder(
                 ),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
                 until=deadlines.until("start"),
+                kept=KeptSearch.of(folder, config, alignment),
             )
         else:
             check_start(start, config, alignment)
@@ -189,7 +213,7 @@ def _fit_folder(
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, start.topologies, reporter)
+        start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
         seconds = {**start.seconds, "start": time.perf_counter() - begun}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
@@ -205,6 +229,8 @@ def _fit_folder(
         resume=resume,
         max_seconds=min(seconds_left, default=None),
     )
+    for past in (folder.search, folder.chains_so_far):
+        past.unlink(missing_ok=True)
     if result.iteration > before:
         folder.annealed.unlink(missing_ok=True)  # of the mixture as it was
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)

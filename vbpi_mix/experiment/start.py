@@ -21,14 +21,16 @@ from vbpi_mix import provenance
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
-from vbpi_mix.experiment.build import all_patterns, for_data, load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import chains_first, load_candidates, make_sources
+from vbpi_mix.experiment.build import for_data, load_alignment, model_of
+from vbpi_mix.experiment.candidates import chains_first, conforming, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
 from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, TreeSample
@@ -73,7 +75,7 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
             settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
-        for name in ("branch_prior", "priors", "data_type"):
+        for name in ("branch_prior", "priors", "constraints", "data_type"):
             if getattr(config, name) != getattr(FitConfig, name):
                 settings[name] = str(getattr(config, name))
     return settings
@@ -87,6 +89,7 @@ def make_start(
     candidates: Callable[[bool], TreeSample] | None = None,
     keep: Callable[[ChainSample], None] | None = None,
     until: float | None = None,
+    kept: KeptSearch | None = None,
 ) -> Start:
     """Candidates by the configuration, grown and weighted unless the recipe takes them as they are.
 
@@ -101,6 +104,7 @@ def make_start(
             do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
+        kept: what an interrupted search goes on from, and keeps what it finds in.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
 
@@ -108,10 +112,12 @@ def make_start(
         return load_candidates(config, alignment, reporter, few=few) if candidates is None else candidates(few)
 
     few = chains_first(config, alignment)
-    found = gather(few)
+    found = conforming(config, gather(few), reporter)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
-    sample = None if config.recipe == "paper" else sample_start(config, alignment, found, reporter, until=until)
+    sample = None
+    if config.recipe != "paper":
+        sample = sample_start(config, alignment, found, reporter, until=until, kept=kept)
     if sample is not None:
         if keep is not None:
             keep(sample)
@@ -122,8 +128,10 @@ def make_start(
             made=made,
         )
     if few:
-        found = gather(False)
-    growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter, until=until)
+        found = conforming(config, gather(False), reporter)
+    growth = None
+    if config.recipe != "paper":
+        growth = grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
@@ -201,17 +209,22 @@ def grow_candidates(
     reporter: Reporter,
     *,
     until: float | None = None,
+    results: KeptResults | None = None,
 ) -> Growth:
     """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
 
     Parameters of the model are at their optimum meanwhile, the same for all topologies.
     """
-    parts = make_parts(config, alignment)
-    model = make_model(config, all_patterns(alignment, parts), parts)
+    results = KeptResults() if results is None else results
+    if len(results):
+        reporter.message(f"the search goes on: {len(results):,} of its results are kept")
+    model = model_of(config, alignment)
     coordinates = None
     fixed = model
     if model.parameters.n_coordinates:
-        coordinates = find_parameters(model, candidates.topologies)
+        (coordinates,) = results.of(
+            "parameters", (candidates.topologies.children,), lambda: (find_parameters(model, candidates.topologies),)
+        )
         fixed = model.at(torch.from_numpy(coordinates))
         reporter.message(f"parameters at their optimum: {_described(model, coordinates)}")
     growth = grow_topologies(
@@ -221,6 +234,7 @@ def grow_candidates(
         report=reporter.message,
         progress=lambda done, total, words: reporter.progress("topologies", done, total, words),
         until=until,
+        results=results,
     )
     if config.keep_candidates:
         growth = replace(growth, weighted=with_candidates(fixed, growth.weighted, candidates))
@@ -295,7 +309,7 @@ def grow_support(config: FitConfig, *, reporter: Reporter | None = None, keep: P
     reporter = reporter or Silent()
     alignment = load_alignment(config, reporter)
     config = for_data(config, alignment)
-    candidates = load_candidates(config, alignment, reporter, keep=keep)
+    candidates = conforming(config, load_candidates(config, alignment, reporter, keep=keep), reporter)
     growth = grow_candidates(config, alignment, candidates, reporter)
     sample = growth.weighted.sample
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
+from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.climb import climb, neighbours
 from vbpi_mix.start.clock import Clock, OutOfTimeError
 from vbpi_mix.start.explore import explore
@@ -109,6 +110,7 @@ def grow_topologies(
     report: Report | None = None,
     progress: Progress | None = None,
     until: float | None = None,
+    results: KeptResults | None = None,
 ) -> Growth:
     """Weigh candidates, look around the good ones, and draw until little is missing; see the module's text.
 
@@ -120,9 +122,10 @@ def grow_topologies(
         report: told in words what was found.
         progress: called with (steps done, their largest number, words) while it goes.
         until: `time.perf_counter()` at which to end with what there is.
+        results: where what takes long is kept, so that a search done again, with the same model, takes little time.
     """
     settings = settings or GrowthSettings()
-    state = _Growing(model, settings, report or (lambda _: None), progress, until)
+    state = _Growing(model, settings, report or (lambda _: None), progress, until, results)
     try:
         _search(state, candidates, generator)
     except OutOfTimeError:
@@ -151,8 +154,9 @@ class _Growing:
         report: Report,
         progress: Progress | None = None,
         until: float | None = None,
+        results: KeptResults | None = None,
     ) -> None:
-        self.pool = TopologyPool(model, Clock(until, self._alive))
+        self.pool = TopologyPool(model, Clock(until, self._alive), results)
         self._progress = progress
         self._step, self._words = 0, "candidates"
         self._complete = True
@@ -212,7 +216,7 @@ class _Growing:
                 break
             self._looked.update(ahead)
             left -= len(ahead)
-            self._enter_for_certain(self.pool.add(neighbours(self.pool.topologies[ahead], 1)))
+            self._enter_for_certain(self.pool.add(self.pool.allowed(neighbours(self.pool.topologies[ahead], 1))))
         self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
 
     def explore(self, generator: torch.Generator) -> None:
@@ -265,9 +269,10 @@ class _Growing:
             n_draws=settings.n_draws,
             pseudo_count=settings.pseudo_count,
             generator=generator,
+            until=pool.clock.until,
         )
         before = len(pool)
-        found = np.unique(pool.add(proposal.draw(generator)))
+        found = np.unique(pool.add(pool.allowed(proposal.draw(generator))))
         new = found[found >= before]
         self._integrate()
         self._lengthen(False)
@@ -326,7 +331,7 @@ class _Growing:
             rounds=tuple(self.rounds),
             drawn_share=drawn_share,
             effective_draws=effective_draws,
-            log_evidence=float(evidence) - log_n_topologies(pool.model.n_taxa),
+            log_evidence=float(evidence) + pool.model.log_topology_prior,
             n_weighed=len(pool),
             n_evaluations=pool.n_evaluations,
             complete=self._complete,
