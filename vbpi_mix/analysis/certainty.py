@@ -37,13 +37,12 @@ class Certainty:
     rogues: Rogues
     islands: tuple[Island, ...]
     islands_complete: bool
+    conditional_on: str
 
     @property
     def main_islands(self) -> tuple[Island, ...]:
         """Those of at least 1 %; smaller ones of many draws are chance."""
         return tuple(island for island in self.islands if island.probability >= _SMALLEST_ISLAND)
-
-    conditional_on: str
 
     def paragraph(self) -> str:
         """A form of words to copy."""
