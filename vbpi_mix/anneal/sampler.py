@@ -32,7 +32,8 @@ class SamplerSettings:
         effective_size: ... and their effective sizes are at least this.
         many: Effective size from which twice the ASDSF will do.
         most_kept: trees kept; beyond, every second one is dropped.
-        scalings: steps of the parameters and the tree length a round, more for many parameters.
+        scalings: steps of the parameters and the tree length a round, ...
+        scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
 
     Raises:
         ConfigError: a number out of range.
@@ -49,6 +50,7 @@ class SamplerSettings:
     many: float = 1000.0
     most_kept: int = 8_000
     scalings: int = 6
+    scalings_per_coordinate: float = 1.5
 
     def __post_init__(self) -> None:
         if self.n_chains < 2 or not 1 <= self.fewest <= self.most or not 0 <= self.burn_in < 1:
@@ -123,7 +125,7 @@ class Chains:
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
-        self._scalings = max(settings.scalings, round(1.5 * walker.model.parameters.n_coordinates))
+        self._scalings = max(settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates))
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0

@@ -12,6 +12,7 @@ import typer
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
     anneal,
+    batch,
     bench,
     compare,
     data,
@@ -65,6 +66,7 @@ def _common(
 
 app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
+app.command(name="batch", epilog=batch.EXAMPLE)(batch.batch)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)
