@@ -8,10 +8,11 @@ folder, truths beside it. `vbpi-mix batch` infers them; `show` compares results 
     vbpi-mix batch LOCI/alignments -o RESULTS --model HKY+G4 --depth topologies
     python -m benchmarks.loci.simulated show LOCI RESULTS -o simulated.json
 
-A posterior from the model that drew the data is calibrated exactly: 95 % credible sets hold the truth in 95 % of loci, and
-of the splits with probability p a share p is true. A credible set is that of the most probable topologies. Topologies of
-a flat posterior occur once in the sample or never, so probabilities are those of a conditional clade distribution fitted
-to the sample (Larget 2013), and the level of the truth is the share of trees drawn from that which are more probable.
+A posterior from the model that drew the data is calibrated exactly: 95 % credible sets hold the truth in 95 % of
+loci, and of the splits with probability p a share p is true. A credible set is that of the most probable topologies.
+Topologies of a flat posterior occur once in the sample or never, so probabilities are those of a conditional clade
+distribution fitted to the sample (Larget 2013), and the level of the truth is the share of trees drawn from that which
+are more probable.
 """
 
 import argparse

@@ -21,6 +21,7 @@ from vbpi_mix.cli import (
     export,
     fit,
     likelihood,
+    loci,
     models,
     report,
     sample,
@@ -76,6 +77,7 @@ app.command(name="report", epilog=report.EXAMPLE)(report.report)
 app.command(name="likelihood", epilog=likelihood.EXAMPLE)(likelihood.likelihood)
 app.command(name="models", epilog=models.EXAMPLE)(models.models)
 app.command(name="support", epilog=support.EXAMPLE)(support.support)
+app.add_typer(loci.app, name="loci")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
