@@ -7,7 +7,9 @@ import pytest
 from vbpi_mix.batch.table import COLUMNS, Row, append_row, read_rows, row_of_error, write_rows
 from vbpi_mix.errors import InputError
 
-ROW = Row(locus="a", level="good", taxa=5, sites=9, topologies=2, effective_topologies=1.5, top_probability=0.75, key="k")
+ROW = Row(
+    locus="a", level="good", taxa=5, sites=9, topologies=2, effective_topologies=1.5, top_probability=0.75, key="k"
+)
 
 
 def test_rows_come_back(tmp_path):

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -30,7 +30,12 @@ class _Worker:
 
 
 def run_in_processes(
-    tasks: Iterable[LocusTask], n_workers: int, *, tries: int = 3, memory: int | None = None
+    tasks: Iterable[LocusTask],
+    n_workers: int,
+    *,
+    tries: int = 3,
+    memory: int | None = None,
+    prepare: Callable[[], Callable[[LocusTask], Row]] = warm_up,
 ) -> Iterator[Row]:
     """Rows of tasks, as they end.
 
@@ -42,6 +47,7 @@ def run_in_processes(
         n_workers: Processes.
         tries: How often a locus is begun whose process dies.
         memory: Bytes that a process may use; one with more is ended, and its locus fails. Linux only.
+        prepare: called once in each process; gives what does a task.
 
     Raises:
         ConfigError: a limit of memory on a system that does not tell it.
@@ -59,7 +65,7 @@ def run_in_processes(
                 first = _next(waiting, again)
                 if first is None:
                     break
-                workers.append(_start(context))
+                workers.append(_start(context, prepare))
                 _give(workers[-1], *first)
             if not workers:
                 return
@@ -96,18 +102,20 @@ def _next(waiting: Iterator[LocusTask], again: deque[tuple[LocusTask, int]]) -> 
     return None if task is None else (task, 1)
 
 
-def _start(context: multiprocessing.context.ForkServerContext) -> _Worker:
+def _start(
+    context: multiprocessing.context.ForkServerContext, prepare: Callable[[], Callable[[LocusTask], Row]]
+) -> _Worker:
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there,), daemon=True)
+    process = context.Process(target=_serve, args=(there, prepare), daemon=True)
     process.start()
     there.close()
     return _Worker(process=process, pipe=here)
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, prepare: Callable[[], Callable[[LocusTask], Row]]) -> None:
     """What a process does: one task after the other until it is told to end, or the master has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master ends its workers
-    do = warm_up()
+    do = prepare()
     with suppress(EOFError, OSError):
         while True:
             task = pipe.recv()
