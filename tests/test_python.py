@@ -15,12 +15,23 @@ def test_dir_shows_the_public_names():
     assert {"fit", "load", "read_alignment"} <= set(dir(vm))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the run that examples load."""
+    path = tmp_path_factory.mktemp("examples")
+    few = {"bootstrap_replicates": 4, "iterations": 20, "components": 1, "start": "list", "finish": "importance"}
+    vm.fit("primates", model="JC69", output=path / "primates_run", **few)
+    return path
+
+
 @pytest.mark.parametrize("name", sorted(name for name in vm.__all__ if not name.startswith("__")))
-def test_examples_of_public_names_run(name):
+def test_examples_of_public_names_run(name, folder, monkeypatch):
+    monkeypatch.chdir(folder)
     value = getattr(vm, name)
     assert inspect.getdoc(value)
-    finder = doctest.DocTestFinder(recurse=False)
-    for example in finder.find(value, name, globs={}):
+    examples = doctest.DocTestFinder(recurse=False).find(value, name, globs={})
+    assert sum(len(example.examples) for example in examples) > 0
+    for example in examples:
         assert doctest.DocTestRunner().run(example).failed == 0
 
 

@@ -2,7 +2,16 @@
 
 
 class VBPIError(Exception):
-    """Base of every error that the command line turns into one `error:` line."""
+    """Base of every error that the command line turns into one `error:` line.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> try:
+        ...     vm.read_alignment("no_such_file.fasta")
+        ... except vm.VBPIError as error:
+        ...     print(error)
+        no_such_file.fasta: there is no such file
+    """
 
 
 class InputError(VBPIError):

@@ -58,10 +58,15 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         InputError: it cannot be written, or the disk is full; then part of the line may be there.
     """
+    append_bytes(path, (line + "\n").encode())
+
+
+def append_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
-        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8", newline="\n") as file:
-            file.write(line + "\n")
+        with os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+            file.write(content)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -13,7 +13,7 @@ from vbpi_mix.posterior import rank_topologies
 
 TEXT = {
     "posterior.trees", "posterior.mb.t", "posterior.mb.p", "posterior.trprobs", "posterior.nwk", "posterior.log",
-    "posterior.con.tre", "posterior.map.tre", "posterior.splits.tsv",
+    "posterior.con.tre", "posterior.con.nwk", "posterior.map.tre", "posterior.splits.tsv",
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_weighted_trees_go_only_where_weights_have_a_place(run, tmp_path):
     result = export_run(run, tmp_path / "out", n_trees=401, weighted=True)
     assert result.n_trees == 402
     endings = {name.removeprefix("weighted") for name in result.files}
-    assert endings == {".trees", ".trprobs", ".log", ".con.tre", ".map.tre", ".splits.tsv"}
+    assert endings == {".trees", ".trprobs", ".log", ".con.tre", ".con.nwk", ".map.tre", ".splits.tsv"}
     trees = dendropy.TreeList.get(
         path=str(tmp_path / "out" / "weighted.trees"), schema="nexus", store_tree_weights=True
     )

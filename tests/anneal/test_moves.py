@@ -15,6 +15,7 @@ MOVES = {
     "edges": WalkSettings(regrafts=0.0),
     "regrafts next door": WalkSettings(regrafts=1.0, radius=1),
     "regrafts far away": WalkSettings(regrafts=0.5, radius=4),
+    "regrafts anywhere": WalkSettings(regrafts=0.5, radius=1, far=0.5),
 }
 
 

@@ -5,12 +5,11 @@ import pytest
 
 from tests.anneal.examples import exact_posterior, small_model
 from vbpi_mix.anneal.chains import Walker
-from vbpi_mix.anneal.convergence import follow, group_frequencies, split_agreement_of_groups
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings, run_chains
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.phylo import TopologyBatch, all_topologies
+from vbpi_mix.phylo import all_topologies
 
 
 def begin(model, settings, seed=1):
@@ -53,36 +52,6 @@ def test_trees_kept_stay_below_the_bound():
     sample = chains.sample()
     assert len(sample.particles) <= 40
     np.testing.assert_array_equal(np.bincount(sample.chains), np.full(2, len(sample.particles) // 2))
-
-
-def test_agreement_of_groups_is_that_of_their_frequencies():
-    topologies = all_topologies(5)
-    trees = TopologyBatch(topologies.children[[0, 0, 0, 1, 0, 1, 1, 1]])
-    groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    frequencies = group_frequencies(trees, groups)
-    asdsf, largest, n_splits = split_agreement_of_groups(trees, groups)
-    differ = frequencies[:, np.abs(frequencies[0] - frequencies[1]) > 0]
-    assert set(np.round(differ[0], 2)) == {0.25, 0.75}
-    assert largest == pytest.approx(0.5)
-    assert n_splits == frequencies.shape[1]
-    assert asdsf == pytest.approx(np.abs(frequencies[0] - frequencies[1]).mean() / np.sqrt(2))
-
-
-def test_r_hat_tells_chains_apart():
-    generator = np.random.default_rng(0)
-    same = generator.normal(size=(4, 200))
-    apart = same + np.arange(4)[:, None]
-    good, bad = follow({"same": same, "apart": apart})
-    assert good.r_hat < 1.02
-    assert bad.r_hat > 1.3
-    assert good.effective_size > 500 > bad.effective_size
-
-
-def test_a_single_topology_is_not_flat_and_all_different_ones_are():
-    topologies = all_topologies(6)
-    chains = np.arange(60) % 2
-    assert effective_topologies(TopologyBatch(topologies.children[np.zeros(60, dtype=int)]), chains) == 1.0
-    assert effective_topologies(TopologyBatch(topologies.children[:60]), chains) > 300
 
 
 @pytest.mark.parametrize("wrong", [{"n_chains": 1}, {"fewest": 0}, {"burn_in": 1.0}, {"fewest": 10, "most": 5}])

@@ -151,8 +151,8 @@ def test_table3_stopped(program, example, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--rows", "4,2,A2A"), "Table 3 has no row 4,2,A2A"),
-        (("--rows", "S2A;4,1,S2A"), "row 4,1,S2A is given twice"),
+        (("--rows", "3,3,S2A"), "Table 3 has no row s2a:3:3"),
+        (("--rows", "S2A;4,1,S2A"), "row s2a:1:4 is given twice"),
         (("--data", "DS9"), "did you mean"),
         (("--seeds", 0), "at least 1"),
         (("--recipe", "best"), "unknown recipe 'best'"),

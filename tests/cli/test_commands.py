@@ -124,6 +124,8 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
     protein.write_text("".join(f">p{i}\nMKVLAAGIVGLLLAQWERTYIPSDFGHKLCVNM\n" for i in range(5)))
     other = tmp_path / "other.nwk"
     other.write_text("((t0,t1),t9,(t3,(t4,t5)));\n")
+    whole = tmp_path / "whole.nwk"
+    whole.write_text("(t0:1,t1:1,('taxon 2':1,(t3:1,(t4:1,t5:1):1):1):1);\n")
     bare = tmp_path / "bare.nwk"
     bare.write_text(trees.read_text().splitlines()[0])
     broken = tmp_path / "broken.nwk"
@@ -143,6 +145,7 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
         (("evaluate", run), "no such folder"),
         (("likelihood", alignment, bare), "no branch lengths"),
         (("likelihood", alignment, tmp_path / "absent.nwk"), "absent.nwk"),
+        (("likelihood", alignment, whole, "--model", "GTR+G4"), "`vbpi-mix fit` infers what has no value"),
         (("likelihood", alignment, broken), "broken.nwk: "),
         (("nonsense",), "nonsense"),
     ]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,57 @@ def test_a_fit_in_its_search_ends_with_one_line(number, tmp_path):
     assert process.returncode == 128 + number, err
     assert "the same command with --resume goes on" in err.splitlines()[-1]
     assert (out, "Traceback" in err) == ("", False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [1.5, 4.0])
+def test_a_signal_while_modules_are_loaded_or_another_command_works_is_one_line(number, seconds, tmp_path):
+    alignment, _ = write_example(tmp_path, 30, 3000)
+    command = [sys.executable, "-m", "vbpi_mix", "models", str(alignment)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    if process.returncode != -number:  # before the package could say how signals are answered
+        assert process.returncode == 128 + number, err
+        assert err.splitlines()[-1] == "interrupted"
+        assert "Traceback" not in err
+
+
+_BASE = Path(__file__).resolve().parents[1] / "cases" / "files" / "base.fasta"
+_FEW = ("fit", str(_BASE), "--seed", "3", "--threads", "1", "--bootstrap-replicates", "4", "--components", "2")
+_PLAIN = (*_FEW, "--model", "JC69")
+# what shows that a command is in its stage: a file that is there, or words on stderr
+STAGES = {
+    "search": (_PLAIN, "search.results", ""),
+    "training": ((*_PLAIN, "--iterations", "200000"), "metrics.jsonl", ""),
+    "evaluation": ((*_PLAIN, "--iterations", "100"), "", "training: 100 of 100"),
+    "chains": ((*_FEW, "--model", "HKY", "--start", "sample"), "chains_so_far.npz", ""),
+    "annealing": ((*_PLAIN, "--iterations", "100", "--finish", "anneal"), "", "groups of 64 particles annealed"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_signal_in_any_stage_is_answered_alike_and_the_fit_goes_on(stage, tmp_path):
+    words, file, text = STAGES[stage]
+    run, log = tmp_path / "run", tmp_path / "log"
+    command = [sys.executable, "-m", "vbpi_mix", *words, "-o", str(run)]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    end = time.monotonic() + 900
+    while not ((run / file).is_file() if file else text in log.read_text()):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=120)
+    err = log.read_text()
+    assert process.returncode == 128 + signal.SIGTERM, err
+    assert "--resume goes on" in err.splitlines()[-1]
+    assert (out, "Traceback" in err) == ("", False)
+    assert not (run / "run.lock").exists()
+    assert not list(run.glob(".*"))
+    last = ("--iterations", "30000") if stage == "training" else ()
+    done = subprocess.run([*command[:-2], *last, "-o", str(run), "--resume", "-q"], capture_output=True, check=False)
+    assert done.returncode == (2 if stage == "training" else 0), done.stderr

@@ -21,7 +21,7 @@ import torch
 from vbpi_mix.train.checkpoint import load_checkpoint
 
 ALIGNMENT = Path(__file__).resolve().parent.parent / "cases" / "files" / "base.fasta"
-_LIMIT = 300.0
+_LIMIT = 900.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,15 @@ class Stage:
         words: of the command, without the folder.
         resume: words to add where the folder holds something already.
         differences: what is not equal in two folders.
+        before: words of a command that makes the folder, undisturbed.
+        into: word before the folder; none if the folder is the first argument.
     """
 
     words: tuple[str, ...]
     resume: tuple[str, ...]
     differences: Callable[[Path, Path], list[str]]
+    before: tuple[str, ...] = ()
+    into: str = "-o"
 
 
 def differences_of_fits(one: Path, other: Path) -> list[str]:
@@ -54,6 +58,18 @@ def differences_of_fits(one: Path, other: Path) -> list[str]:
     return found + ([] if names[0] == names[1] else [f"files: {set(names[0]) ^ set(names[1])}"])
 
 
+def differences_of_annealed(one: Path, other: Path) -> list[str]:
+    """The same of runs that finish with annealing, their particles included."""
+    same = (one / "annealed.npz").read_bytes() == (other / "annealed.npz").read_bytes()
+    return [*differences_of_fits(one, other), *([] if same else ["annealed.npz"])]
+
+
+def differences_of_sampled(one: Path, other: Path) -> list[str]:
+    """The same of runs that start from chains as well."""
+    same = (one / "chains.npz").read_bytes() == (other / "chains.npz").read_bytes()
+    return [*differences_of_annealed(one, other), *([] if same else ["chains.npz"])]
+
+
 def differences_of_toys(one: Path, other: Path) -> list[str]:
     """Names of the records of two folders of `bench toy` that differ in more than times."""
     names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json")) for folder in (one, other)]
@@ -67,7 +83,8 @@ def _timeless(path: Path) -> object:
     return {key: value for key, value in record["result"].items() if "second" not in key and "time" not in key}
 
 
-_FIT = ("fit", str(ALIGNMENT), "--seed", "3", "--components", "2", "--threads", "1", "-q")
+_FIT = ("fit", str(ALIGNMENT), "--seed", "3", "--components", "2", "--threads", "1", "-q", "--model", "JC69")
+_INFERRED = (*_FIT[:-1], "HKY")
 STAGES = {
     "fit": Stage((*_FIT, "--bootstrap-replicates", "20", "--iterations", "600"), ("--resume",), differences_of_fits),
     "refresh": Stage(
@@ -80,6 +97,21 @@ STAGES = {
         ("--resume",),
         differences_of_fits,
     ),
+    "parameters": Stage(
+        (*_INFERRED, "--bootstrap-replicates", "4", "--iterations", "300"), ("--resume",), differences_of_fits
+    ),
+    "chains": Stage(
+        (*_INFERRED, "--bootstrap-replicates", "4", "--iterations", "200", "--start", "sample"),
+        ("--resume",),
+        differences_of_sampled,
+    ),
+    "anneal": Stage(
+        ("anneal", "--particles", "16", "--groups", "2", "--rounds", "40", "--threads", "1", "-q"),
+        (),
+        differences_of_annealed,
+        before=(*_FIT, "--bootstrap-replicates", "4", "--iterations", "100"),
+        into="",
+    ),
     "bench": Stage(
         ("bench", "toy", "--scale", "small", "--iterations", "800", "--rows", "s2a:1:3", "--train-only", "-q"),
         (),
@@ -91,15 +123,40 @@ STAGES = {
 def command(stage: Stage, folder: Path) -> list[str]:
     """The command for a folder as it is."""
     resume = stage.resume if (folder / "config.toml").exists() else ()
-    return [sys.executable, "-m", "vbpi_mix", *stage.words, "-o", str(folder), *resume]
+    return [sys.executable, "-m", "vbpi_mix", *stage.words, *filter(None, (stage.into, str(folder))), *resume]
+
+
+def prepare(stage: Stage, folder: Path) -> None:
+    """Make what the command finds in its folder, if there is anything."""
+    if stage.before:
+        _run([sys.executable, "-m", "vbpi_mix", *stage.before, "-o", str(folder)])
 
 
 def undisturbed(stage: Stage, folder: Path) -> float:
     """Run a command to its end; its seconds."""
     begun = time.perf_counter()
-    run = subprocess.run(command(stage, folder), capture_output=True, text=True, timeout=_LIMIT, check=False)
-    assert run.returncode == 0, run.stderr
+    _run(command(stage, folder))
     return time.perf_counter() - begun
+
+
+def reference(stage: Stage, folder: Path, *, compiled: bool = False) -> float:
+    """The folder that others are compared with; its seconds.
+
+    A process that compiles kernels may round otherwise than those that load them, so all are compiled before, by a
+    first run, unless they are `compiled` already.
+    """
+    if not compiled:
+        first = folder.with_name(f"{folder.name}_compiling")
+        prepare(stage, first)
+        undisturbed(stage, first)
+        shutil.rmtree(first)
+    prepare(stage, folder)
+    return undisturbed(stage, folder)
+
+
+def _run(words: list[str]) -> None:
+    run = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def disturbed(stage: Stage, folder: Path, kills: int, longest: float, generator: random.Random) -> int:
@@ -130,16 +187,20 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--compiled", action="store_true", help="the commands have all been run here before")
     options = parser.parse_args()
     generator = random.Random(options.seed)
     total, lines = 0, []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        seconds = {key: undisturbed(stage, scratch / f"{key}_whole") for key, stage in STAGES.items()}
+        seconds = {
+            key: reference(stage, scratch / f"{key}_whole", compiled=options.compiled) for key, stage in STAGES.items()
+        }
         while total < options.kills:
             for key, stage in STAGES.items():
                 folder = scratch / f"{key}_parts"
-                killed = disturbed(stage, folder, generator.randint(1, 4), seconds[key], generator)
+                prepare(stage, folder)
+                killed = disturbed(stage, folder, generator.randint(2, 6), seconds[key], generator)
                 found = stage.differences(scratch / f"{key}_whole", folder)
                 total += killed
                 lines.append(f"{key}: {killed} kills, {', '.join(found) or 'bit-identical'}")

@@ -8,16 +8,16 @@ import random
 
 import pytest
 
-from tests.faults.kills import STAGES, disturbed, undisturbed
+from tests.faults.kills import STAGES, disturbed, prepare, reference
 
+_SLOW = ("refresh", "weights", "parameters", "chains", "anneal")
 KILLS = int(os.environ.get("VBPI_MIX_KILLS", "1"))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("refresh", "weights"))) for name in STAGES]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in _SLOW)) for name in STAGES])
 def test_what_was_killed_goes_on_to_the_same_end(name, tmp_path):
     stage = STAGES[name]
-    seconds = undisturbed(stage, tmp_path / "whole")
+    seconds = reference(stage, tmp_path / "whole")
+    prepare(stage, tmp_path / "parts")
     disturbed(stage, tmp_path / "parts", KILLS, seconds, random.Random(len(name)))
     assert stage.differences(tmp_path / "whole", tmp_path / "parts") == []

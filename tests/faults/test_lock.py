@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+import vbpi_mix as vm
+from tests.experiment.simulated import write_example
 from tests.faults.kills import ALIGNMENT, STAGES, command
 from vbpi_mix.errors import ConfigError, InputWarning
 from vbpi_mix.experiment.lock import LOCK, hold
@@ -73,6 +75,41 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.warns(InputWarning, match="its file system has no locks"), hold(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (("report",), True),
+        (("sample",), True),
+        (("export", "-o", "{}/run/exported"), True),
+        (("anneal",), True),
+        (("report", "-o", "{}/page.html", "--figures", "{}/figures", "--repeats", "1"), False),
+        (("sample", "-o", "{}/x.trees", "-n", "5"), False),
+        (("export", "-o", "{}/exported", "-n", "5", "--format", "newick"), False),
+    ],
+)
+def test_what_writes_into_a_run_that_another_process_holds_is_refused(program, fitted, words, refused):
+    """And what only reads it is not."""
+    command, *options = (word.replace("{}", str(fitted.parent)) for word in words)
+    holder = subprocess.Popen([sys.executable, "-c", _HOLDER, fitted], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    before = sorted(path.name for path in fitted.rglob("*"))
+    status, _, err = program(command, fitted, *options)
+    holder.kill()
+    holder.communicate()
+    assert status == (2 if refused else 0), err
+    assert ("error: " in err and f"another process works on this run (process {holder.pid} on" in err) == refused
+    assert sorted(path.name for path in fitted.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lock")
+    alignment, trees = write_example(folder)
+    few = {"iterations": 20, "components": 2, "particles": 2, "finish": "importance"}
+    vm.fit(alignment, model="JC69", output=folder / "run", trees=(str(trees),), **few)
+    return folder / "run"
 
 
 @pytest.mark.parametrize("resumed", [False, True])

@@ -29,7 +29,7 @@ def test_progress_that_cannot_be_written_never_ends_a_fit(tmp_path):
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_a_reporter_on_a_closed_stream_is_silent(monkeypatch, tmp_path):
+def test_a_reporter_on_a_closed_stream_is_silent(monkeypatch, tmp_path, capsys):
     closed = (tmp_path / "x").open("w")
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
@@ -37,6 +37,10 @@ def test_a_reporter_on_a_closed_stream_is_silent(monkeypatch, tmp_path):
         reporter.message("one")
         reporter.warning("two")
         reporter.progress("three", 1, 1)
+    assert reporter.warnings == ["two"]  # to be repeated at the end on a stream that is open
+    assert (tmp_path / "x").read_text() == ""
+    monkeypatch.undo()
+    assert "two" not in "".join(capsys.readouterr())
 
 
 def test_escape_sequences_are_shown_and_not_obeyed():

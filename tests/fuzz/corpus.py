@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import Chains, SamplerSettings
+from vbpi_mix.anneal.saved import save_chains
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import TreeSample, collect, random_topologies
 from vbpi_mix.support import build_support
 from vbpi_mix.support.files import SavedSupport
@@ -98,7 +102,34 @@ def binaries() -> dict[str, dict[str, bytes]]:
         buffer = io.BytesIO()
         torch.save({"format_version": 4, "iteration": 3, "model": {"a": torch.ones(3)}}, buffer)
         found["checkpoint"]["old"] = buffer.getvalue()
+        path.unlink()
+        kept = KeptResults(path, "x")
+        for number in (1, 2):
+            kept.of("lengths", (np.array([number]),), lambda: (np.ones((2, 3)), np.array(4)))
+        found["search"] = {"results": path.read_bytes()}
+        chains = few_chains()
+        chains.run(2)
+        save_chains(chains, path, "x")
+        found["chains"] = {"npz": path.read_bytes()}
     return found
+
+
+def few_chains() -> Chains:
+    """Two chains on five taxa."""
+    from vbpi_mix.anneal.chains import Walker
+    from vbpi_mix.model import PhyloModel
+    from vbpi_mix.phylo import SitePatterns
+
+    sets = np.array([[1, 1], [1, 2], [2, 4], [2, 8], [15, 8]], dtype=np.uint8)
+    model = PhyloModel(SitePatterns(state_sets=sets, weights=np.ones(2)), 5)
+    starts = Particles(
+        topologies=random_topologies(2, 5, np.random.default_rng(1)),
+        log_lengths=np.full((2, 7), -2.5),
+        coordinates=np.zeros((2, 0)),
+        log_likelihood=np.zeros(2),
+    )
+    settings = SamplerSettings(n_chains=2, fewest=1)
+    return Chains(Walker(model), starts, seed=np.random.SeedSequence(1), settings=settings, climb=False)
 
 
 def images() -> dict[str, bytes]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tests.fuzz import corpus
 from tests.fuzz.corpus import TAXA
 
@@ -23,11 +25,13 @@ class Reader:
 
 def readers() -> dict[str, Reader]:
     """All readers by name; imported here, as the package takes a while to load."""
+    from vbpi_mix.anneal.saved import restore_chains
     from vbpi_mix.experiment.config import load_config
     from vbpi_mix.experiment.folder import RunFolder, read_json
     from vbpi_mix.experiment.inputs import load_inputs
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.baliphy import scales_of_trees
+    from vbpi_mix.io.kept_results import KeptResults
     from vbpi_mix.io.parameter_tables import read_parameters
     from vbpi_mix.io.partitions import read_partitions
     from vbpi_mix.io.split_tables import is_split_table, read_splits
@@ -55,6 +59,11 @@ def readers() -> dict[str, Reader]:
         path.replace(path.with_name("C1.log"))
         return scales_of_trees(trees_beside, 2)
 
+    def search(path: Path) -> object:
+        kept = KeptResults(path, "x")
+        return [kept.of("lengths", (np.array([number]),), lambda: (np.ones(1),)) for number in (1, 2)]
+
+    chains = corpus.few_chains()
     return {
         "alignment": Reader(read_alignment, alignments),
         "trees": Reader(lambda path: read_trees([path], TAXA), trees),
@@ -75,6 +84,8 @@ def readers() -> dict[str, Reader]:
         "inputs": Reader(load_inputs, own["inputs"]),
         "support": Reader(load_support, own["support"]),
         "start": Reader(lambda path: load_start(path, {"seed": 1}), own["start"]),
+        "search": Reader(search, own["search"]),
+        "chains": Reader(lambda path: restore_chains(chains, path, "x"), own["chains"]),
         "idx": Reader(read_idx, corpus.images()),
         "cifar": Reader(read_cifar, {"cifar": bytes(3073)}),
         "csv images": Reader(read_csv_images, {"csv": b"0,1,2,3,7\n4,5,6,7,1\n"}),

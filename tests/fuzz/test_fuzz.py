@@ -7,6 +7,7 @@ import os
 import random
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,11 +137,22 @@ def test_invented_trees(path, text):
     path.write_text(text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for read in (lambda: read_trees([path], TAXA), lambda: parse_newick(text, TAXA)):
-            try:
-                read()
-            except InputError:
-                continue
+        try:
+            sample = read_trees([path], TAXA)
+        except InputError as error:
+            assert str(path) in str(error)  # noqa: PT017
+        else:
+            assert sample.taxa == TAXA
+            assert (sample.weights > 0).all()
+            for topology in sample.topologies:
+                assert parse_newick(topology.newick(TAXA), TAXA)[0].children.tolist() == topology.children.tolist()
+        try:
+            topology, lengths = parse_newick(text, TAXA)
+        except InputError as error:
+            assert str(error).startswith("tree")  # noqa: PT017
+            return
+    assert topology.n_taxa == len(TAXA)
+    assert lengths is None or (np.isfinite(lengths).all() and (lengths >= 0).all())
 
 
 @settings(max_examples=300, deadline=None)

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.partitions import read_partitions
 
 DATA = (
@@ -197,3 +199,23 @@ def test_mrbayes_divides_the_same(read, tmp_path):
     rows = [line.split() for line in run.stdout.splitlines()]
     found = {int(row[0]): int(row[-1]) for row in rows if len(row) > 3 and row[0].isdecimal() and row[-1].isdecimal()}
     assert found == {site: i for i, (_, sites, _) in enumerate(parts, start=1) for site in sites}
+
+
+def test_the_parts_of_the_primates_are_codon_positions():
+    """In the frame of the file no sequence has a stop codon of the mitochondrial code; in others all have."""
+    examples = Path(__file__).resolve().parents[2] / "data" / "examples"
+    alignment = read_alignment(examples / "primates.nex")
+    parts = {p.name: p.sites for p in read_partitions(examples / "primates_parts.nex", alignment.n_sites)}
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(898))
+    letters = np.full(16, "N")
+    letters[[1, 2, 4, 8]] = list("ACGT")
+    rows = letters[alignment.state_sets]
+
+    def stops(shift):
+        first, second, third = (parts[f"pos{i}"] + shift for i in (1, 2, 3))
+        inside = third < 897
+        codons = np.char.add(np.char.add(rows[:, first[inside]], rows[:, second[inside]]), rows[:, third[inside]])
+        return np.isin(codons, ["TAA", "TAG", "AGA", "AGG"]).sum(axis=1)
+
+    assert stops(0).max() == 0
+    assert min(stops(1).min(), stops(2).min()) >= 3

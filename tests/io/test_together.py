@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from vbpi_mix.errors import InputError
@@ -40,3 +43,41 @@ def test_an_error_leaves_nothing(tmp_path, error):
     with pytest.raises(error), written_together(tmp_path / "out", ["a"]) as (files, _):
         fail(files)
     assert list(tmp_path.iterdir()) == []
+
+
+_WRITER = """
+import sys, time
+from pathlib import Path
+from vbpi_mix.io.together import written_together
+with written_together(Path(sys.argv[1]), ["a"]) as (files, _):
+    (files / "a").write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def begin_to_write(folder):
+    process = subprocess.Popen([sys.executable, "-c", _WRITER, folder], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_a_living_one_writes_is_not(tmp_path, there):
+    folder, other = tmp_path / "out", tmp_path / "other"
+    if there:
+        folder.mkdir()
+    place = folder if there else tmp_path
+    for target in (folder, other):
+        killed = begin_to_write(target)
+        killed.kill()
+        killed.communicate()
+    living = begin_to_write(folder)
+    assert len(list(place.glob(".*.tmp"))) == (1 if there else 2)  # the killed one's is gone, another folder's is not
+    with written_together(folder, ["a"]) as (files, _):
+        (files / "a").write_text("1")
+    assert (folder / "a").read_text() == "1"
+    assert living.poll() is None
+    assert any(path.glob("files/a") for path in place.glob(".*.tmp"))
+    living.kill()
+    living.communicate()

@@ -54,7 +54,7 @@ def test_markdown(variants):
 
 
 def test_markdown_of_what_is_there_so_far(tmp_path):
-    (row,) = parse_rows("4,1,S2A")
+    (row,) = parse_rows(["4,1,S2A"])
     records = [
         made_up_record("DS1", row, nll=7109.2, reference=None),
         made_up_record("DS1", row, nll=7108.5, label="cure"),
@@ -128,7 +128,7 @@ def test_pictures_show_every_row(variants):
 
 @pytest.mark.parametrize("data", [("DS1",), tuple(f"DS{i}" for i in range(1, 8))])
 def test_pictures_of_few_and_many_data_sets(tmp_path, data):
-    rows = parse_rows("1,1,A2A;4,1,S2A")
+    rows = parse_rows(["1,1,A2A;4,1,S2A"])
     records = made_up_table(data=data, rows=rows, seeds=(1,), label="a-rather-long-label")
     for figure in figures(load_results(write_records(tmp_path, records))[0]):
         assert_on_the_page(figure)

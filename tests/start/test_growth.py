@@ -6,6 +6,7 @@ import torch
 
 from tests.experiment.simulated import simulate
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, all_topologies, collect, log_n_topologies, random_topologies, site_patterns
 from vbpi_mix.phylo.alignment import IUPAC
@@ -146,3 +147,52 @@ def test_drawn_topologies_stand_for_those_not_drawn(target):
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match="out of range"):
         GrowthSettings(**wrong)
+
+
+class KilledError(Exception):
+    pass
+
+
+class MortalResults(KeptResults):
+    """Kept results of a process that is killed when it has computed so many."""
+
+    left = 0
+
+    def of(self, what, given, compute):
+        def once():
+            if self.left == 0:
+                raise KilledError
+            self.left -= 1
+            return compute()
+
+        return super().of(what, given, once)
+
+
+def test_a_search_that_is_killed_goes_on_to_the_same_bits(target, tmp_path):
+    """Whatever was computed is not computed again, and the end is bit for bit that of a search in one go."""
+    names, model, _ = target
+    lonely = collect(names, random_topologies(1, TAXA, np.random.default_rng(8)))
+    settings = GrowthSettings(n_draws=300, n_explored=100)
+
+    def grow(results):
+        generator = torch.Generator().manual_seed(1)
+        return grow_topologies(model, lonely, generator=generator, settings=settings, results=results)
+
+    whole = grow(None)
+    kills = 0
+    while True:
+        results = MortalResults(tmp_path / "search", "x")
+        assert len(results) == 5 * kills
+        results.left = 5
+        try:
+            parts = grow(results)
+        except KilledError:
+            kills += 1
+            continue
+        break
+    assert kills > 3
+    assert parts.rounds == whole.rounds
+    assert (parts.n_evaluations, parts.log_evidence) == (whole.n_evaluations, whole.log_evidence)
+    for field in ("log_lengths", "log_density", "remaining_gain"):
+        np.testing.assert_array_equal(getattr(parts.weighted.modes, field), getattr(whole.weighted.modes, field))
+    np.testing.assert_array_equal(parts.weighted.sample.weights, whole.weighted.sample.weights)

@@ -1,11 +1,13 @@
 import json
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.support.examples import NAMES, executable, tree_alignment
 from vbpi_mix.errors import BackendError, ConfigError
-from vbpi_mix.support.iqtree import IQTREE_PROGRAMS, find_iqtree, iqtree_bootstrap
+from vbpi_mix.support.iqtree import IQTREE_PROGRAMS, TimeIsUpError, find_iqtree, iqtree_bootstrap
 
 
 @pytest.fixture
@@ -45,7 +47,11 @@ def test_iqtree_is_called_as_its_version_asks(alignment, monkeypatch, tmp_path, 
     executable(folder / program, FAKE_IQTREE.replace("{log!r}", repr(str(log))).replace("{version}", version))
     monkeypatch.setenv("PATH", str(folder))
     assert find_iqtree() == (str(folder / program), tuple(int(x) for x in version.split(".")[:2]))
-    sample = iqtree_bootstrap(alignment, 1500, seed=7, n_threads=2, model="HKY")
+    wide = replace(alignment, state_sets=np.tile(alignment.state_sets, 1 + 1000 // alignment.n_sites))
+    run = tmp_path / "run"
+    run.mkdir()
+    sample = iqtree_bootstrap(wide, 1500, seed=7, n_threads=2, model="HKY", folder=run)
+    assert not list(run.iterdir())
     assert sample.taxa == NAMES
     assert sample.weights.tolist() == [1500.0]
     arguments, fasta = json.loads(log.read_text())
@@ -82,6 +88,39 @@ def test_iqtree_absent_or_failing(alignment, monkeypatch, tmp_path):
     executable(tmp_path / "iqtree3", version + "print('ERROR: no such model'); sys.exit(2)")
     with pytest.raises(BackendError, match="iqtree3 ended with status 2 and said: ERROR: no such model"):
         iqtree_bootstrap(alignment, 1000, seed=1)
+
+
+SLOW_IQTREE = """
+import sys, time
+if "--version" in sys.argv:
+    print("IQ-TREE multicore version 2.0.7 for Linux 64-bit built Jan 21 2022")
+    sys.exit(0)
+with open(sys.argv[sys.argv.index("--prefix") + 1] + ".log", "w") as log:
+    for i in (10, 20, 30):
+        print(f"Iteration {i} / LogL: -100.0 / Time: 0h:0m:1s (0h:0m:3s left)", file=log, flush=True)
+        time.sleep(1.2)
+    time.sleep(60)
+"""
+
+
+def test_a_program_that_has_too_little_time_is_ended_and_leaves_nothing(alignment, monkeypatch, tmp_path):
+    executable(tmp_path / "iqtree2", SLOW_IQTREE)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run, told = tmp_path / "run", []
+    run.mkdir()
+    with pytest.raises(TimeIsUpError, match="iqtree2 had not ended when its time was up"):
+        iqtree_bootstrap(
+            alignment,
+            1000,
+            seed=1,
+            n_threads=8,
+            progress=lambda done, total: told.append((done, total)),
+            until=time.perf_counter() + 4.0,
+            folder=run,
+        )
+    assert told == sorted(told)
+    assert told[-1] == (30, 1000)
+    assert not list(run.iterdir())
 
 
 @pytest.mark.external(*IQTREE_PROGRAMS)

@@ -47,9 +47,12 @@ def test_splits_beside_a_polytomy_are_kept():
     ("text", "message"),
     [
         ("(0,1,2,3);", "no complete tree of 5 tips"),
+        ("(0,1,2,3,4)); (", "no complete tree"),
+        ("0,1,2,3,4;", "no complete tree"),
         ("(0,1,2,3,(4);", "no complete tree"),
         ("(0,1,2,3,3);", "tip '3'"),
         ("(0,1,2,3,x);", "tip 'x'"),
+        ("(0,1,2,3,5);", "tip '5'"),
         ("", "no complete tree"),
     ],
 )

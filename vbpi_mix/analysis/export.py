@@ -14,11 +14,12 @@ from vbpi_mix.evaluate.annealing import evaluate_annealing
 from vbpi_mix.experiment.reporter import Reporter, Silent, stage
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import SAMPLE_STREAM
+from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.together import written_together
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.posterior.annealed import annealed_draws, thinned
 from vbpi_mix.posterior.export.annotated import annotated_consensus, annotated_map, summarise_stream
-from vbpi_mix.posterior.export.consensus_files import write_annotated
+from vbpi_mix.posterior.export.consensus_files import consensus_newick, write_annotated
 from vbpi_mix.posterior.export.mrbayes_files import write_mrbayes_parameters, write_mrbayes_trees, write_trprobs
 from vbpi_mix.posterior.export.netcdf_file import require_netcdf, write_netcdf
 from vbpi_mix.posterior.export.streaming import stream_resampled, stream_weighted
@@ -92,6 +93,11 @@ def export_run(
         ConfigError: see `choose_formats`.
         InputError: the folder cannot be written, or holds files of these names and they may not be replaced.
         NumericalError: the mixture's draws have no finite importance weights.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> vm.export_run(vm.load("primates_run"), "exported", formats=["trees", "consensus"], n_trees=50).files
+        ('posterior.trees', 'posterior.con.tre', 'posterior.con.nwk')
     """
     chosen, folder = choose_formats(formats, weighted=weighted), Path(folder)
     if "netcdf" in chosen:
@@ -148,6 +154,12 @@ def stream_trees(
     Raises:
         InputError: no trees asked for, or the folder cannot be written.
         NumericalError: the mixture's draws have no finite importance weights.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> stream = vm.stream_trees(vm.load("primates_run"), 50)
+        >>> stream.n_trees
+        50
     """
     where: dict[str, Any] = {
         "seed": run.config.seed if seed is None else seed,
@@ -209,6 +221,8 @@ def _mrbayes(work: _Work) -> None:
 def _consensus(work: _Work) -> None:
     tree = annotated_consensus(work.stream, work.splits, folder=work.scratch)
     write_annotated(tree, "consensus", work.path(".con.tre"), comments=work.stream.describe())
+    with atomic_write(work.path(".con.nwk")) as file:
+        file.write(consensus_newick(tree.tree) + "\n")
 
 
 def _map(work: _Work) -> None:

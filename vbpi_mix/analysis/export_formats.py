@@ -29,7 +29,7 @@ FORMATS = {
     "trprobs": ExportFormat(endings=(".trprobs",)),
     "newick": ExportFormat(endings=(".nwk",), holds_weights=False),
     "log": ExportFormat(endings=(".log",)),
-    "consensus": ExportFormat(endings=(".con.tre",)),
+    "consensus": ExportFormat(endings=(".con.tre", ".con.nwk")),
     "map": ExportFormat(endings=(".map.tre",)),
     "splits": ExportFormat(endings=(".splits.tsv",)),
     "netcdf": ExportFormat(endings=(".nc",), by_default=False),

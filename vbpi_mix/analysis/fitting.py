@@ -68,5 +68,10 @@ def load(path: str | Path) -> Run:
 
     Raises:
         ConfigError, CheckpointError: Not the folder of a run, or damaged.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> vm.load("primates_run")
+        Run of primates.nex: 12 taxa, model JC69, 1 component, 20 iterations, in primates_run
     """
     return Run.load(path)

@@ -1,14 +1,15 @@
 """Markov chains of trees that move by local changes, several at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.anneal.reference import TreeReference, heated_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.trees import canonical_tree, moving_tree, taxon_keys
@@ -26,10 +27,12 @@ class WalkSettings:
     Arguments:
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         radius: of the regrafts, in edges.
+        far: share of the regrafts that choose among places up to `walk_kernels.FAR` edges away.
     """
 
     regrafts: float = 0.2
     radius: int = 3
+    far: float = 0.05
 
 
 class Walker:
@@ -61,6 +64,7 @@ class Walker:
         beta: float = 1.0,
         reference: Reference | None = None,
         greedy: bool = False,
+        search: bool = False,
     ) -> Particles:
         """Particles after so many rounds over their edges, parameters fixed.
 
@@ -69,9 +73,10 @@ class Walker:
             generators: one for each.
             rounds: a round passes every edge once downward and once upward.
             typical: (2,) see `target.typical_lengths`; part of the moves, so fixed while one samples.
-            beta: place on the path from the reference to the posterior.
-            reference: needed for beta < 1.
-            greedy: go uphill.
+            beta: place on the path from the reference to the posterior, ...
+            reference: ... or, if not given, power of the posterior.
+            greedy: go uphill, without regrafts.
+            search: regrafts go uphill, to places far away.
         """
         n, n_edges = self.model.n_taxa, particles.log_lengths.shape[1]
         spectra = self.local.spectra(particles.coordinates)
@@ -80,15 +85,20 @@ class Walker:
         values = np.empty(len(particles))
         counts = np.zeros((len(particles), 5), dtype=np.int64)
         n_steps = max(1, round(rounds * 2 * n_edges))
-        regrafts = self.settings.regrafts if beta == 1.0 and not greedy and n > 4 else 0.0
+        heated = beta < 1.0 and reference is None
+        if heated:
+            reference = heated_reference(n)
+        regrafts = self.settings.regrafts if (beta == 1.0 or heated) and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
+        far = 1.0 if search else self.settings.far
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, regrafts, self.settings.radius, greedy, counts[i], generators[i]
-            )
+                tree, work, target, n_steps, regrafts, self.settings.radius, far, search, greedy, counts[i],
+                generators[i],
+            )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)
 
@@ -143,6 +153,17 @@ class Scaling:
             covariance = self._sum / self._n
             self.root = np.linalg.cholesky(covariance + 1e-6 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(d))
 
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Numbers and arrays that a step depends on."""
+        numbers = {"factor": self.factor, "n": self._n, "accepted": self.accepted, "tried": self.tried}
+        return numbers, {"root": self.root, "mean": self._mean, "sum": self._sum}
+
+    def restore(self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` gave."""
+        self.factor, self._n = float(numbers["factor"]), int(numbers["n"])
+        self.accepted, self.tried = int(numbers["accepted"]), int(numbers["tried"])
+        self.root, self._mean, self._sum = arrays["root"], arrays["mean"], arrays["sum"]
+
     def forget(self) -> None:
         """Begin anew to take note."""
         self._n, self._mean, self._sum = 0, np.zeros_like(self._mean), np.zeros_like(self._sum)
@@ -165,12 +186,12 @@ class Scaling:
             generator: source of the draws.
             adapting: tune the steps.
             steps: how many.
-            reference: where the path begins; needed for beta < 1.
-            beta: place on the path from the reference to the posterior.
+            reference: where the path begins.
+            beta: place on the path from the reference to the posterior; without a reference, power of the posterior.
         """
         x, u = particles.log_lengths, particles.coordinates
         likelihood = particles.log_likelihood
-        density = PathDensity(self.model, particles.topologies, reference if beta < 1.0 else None, beta)
+        density = PathDensity(self.model, particles.topologies, reference, beta)
         value = density.value(x, u, likelihood)
         for _ in range(steps):
             change = self.factor * generator.standard_normal((len(x), len(self.root))) @ self.root.T
@@ -194,8 +215,8 @@ class PathDensity:
     Arguments:
         model: likelihood and priors.
         topologies: P of them.
-        reference: where the path begins; None: there is only the posterior.
-        beta: place on it.
+        reference: where the path begins; None: powers of the posterior are taken of the density of lengths.
+        beta: place on it, or the power.
     """
 
     def __init__(
@@ -225,6 +246,8 @@ class PathDensity:
     def value(self, log_lengths: np.ndarray, coordinates: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
         """(P,) log density on the path."""
         posterior = self.log_posterior(log_lengths, coordinates, likelihood)
-        if self.reference is None:
+        if self.beta == 1.0:
             return posterior
+        if self.reference is None:
+            return self.beta * posterior + (1.0 - self.beta) * log_lengths.sum(axis=1)
         return self.beta * posterior + (1.0 - self.beta) * self.log_reference(log_lengths, coordinates)

@@ -88,6 +88,13 @@ def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> 
     return float(counted.std(axis=0, ddof=1).mean()), largest, counted.shape[1]
 
 
+def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
+    """ASDSF that groups of `size` independent trees have by chance, of splits as frequent as in T topologies."""
+    share = group_frequencies(topologies, np.zeros(topologies.n_trees, dtype=np.int64))[0]
+    share = share[share >= _FREQUENT]
+    return float(np.sqrt(share * (1.0 - share) / size).mean()) if len(share) else 0.0
+
+
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1
@@ -98,6 +105,26 @@ def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarr
         inside = number[groups == g]
         found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
     return found
+
+
+def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:
+    """How much further chains are apart than from their own past; near 1 where each visits what the others do.
+
+    The variance between chains of the frequencies of splits, over the one that the difference between the first and
+    the second half of each chain suggests. Large where chains stay in modes of their own.
+
+    Arguments:
+        topologies: T of them, in the order in which they were visited.
+        chains: (T,) chain of each, from 0.
+    """
+    later = np.arange(len(chains)) >= len(chains) // 2
+    frequencies = group_frequencies(topologies, 2 * chains + later)
+    first, second = frequencies[::2], frequencies[1::2]
+    mean = 0.5 * (first + second)
+    counted = mean.max(axis=0) >= _FREQUENT
+    between = mean[:, counted].var(axis=0, ddof=1).sum()
+    within = (0.25 * (first - second) ** 2)[:, counted].mean(axis=0).sum()
+    return float(between / max(within, 1e-12))
 
 
 def follow(values: Mapping[str, np.ndarray]) -> tuple[Scalar, ...]:

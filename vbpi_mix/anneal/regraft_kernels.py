@@ -61,11 +61,14 @@ def _log_power(tree: MovingTree, target: Target, node: int, length: float, n_tax
 
 @kernel()
 def move_clade(
-    tree: MovingTree, work: Messages, target: Target, node: int, radius: int, generator: np.random.Generator
-) -> int:
+    tree: MovingTree, work: Messages, target: Target, node: int, radius: int, uphill: bool,
+    generator: np.random.Generator,
+) -> int:  # fmt: skip
     """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
 
-    Only for the posterior itself (`target.beta` = 1).
+    Only for the posterior itself (`target.beta` = 1) or a power of it (`reference.heated_reference`). With `uphill`
+    the clade goes to the best middle of an edge if that is better than where it was; that leaves no distribution
+    invariant.
 
     Returns:
         0: nothing changed, 1: the place on its edge, 2: the topology.
@@ -122,8 +125,9 @@ def move_clade(
                 ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
                 de = d_row[edge] if d_row[edge] >= 0 else edge * n
                 length = tree.lengths[edge]
-                weight[edge] = math.log(length) + u_scale[edge] + d_scale[edge]
-                weight[edge] += _value_at(work, target, ue, de, length, 0.5, clade, spare)
+                value = u_scale[edge] + d_scale[edge]
+                value += _value_at(work, target, ue, de, length, 0.5, clade, spare)
+                weight[edge] = math.log(length) + target.beta * value
             if distance[edge] == radius:
                 continue
             n_near = 0
@@ -177,29 +181,37 @@ def move_clade(
                 if place < 0.0:
                     chosen = queue[i]
                     break
+            if uphill:
+                chosen = sibling
+                for i in range(count):
+                    if weight[queue[i]] > weight[chosen]:
+                        chosen = queue[i]
             if chosen == sibling:
                 sums[1] = sums[0]
                 break
     length = tree.lengths[chosen]
     fraction = generator.random()
-    fraction = min(max(fraction, 1e-12), 1.0 - 1e-12)
+    fraction = 0.5 if uphill else min(max(fraction, 1e-12), 1.0 - 1e-12)
     ue = u_row[chosen] if u_row[chosen] >= 0 else (n_nodes + chosen) * n
     de = d_row[chosen] if d_row[chosen] >= 0 else chosen * n
     new_value = _value_at(work, target, ue, de, length, fraction, clade, spare) + u_scale[chosen] + d_scale[chosen]
     old_value = _value_at(work, target, (n_nodes + joint) * n, sibling * n, old, lower / old, clade, spare)
     old_value += u_scale[sibling] + d_scale[sibling]
-    ratio = new_value - old_value + (weight[sibling] - sums[1]) - (weight[chosen] - sums[0])
+    ratio = target.beta * (new_value - old_value) + (weight[sibling] - sums[1]) - (weight[chosen] - sums[0])
     ratio += math.log(length) - math.log(old)
     if target.prior.tip != 0.0 or target.prior.inner != 0.0:
         # `joint` is an inner edge wherever it is, unless it is at the top
         at_top = chosen == tree.top[0]
-        ratio -= before
+        change = -before
         if chosen != sibling:
-            ratio += _log_power(tree, target, sibling, old, n_taxa) - _log_power(tree, target, chosen, length, n_taxa)
+            change += _log_power(tree, target, sibling, old, n_taxa) - _log_power(tree, target, chosen, length, n_taxa)
         power = target.prior.tip if chosen < n_taxa else target.prior.inner
-        ratio += power * math.log(fraction * length)
-        ratio += (target.prior.tip if at_top else target.prior.inner) * math.log((1.0 - fraction) * length)
-    if not math.log(1.0 - generator.random()) < ratio:
+        change += power * math.log(fraction * length)
+        change += (target.prior.tip if at_top else target.prior.inner) * math.log((1.0 - fraction) * length)
+        ratio += target.beta * change
+    if uphill:
+        ratio = new_value - old_value if chosen != sibling else -np.inf
+    if not (ratio > 0.0 if uphill else math.log(1.0 - generator.random()) < ratio):
         put_in_place(tree, above, sibling, joint)
         tree.kids[joint, slot] = sibling
         tree.up[sibling] = joint

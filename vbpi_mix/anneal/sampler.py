@@ -1,21 +1,26 @@
 """Chains of local moves from several starts, run until groups of them agree."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import Convergence, follow, separation, split_agreement_of_groups
+from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
 _LOOK_EVERY = 25  # rounds
+_COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again", "were_stuck")
+Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,8 @@ class SamplerSettings:
         asdsf: chains end when the groups' split frequencies are this close, see `convergence`, ...
         r_hat: ... the R-hat of log joint, tree length and all parameters is at most this ...
         effective_size: ... and their effective sizes are at least this.
-        many: Effective size from which twice the ASDSF will do.
+        apart: Separation (`convergence.separation`) of chains that are thought to be stuck in modes of their own, ...
+        patience: ... once they have run for so many rounds.
         most_kept: trees kept; beyond, every second one is dropped.
         scalings: steps of the parameters and the tree length a round, ...
         scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
@@ -43,11 +49,12 @@ class SamplerSettings:
     burn_in: float = 0.25
     adapting: int = 50
     fewest: int = 200
-    most: int = 20_000
+    most: int = 4_000
     asdsf: float = 0.01
     r_hat: float = 1.05
     effective_size: float = 200.0
-    many: float = 1000.0
+    apart: float = 4.0
+    patience: int = 400
     most_kept: int = 8_000
     scalings: int = 6
     scalings_per_coordinate: float = 1.5
@@ -66,7 +73,8 @@ class ChainSample:
         chains: (T,) chain of each.
         log_joint: (T,) log density of data, tree, log lengths and coordinates.
         convergence: how far the two groups of chains agree.
-        converged: whether they agreed as far as was asked for; if not, rounds or time were up.
+        converged: whether they agreed as far as was asked for.
+        stuck: whether chains have stayed in modes of their own; if neither, rounds or time were up.
         n_rounds: of each chain.
         typical: (2,) that the moves were made with.
         scaling: steps of the parameters, tuned.
@@ -77,6 +85,7 @@ class ChainSample:
     log_joint: np.ndarray
     convergence: Convergence
     converged: bool
+    stuck: bool
     n_rounds: int
     typical: np.ndarray
     scaling: Scaling
@@ -105,7 +114,10 @@ class Chains:
         starts: one particle for each chain, in any state.
         seed: of all draws.
         settings: how long they run.
-        climb: go uphill before sampling.
+        climb: go uphill before sampling, and search (`search.Search`).
+
+    Attributes:
+        n_rounds: done since the search ended.
     """
 
     def __init__(
@@ -125,19 +137,29 @@ class Chains:
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
-        self._scalings = max(settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates))
+        self._scalings = max(
+            settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
+        )
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
-        self._kept: list[tuple[int, Particles, np.ndarray]] = []
+        self._kept: list[Kept] = []
+        self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains`
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
+        self._ladder: Ladder | None = None
+        self._seed = seed
+        self._search = Search(walker, self.scaling, steps=self._scalings) if climb and walker.model.n_taxa > 4 else None
 
     def run(self, n_rounds: int, stop: Callable[[], bool] | None = None) -> None:
         """Go on for so many rounds, or until `stop` says so."""
         settings = self.settings
         for _ in range(n_rounds):
+            while self._search is not None:
+                self._look_around(self._search)
+                if stop is not None and stop():
+                    return
             adapting = self.n_rounds < self._adapting_until
             moved = self.walker.move(self.particles, self._generators, rounds=1.0, typical=self.typical)
             if adapting:
@@ -146,14 +168,60 @@ class Chains:
                     self.typical = typical_lengths(moved.log_lengths)
                 self.scaling.learn(moved)
             self.particles = self.scaling.move(moved, self._generator, adapting=adapting, steps=self._scalings)
+            if self._ladder is not None:
+                self.particles = self._ladder.round(self.particles, self.typical, adapting=adapting)
             self.n_rounds += 1
             if self.n_rounds % self._every == 0:
                 self._keep()
             if stop is not None and stop():
                 break
 
+    def state(self) -> tuple[dict[str, Any], dict[str, Any], list[Kept]]:
+        """Numbers, arrays and kept trees that the next rounds depend on, besides the particles; see `saved`."""
+        scaling, arrays = self.scaling.state()
+        generators = [g.bit_generator.state for g in (self._generator, *self._generators)]
+        numbers = {name: getattr(self, name) for name in _COUNTERS}
+        arrays["typical"] = self.typical
+        return {**numbers, "scaling": scaling, "generators": generators}, arrays, self._kept
+
+    def restore(
+        self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray], particles: Particles, kept: list[Kept]
+    ) -> None:
+        """Take over what `state` gave, and the particles."""
+        self.scaling.restore(numbers["scaling"], arrays)
+        for generator, state in zip((self._generator, *self._generators), numbers["generators"], strict=True):
+            generator.bit_generator.state = state
+        for name in _COUNTERS:
+            setattr(self, name, type(getattr(self, name))(numbers[name]))
+        self.particles, self.typical, self._kept = particles, arrays["typical"], kept
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search that comes first is not over; its state is not among that of `state`."""
+        return self._search is not None
+
+    def _look_around(self, search: Search) -> None:
+        """One round of the search; what is learned on the way is forgotten at its end."""
+        self.particles = search.move(self.particles, self._generators, self._generator, self.typical)
+        if search.done:
+            self.scaling.forget()
+            self.typical = typical_lengths(self.particles.log_lengths)
+            self._search = None
+
+    @property
+    def heated(self) -> bool:
+        """Whether chains have heated companions."""
+        return self._ladder is not None
+
+    def heat(self) -> None:
+        """Give chains heated companions from now on (`ladder.Ladder`); the trees so far are left out of the sample."""
+        (seed,) = self._seed.spawn(1)
+        self._ladder = Ladder(self.walker, self.scaling, self.particles, seed=seed, steps=self._scalings)
+        self.tune_again()
+
     def tune_again(self) -> None:
         """Tune the steps by the trees kept so far, which are left out of the sample then."""
+        self.tuned_again = True
         self.scaling.forget()
         for _, particles, _ in self._kept:
             self.scaling.learn(particles)
@@ -162,12 +230,16 @@ class Chains:
 
     def sample(self) -> ChainSample:
         """The trees kept after burn-in."""
+        if not self._kept:
+            self._keep()
         kept = [k for k in self._kept if k[0] > self._burnt] or self._kept[-1:]
         particles = join_particles([k[1] for k in kept])
         log_joint = np.concatenate([k[2] for k in kept])
         n = len(self.particles)
         chains = np.tile(np.arange(n), len(kept))
         asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, chains % 2)
+        patient = self.n_rounds - self._left_out >= self.settings.patience
+        stuck = patient and separation(particles.topologies, chains) > self.settings.apart
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
@@ -177,6 +249,7 @@ class Chains:
             log_joint=log_joint,
             convergence=convergence,
             converged=self._good(convergence),
+            stuck=stuck and not self._good(convergence),
             n_rounds=self.n_rounds,
             typical=self.typical,
             scaling=self.scaling,
@@ -204,10 +277,8 @@ class Chains:
 
     def _good(self, found: Convergence) -> bool:
         settings = self.settings
-        # where all splits are rare, ASDSF is the noise of the sample before it is anything else
-        noisy = found.effective_size >= settings.many and found.asdsf <= 2 * settings.asdsf
         return (
-            (found.asdsf <= settings.asdsf or noisy)
+            found.asdsf <= settings.asdsf
             and found.r_hat <= settings.r_hat
             and found.effective_size >= settings.effective_size
         )
@@ -229,25 +300,34 @@ def run_chains(
     *,
     until: float | None = None,
     report: Callable[[Look], None] | None = None,
+    heating: Callable[[], None] | None = None,
+    after_round: Callable[[], None] | None = None,
 ) -> ChainSample:
-    """Run chains until they agree, or rounds or time are up.
+    """Run chains until they agree, or rounds or time are up; those that are stuck in modes of their own are heated.
+
+    They also end where that does not help.
 
     Arguments:
         chains: begun.
         until: `time.perf_counter()` at which to end.
         report: called between rounds.
+        heating: called when chains get heated companions.
+        after_round: called after every round; may save the chains (`saved`), which go on by another call then.
     """
     settings = chains.settings
-    next_look = max(settings.fewest, chains.n_rounds + 1)
-    tuned = False
 
     def late() -> bool:
         return until is not None and time.perf_counter() > until
 
+    def stop() -> bool:
+        if after_round is not None:
+            after_round()
+        return late()
+
     while True:
-        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), next_look - chains.n_rounds), stop=late)
+        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), chains.next_look - chains.n_rounds), stop=stop)
         over = late() or chains.n_rounds >= settings.most
-        if report is None and chains.n_rounds < next_look and not over:
+        if report is None and chains.n_rounds < chains.next_look and not over:
             continue
         found = chains.sample()
         if report is not None:
@@ -258,12 +338,20 @@ def run_chains(
                     mean_log_joint=float(found.log_joint[-len(chains.particles) :].mean()),
                 )
             )
-        if over or (chains.n_rounds >= next_look and found.converged):
+        if over or (chains.n_rounds >= chains.next_look and found.converged):
             return found
-        if chains.n_rounds >= next_look:
-            if not tuned and found.convergence.r_hat > settings.r_hat:
-                chains.tune_again()  # the steps were tuned on the way to the posterior
-                tuned = True
-                next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
+        if chains.n_rounds >= chains.next_look:
+            if chains.were_stuck and found.stuck:  # at two looks
+                if chains.heated:
+                    return found
+                chains.heat()
+                chains.were_stuck, chains.next_look = False, chains.n_rounds + settings.patience
+                if heating is not None:
+                    heating()
                 continue
-            next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))
+            chains.were_stuck = found.stuck
+            if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
+                chains.tune_again()  # the steps were tuned on the way to the posterior
+                chains.next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
+                continue
+            chains.next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

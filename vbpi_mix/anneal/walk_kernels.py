@@ -17,6 +17,8 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
 from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, set_messages, update_down, update_up
 
+FAR = 12  # edges: all places of most trees of a hundred taxa
+
 
 @kernel()
 def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> float:
@@ -30,8 +32,8 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 
 @kernel()
 def walk(
-    tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, greedy: bool,
-    counts: np.ndarray, generator: np.random.Generator,
+    tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, far: float,
+    uphill: bool, greedy: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -41,8 +43,10 @@ def walk(
         target: what is sampled.
         n_steps: 2 (2N - 3) are one round.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
-        radius: of the regrafts, at most 4.
-        greedy: go uphill in place of sampling.
+        radius: of the regrafts, in edges.
+        far: share of the regrafts that choose among places up to `FAR` edges away.
+        uphill: regrafts go uphill in place of sampling.
+        greedy: all other moves go uphill in place of sampling.
         counts: (5,) added to: edges moved at, lengths changed, arrangements changed, regrafts tried, made.
         generator: source of the draws.
     """
@@ -69,7 +73,8 @@ def walk(
     for _ in range(n_steps):
         if downward:
             if regrafts > 0.0 and generator.random() < regrafts:
-                result = move_clade(tree, work, target, node, radius, generator)
+                reach = FAR if generator.random() < far else radius
+                result = move_clade(tree, work, target, node, reach, uphill, generator)
                 counts[3] += 1
                 counts[4] += 1 if result == 2 else 0
             if node >= n_taxa:

@@ -23,7 +23,7 @@ Rows = Annotated[
     list[str] | None,
     typer.Option(
         help="ESTIMATOR:S:A, such as s2a:1:20; :published for the decoder with batch normalisation, :semvae for "
-        "separate encoders (not cifar10). May be repeated; a choice for the scale if not given."
+        "separate encoders (not cifar10); several separated by ;. May be repeated. A choice for the scale if not given."
     ),
 ]
 ScaleWord = Annotated[

@@ -10,7 +10,7 @@ import typer
 from vbpi_mix.cli.console import ConsoleReporter
 from vbpi_mix.cli.options import output_path, use_threads
 
-EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows '1,1,A2A;4,1,S2A' --seeds 1 -o table3"
+EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows 'a2a:1:1;s2a:1:4' --seeds 1 -o table3"
 
 
 def table3(
@@ -24,8 +24,12 @@ def table3(
         str | None, typer.Option(help="Data sets or alignment files, separated by commas; DS1 to DS8 if not given.")
     ] = None,
     rows: Annotated[
-        str, typer.Option(help="all, A2A, S2A, S2S, or A,S,ESTIMATOR such as 4,1,S2A; several separated by ;.")
-    ] = "all",
+        list[str] | None,
+        typer.Option(
+            help="ESTIMATOR:S:A, such as s2a:1:4, a2a, s2a or s2s for all of one estimator; several separated by ;. "
+            "May be repeated. All sixteen if not given."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds; three, as in the paper, if not given.")] = 3,
     first_seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 1,
     recipe: Annotated[str, typer.Option(help="default, or paper for the published training.")] = "default",
@@ -71,7 +75,7 @@ def table3(
     use_threads(threads)
     config = make_table3_config(
         data=data,
-        rows=rows,
+        rows=rows or ("all",),
         n_seeds=seeds,
         first_seed=first_seed,
         recipe=recipe,

@@ -20,7 +20,9 @@ def toy(
     ],
     rows: Annotated[
         list[str] | None,
-        typer.Option(help="ESTIMATOR:S:A, such as s2a:2:5; may be repeated. The paper's five if not given."),
+        typer.Option(
+            help="ESTIMATOR:S:A, such as s2a:2:5; several separated by ;. May be repeated. The paper's if not given."
+        ),
     ] = None,
     scale: Annotated[
         str, typer.Option(help="paper: 50,000 iterations, three seeds; small: 3,000 at a higher rate, one seed.")

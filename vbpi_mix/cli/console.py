@@ -8,10 +8,12 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
+_BAR = 20  # characters
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_OF_SILENCE = 8.0
-_MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior"})
+_MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior", "iterations of IQ-TREE"})
 
 
 class ConsoleReporter:
@@ -26,7 +28,7 @@ class ConsoleReporter:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=True, highlight=False)
         self._live = self._console.is_terminal and not quiet
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -42,12 +44,14 @@ class ConsoleReporter:
     def __enter__(self) -> "ConsoleReporter":
         if self._live:
             self._bars = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(compact=True),
-                TextColumn("{task.fields[detail]}"),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=_BAR),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+                # what does not fit is cut off here and nowhere else
+                TextColumn("{task.fields[detail]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
                 console=self._console,
+                expand=True,
             )
             with suppress(OSError, ValueError):
                 self._bars.start()
@@ -98,6 +102,7 @@ class ConsoleReporter:
             self._last_sign = time.monotonic()
             with suppress(OSError, ValueError):
                 if stage not in self._tasks:
+                    self._finish_others()
                     self._tasks[stage] = self._bars.add_task(stage, total=total, detail=detail)
                 self._bars.update(self._tasks[stage], completed=done, total=total, detail=detail)
             return
@@ -111,6 +116,12 @@ class ConsoleReporter:
             most = "at most " if stage in _MAY_END_EARLIER else ""
             line += f", {most}{duration((now - begun) * (total - done) / done)} left"
         self._print(line + (f", {detail}" if detail else ""))
+
+    def _finish_others(self) -> None:
+        """Show the bars of stages that ended before they had to as full."""
+        for task in self._bars.tasks if self._bars is not None else ():
+            if task.total is not None and task.completed < task.total and self._bars is not None:
+                self._bars.update(task.id, total=max(1, task.completed), completed=max(1, task.completed))
 
     def _print(self, text: str) -> None:
         """Print a line; what nobody can read any more (a closed pipe, a full disk) must not end the work."""

@@ -44,16 +44,18 @@ def export(
 
     trees: NEXUS; mrbayes: .mb.t with .mb.p (for sumt filename=posterior.mb); trprobs: topologies with probabilities;
     newick: a list; log: for Tracer;
-    consensus (majority rule) and map (most probable topology): annotated for FigTree and treeio; splits: a table;
+    consensus (majority rule) and map (most probable topology): annotated for FigTree and treeio, the consensus also as
+    Newick with supports as node labels for ape (.con.nwk); splits: a table;
     netcdf: InferenceData for ArviZ (needs the extra 'netcdf'). All files describe the same trees, and appear together
     or not at all. Any number of trees is written in the same memory; equal seeds write equal files.
     """
     from vbpi_mix.analysis import export_run
     from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.lock import hold_if_within
 
     use_threads(threads)
     loaded = Run.load(run)
-    with ConsoleReporter(quiet=quiet) as reporter:
+    with hold_if_within(run, output), ConsoleReporter(quiet=quiet) as reporter:
         result = export_run(
             loaded,
             output,

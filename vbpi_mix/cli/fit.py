@@ -23,6 +23,7 @@ from vbpi_mix.cli.signals import exit_status
 if TYPE_CHECKING:
     from vbpi_mix.analysis import Summary
     from vbpi_mix.experiment import FitConfig, Run
+    from vbpi_mix.phylo import Alignment
 
 EXAMPLE = "Example: vbpi-mix fit data/examples/primates.nex -o primates_run --seed 1"
 _LARGEST_DRAWING = 40
@@ -185,15 +186,20 @@ def fit(
     config = make_config(alignment=path, **given)
     if resume:
         config = resumed_config(output, config, given.keys() - {"iterations"} | {"alignment"})
-    if not resume or outgroup is not None:
-        _check_alignment(path, outgroup)
+    data = _alignment(path, outgroup) if not resume or outgroup is not None else None
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.message(_model_line(config))
         if max_time is not None:
             reporter.message(deadlines.describe())
         try:
             run, result = fit_folder(
-                config, output, resume=resume, iterations=iterations, deadlines=deadlines, reporter=reporter
+                config,
+                output,
+                alignment=data,
+                resume=resume,
+                iterations=iterations,
+                deadlines=deadlines,
+                reporter=reporter,
             )
             if result.ending == "signal":
                 reporter.warning(
@@ -212,14 +218,15 @@ def fit(
     return 0
 
 
-def _check_alignment(alignment: str, outgroup: str | None) -> None:
-    """Raise InputError, before anything is said or computed, unless the alignment can be read and has the taxon."""
+def _alignment(path: str, outgroup: str | None) -> "Alignment":
+    """The alignment, or InputError, before anything is said or computed, if it cannot be read or lacks the taxon."""
     from vbpi_mix.errors import InputError
     from vbpi_mix.io.alignments import read_alignment
 
-    taxa = read_alignment(Path(alignment)).taxa
-    if outgroup is not None and outgroup not in taxa:
-        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {alignment}; taxa: {', '.join(taxa)}")
+    alignment = read_alignment(Path(path))
+    if outgroup is not None and outgroup not in alignment.taxa:
+        raise InputError(f"--outgroup: there is no taxon {outgroup!r} in {path}; taxa: {', '.join(alignment.taxa)}")
+    return alignment
 
 
 def _print_verdict(summary: "Summary", warnings: list[str]) -> None:

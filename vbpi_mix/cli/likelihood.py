@@ -21,11 +21,11 @@ def likelihood(
     """Print the natural-log likelihood of a tree with its branch lengths, to all its digits."""
     import torch
 
-    from vbpi_mix.errors import InputError
+    from vbpi_mix.errors import ConfigError, InputError
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.io.tree_lengths import read_one_tree
-    from vbpi_mix.model import PhyloModel, substitution_model
+    from vbpi_mix.model import PhyloModel, parse_model, substitution_model
     from vbpi_mix.phylo import site_patterns
 
     data = read_alignment(resolve(alignment))
@@ -33,6 +33,11 @@ def likelihood(
     if lengths is None:
         raise InputError(f"{tree}: the tree has no branch lengths; the likelihood needs them")
     patterns = site_patterns(data)
-    target = PhyloModel(patterns, data.n_taxa, substitution_model=substitution_model(model, patterns))
+    try:
+        chosen = substitution_model(model, patterns)
+    except ConfigError as error:
+        parse_model(model, infer=True)  # other mistakes than values that are missing
+        raise ConfigError(f"{error}; `vbpi-mix fit` infers what has no value") from error
+    target = PhyloModel(patterns, data.n_taxa, substitution_model=chosen)
     value = target.log_likelihood(torch.from_numpy(lengths)[None], topology.batch())
     typer.echo(repr(float(value[0])))

@@ -29,7 +29,7 @@ from vbpi_mix.cli import (
 )
 from vbpi_mix.cli.console import printable
 from vbpi_mix.cli.fit_help import GroupedCommand
-from vbpi_mix.cli.signals import answer_signals, exit_status
+from vbpi_mix.cli.signals import answer_signals, exit_status, unanswered
 from vbpi_mix.errors import InputWarning, VBPIError
 
 _FAULTS_OF_THE_SYSTEM = (
@@ -106,6 +106,10 @@ def main() -> None:
             raise
         _fail(f"cannot use {error.filename or 'a file or stream'}: {error.strerror}")
     else:
+        number = unanswered()
+        if number is not None:
+            typer.echo("interrupted", err=True)
+            sys.exit(128 + number)
         sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.io.numbers import parse_share as parse_share
 
 if TYPE_CHECKING:
     from vbpi_mix.evaluate import Estimate
@@ -23,19 +24,6 @@ def parse_duration(text: str) -> float:
     if match is None or float(match[1]) <= 0:
         raise ConfigError(f"'{text}' is not a time: give a number with s, m, h or d behind it, such as 10m")
     return float(match[1]) * _UNITS[match[2]]
-
-
-def parse_share(text: str | float) -> float:
-    """0.25 of '25%' or '0.25'.
-
-    Raises:
-        ConfigError: anything else, or outside 0 <= share < 1.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", str(text), re.ASCII)
-    share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
-    if not 0 <= share < 1:
-        raise ConfigError(f"'{text}' is not a share of the trees below all of them: give 25% or 0.25")
-    return share
 
 
 def output_path(text: str | Path) -> Path:

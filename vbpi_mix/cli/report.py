@@ -39,6 +39,7 @@ def report(
     from vbpi_mix.analysis.report import write_report
     from vbpi_mix.errors import InputError
     from vbpi_mix.experiment import Run, RunFolder
+    from vbpi_mix.experiment.lock import hold_if_within
 
     use_threads(threads)
     loaded = Run.load(run)
@@ -47,16 +48,10 @@ def report(
         raise InputError(f"{page.parent}: no such folder to write {page.name} into")
     if outgroup is not None and outgroup not in loaded.inputs.taxa:
         raise InputError(f"there is no taxon {outgroup!r} to root at; taxa: {', '.join(loaded.inputs.taxa)}")
-    with ConsoleReporter(quiet=quiet) as reporter:
+    figures = RunFolder(run).figures if figures is None else figures
+    with hold_if_within(run, page, figures), ConsoleReporter(quiet=quiet) as reporter:
         sample = loaded.weighted_sample(n_repeats=repeats, reporter=reporter)
-    written = write_report(
-        loaded,
-        sample,
-        page,
-        figures=RunFolder(run).figures if figures is None else figures,
-        outgroup=outgroup,
-        neighbours=True,
-    )
+        written = write_report(loaded, sample, page, figures=figures, outgroup=outgroup, neighbours=True)
     if as_json:
         typer.echo(json.dumps({"report": str(written[0]), "figures": [str(path) for path in written[1:]]}))
         return

@@ -33,13 +33,15 @@ def sample(
     """
     from vbpi_mix.errors import InputError
     from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment.lock import hold_if_within
     from vbpi_mix.posterior import write_sample
 
     loaded = Run.load(run)
     path = run / "posterior" / "sample.trees" if output is None else output
-    if output is None:
-        path.parent.mkdir(exist_ok=True)
-    elif not path.parent.is_dir():
+    if output is not None and not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder to write {path.name} into")
-    write_sample(loaded.sample(number, oversampling=oversampling, seed=seed), path)
+    with hold_if_within(run, path):
+        if output is None:
+            path.parent.mkdir(exist_ok=True)
+        write_sample(loaded.sample(number, oversampling=oversampling, seed=seed), path)
     typer.echo(f"{number:,} trees written to {path}")

@@ -4,11 +4,13 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
-_ASKING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_ASKING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_unanswered: list[int] = []
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal other than Ctrl-C asked the program to end.
+    """A signal asked the program to end.
 
     Arguments:
         number: Number of the signal.
@@ -20,17 +22,24 @@ class Interrupted(KeyboardInterrupt):
 
 
 def answer_signals() -> None:
-    """Treat SIGTERM and SIGHUP as Ctrl-C; one that is ignored, as under nohup, stays ignored."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does; one that is ignored, as under nohup, stays ignored."""
     for number in _ASKING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
 
 
 def exit_status(error: BaseException) -> int:
-    """128 and the number of the signal, as shells have it."""
+    """128 and the number of the signal, as shells have it; the signal counts as answered then."""
+    _unanswered.clear()
     return 128 + (error.number if isinstance(error, Interrupted) else int(signal.SIGINT))
+
+
+def unanswered() -> int | None:
+    """The number of a signal whose exception has been turned into an exit without a word, as Typer does."""
+    return _unanswered[-1] if _unanswered else None
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
     del frame
+    _unanswered.append(number)
     raise Interrupted(number)

@@ -44,9 +44,9 @@ _MOST = {
 }
 
 
-def load_alignment(path: str, reporter: Reporter) -> Alignment:
-    """Read the alignment and tell what is in it."""
-    alignment = read_alignment(Path(path))
+def load_alignment(path: str, reporter: Reporter, alignment: Alignment | None = None) -> Alignment:
+    """Read the alignment, unless it has been read already, and tell what is in it."""
+    alignment = read_alignment(Path(path)) if alignment is None else alignment
     reporter.message(f"{path}: {alignment.n_taxa} taxa, {alignment.n_sites} sites")
     codes = ", ".join(f"{symbol} {count:,}" for symbol, count in sorted(alignment.symbol_counts.items()))
     reporter.message(f"characters: {codes}")
@@ -148,9 +148,17 @@ def make_mixture(config: FitConfig, support: SubsplitSupport, n_parameters: int 
 
 
 def start_problem(
-    problem: PhyloProblem, config: FitConfig, candidates: TreeSample | WeightedTopologies, reporter: Reporter
+    problem: PhyloProblem,
+    config: FitConfig,
+    candidates: TreeSample | WeightedTopologies,
+    reporter: Reporter,
+    *,
+    until: float | None = None,
 ) -> None:
-    """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here."""
+    """Give the mixture its first parameters, by the recipe; candidates without weights are weighed here.
+
+    Fitting its tables ends early at `until` (`time.perf_counter()`).
+    """
     generator = torch_generator(config.seed, stream=START_STREAM)
     model = problem.model
     if config.recipe == "paper":
@@ -172,7 +180,9 @@ def start_problem(
                 f"the parameters have another mode with about {parameters.other_share:.0%} of the posterior, which "
                 "one distribution of them cannot hold: use two components or more and no --tie-parameters"
             )
-    start_fitted(problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters)
+    start_fitted(
+        problem.mixture, candidates, n_sites=model.n_sites, generator=generator, parameters=parameters, until=until
+    )
 
 
 def _weighed(model: PhyloModel, candidates: TreeSample, reporter: Reporter) -> WeightedTopologies:

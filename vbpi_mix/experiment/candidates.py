@@ -15,7 +15,7 @@ from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.labels import TaxonLabels
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import Alignment, Topology, TopologyBatch, TreeSample, collect, from_neighbours, stack
-from vbpi_mix.support.iqtree import find_iqtree, iqtree_bootstrap
+from vbpi_mix.support.iqtree import TimeIsUpError, find_iqtree, iqtree_bootstrap
 from vbpi_mix.support.veryfasttree import find_veryfasttree, veryfasttree_bootstrap
 
 _DRAWS = 10_000  # trees drawn from a previous run
@@ -66,10 +66,15 @@ class VeryFastTreeBootstrap:
 
 @dataclass(frozen=True, kw_only=True)
 class IQTreeBootstrap:
-    """See `support.iqtree_bootstrap`."""
+    """See `support.iqtree_bootstrap`; where time is up before the program ends, VeryFastTree's bootstrap replaces it.
+
+    `folder` is for the program's files meanwhile.
+    """
 
     n_replicates: int
     seed: int
+    folder: Path | None = None
+    until: float | None = None
 
     def check(self) -> None:
         find_iqtree()
@@ -77,7 +82,20 @@ class IQTreeBootstrap:
     def collect(self, alignment: Alignment, reporter: Reporter) -> TreeSample:
         program, (major, minor) = find_iqtree()
         reporter.message(f"{Path(program).name} {major}.{minor} makes {self.n_replicates:,} ultrafast bootstrap trees")
-        sample = iqtree_bootstrap(alignment, self.n_replicates, seed=self.seed, n_threads=get_threads())
+        try:
+            sample = iqtree_bootstrap(
+                alignment,
+                self.n_replicates,
+                seed=self.seed,
+                n_threads=get_threads(),
+                progress=stage(reporter, "iterations of IQ-TREE"),
+                until=self.until,
+                folder=self.folder,
+            )
+        except TimeIsUpError as error:
+            reporter.warning(f"{error}: VeryFastTree's bootstrap trees take the place of its trees")
+            instead = VeryFastTreeBootstrap(n_replicates=_FEWEST_REPLICATES, seed=self.seed, until=self.until)
+            return instead.collect(alignment, reporter)
         reporter.message(f"{sample.n_trees:,} distinct candidate topologies among them")
         return sample
 
@@ -141,7 +159,8 @@ def make_sources(config: FitConfig, *, keep: Path | None = None, until: float | 
     if not config.trees:
         replicates = config.bootstrap_replicates
         if config.bootstrap == "iqtree":
-            return [IQTreeBootstrap(n_replicates=replicates, seed=config.seed)]
+            folder = None if keep is None else keep.parent
+            return [IQTreeBootstrap(n_replicates=replicates, seed=config.seed, folder=folder, until=until)]
         return [VeryFastTreeBootstrap(n_replicates=replicates, seed=config.seed, keep=keep, until=until)]
     paths = [Path(p) for p in config.trees]
     files, runs = tuple(p for p in paths if not p.is_dir()), [p for p in paths if p.is_dir()]
@@ -158,21 +177,36 @@ def load_candidates(
     *,
     keep: Path | None = None,
     until: float | None = None,
+    few: bool = False,
 ) -> TreeSample:
-    """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`."""
-    sources = make_sources(_enough(config, alignment), keep=keep, until=until)
+    """Candidate topologies of all sources of a configuration; see `make_sources` and `merge`.
+
+    Arguments:
+        config: The settings.
+        alignment: The data.
+        reporter: Told about progress.
+        keep: File for the replicates of a bootstrap that can be resumed; the first ones are the same however many
+            there are.
+        until: `time.perf_counter()` at which a bootstrap ends early.
+        few: Whether only as many as chains begin at; see `chains_first`.
+    """
+    sources = make_sources(_enough(config, alignment, few=few), keep=keep, until=until)
     return merge([source.collect(alignment, reporter) for source in sources])
 
 
-def _enough(config: FitConfig, alignment: Alignment) -> FitConfig:
-    """The configuration with fewer bootstrap replicates for many taxa, unless their number was chosen.
+def chains_first(config: FitConfig, alignment: Alignment) -> bool:
+    """Whether a few bootstrap replicates are enough to begin with, since chains decide how the fit starts."""
+    usual = config.bootstrap_replicates == FitConfig.bootstrap_replicates and not config.trees
+    return usual and config.start != "list" and config.recipe != "paper" and alignment.n_taxa > _MANY_TAXA
 
-    The fit starts from chains then, to which the candidates are only places to begin at.
-    """
+
+def _enough(config: FitConfig, alignment: Alignment, *, few: bool) -> FitConfig:
+    """The configuration with fewer bootstrap replicates for many taxa, unless their number was chosen."""
     usual = FitConfig.bootstrap_replicates
     if config.bootstrap_replicates != usual or config.start == "list" or alignment.n_taxa <= _MANY_TAXA:
         return config
-    return replace(config, bootstrap_replicates=max(_FEWEST_REPLICATES, round(usual * _MANY_TAXA / alignment.n_taxa)))
+    number = _FEWEST_REPLICATES if few else max(_FEWEST_REPLICATES, round(usual * _MANY_TAXA / alignment.n_taxa))
+    return replace(config, bootstrap_replicates=number)
 
 
 def merge(samples: Sequence[TreeSample]) -> TreeSample:

@@ -1,6 +1,7 @@
 """Chains of local moves from candidate topologies: the start of a fit where the posterior is flat."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, run_chains
+from vbpi_mix.anneal.saved import restore_chains, save_chains
 from vbpi_mix.experiment.build import make_model, make_parts
 from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.model import PhyloModel
@@ -24,6 +27,7 @@ _FEW_DISTINCT = 0.5  # ... if so small a share of the candidates is distinct ...
 _MANY_EQUAL = 4  # ... and so few sequences are equal
 _START_LENGTH = 0.05
 _TOLD_EVERY = 10  # rounds
+_SAVED_EVERY = 20.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,13 @@ def chain_seed(seed: int, purpose: int) -> np.random.SeedSequence:
 
 
 def begin_chains(
-    model: PhyloModel, topologies: TopologyBatch, seed: int, settings: SamplerSettings, *, purpose: int = 0
+    model: PhyloModel,
+    topologies: TopologyBatch,
+    seed: int,
+    settings: SamplerSettings,
+    *,
+    purpose: int = 0,
+    climb: bool = True,
 ) -> Chains:
     """Chains from candidate topologies, as different ones as there are.
 
@@ -65,6 +75,7 @@ def begin_chains(
         seed: of the fit.
         settings: of the chains.
         purpose: tells chains of one fit apart.
+        climb: go uphill before sampling.
     """
     n = settings.n_chains
     chosen = np.arange(n) * max(1, topologies.n_trees // n) % topologies.n_trees
@@ -75,7 +86,7 @@ def begin_chains(
         coordinates=np.tile(start, (n, 1)),
         log_likelihood=np.zeros(n),
     )
-    return Chains(Walker(model), starts, seed=chain_seed(seed, purpose), settings=settings)
+    return Chains(Walker(model), starts, seed=chain_seed(seed, purpose), settings=settings, climb=climb)
 
 
 def sample_start(
@@ -85,6 +96,7 @@ def sample_start(
     reporter: Reporter,
     *,
     until: float | None = None,
+    kept: KeptSearch | None = None,
 ) -> ChainSample | None:
     """A sample of the posterior to start from, or None where a list of topologies is the better start.
 
@@ -94,7 +106,9 @@ def sample_start(
         candidates: topologies that chains begin at.
         reporter: told about progress and the decision.
         until: `time.perf_counter()` at which chains end.
+        kept: what an interrupted search goes on from.
     """
+    kept = kept or KeptSearch()
     if config.start == "list" or alignment.n_taxa < 4:
         return None
     hurried = _hurried(alignment.n_taxa, until)
@@ -103,16 +117,34 @@ def sample_start(
         return None
     model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
     settings = SamplerSettings()
+    if kept.chains is not None and kept.chains.is_file():
+        chains = begin_chains(model, candidates.topologies, config.seed, settings, climb=False)
+        restore_chains(chains, kept.chains, kept.identity)
+        reporter.message(f"chains go on after {chains.n_rounds:,} rounds")
+        return finish_chains(chains, reporter, until=until, save=_saver(chains, kept))
     if config.start == "auto" and hurried:
         reporter.message("little time for so many taxa: the fit starts from a sample of chains and not from a list")
     reporter.progress("chains", 0, settings.fewest, "going uphill")
-    chains = begin_chains(model, candidates.topologies, config.seed, settings)
-    if config.start == "auto" and not hurried:
+    begun: list[Chains] = []
+
+    def late() -> bool:
+        return until is not None and time.perf_counter() > until
+
+    def probe() -> tuple[np.ndarray]:
+        begun.append(begin_chains(model, candidates.topologies, config.seed, settings))
+        if config.start != "auto" or hurried:
+            return (np.array(np.inf),)
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
-            chains.run(_TOLD_EVERY)
+            begun[0].run(_TOLD_EVERY, stop=late)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
-        found = chains.sample()
-        size = effective_topologies(found.particles.topologies, found.chains)
+            if late():
+                break
+        found = begun[0].sample()
+        return (np.array(effective_topologies(found.particles.topologies, found.chains)),)
+
+    asked = (candidates.topologies.children, np.array([config.seed, hurried]))
+    size = float(kept.results.of("effective topologies", asked, probe)[0])
+    if config.start == "auto" and not hurried:
         if size < flat_from(alignment.n_taxa):
             reporter.message(f"about {size:,.0f} effective topologies: few enough to be listed and weighed one by one")
             return None
@@ -120,11 +152,34 @@ def sample_start(
             f"about {size:,.0f} effective topologies of {alignment.n_taxa} taxa: too many to list, so the fit starts "
             f"from a sample of {settings.n_chains} chains of local moves"
         )
-    return finish_chains(chains, reporter, until=until)
+    if not begun:  # interrupted between the decision and the first saving
+        probe()
+    save = _saver(begun[0], kept)
+    return finish_chains(begun[0], reporter, until=until, save=save)
 
 
-def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = None) -> ChainSample:
-    """Run chains until they agree, telling how far they are."""
+def _saver(chains: Chains, kept: KeptSearch) -> Callable[[], None] | None:
+    """Saves chains, where they are to be kept, now and then after their search: called after every round."""
+    path = kept.chains
+    if path is None:
+        return None
+    last = -np.inf
+
+    def save() -> None:
+        nonlocal last
+        if not (chains.searching or chains.heated) and time.perf_counter() - last > _SAVED_EVERY:
+            save_chains(chains, path, kept.identity)
+            last = time.perf_counter()
+
+    return save
+
+
+def finish_chains(
+    chains: Chains, reporter: Reporter, *, until: float | None = None, save: Callable[[], None] | None = None
+) -> ChainSample:
+    """Run chains until they agree, telling how far they are; `save` is called before and after every round."""
+    if save is not None:
+        save()
     begun = time.perf_counter()
     settings = chains.settings
 
@@ -136,14 +191,20 @@ def finish_chains(chains: Chains, reporter: Reporter, *, until: float | None = N
         )
         reporter.progress("chains", look.n_rounds, max(settings.fewest, round(1.3 * look.n_rounds)), detail)
 
-    sample = run_chains(chains, until=until, report=tell)
+    def tell_of_heat() -> None:
+        reporter.message("chains stay in modes of their own: from now on each has three heated companions")
+
+    sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat, after_round=save)
     found = sample.convergence
     text = (
         f"{len(sample.particles):,} trees of {settings.n_chains} chains after {sample.n_rounds:,} rounds in "
         f"{time.perf_counter() - begun:.0f} s: ASDSF {found.asdsf:.4f}, largest difference of a split "
         f"{found.largest:.3f}, R-hat {found.r_hat:.3f}, effective size {found.effective_size:,.0f}"
     )
-    (reporter.message if sample.converged else reporter.warning)(
-        text if sample.converged else f"chains had not yet agreed when time or rounds were up: {text}"
-    )
+    if sample.converged:
+        reporter.message(text)
+    elif sample.stuck:
+        reporter.message(f"chains still stay in modes of their own, which annealing will weigh: {text}")
+    else:
+        reporter.warning(f"chains had not yet agreed when time or rounds were up: {text}")
     return sample

@@ -4,9 +4,16 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["candidates", "start", "training", "annealing", "evaluation"]
+Stage = Literal["candidates", "start", "tables", "training", "annealing", "evaluation"]
 # share of the limit by which a stage must have ended; what a stage leaves goes to the following ones
-_ENDS: dict[Stage, float] = {"candidates": 0.15, "start": 0.5, "training": 0.7, "annealing": 0.9, "evaluation": 0.97}
+_ENDS: dict[Stage, float] = {
+    "candidates": 0.15,
+    "start": 0.5,
+    "tables": 0.55,
+    "training": 0.7,
+    "annealing": 0.9,
+    "evaluation": 0.97,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

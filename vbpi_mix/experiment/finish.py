@@ -1,5 +1,6 @@
 """The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, follow, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior, load_annealed
@@ -16,7 +17,7 @@ from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
-from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
+from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS, SPLIT_DIFFERENCE
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.reporter import Reporter
@@ -26,6 +27,8 @@ from vbpi_mix.seeding import torch_generator
 from vbpi_mix.threads import torch_threads
 
 _N_GROUPS = 4
+_MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
+_MANY_TAXA = 150  # ... and fewer for more taxa
 
 
 class _OutOfTimeError(Exception):
@@ -35,10 +38,12 @@ class _OutOfTimeError(Exception):
 _REFERENCE_DRAWS = 2_000
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _JUDGED_BY = (2, 500)  # repeats and draws of each component
+_SAFE_K = 0.5  # Pareto k up to which few draws are enough to trust importance weights
 _EVALUATED = 40_000  # draws of a whole evaluation
 _PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
 
 
+@torch_threads(1)
 def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> Run:
     """Anneal a trained run if its settings ask for it, or leave the decision to its importance weights.
 
@@ -55,10 +60,12 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
         n_repeats, n_particles = _JUDGED_BY
         evaluation = run.evaluate(n_particles=n_particles, n_repeats=n_repeats)
         enough = EFFECTIVE_DRAWS.good if until is None else EFFECTIVE_DRAWS.fair  # little time is better kept
-        if good_weights(evaluation, enough):
+        # a thousand draws say little of k; where chains have sampled already, annealing is the smaller risk
+        most = _SAFE_K if run.folder.chains.is_file() else math.inf
+        if good_weights(evaluation, enough) and evaluation.pareto_k <= most:
             return run
         reporter.message(
-            f"importance weights are poor (Pareto k {evaluation.pareto_k:.2f}, effective share "
+            f"importance weights are not dependable (Pareto k {evaluation.pareto_k:.2f}, effective share "
             f"{evaluation.relative_ess:.1%}): annealing from the mixture to the posterior"
         )
     return anneal_run(run, reporter, until=until)
@@ -69,6 +76,7 @@ def good_weights(evaluation: Evaluation, enough: float = EFFECTIVE_DRAWS.good) -
     return evaluation.tail.verdict != "unreliable" and evaluation.relative_ess * _EVALUATED >= enough
 
 
+@torch_threads(1)
 def anneal_run(
     run: Run,
     reporter: Reporter,
@@ -95,9 +103,13 @@ def anneal_run(
         raise ConfigError("annealing needs a run that is kept in a folder")
     if n_groups < 2:
         raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
-    settings = settings or AnnealSettings()
     walker = Walker(run.problem.model)
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
+    agreed = past is not None and past.converged
+    if settings is None:
+        few = AnnealSettings.n_particles
+        many = max(few, min(_MANY_PARTICLES, _MANY_PARTICLES * _MANY_TAXA // walker.model.n_taxa))
+        settings = AnnealSettings(n_particles=few if agreed or past is None else many)
     drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
     reference = TreeReference(drawn, np.ones(len(drawn)))
     typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
@@ -107,7 +119,8 @@ def anneal_run(
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
         return run if past is None else replace(run, annealed=past)
-    result = _go_on(run, walker, groups, past, rounds, reporter, until)
+    # chains that do not agree say where the modes are, and nothing of their shares
+    result = _go_on(run, walker, groups, past if agreed else None, rounds, reporter, until)
     result.save(run.folder.annealed)
     return replace(run, annealed=result)
 
@@ -209,7 +222,7 @@ def _go_on(
     wanted = SamplerSettings()
     if past is None:
         starts = join_particles([g.particles for g in groups])
-        least = rounds or 40
+        least = rounds or max(10, 40 * AnnealSettings.n_particles // len(groups[0].particles))
     else:  # a few of each group, for as long as the other side's chains
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
@@ -227,7 +240,8 @@ def _go_on(
             chains.run(min(10, target - chains.n_rounds), stop=late)
             reporter.progress("rounds at the posterior", chains.n_rounds, max(target, least))
         result = _join(run, chains.sample(), groups, past)
-        if result.converged or chains.n_rounds >= limit or late():
+        enough = result.converged if past is None else _settled(result.convergence)
+        if enough or chains.n_rounds >= limit or late():
             break
     found = result.convergence
     what = "both sides" if past is not None else "the groups"
@@ -248,11 +262,13 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
     settings = SamplerSettings()
     particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
     sides = np.full(len(chains), FROM_MIXTURE)
+    noise = 0.0
     if past is None:
         n_each = len(groups[0].particles)
+        noise = expected_asdsf(particles.topologies, float(np.mean([g.n_ancestors for g in groups])))
         split_by = chains // n_each  # the group that a chain began in
         asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
-        scalars = sample.convergence.scalars
+        scalars = _of_groups(run, particles, log_joint, split_by, sample, groups)
     else:
         particles = join_particles([past.particles, particles])
         sides = np.concatenate([past.sides, sides])
@@ -271,8 +287,35 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
         n_particles=len(groups[0].particles),
         n_ancestors=tuple(g.n_ancestors for g in groups),
         convergence=convergence,
-        converged=convergence.asdsf <= _AGREE * settings.asdsf and convergence.r_hat <= 2 * settings.r_hat - 1,
+        converged=convergence.asdsf <= _AGREE * max(settings.asdsf, noise)
+        and convergence.r_hat <= 2 * settings.r_hat - 1,
     )
+
+
+def _settled(found: Convergence) -> bool:
+    """Whether both sides agree so well that further rounds are not worth their time."""
+    wanted = SamplerSettings()
+    return (
+        found.asdsf <= wanted.asdsf
+        and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
+        and found.r_hat <= wanted.r_hat
+        and found.effective_size >= 2 * wanted.effective_size
+    )
+
+
+def _of_groups(
+    run: Run,
+    particles: Particles,
+    log_joint: np.ndarray,
+    group: np.ndarray,
+    sample: ChainSample,
+    groups: list[Annealed],
+) -> tuple[Scalar, ...]:
+    """R-hat between groups; effective sizes are those of the chains, or the number of ancestors where that is more."""
+    between = follow(_by_chain(run, particles, log_joint, group))
+    ancestors = float(sum(g.n_ancestors for g in groups))
+    within = {s.name: s.effective_size for s in sample.convergence.scalars}
+    return tuple(replace(s, effective_size=np.fmax(ancestors, within[s.name])) for s in between)
 
 
 def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:

@@ -26,6 +26,7 @@ from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
@@ -42,9 +43,10 @@ from vbpi_mix.threads import torch_threads
 from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
-_ITERATIONS_FROM_A_SAMPLE = 1_500  # the posterior comes from annealing then
+_ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
 
 
+@torch_threads(1)
 def fit_alignment(
     alignment: Alignment, candidates: TreeSample, config: FitConfig, *, reporter: Reporter | None = None
 ) -> Run:
@@ -55,10 +57,18 @@ def fit_alignment(
         candidates: topologies whose subsplits make up the support; the default recipe grows them first.
         config: see `experiment.recipes.make_config`.
         reporter: told about progress.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> candidates = vm.veryfasttree_bootstrap(alignment, 4, seed=1)
+        >>> config = vm.make_config(alignment="primates", model="JC69", components=1, iterations=20, start="list")
+        >>> vm.fit_alignment(alignment, candidates, config).iteration
+        20
     """
     check(config)
     reporter = reporter or Silent()
-    start = make_start(config, alignment, reporter, candidates=lambda: candidates)
+    start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
     weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
     parts = make_parts(config, alignment)
     inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
@@ -68,10 +78,12 @@ def fit_alignment(
     return finish_weights(_run(config, inputs, result), result, reporter)
 
 
+@torch_threads(1)
 def fit_folder(
     config: FitConfig,
     path: Path,
     *,
+    alignment: Alignment | None = None,
     start: Start | None = None,
     resume: bool = False,
     iterations: int | None = None,
@@ -88,6 +100,7 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
+        alignment: what the configuration's file holds, if it has been read already.
         start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
@@ -99,12 +112,24 @@ def fit_folder(
     Raises:
         ConfigError: the folder holds a run already, or none to resume, another process works on it, or `start` was
             made with other settings.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> from pathlib import Path
+        >>> config = vm.make_config(
+        ...     alignment="primates", model="JC69", components=1, iterations=20, bootstrap_replicates=4, start="list",
+        ...     finish="importance",
+        ... )
+        >>> run, result = vm.fit_folder(config, Path("another_run"))
+        >>> result.ending
+        'iterations'
     """
     with ExitStack() as locks:
         return _fit_folder(
             config,
             RunFolder(path),
             locks,
+            alignment=alignment,
             start=start,
             resume=resume,
             iterations=iterations,
@@ -119,6 +144,7 @@ def _fit_folder(
     folder: RunFolder,
     locks: ExitStack,
     *,
+    alignment: Alignment | None,
     start: Start | None,
     resume: bool,
     iterations: int | None,
@@ -149,7 +175,7 @@ def _fit_folder(
         _write_config(folder, config)
     else:
         resume = False
-        alignment = load_alignment(config.alignment, reporter)
+        alignment = load_alignment(config.alignment, reporter, alignment)
         parts = make_parts(config, alignment)
         make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
         if start is None:
@@ -160,11 +186,12 @@ def _fit_folder(
                 config,
                 alignment,
                 reporter,
-                candidates=lambda: _candidates(
-                    config, alignment, folder, locks, reporter, deadlines.until("candidates")
+                candidates=lambda few: _candidates(
+                    config, alignment, folder, locks, reporter, deadlines.until("candidates"), few
                 ),
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
                 until=deadlines.until("start"),
+                kept=KeptSearch.of(folder, config, alignment),
             )
         else:
             check_start(start, config, alignment)
@@ -180,7 +207,7 @@ def _fit_folder(
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, start.topologies, reporter)
+        start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
         seconds = {**start.seconds, "start": time.perf_counter() - begun}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
@@ -196,6 +223,8 @@ def _fit_folder(
         resume=resume,
         max_seconds=min(seconds_left, default=None),
     )
+    for past in (folder.search, folder.chains_so_far):
+        past.unlink(missing_ok=True)
     if result.iteration > before:
         folder.annealed.unlink(missing_ok=True)  # of the mixture as it was
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)
@@ -237,8 +266,9 @@ def _candidates(
     locks: ExitStack,
     reporter: Reporter,
     until: float | None,
+    few: bool,
 ) -> TreeSample:
-    """Candidate topologies, and the folder with its configuration.
+    """Candidate topologies, or a few of them, and the folder with its configuration.
 
     Tree files are read before anything is written. A bootstrap takes long, so the folder is there before it, and
     replicates are kept in it: a run that is interrupted meanwhile goes on. If the bootstrap fails, what was written
@@ -251,7 +281,7 @@ def _candidates(
     made, began = not folder.path.exists(), not folder.config.exists()
     _make_folder(folder, config, locks)
     try:
-        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until)
+        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until, few=few)
     except VBPIError:
         if began:
             folder.config.unlink(missing_ok=True)

@@ -53,6 +53,16 @@ class RunFolder:
         return self.path / "chains.npz"
 
     @property
+    def search(self) -> Path:
+        """Results of the search for topologies so far; not there once training has saved."""
+        return self.path / "search.results"
+
+    @property
+    def chains_so_far(self) -> Path:
+        """State of the chains that are run before training; not there once training has saved."""
+        return self.path / "chains_so_far.npz"
+
+    @property
     def annealed(self) -> Path:
         """Trees and marginal likelihood from annealing; not there if importance weights were good."""
         return self.path / "annealed.npz"

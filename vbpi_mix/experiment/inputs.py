@@ -12,6 +12,7 @@ from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.nexus import quote_label
 from vbpi_mix.phylo import Alignment, SitePatterns
 from vbpi_mix.support import SubsplitSupport
 
@@ -105,10 +106,10 @@ def _parts(arrays: Any) -> tuple[RunPart, ...]:
 
 
 def write_equal_sequences(path: Path, alignment: Alignment) -> None:
-    """Pairs of taxa with equal sequences, a line each; no file where there are none."""
+    """Pairs of taxa with equal sequences, a line each, names as NEXUS writes them; no file where there are none."""
     pairs = alignment.duplicates()
     if not pairs:
         return
     with atomic_write(path) as file:
         file.write("taxon\tsame_as\n")
-        file.writelines(f"{later}\t{first}\n" for first, later in pairs)
+        file.writelines(f"{quote_label(later)}\t{quote_label(first)}\n" for first, later in pairs)

@@ -53,6 +53,21 @@ def hold(folder: Path) -> Iterator[None]:
         _let_go(folder, descriptor)
 
 
+@contextmanager
+def hold_if_within(folder: Path, *outputs: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder if one of the outputs is in it: reading a run needs no lock.
+
+    Raises:
+        ConfigError, InputError: see `hold`.
+    """
+    inside = folder.resolve()
+    if any(path.resolve().is_relative_to(inside) for path in outputs):
+        with hold(folder):
+            yield
+    else:
+        yield
+
+
 def _take(path: Path, folder: Path) -> int:
     """The descriptor of the lock file, locked, or not where there are no locks."""
     while True:

@@ -42,6 +42,12 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
 
     Raises:
         ConfigError: an unknown recipe, setting or flow.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> config = vm.make_config(alignment="primates", components=4, estimator="s2a")
+        >>> config.model, config.components, config.sampled
+        ('GTR+G4', 4, 2)
     """
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe '{recipe}': choose one of {', '.join(RECIPES)}")

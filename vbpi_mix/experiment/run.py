@@ -45,6 +45,15 @@ class Run:
         learned: the component weights found after training, if they were looked for; the mixture has them if they
             were kept.
         annealed: the trees of annealing, where the run finished with them.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> run = vm.load("primates_run")
+        >>> run.iteration
+        20
+        >>> evaluation = run.evaluate(n_particles=100, n_repeats=10)
+        >>> evaluation.elbo.value < evaluation.lb10.value
+        True
     """
 
     config: FitConfig

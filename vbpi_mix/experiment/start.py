@@ -22,13 +22,15 @@ from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
 from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.candidates import chains_first, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
 from vbpi_mix.felsenstein import get_threads
 from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
@@ -84,9 +86,10 @@ def make_start(
     alignment: Alignment,
     reporter: Reporter,
     *,
-    candidates: Callable[[], TreeSample] | None = None,
+    candidates: Callable[[bool], TreeSample] | None = None,
     keep: Callable[[ChainSample], None] | None = None,
     until: float | None = None,
+    kept: KeptSearch | None = None,
 ) -> Start:
     """Candidates by the configuration, grown and weighted unless the recipe takes them as they are.
 
@@ -97,15 +100,24 @@ def make_start(
         config: alignment, trees or bootstrap, model, prior, seed, recipe; the rest is not used.
         alignment: the data.
         reporter: told about progress.
-        candidates: gives the candidates in place of `experiment.candidates.load_candidates`.
+        candidates: gives the candidates in place of `experiment.candidates.load_candidates`, told whether few will
+            do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
+        kept: what an interrupted search goes on from, and keeps what it finds in.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
-    found = load_candidates(config, alignment, reporter) if candidates is None else candidates()
+
+    def gather(few: bool) -> TreeSample:
+        return load_candidates(config, alignment, reporter, few=few) if candidates is None else candidates(few)
+
+    few = chains_first(config, alignment)
+    found = gather(few)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
-    sample = None if config.recipe == "paper" else sample_start(config, alignment, found, reporter, until=until)
+    sample = None
+    if config.recipe != "paper":
+        sample = sample_start(config, alignment, found, reporter, until=until, kept=kept)
     if sample is not None:
         if keep is not None:
             keep(sample)
@@ -115,7 +127,11 @@ def make_start(
             account=_chain_account(sample),
             made=made,
         )
-    growth = None if config.recipe == "paper" else grow_candidates(config, alignment, found, reporter, until=until)
+    if few:
+        found = gather(False)
+    growth = None
+    if config.recipe != "paper":
+        growth = grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
@@ -192,16 +208,22 @@ def grow_candidates(
     reporter: Reporter,
     *,
     until: float | None = None,
+    results: KeptResults | None = None,
 ) -> Growth:
     """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
 
     Parameters of the model are at their optimum meanwhile, the same for all topologies.
     """
+    results = KeptResults() if results is None else results
+    if len(results):
+        reporter.message(f"the search goes on: {len(results):,} of its results are kept")
     model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
     coordinates = None
     fixed = model
     if model.parameters.n_coordinates:
-        coordinates = find_parameters(model, candidates.topologies)
+        (coordinates,) = results.of(
+            "parameters", (candidates.topologies.children,), lambda: (find_parameters(model, candidates.topologies),)
+        )
         fixed = model.at(torch.from_numpy(coordinates))
         reporter.message(f"parameters at their optimum: {_described(model, coordinates)}")
     growth = grow_topologies(
@@ -211,6 +233,7 @@ def grow_candidates(
         report=reporter.message,
         progress=lambda done, total, words: reporter.progress("topologies", done, total, words),
         until=until,
+        results=results,
     )
     if config.keep_candidates:
         growth = replace(growth, weighted=with_candidates(fixed, growth.weighted, candidates))

@@ -51,6 +51,17 @@ def tree_log_likelihood(
         BackendError: unknown backend, or tensors on a device the backend cannot use.
         InputError: shapes or types that do not fit, or other taxa in patterns than in topologies.
         NumericalError: entries that are not finite, or a result that is not a number.
+
+    Example:
+        >>> import torch
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> topologies = vm.veryfasttree_bootstrap(alignment, 0, seed=1).topologies
+        >>> quarter = torch.full((4,), 0.25, dtype=torch.float64)
+        >>> saturated = quarter.expand(1, topologies.n_edges, 1, 4, 4)  # every state alike at the end of every edge
+        >>> one = torch.ones(1, dtype=torch.float64)
+        >>> vm.tree_log_likelihood(saturated, quarter, one, topologies, vm.site_patterns(alignment)).round(decimals=2)
+        tensor([-14897.1200], dtype=torch.float64)
     """
     check_inputs(topologies, patterns)
     check_model(transition_matrices, root_frequencies, category_weights, topologies)
@@ -204,6 +215,15 @@ def jc69_log_likelihood(
 
     Raises:
         BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+
+    Example:
+        >>> import torch
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> topologies = vm.veryfasttree_bootstrap(alignment, 0, seed=1).topologies
+        >>> lengths = torch.full((1, topologies.n_edges), 0.1, dtype=torch.float64)
+        >>> vm.jc69_log_likelihood(lengths, topologies, vm.site_patterns(alignment)).round(decimals=2)
+        tensor([-6745.6300], dtype=torch.float64)
     """
     check_inputs(topologies, patterns)
     check_lengths(branch_lengths, topologies)

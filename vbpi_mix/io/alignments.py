@@ -45,6 +45,12 @@ def read_alignment(path: Path | str) -> Alignment:
     Raises:
         InputError: rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, protein data,
             characters that are no code (with taxon and column, from 1), an unknown format.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> alignment.n_taxa, alignment.n_sites, alignment.taxa[:2]
+        (12, 898, ('Tarsius_syrichta', 'Lemur_catta'))
     """
     if not Path(path).exists() and str(path) in catalogue():
         path = where(str(path))

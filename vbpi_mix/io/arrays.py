@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -32,8 +32,13 @@ def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
     Raises:
         ValueError, OSError and what else zip and NumPy raise: the file is damaged; see `damage.reading`.
     """
-    size = Path(path).stat().st_size
-    with zipfile.ZipFile(path) as archive:
+    with Path(path).open("rb") as file:
+        return arrays_of(file, Path(path).stat().st_size)
+
+
+def arrays_of(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
+    """The same of an open file of so many bytes."""
+    with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if sum(member.file_size for member in members) > _MOST_DEFLATED * size + _HEADER:
             raise ValueError("it declares more data than it can hold")

@@ -25,11 +25,11 @@ _ROUNDING = 1e-8
 
 
 @dataclass
-class _Node:
+class Node:
     """A node while its tree is read; positions are those of its first character and of its length, from 1."""
 
     position: int
-    kids: list["_Node"] = field(default_factory=list)
+    kids: list["Node"] = field(default_factory=list)
     label: str = ""
     length: float | None = None
     length_position: int = 0
@@ -62,6 +62,12 @@ def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray |
     Raises:
         InputError: taxa that are missing, unknown or repeated, a node with more than two children, lengths that are
             negative, not finite or given for some edges only, unbalanced brackets, text after the tree.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> topology, lengths = vm.parse_newick("(A:0.1,(B:0.2,C:0.1):0.05,D:0.3);", ["A", "B", "C", "D"])
+        >>> topology.newick(["A", "B", "C", "D"], lengths.tolist())
+        '(A:0.1,(B:0.2,C:0.1):0.05,D:0.3);'
     """
     return read_tree(text, TaxonLabels(taxa))
 
@@ -86,8 +92,8 @@ def read_tree(
     Raises:
         InputError: as `parse_newick`.
     """
-    root = _without_single(_read_nodes(text, where, with_lengths))
-    nodes = list(_preorder(root))
+    root = _without_single(read_nodes(text, where, with_lengths))
+    nodes = list(preorder(root))
     _check_lengths(nodes, text, where)
     tips = _tips(nodes, labels, translate or {}, where)
     _check_degrees(root, nodes, where)
@@ -141,10 +147,15 @@ def tokens(text: str, where: str) -> Iterator[tuple[int, str]]:
             raise InputError(f"{where}: unexpected text at {_excerpt(text, position)}")
 
 
-def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
-    stack: list[_Node] = []
-    current: _Node | None = None  # the last complete node, None where one must begin
-    root: _Node | None = None
+def read_nodes(text: str, where: str, with_lengths: bool) -> Node:
+    """The root of one Newick tree with everything below it, whatever its labels and degrees; see `parse_newick`.
+
+    Raises:
+        InputError: no tree, text after it, lengths that are none.
+    """
+    stack: list[Node] = []
+    current: Node | None = None  # the last complete node, None where one must begin
+    root: Node | None = None
     awaited, ended = "", False  # awaited: "length" after a colon, "label" after a closing bracket
     for position, token in tokens(text, where):
         if ended:
@@ -157,7 +168,7 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
                 current.length_position = position
             awaited = ""
         elif token == "(" and current is None:
-            stack.append(_Node(position))
+            stack.append(Node(position))
         elif token in ",)" and stack and current is not None:
             stack[-1].kids.append(current)
             current, awaited = None, ""
@@ -170,7 +181,7 @@ def _read_nodes(text: str, where: str, with_lengths: bool) -> _Node:
             ended = True
         elif token not in "(),:;" and (current is None or awaited == "label"):
             if current is None:
-                current = _Node(position, label=token)
+                current = Node(position, label=token)
             awaited = ""
         else:
             raise InputError(f"{where}: unexpected {token!r} at {_excerpt(text, position - 1)}")
@@ -200,7 +211,7 @@ def _length(token: str, text: str, position: int, where: str, wanted: bool) -> f
     return value
 
 
-def _check_lengths(nodes: Sequence[_Node], text: str, where: str) -> None:
+def _check_lengths(nodes: Sequence[Node], text: str, where: str) -> None:
     """Set lengths that rounding made negative to zero."""
     below = [node for node in nodes if node.length is not None and node.length < 0]
     if below:
@@ -212,7 +223,7 @@ def _check_lengths(nodes: Sequence[_Node], text: str, where: str) -> None:
             node.length = 0.0
 
 
-def _without_single(root: _Node) -> _Node:
+def _without_single(root: Node) -> Node:
     """The tree without its nodes of one child: their edges are joined, and above the root there is none."""
     while len(root.kids) == 1:
         root = root.kids[0]
@@ -231,7 +242,8 @@ def _without_single(root: _Node) -> _Node:
     return root
 
 
-def _preorder(root: _Node) -> Iterator[_Node]:
+def preorder(root: Node) -> Iterator[Node]:
+    """All nodes, parents before children."""
     todo = [root]
     while todo:
         node = todo.pop()
@@ -239,9 +251,9 @@ def _preorder(root: _Node) -> Iterator[_Node]:
         todo.extend(reversed(node.kids))
 
 
-def _tips(nodes: Sequence[_Node], labels: TaxonLabels, translate: Mapping[str, str], where: str) -> dict[int, _Node]:
+def _tips(nodes: Sequence[Node], labels: TaxonLabels, translate: Mapping[str, str], where: str) -> dict[int, Node]:
     """Taxon index to tip; every taxon exactly once."""
-    tips: dict[int, _Node] = {}
+    tips: dict[int, Node] = {}
     unknown = []
     for node in nodes:
         if node.kids:
@@ -260,7 +272,7 @@ def _tips(nodes: Sequence[_Node], labels: TaxonLabels, translate: Mapping[str, s
     return tips
 
 
-def _check_degrees(root: _Node, nodes: Sequence[_Node], where: str) -> None:
+def _check_degrees(root: Node, nodes: Sequence[Node], where: str) -> None:
     wide = [node for node in nodes if len(node.kids) > (3 if node is root else 2)]
     if wide:
         raise InputError(
@@ -269,7 +281,7 @@ def _check_degrees(root: _Node, nodes: Sequence[_Node], where: str) -> None:
         )
 
 
-def _unrooted_edges(root: _Node, nodes: Sequence[_Node]) -> Iterator[tuple[_Node, _Node, float | None]]:
+def _unrooted_edges(root: Node, nodes: Sequence[Node]) -> Iterator[tuple[Node, Node, float | None]]:
     if len(root.kids) == 2:
         a, b = root.kids
         both = None if a.length is None or b.length is None else a.length + b.length

@@ -40,6 +40,13 @@ def read_trees(paths: Sequence[Path | str], taxa: Sequence[str], *, burn_in: flo
     Raises:
         InputError: a file that is no tree list or is cut off, taxa other than those given, multifurcations (how many
             trees and the first line), a burn-in asked of weighted trees, counts mixed with probabilities.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> taxa = vm.read_alignment("primates").taxa
+        >>> sample = vm.read_trees(["primates_run/posterior/sample.trees"], taxa)
+        >>> float(sample.weights.sum())
+        1000.0
     """
     if not 0 <= burn_in < 1:
         raise InputError(f"the burn-in is a share of the trees, 0 <= burn-in < 1, not {burn_in}")

@@ -42,6 +42,14 @@ def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> Tr
     Raises:
         InputError: a string that is no such tree, or frequencies to be counted in an alignment that lacks a state.
         ConfigError: a string that is no model, with the character where it goes wrong.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> (topology,) = vm.veryfasttree_bootstrap(alignment, 0, seed=1).topologies
+        >>> newick = topology.newick(alignment.taxa, [0.1] * 21)
+        >>> round(vm.log_likelihood(alignment, newick, "HKY{4.0}+F+G4{0.5}").log_likelihood, 2)
+        -6060.05
     """
     topology, lengths = parse_newick(newick, alignment.taxa)
     if lengths is None:

@@ -44,6 +44,14 @@ class PhyloModel:
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
         ConfigError: an unknown model, an impossible rate, or other than one model or one for each part.
+
+    Example:
+        >>> import torch
+        >>> import vbpi_mix as vm
+        >>> alignment = vm.read_alignment("primates")
+        >>> model = vm.PhyloModel(vm.site_patterns(alignment), alignment.n_taxa, substitution_model="HKY+G4")
+        >>> model.parameters.names
+        ('kappa', 'pi(A)', 'pi(C)', 'pi(G)', 'pi(T)', 'alpha')
     """
 
     def __init__(

@@ -106,6 +106,12 @@ def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> Site
 
     Raises:
         InputError: no column, or one that the alignment does not have.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> patterns = vm.site_patterns(vm.read_alignment("primates"))
+        >>> patterns.n_patterns, float(patterns.weights.sum())
+        (413, 898.0)
     """
     if sites is None:
         return _merge(alignment.state_sets, np.ones(alignment.n_sites))

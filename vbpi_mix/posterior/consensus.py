@@ -89,6 +89,12 @@ def consensus_tree(splits: SplitSummary, *, threshold: float = 0.5, extended: bo
 
     Raises:
         InputError: the threshold is outside [0.5, 1).
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> consensus = vm.consensus_tree(vm.summarise_splits(vm.load("primates_run").sample(100)))
+        >>> consensus.describe()
+        'majority-rule consensus (splits above 50% of the posterior)'
     """
     if not 0.5 <= threshold < 1:
         raise InputError(

@@ -136,7 +136,14 @@ class SplitTable:
 
 
 def summarise_splits(draws: PosteriorDraws) -> SplitSummary:
-    """Weighted frequency and branch length of every split among the draws."""
+    """Weighted frequency and branch length of every split among the draws.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> splits = vm.summarise_splits(vm.load("primates_run").sample(100))
+        >>> bool(splits.frequency[0] > 0.9)
+        True
+    """
     table = SplitTable(draws.taxa)
     table.add(draws.topologies, draws.branch_lengths, draws.weights())
     return table.summary()

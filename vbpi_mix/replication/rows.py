@@ -34,13 +34,21 @@ class MixtureRow:
         return f"{self.estimator.upper()} S={self.n_sampled} A={self.n_components}"
 
 
+def row_words(given: Sequence[str]) -> list[str]:
+    """The words of rows in an option that may be repeated, each holding one word or several with ; between."""
+    return [word.strip() for text in given for word in text.split(";")]
+
+
 def parse_row(word: str) -> MixtureRow:
-    """Read ESTIMATOR:S:A, such as s2a:2:5.
+    """Read ESTIMATOR:S:A, such as s2a:2:5; also A,S,ESTIMATOR, such as 5,2,S2A, as earlier versions had it.
 
     Raises:
         ConfigError: another form, or numbers that the estimator does not allow.
     """
-    parts = word.strip().lower().split(":")
+    parts = [part.strip() for part in word.lower().split(":")]
+    earlier = [part.strip() for part in word.lower().split(",")]
+    if len(earlier) == 3 and len(parts) == 1:
+        parts = earlier[::-1]
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
         raise ConfigError(f"row '{word}' is not ESTIMATOR:S:A, such as s2a:2:5 (S of A components drawn per step)")
     if parts[0] not in get_args(Estimator):

@@ -1,6 +1,7 @@
 """Fitting subsplit Bayesian networks to weighted topologies: simple average and expectation-maximisation."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ def em(
     noise: float = 0.5,
     tolerance: float = 0.0,
     learn_component_weights: bool = False,
+    until: float | None = None,
 ) -> FittedNetworks:
     """Fit a mixture of A networks to weighted topologies by expectation-maximisation.
 
@@ -97,6 +99,7 @@ def em(
             components apart; not used for A = 1.
         tolerance: stop when an iteration raises the objective by less (nats).
         learn_component_weights: update the mixture weights too; otherwise they stay 1 / A, as in training.
+        until: `time.perf_counter()` after which no further iteration is begun, but for the first.
 
     Raises:
         SupportError: the encoding is of another support, or a topology of positive weight has no rooting there.
@@ -122,6 +125,8 @@ def em(
         log_likelihoods.append(log_likelihood)
         objectives.append(log_likelihood + _log_prior(support, log_tables, pseudo_count))
         if iteration == n_iterations or (iteration > 0 and objectives[-1] - objectives[-2] < tolerance):
+            break
+        if iteration > 0 and until is not None and time.perf_counter() > until:
             break
         log_tables = _tables_from_counts(support, counts, pseudo_count)
         if learn_component_weights:

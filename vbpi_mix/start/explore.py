@@ -9,9 +9,11 @@ is seldom more than a few nats below its maximum where that maximum is good.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.climb import neighbours
 from vbpi_mix.start.lengths import log_density_value
@@ -67,7 +69,7 @@ def explore(
             continue
         memory = length_memory(pool.topologies[[parent]], pool.log_lengths[[parent]], pool.log_density[[parent]])
         x = memory.lengths(around)
-        value = log_density_value(pool.model, around, x)
+        (value,) = pool.results.of("densities", (around.children, x), partial(_values, pool.model, around, x))
         n_screened += around.n_trees
         good = value >= pool.log_density[parent] - within - _LENGTHS_MAY_GAIN
         kept.append(around.children[good])
@@ -87,3 +89,7 @@ def explore(
         shares=np.bincount(place.reshape(-1), weights=flow, minlength=len(positions)),
         n_screened=n_screened,
     )
+
+
+def _values(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> tuple[np.ndarray]:
+    return (log_density_value(model, topologies, x),)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
 from vbpi_mix.start.climb import climb, neighbours
@@ -109,6 +110,7 @@ def grow_topologies(
     report: Report | None = None,
     progress: Progress | None = None,
     until: float | None = None,
+    results: KeptResults | None = None,
 ) -> Growth:
     """Weigh candidates, look around the good ones, and draw until little is missing; see the module's text.
 
@@ -120,9 +122,10 @@ def grow_topologies(
         report: told in words what was found.
         progress: called with (steps done, their largest number, words) while it goes.
         until: `time.perf_counter()` at which to end with what there is.
+        results: where what takes long is kept, so that a search done again, with the same model, takes little time.
     """
     settings = settings or GrowthSettings()
-    state = _Growing(model, settings, report or (lambda _: None), progress, until)
+    state = _Growing(model, settings, report or (lambda _: None), progress, until, results)
     try:
         _search(state, candidates, generator)
     except OutOfTimeError:
@@ -151,8 +154,9 @@ class _Growing:
         report: Report,
         progress: Progress | None = None,
         until: float | None = None,
+        results: KeptResults | None = None,
     ) -> None:
-        self.pool = TopologyPool(model, Clock(until, self._alive))
+        self.pool = TopologyPool(model, Clock(until, self._alive), results)
         self._progress = progress
         self._step, self._words = 0, "candidates"
         self._complete = True
@@ -265,6 +269,7 @@ class _Growing:
             n_draws=settings.n_draws,
             pseudo_count=settings.pseudo_count,
             generator=generator,
+            until=pool.clock.until,
         )
         before = len(pool)
         found = np.unique(pool.add(proposal.draw(generator)))

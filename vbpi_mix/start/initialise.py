@@ -25,6 +25,7 @@ def start_fitted(
     n_sites: float,
     generator: torch.Generator,
     parameters: ParameterFit | None = None,
+    until: float | None = None,
 ) -> None:
     """Start from weighted topologies: tables by EM, branch features from the optimised lengths.
 
@@ -37,6 +38,7 @@ def start_fitted(
         n_sites: sites of the alignment.
         generator: source of the noise.
         parameters: Laplace's approximation of the model's parameters, where the mixture has any.
+        until: `time.perf_counter()` at which fitting the tables ends, converged or not.
     """
     if mixture.parameter_posterior is not None:
         if parameters is None:
@@ -47,7 +49,14 @@ def start_fitted(
     encoded = encode(mixture.support, weighted.sample.topologies)
     networks, base = mixture.networks, mixture.branches.base
     probabilities = weighted.sample.probabilities()
-    fitted = em(mixture.support, encoded, probabilities, n_components=networks.n_components, generator=generator)
+    fitted = em(
+        mixture.support,
+        encoded,
+        probabilities,
+        n_components=networks.n_components,
+        generator=generator,
+        until=until,
+    )
     networks.logits.copy_(fitted.logits)
     table = fitted_features(
         mixture.indexer,

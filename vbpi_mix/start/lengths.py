@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
+from vbpi_mix.io.kept_results import Arrays, KeptResults
 from vbpi_mix.model import ExponentialBranchPrior, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.warm import START, length_memory
@@ -88,6 +89,7 @@ def optimise_lengths(
     max_iterations: int = 200,
     on_progress: Callable[[int, int], None] | None = None,
     tick: Callable[[], None] | None = None,
+    results: KeptResults | None = None,
 ) -> OptimisedLengths:
     """Maximise `log_density` for every topology by preconditioned L-BFGS, many topologies in one batch.
 
@@ -107,7 +109,9 @@ def optimise_lengths(
         max_iterations: a bound on the steps.
         on_progress: called with (topologies done, T).
         tick: called between steps; may raise, see `clock`.
+        results: where batches of topologies are kept, under the same model.
     """
+    results = KeptResults() if results is None else results
     n_trees, n_edges = topologies.n_trees, topologies.n_edges
     x = np.full((n_trees, n_edges), START) if start is None else start.astype(np.float64, copy=True)
     value, gain = np.empty(n_trees), np.empty(n_trees)
@@ -115,11 +119,18 @@ def optimise_lengths(
     learn_at = _FIRST_CHUNK
     while first < n_trees:
         part = slice(first, min(first + (_FIRST_CHUNK if start is None and first == 0 else _CHUNK), n_trees))
-        batch = _Batch(model, topologies[part], x[part])
-        batch.run(tolerance, give_up, best, max_iterations, tick)
-        x[part], value[part], gain[part] = batch.x, batch.value, batch.gain
-        n_evaluations += batch.n_evaluations
-        best = max(best, float(batch.value.max()))
+
+        def optimise(some: TopologyBatch = topologies[part], begin: np.ndarray = x[part], best: float = best) -> Arrays:
+            batch = _Batch(model, some, begin)
+            batch.run(tolerance, give_up, best, max_iterations, tick)
+            return batch.x, batch.value, batch.gain, np.array(batch.n_evaluations)
+
+        how = np.array([tolerance, give_up, best, max_iterations])
+        x[part], value[part], gain[part], spent = results.of(
+            "lengths", (topologies[part].children, x[part], how), optimise
+        )
+        n_evaluations += int(spent)
+        best = max(best, float(value[part].max()))
         first = part.stop
         if start is None and first >= learn_at and first < n_trees:
             good = np.flatnonzero(gain[:first] < 1.0)

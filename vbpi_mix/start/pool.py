@@ -1,9 +1,11 @@
 """A growing set of distinct topologies, each optimised and weighed once."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.clock import Clock
@@ -22,10 +24,12 @@ class TopologyPool:
     Arguments:
         model: likelihood and priors.
         clock: asked between steps.
+        results: where what was computed is kept.
     """
 
-    def __init__(self, model: PhyloModel, clock: Clock | None = None) -> None:
+    def __init__(self, model: PhyloModel, clock: Clock | None = None, results: KeptResults | None = None) -> None:
         self.clock = clock or Clock()
+        self.results = KeptResults() if results is None else results
         n = model.n_taxa
         self.model = model
         self.topologies = TopologyBatch(np.empty((0, n - 2, 2), dtype=np.int32))
@@ -82,6 +86,7 @@ class TopologyPool:
                 best=best,
                 on_progress=on_progress,
                 tick=self.clock.tick,
+                results=self.results,
             )
             self._append(new, modes)
         return self.find(distinct)[position]
@@ -116,8 +121,9 @@ class TopologyPool:
         rows = near[np.isnan(self._correction[near])][:at_most]
         for first in range(0, len(rows), _HESSIANS_AT_ONCE):
             some = rows[first : first + _HESSIANS_AT_ONCE]
-            self._correction[some], self._log_precision[some] = curvature(
-                self.model, self.topologies[some], self.log_lengths[some]
+            topologies, x = self.topologies[some], self.log_lengths[some]
+            self._correction[some], self._log_precision[some] = self.results.of(
+                "curvature", (topologies.children, x), partial(curvature, self.model, topologies, x)
             )
             self.n_evaluations += len(some) * (self.log_lengths.shape[1] + 1)
             if self.clock.late:  # the best have theirs; the others are approximated

@@ -49,8 +49,9 @@ def fit_proposal(
     pseudo_count: float,
     generator: torch.Generator,
     n_iterations: int = 30,
+    until: float | None = None,
 ) -> Proposal:
-    """Networks on the support of the given topologies, fitted to their weights by EM."""
+    """Networks on the support of the given topologies, fitted to their weights by EM, which ends early at `until`."""
     support = build_support(topologies)
     heavy = np.flatnonzero(weights > 0)
     fitted = em(
@@ -62,6 +63,7 @@ def fit_proposal(
         generator=generator,
         pseudo_count=pseudo_count,
         tolerance=1e-4,
+        until=until,
     )
     return Proposal(
         networks=SubsplitBayesianNetworks(support, n_components, logits=fitted.logits),

@@ -1,13 +1,10 @@
 """Trees as tree-building programs write them, polytomies resolved at random."""
 
-import re
-
 import numpy as np
 
-from vbpi_mix.errors import BackendError
+from vbpi_mix.errors import BackendError, InputError
+from vbpi_mix.io.newick import read_nodes
 from vbpi_mix.phylo.topology import Topology, from_neighbours
-
-_TOKEN = re.compile(r"[(),;]|[^(),;]+")
 
 
 def resolve_newick(text: str, n_taxa: int, generator: np.random.Generator) -> Topology:
@@ -51,29 +48,28 @@ def _resolve(neighbours: list[list[int]], node: int, generator: np.random.Genera
 
 
 def _read(text: str, n_taxa: int) -> list[list[int]]:
+    """Neighbours of every node: tips 0..N-1, then inner nodes as their brackets open."""
+    try:
+        root = read_nodes(text, "tree", with_lengths=False)
+    except InputError as error:
+        raise BackendError(f"the tree builder wrote no complete tree of {n_taxa} tips: {error}") from error
     neighbours: list[list[int]] = [[] for _ in range(n_taxa)]
-    path: list[int] = []
-    after_bracket = False
-    for token in _TOKEN.findall(text.strip()):
-        if token == "(":
-            _join(neighbours, len(neighbours), path)
-            path.append(len(neighbours) - 1)
-        elif token == ")" and path:
-            path.pop()
-        elif token not in (",", ";") and not after_bracket:
-            label = token.split(":")[0].strip()
-            if not (label.isdigit() and int(label) < n_taxa and path and not neighbours[int(label)]):
-                raise BackendError(f"the tree builder wrote a tree with tip {label!r}, expected 0..{n_taxa - 1} once")
-            _join(neighbours, int(label), path)
-        after_bracket = token == ")"
-    if path or not all(neighbours[:n_taxa]):
+    todo = [(root, -1)]
+    while todo:
+        node, parent = todo.pop()
+        number = len(neighbours) if node.kids else _tip(node.label, neighbours[:n_taxa])
+        if node.kids:
+            neighbours.append([])
+        if parent >= 0:
+            neighbours[number].append(parent)
+            neighbours[parent].append(number)
+        todo.extend((kid, number) for kid in reversed(node.kids))
+    if not all(neighbours[:n_taxa]):
         raise BackendError(f"the tree builder wrote no complete tree of {n_taxa} tips: {text[:80]!r}")
     return neighbours
 
 
-def _join(neighbours: list[list[int]], node: int, path: list[int]) -> None:
-    if node == len(neighbours):
-        neighbours.append([])
-    if path:
-        neighbours[node].append(path[-1])
-        neighbours[path[-1]].append(node)
+def _tip(label: str, tips: list[list[int]]) -> int:
+    if not (label.isascii() and label.isdigit() and int(label) < len(tips) and not tips[int(label)]):
+        raise BackendError(f"the tree builder wrote a tree with tip {label!r}, expected 0..{len(tips) - 1} once")
+    return int(label)

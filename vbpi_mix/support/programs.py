@@ -1,15 +1,22 @@
 """Running other programs."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from vbpi_mix.errors import BackendError
 
+_BETWEEN = 1.0  # seconds
 _running: set[subprocess.Popen[bytes]] = set()
 
 
-def run_program(command: list[str], standard_input: bytes = b"") -> str:
+def run_program(command: list[str], standard_input: bytes = b"", *, meanwhile: Callable[[], None] | None = None) -> str:
     """What a program writes to its standard output; an exception meanwhile (a signal) ends the program.
+
+    Arguments:
+        command: its words.
+        standard_input: what it reads.
+        meanwhile: called every second while it runs; may raise.
 
     Raises:
         BackendError: it cannot be started or ends with an error; what it said last is in the message.
@@ -22,7 +29,7 @@ def run_program(command: list[str], standard_input: bytes = b"") -> str:
         raise BackendError(f"{command[0]} cannot be started: {error}") from error
     _running.add(process)
     try:
-        output_bytes, error_bytes = process.communicate(standard_input)
+        output_bytes, error_bytes = _wait(process, standard_input, meanwhile)
     except BaseException:
         process.kill()
         process.wait()
@@ -34,6 +41,18 @@ def run_program(command: list[str], standard_input: bytes = b"") -> str:
         said = (error_bytes.decode(errors="replace").strip() or output.strip() or "nothing").splitlines()[-3:]
         raise BackendError(f"{Path(command[0]).name} ended with status {process.returncode} and said: {' '.join(said)}")
     return output
+
+
+def _wait(
+    process: subprocess.Popen[bytes], standard_input: bytes, meanwhile: Callable[[], None] | None
+) -> tuple[bytes, bytes]:
+    if meanwhile is None:
+        return process.communicate(standard_input)
+    while True:
+        try:
+            return process.communicate(standard_input, timeout=_BETWEEN)
+        except subprocess.TimeoutExpired:
+            meanwhile()
 
 
 def stop_programs() -> None:

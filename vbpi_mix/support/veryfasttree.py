@@ -63,6 +63,12 @@ def veryfasttree_bootstrap(
 
     References:
         Pineiro, Abuin and Pichel, Very Fast Tree, Bioinformatics 2020. Felsenstein, Evolution 1985 (bootstrap).
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> sample = vm.veryfasttree_bootstrap(vm.read_alignment("primates"), 4, seed=1)
+        >>> float(sample.weights.sum())  # four replicates, and the tree of the alignment itself
+        5.0
     """
     if n_replicates < 0 or n_threads < 1 or seed < 0:
         raise ConfigError(

@@ -57,6 +57,8 @@ def test_the_checksum_is_that_of_the_pixels(tmp_path):
         (b"PK\x03\x04abcd", "not an IDX file"),
         (b"\x00\x00\x0d\x01\x00\x00\x00\x00", "IDX type 0x0d"),
         (idx(PIXELS)[:9], "header is cut off"),
+        # sizes whose product is 0 modulo 2^64
+        (b"\0\0\x08\x03]\0\0\0\x02\0\0\0\x02\0\0\0", "the IDX header says 1,756,720,331,"),
         (idx(PIXELS)[:-1], r"says 60 bytes \(5, 4, 3\), there are 59"),
         (idx(PIXELS) + b"x", "there are 61"),
         (gzip.compress(idx(PIXELS))[:-20], "gzip data is damaged or cut off"),

@@ -11,6 +11,7 @@ from vbpi_mix.replication.table3.columns import (
     difference,
     mark,
     number,
+    plain_cell,
     pooled_text,
     tolerance,
     with_spread,
@@ -18,7 +19,7 @@ from vbpi_mix.replication.table3.columns import (
 from vbpi_mix.replication.table3.results import load_results
 from vbpi_mix.replication.table3.rows import TABLE3_ROWS, parse_rows
 
-(ROW,) = parse_rows("4,1,S2A")
+(ROW,) = parse_rows(["4,1,S2A"])
 
 
 def one_cell(folder, data, nll, seeds=(1,)):
@@ -76,3 +77,12 @@ def test_csv(tmp_path):
     assert lines[16]["kl"] == ""  # DS5 has no golden run
     assert float(lines[16]["splits_q_mean"]) == 0.003
     assert (lines[-1]["table"], lines[-1]["published_nll"]) == ("MrBayes stepping stone", "8214.51")
+
+
+def test_no_text_of_the_table_is_a_formula(tmp_path):
+    cells = ["=HYPERLINK(1)", "+1", "-x", "@y", "DS1", -1.5, "", None]
+    assert [plain_cell(x) for x in cells] == ["'=HYPERLINK(1)", "'+1", "'-x", "'@y", "DS1", -1.5, "", None]
+    records = [made_up_record("=1+1", ROW, nll=7108.4)]
+    text = csv_text(load_results(write_records(tmp_path, records)), PUBLISHED)
+    assert ",=1" not in text
+    assert ",'=1+1," in text

@@ -126,5 +126,9 @@ def test_mistakes_are_found_before_anything_is_computed(tmp_path):
 
 
 def test_seeds_count_from_the_first():
+    for text in ("burn_in=25%", "burn_in=0.25"):
+        assert parse_settings([text]) == {"burn_in": 0.25}
+    with pytest.raises(ConfigError, match="not a share"):
+        parse_settings(["burn_in=25"])
     assert make_table3_config(data="DS1", rows="A2A").seeds == (1, 2, 3)
     assert make_table3_config(data="DS1", rows="A2A", n_seeds=2, first_seed=5).seeds == (5, 6)

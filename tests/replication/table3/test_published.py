@@ -5,7 +5,7 @@ from vbpi_mix.replication.table3.rows import parse_rows
 
 def test_values_as_printed():
     published = load_published()
-    (row,) = parse_rows("4,1,S2A")
+    (row,) = parse_rows(["4,1,S2A"])
     assert (published.models["DS5", row].nll, published.models["DS5", row].sd) == (8217.98, 0.73)
     assert (published.mrbayes["DS7"].nll, published.mrbayes["DS7"].sd) == (37332.76, 2.42)
     assert published.elbo["DS1"] == -7110.24
@@ -23,4 +23,4 @@ def test_the_catalogue_says_the_same():
         stones = values["MrBayes, stepping stone"]
         assert (-stones["value"], stones["sd"]) == (published.mrbayes[name].nll, published.mrbayes[name].sd)
         two = values["mixture of VBPI with normalizing flows, A2A, A = 2"]
-        assert -two["value"] == published.models[name, parse_rows("2,2,A2A")[0]].nll
+        assert -two["value"] == published.models[name, parse_rows(["2,2,A2A"])[0]].nll

@@ -5,10 +5,11 @@ import pytest
 
 from tests.replication.table3.examples import made_up_record, made_up_table, write_records
 from vbpi_mix.errors import InputError
+from vbpi_mix.replication.images.results import is_images_folder, load_image_groups
 from vbpi_mix.replication.table3.results import load_results
 from vbpi_mix.replication.table3.rows import parse_rows
 
-(ROW,) = parse_rows("4,1,S2A")
+(ROW,) = parse_rows(["4,1,S2A"])
 
 
 def load(folder, records):
@@ -92,5 +93,15 @@ def test_other_folders_are_refused(tmp_path):
 
 
 def test_the_same_model_twice(tmp_path):
-    with pytest.raises(InputError, match="two records of DS1 4,1,S2A, seed 1"):
+    with pytest.raises(InputError, match="two records of DS1 s2a:1:4, seed 1"):
         load(tmp_path, [made_up_record("DS1", ROW, nll=1.0)] * 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"[]", b"{}", b"3", b'{"config": 3}', b"\xff\xfe", b"[" * 100_000])
+def test_files_that_are_no_records(tmp_path, content):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "x.json").write_bytes(content)
+    for read in (load_results, load_image_groups):
+        with pytest.raises(InputError, match=r"x\.json"):
+            read(tmp_path)
+    assert not is_images_folder(tmp_path)

@@ -20,7 +20,7 @@ def test_nothing_to_say_of_a_good_table(tmp_path):
 
 
 def test_every_kind(tmp_path):
-    a2a, s2a = parse_rows("4,4,A2A;4,1,S2A")
+    a2a, s2a = parse_rows(["4,4,A2A;4,1,S2A"])
     good, bad = made_up_record("DS1", a2a, nll=7108.40), made_up_record("DS1", s2a, nll=7109.05)
     good["result"]["evaluation"]["elbo"] = -7110.0
     bad["result"]["evaluation"] |= {"elbo": -7111.0, "pareto_k": 0.8}

@@ -13,7 +13,7 @@ def short_blocks(monkeypatch):
 
 
 def test_counts_and_times():
-    (row,) = parse_rows("2,1,S2A")
+    (row,) = parse_rows(["2,1,S2A"])
     costs = table3_timing.operation_costs(fitted_example(), row)
     assert (costs["n_p"], costs["n_q"]) == (1, 2)
     for name in ("p_ms", "q_ms"):
@@ -26,4 +26,4 @@ def test_nothing_is_timed_when_the_likelihood_is_wrong(monkeypatch):
     right = model.log_likelihood
     monkeypatch.setattr(model, "log_likelihood", lambda *given: right(*given) + 1e-6)
     with pytest.raises(NumericalError, match="nothing is timed"):
-        table3_timing.operation_costs(run, parse_rows("2,1,S2A")[0])
+        table3_timing.operation_costs(run, parse_rows(["2,1,S2A"])[0])

@@ -12,7 +12,6 @@ from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, 
 from vbpi_mix.felsenstein.local.rows import SIZE
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
-N_AROUND = 192  # messages around a pruned clade
 
 
 class MovingTree(NamedTuple):
@@ -39,7 +38,7 @@ class Messages(NamedTuple):
     """Messages D and U of a tree and what they are made of, see `messages`.
 
     Arguments:
-        rows: ((2 (2N-2) + spare) n_rows, SIZE): D of every node, U of every node, others.
+        rows: ((3 (2N-2) + spare) n_rows, SIZE): D of every node, U of every node, others, those around a pruned clade.
         down: (2N-2, n, 16) transition matrices of the edge above each node.
         across: (2N-2, n, 16) their transposes.
         scale_d, scale_u: (2N-2,) logarithms of what D and U were divided by in all, summed over the sites.
@@ -60,7 +59,7 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int) -> Messages:
     """Room for the messages of a tree."""
     n_nodes = 2 * n_taxa - 2
     return Messages(
-        rows=np.zeros(((2 * n_nodes + N_SPARE + N_AROUND) * n_rows, SIZE)),
+        rows=np.zeros(((3 * n_nodes + N_SPARE) * n_rows, SIZE)),
         down=np.zeros((n_nodes, n_categories, 16)),
         across=np.zeros((n_nodes, n_categories, 16)),
         scale_d=np.zeros(n_nodes),

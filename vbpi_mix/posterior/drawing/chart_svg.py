@@ -16,12 +16,13 @@ from vbpi_mix.posterior.drawing.palette import (
 from vbpi_mix.posterior.drawing.svg import Drawing, shorten, text_width
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 26.0, 16.0, 44.0
+_LEGEND, _SIZE = 22.0, 12.0
 
 
 def training_drawing(
     iterations: np.ndarray, bounds: np.ndarray, log_ml: float, *, width: float = 460.0, height: float = 260.0
 ) -> Drawing:
-    """The training bound against the iteration, with the marginal log-likelihood as a dashed line.
+    """The training bound against the iteration, with the marginal log-likelihood as a dashed line, the legend above.
 
     The axis begins at the first percentile of the bounds, so that a bad start does not flatten the rest.
 
@@ -42,7 +43,7 @@ def training_drawing(
         return _LEFT + iteration / last * (width - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
-        return height - _BOTTOM - (value - low) / (high - low) * (height - _TOP - _BOTTOM)
+        return height - _BOTTOM - (value - low) / (high - low) * (height - _TOP - _LEGEND - _BOTTOM)
 
     drawing = Drawing(
         width,
@@ -60,15 +61,12 @@ def training_drawing(
     shown = np.maximum(bounds, low)
     points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in zip(iterations.tolist(), shown.tolist(), strict=True))
     drawing.add("polyline", points=points, fill="none", stroke=BLUE, stroke_width=1.4)
-    legend = y(low) - 12
-    for place, (colour, dash, what) in enumerate(((ORANGE, "6 4", "marginal log-likelihood"), (BLUE, "", "bound"))):
-        at = legend - 18 * place
-        drawing.add("rect", x=width - _RIGHT - 192, y=at - 10, width=190, height=17, fill="#ffffff", fill_opacity=0.85)
-        drawing.line(
-            width - _RIGHT - 186, at, width - _RIGHT - 160, at, stroke=colour, stroke_width=2,
-            **({"stroke_dasharray": dash} if dash else {}),
-        )  # fmt: skip
-        drawing.text(width - _RIGHT - 152, at + 4, what, fill=INK)
+    at = _LEFT
+    for colour, dash, what in ((BLUE, "", "bound"), (ORANGE, "6 4", "marginal log-likelihood")):
+        dashes = {"stroke_dasharray": dash} if dash else {}
+        drawing.line(at, _LEGEND / 2, at + 26, _LEGEND / 2, stroke=colour, stroke_width=2, **dashes)
+        drawing.text(at + 34, _LEGEND / 2 + 4, what, fill=INK)
+        at += 34 + text_width(what, _SIZE) + 24
     return drawing
 
 

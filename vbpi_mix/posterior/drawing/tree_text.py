@@ -22,6 +22,12 @@ def draw_consensus(consensus: ConsensusTree, *, outgroup: str | None = None) -> 
 
     Raises:
         InputError: no taxon has the outgroup's name.
+
+    Example:
+        >>> import vbpi_mix as vm
+        >>> consensus = vm.consensus_tree(vm.summarise_splits(vm.load("primates_run").sample(100)))
+        >>> "Homo_sapiens" in vm.draw_consensus(consensus, outgroup="Lemur_catta")
+        True
     """
     with warnings.catch_warnings():  # of its own deprecated imports, nothing that a user could change
         warnings.simplefilter("ignore")

@@ -8,7 +8,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import Estimator
 from vbpi_mix.images import Decoder
 from vbpi_mix.replication.images.sets import ImageSet
-from vbpi_mix.replication.rows import check_jobs, parse_row
+from vbpi_mix.replication.rows import check_jobs, parse_row, row_words
 
 Scale = Literal["small", "published"]
 Model = Literal["misvae", "semvae"]
@@ -197,7 +197,7 @@ def make_images_config(
     published = sizes == SCALES[key] and scale == "published"
     return ImagesConfig(
         data=data,
-        rows=tuple(parse_image_row(word) for word in rows or DEFAULT_ROWS[key]),
+        rows=tuple(parse_image_row(word) for word in row_words(rows) or DEFAULT_ROWS[key]),
         seeds=tuple(range(first_seed, first_seed + n_seeds)),
         scale=sizes,
         title=f"{cast(str, scale)}{'' if published or scale == 'small' else ', not the published length'}: {length}",

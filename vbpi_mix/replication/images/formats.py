@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import math
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def read_idx(path: Path) -> np.ndarray:
     if n_axes < 1 or len(content) < start:
         raise InputError(f"{path}: the IDX header is cut off")
     shape = tuple(int(n) for n in np.frombuffer(content, dtype=">u4", count=n_axes, offset=4))
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = math.prod(shape)
     if len(content) - start != expected:
         raise InputError(f"{path}: the IDX header says {expected:,} bytes {shape}, there are {len(content) - start:,}")
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import InputError
 from vbpi_mix.replication.images.results import ImageGroup
 from vbpi_mix.replication.plot_style import INK, QUIET, cycle, plain, write_figures
@@ -195,11 +196,9 @@ def generated_figure(groups: Sequence[ImageGroup], generated: Path, title: str) 
 
 def _square(path: Path) -> np.ndarray:
     """The first 64 images (n, C, H, W) in eight rows, a grey pixel between them, or with colours behind."""
-    try:
+    with reading(path, InputError, "it does not hold generated images: delete it"):
         images = np.load(path, allow_pickle=False)
         n, channels, height, width = images.shape
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} does not hold generated images ({error}): delete it") from error
     grid = np.full((_GRID * _GRID, channels, height + 1, width + 1), _BETWEEN, dtype=np.uint8)
     grid[: min(n, len(grid)), :, :height, :width] = images[: len(grid)]
     picture = grid.reshape(_GRID, _GRID, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.datasets import data_folder
 from vbpi_mix.replication.images.config import ImageRow
@@ -70,8 +71,9 @@ def is_images_folder(folder: Path) -> bool:
     """Whether the first record of a benchmark's folder is one of images."""
     for path in sorted((folder / "models").glob("*.json")):
         try:
-            return json.loads(path.read_text(encoding="utf-8"))["config"].get("benchmark") == "images"
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            with reading(path, InputError, "no record"):
+                return json.loads(path.read_text(encoding="utf-8"))["config"].get("benchmark") == "images"
+        except InputError:  # who renders the folder names the file
             return False
     return False
 
@@ -85,14 +87,12 @@ def load_image_groups(folder: Path) -> list[ImageGroup]:
     found: dict[tuple[str, ImageRow], dict[int, dict[str, Any]]] = {}
     common: dict[str, dict[str, Any]] = {}
     for path in sorted((folder / "models").glob("*.json")):
-        try:
+        with reading(path, InputError, "no record of the image benchmark; delete it to make it anew"):
             record = json.loads(path.read_text(encoding="utf-8"))
             config = record["config"]
             row = ImageRow(**{key: config[key] for key in _ROW_KEYS})
             _ = record["result"]["likelihood"], record["provenance"]
             data, seed = config["data"], config["seed"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is not a record of the image benchmark ({error!r})") from error
         shared = {k: v for k, v in config.items() if k not in (*_ROW_KEYS, "seed")}
         if common.setdefault(data, shared) != shared:
             raise InputError(f"{path} was made with other settings than the records before it: render them apart")

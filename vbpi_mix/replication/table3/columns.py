@@ -142,8 +142,13 @@ def csv_text(variants: Sequence[Variant], published: Published) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: plain_cell(value) for name, value in line.items()} for line in lines)
     return file.getvalue()
+
+
+def plain_cell(value: Any) -> Any:
+    """A value of a table, texts so that no spreadsheet takes them for a formula: with a quote before = + - @."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _line(variant: Variant, data: str, row: Table3Row, published: Published) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from vbpi_mix.experiment.build import check
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.recipes import make_config
 from vbpi_mix.io.datasets import resolve
+from vbpi_mix.io.numbers import parse_share
 from vbpi_mix.replication.table3.rows import TABLE3_ROWS, Table3Row, parse_rows
 
 DATA_SETS = tuple(f"DS{i}" for i in range(1, 9))
@@ -164,7 +165,7 @@ def _as_json(value: Any) -> Any:
 def make_table3_config(
     *,
     data: str | None = None,
-    rows: str = "all",
+    rows: str | Sequence[str] = "all",
     n_seeds: int = 3,
     first_seed: int = 1,
     recipe: str = "default",
@@ -209,7 +210,7 @@ def make_table3_config(
         raise InputError(f"--trees {trees}: there is no such file or folder")
     config = Table3Config(
         data=_data(DATA_SETS if data is None else data.split(","), trees, references),
-        rows=parse_rows(rows),
+        rows=parse_rows([rows] if isinstance(rows, str) else rows),
         seeds=tuple(range(first_seed, first_seed + n_seeds)),
         recipe=recipe,
         flow=PUBLISHED_FLOW if flow is None else flow,
@@ -243,7 +244,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {word}: unknown setting '{name}'; there are {free}")
         if name in values:
             raise ConfigError(f"--set {word}: {name} is given twice")
-        values[name] = _value(text, kinds[name], word)
+        values[name] = parse_share(text) if name == "burn_in" else _value(text, kinds[name], word)
     return values
 
 

@@ -76,7 +76,7 @@ def _further(variant: Variant) -> list[str]:
 def _further_row(data: str, row: Table3Row, cell: Cell) -> str:
     return _row(
         data,
-        row.word,
+        row.label,
         f"{EQUAL.text(cell)} ({number(EQUAL_SD.mean(cell), 2)})",
         pooled_text(cell),
         *(column.text(cell) for column in _FURTHER),

@@ -125,7 +125,7 @@ def _data_section(variant: Variant, data: str, published: Published) -> Iterator
         known = published.models.get((data, row))
         apart = difference(cell, known)
         yield _row(
-            row.word,
+            row.label,
             " ".join(map(str, cell.seeds)),
             with_spread(cell.nll, cell.spread("evaluation.log_ml"), 2) + f" ({number(cell.nll_sd, 2)})",
             NOTHING if known is None else bracketed(known.nll, known.sd),
@@ -144,7 +144,7 @@ def _data_section(variant: Variant, data: str, published: Published) -> Iterator
     yield from ["", "Cost", ""]
     yield from _table_head(["A,S", "#p", "#q", *(column.head for column in COSTS)])
     for row, cell in there:
-        yield _row(row.word, *map(str, row.n_evaluations), *(column.text(cell) for column in COSTS))
+        yield _row(row.label, *map(str, row.n_evaluations), *(column.text(cell) for column in COSTS))
     if data in published.costs:
         p_ms, q_ms = published.costs[data]
         yield _row("paper, i5-1130G7", "", "", number(p_ms, 3), number(q_ms, 3), *[""] * (len(COSTS) - 2))
@@ -160,7 +160,7 @@ def _posterior_table(there: Sequence[tuple[Table3Row, Cell]]) -> Iterator[str]:
     shown = [column for column in POSTERIOR if any(column.mean(cell) is not None for _, cell in there)]
     yield from _table_head(["A,S", *(column.head for column in shown)])
     for row, cell in there:
-        yield _row(row.word, *(column.text(cell) for column in shown))
+        yield _row(row.label, *(column.text(cell) for column in shown))
 
 
 def _side_by_side(variants: Sequence[Variant], published: Published) -> list[str]:
@@ -183,7 +183,7 @@ def _side_by_side(variants: Sequence[Variant], published: Published) -> list[str
                     f"{number(TRAINING_SECONDS.mean(cell), 0)}"
                 )
             known = published.models.get((data, row))
-            lines.append(_row(row.word, *texts, NOTHING if known is None else bracketed(known.nll, known.sd)))
+            lines.append(_row(row.label, *texts, NOTHING if known is None else bracketed(known.nll, known.sd)))
         lines.append("")
     return lines
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import InputError
 from vbpi_mix.estimators import Estimator
 from vbpi_mix.replication.table3.config import settings_default
@@ -131,13 +132,11 @@ def load_results(folder: Path) -> tuple[Variant, ...]:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    try:
+    with reading(path, InputError, "not the record of a benchmark; delete it to make it anew"):
         record = json.loads(path.read_text(encoding="utf-8"))
         config, result, _ = record["config"], record["result"], record["provenance"]
         toy = "energy" in config and "latents" in config
         whole = all(name in result for name in _NEEDED) and {"data", "recipe", "flow"} <= config.keys()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the record of a benchmark ({error!r})") from error
     if toy:
         raise InputError(
             f"{path} is a result of the toy benchmark, which `vbpi-mix bench toy -o {path.parent.parent}` with its "

@@ -1,10 +1,12 @@
 """The sixteen rows of Table 3, and how a user names some of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import get_args
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import Estimator
+from vbpi_mix.replication.rows import parse_row, row_words
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -17,7 +19,12 @@ class Table3Row:
 
     @property
     def word(self) -> str:
-        """As the user writes it: 4,2,S2A."""
+        """As the user writes it: s2a:2:4."""
+        return f"{self.estimator}:{self.n_sampled}:{self.n_components}"
+
+    @property
+    def label(self) -> str:
+        """As the paper's table and ours name it: 4,2,S2A (A, S, estimator)."""
         return f"{self.n_components},{self.n_sampled},{self.estimator.upper()}"
 
     @property
@@ -44,18 +51,18 @@ TABLE3_ROWS = (
 )
 
 
-def parse_rows(text: str) -> tuple[Table3Row, ...]:
-    """Rows in the order of the table, from words separated by semicolons: all, A2A, or A,S,ESTIMATOR as in 4,1,S2A.
+def parse_rows(given: Sequence[str]) -> tuple[Table3Row, ...]:
+    """Rows in the order of the table, from words: all, a2a, or ESTIMATOR:S:A as in s2a:1:4; see `rows.row_words`.
 
     Raises:
         ConfigError: an unknown word, a row that the table does not have, or one that is named twice.
     """
     chosen: list[Table3Row] = []
-    for word in (part.strip() for part in text.split(";")):
+    for word in row_words(given):
         found = _rows_of(word)
         twice = [row for row in found if row in chosen]
         if twice:
-            raise ConfigError(f"row {twice[0].word} is given twice in --rows '{text}': leave one out")
+            raise ConfigError(f"row {twice[0].word} is given twice in --rows '{'; '.join(given)}': leave one out")
         chosen += found
     return tuple(row for row in TABLE3_ROWS if row in chosen)
 
@@ -66,17 +73,13 @@ def _rows_of(word: str) -> list[Table3Row]:
         return list(TABLE3_ROWS)
     if lower in get_args(Estimator):
         return [row for row in TABLE3_ROWS if row.estimator == lower]
-    parts = [part.strip() for part in lower.split(",")]
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[:2]):
+    if ":" not in word and "," not in word:
         raise ConfigError(
-            f"row '{word}' is not all, {', '.join(x.upper() for x in get_args(Estimator))}, or A,S,ESTIMATOR such as "
-            "4,1,S2A; several are separated by ;"
+            f"row '{word}' is not all, {', '.join(get_args(Estimator))}, or ESTIMATOR:S:A such as s2a:1:4; several are "
+            "separated by ;"
         )
-    if parts[2] not in get_args(Estimator):
-        raise ConfigError(
-            f"row '{word}': unknown estimator; choose one of {', '.join(x.upper() for x in get_args(Estimator))}"
-        )
-    row = Table3Row(estimator=cast(Estimator, parts[2]), n_components=int(parts[0]), n_sampled=int(parts[1]))
+    asked = parse_row(word)
+    row = Table3Row(estimator=asked.estimator, n_components=asked.n_components, n_sampled=asked.n_sampled)
     if row not in TABLE3_ROWS:
         of_kind = "; ".join(r.word for r in TABLE3_ROWS if r.estimator == row.estimator)
         raise ConfigError(f"Table 3 has no row {row.word}; its {row.estimator.upper()} rows are {of_kind}")

@@ -22,7 +22,7 @@ def shortfalls(variant: Variant, published: Published) -> list[str]:
         found: dict[str, list[str]] = {}
         for row, cell in cells.items():
             for complaint, value in _of_cell(variant, published, data, row, cell):
-                found.setdefault(complaint, []).append(f"{row.word} ({value})")
+                found.setdefault(complaint, []).append(f"{row.label} ({value})")
         lines += [f"{data}: {complaint}: {'; '.join(where)}" for complaint, where in found.items()]
         lines += [f"{data}: {text}" for text in _of_data(cells)]
     return lines
@@ -59,10 +59,10 @@ def _of_cell(
 
 
 def _of_data(cells: dict[Table3Row, Cell]) -> Iterator[str]:
-    missing = [row.word for row in TABLE3_ROWS if row not in cells]
+    missing = [row.label for row in TABLE3_ROWS if row not in cells]
     if missing:
         yield f"{len(missing)} of {len(TABLE3_ROWS)} rows are not trained: {'; '.join(missing)}"
-    fewer = [row.word for row, cell in cells.items() if len(cell.seeds) < N_PUBLISHED_SEEDS]
+    fewer = [row.label for row, cell in cells.items() if len(cell.seeds) < N_PUBLISHED_SEEDS]
     if fewer:
         which = "all trained rows" if len(fewer) == len(cells) else "; ".join(fewer)
         yield f"fewer seeds than the paper's {N_PUBLISHED_SEEDS}: {which}"

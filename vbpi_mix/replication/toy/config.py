@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.replication.rows import MixtureRow, check_jobs, parse_row
+from vbpi_mix.replication.rows import MixtureRow, check_jobs, parse_row, row_words
 from vbpi_mix.toys import Latents
 
 Scale = Literal["paper", "small"]
@@ -100,7 +100,7 @@ def make_toy_config(
     published = scale == "paper" and steps == default_iterations
     length = f"{steps:,} iterations at rate {rate:g}, {seeds} seed{'s' if seeds > 1 else ''}"
     return ToyConfig(
-        rows=tuple(parse_row(word) for word in rows) or PUBLISHED_ROWS,
+        rows=tuple(parse_row(word) for word in row_words(rows)) or PUBLISHED_ROWS,
         seeds=tuple(range(1, seeds + 1)),
         iterations=steps,
         learning_rate=rate,

@@ -1,0 +1,54 @@
+"""Agreement of groups of chains."""
+
+import numpy as np
+import pytest
+
+from vbpi_mix.anneal.convergence import (
+    expected_asdsf,
+    follow,
+    group_frequencies,
+    separation,
+    split_agreement_of_groups,
+)
+from vbpi_mix.phylo import TopologyBatch, all_topologies
+
+
+def test_agreement_of_groups_is_that_of_their_frequencies():
+    topologies = all_topologies(5)
+    trees = TopologyBatch(topologies.children[[0, 0, 0, 1, 0, 1, 1, 1]])
+    groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    frequencies = group_frequencies(trees, groups)
+    asdsf, largest, n_splits = split_agreement_of_groups(trees, groups)
+    differ = frequencies[:, np.abs(frequencies[0] - frequencies[1]) > 0]
+    assert set(np.round(differ[0], 2)) == {0.25, 0.75}
+    assert largest == pytest.approx(0.5)
+    assert n_splits == frequencies.shape[1]
+    assert asdsf == pytest.approx(np.abs(frequencies[0] - frequencies[1]).mean() / np.sqrt(2))
+
+
+def test_r_hat_tells_chains_apart():
+    generator = np.random.default_rng(0)
+    same = generator.normal(size=(4, 200))
+    apart = same + np.arange(4)[:, None]
+    good, bad = follow({"same": same, "apart": apart})
+    assert good.r_hat < 1.02
+    assert bad.r_hat > 1.3
+    assert good.effective_size > 500 > bad.effective_size
+
+
+def test_separation_is_large_where_chains_stay_apart():
+    topologies = all_topologies(5)
+    generator = np.random.default_rng(1)
+    chains = np.tile(np.arange(4), 500)
+    mixed = TopologyBatch(topologies.children[generator.integers(3, size=2000)])
+    apart = TopologyBatch(topologies.children[np.where(generator.random(2000) < 0.1, 7, chains)])
+    assert separation(mixed, chains) < 3
+    assert separation(apart, chains) > 30
+
+
+def test_expected_asdsf_is_that_of_independent_trees():
+    topologies = all_topologies(5)
+    generator = np.random.default_rng(2)
+    drawn = TopologyBatch(topologies.children[generator.integers(3, size=40_000)])
+    found = [split_agreement_of_groups(drawn[s], np.arange(200) // 100)[0] for s in np.split(np.arange(40_000), 200)]
+    assert np.mean(found) == pytest.approx(np.sqrt(2 / np.pi) * expected_asdsf(drawn, 100), rel=0.15)
