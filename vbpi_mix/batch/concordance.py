@@ -117,7 +117,7 @@ def shared_splits(result: LocusResult, taxa: Sequence[str]) -> dict[frozenset[st
     for p, rows, sizes in zip(result.probabilities.tolist(), inside, size, strict=True):
         here = rows[(sizes >= 2) & (sizes <= len(taxa) - 2)]
         for row in np.unique(here, axis=0):  # edges of a path are one edge once other taxa are gone
-            side = frozenset(taxa[i] for i in np.flatnonzero(row))
+            side = frozenset(taxa[i] for i in np.flatnonzero(row).tolist())
             found[side] = found.get(side, 0.0) + p
     return found
 

@@ -38,8 +38,8 @@ def run_on_dask(
         BackendError: Dask is not installed, or there is no scheduler at that address.
     """
     try:
-        import dask
-        from distributed import Client, LocalCluster, as_completed
+        import dask  # pyright: ignore[reportMissingImports]
+        from distributed import Client, LocalCluster, as_completed  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise BackendError(
             "--scheduler needs Dask: pip install 'vbpi_mix[distributed]' (without it, --workers uses this machine)"

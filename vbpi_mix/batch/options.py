@@ -65,7 +65,7 @@ class LocusOptions:
         Raises:
             ConfigError: an unknown name, or a text that is no such value; `where` is named.
         """
-        known = {f.name: f.type for f in fields(self)}
+        known: dict[str, Any] = {f.name: f.type for f in fields(self)}
         given: dict[str, Any] = {}
         for name, text in values.items():
             if name not in known:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 
 from vbpi_mix.batch.locus import LocusTask, warm_up
@@ -102,9 +103,7 @@ def _next(waiting: Iterator[LocusTask], again: deque[tuple[LocusTask, int]]) -> 
     return None if task is None else (task, 1)
 
 
-def _start(
-    context: multiprocessing.context.ForkServerContext, prepare: Callable[[], Callable[[LocusTask], Row]]
-) -> _Worker:
+def _start(context: ForkServerContext, prepare: Callable[[], Callable[[LocusTask], Row]]) -> _Worker:
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, prepare), daemon=True)
     process.start()

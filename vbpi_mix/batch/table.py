@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vbpi_mix.batch.result import LocusResult
 from vbpi_mix.errors import InputError
@@ -150,7 +151,7 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _value(kind: object, cell: str) -> object:
+def _value(kind: object, cell: str) -> Any:
     if kind is float:
         return float(cell) if cell else math.nan
     return int(cell) if kind is int else cell
