@@ -115,9 +115,9 @@ def shared_splits(result: LocusResult, taxa: Sequence[str]) -> dict[frozenset[st
     size = inside.sum(axis=2)
     found: dict[frozenset[str], float] = {}
     for p, rows, sizes in zip(result.probabilities.tolist(), inside, size, strict=True):
-        here = rows[(sizes >= 2) & (sizes <= len(taxa) - 2)]
-        for row in np.unique(here, axis=0):  # edges of a path are one edge once other taxa are gone
-            side = frozenset(taxa[i] for i in np.flatnonzero(row).tolist())
+        inner = rows[(sizes >= 2) & (sizes <= len(taxa) - 2)]
+        for row in np.unique(inner, axis=0):  # edges of a path are one edge once other taxa are gone
+            side = frozenset(name for name, is_inside in zip(taxa, row.tolist(), strict=True) if is_inside)
             found[side] = found.get(side, 0.0) + p
     return found
 

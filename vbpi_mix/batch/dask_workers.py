@@ -44,9 +44,10 @@ def run_on_dask(
         raise BackendError(
             "--scheduler needs Dask: pip install 'vbpi_mix[distributed]' (without it, --workers uses this machine)"
         ) from error
+    settings: Any = dask.config  # pyright: ignore[reportPrivateImportUsage]
     with ExitStack() as opened:
         opened.enter_context(
-            dask.config.set({"distributed.scheduler.allowed-failures": tries - 1, "distributed.worker.daemon": True})
+            settings.set({"distributed.scheduler.allowed-failures": tries - 1, "distributed.worker.daemon": True})
         )
         try:
             if scheduler == LOCAL:
