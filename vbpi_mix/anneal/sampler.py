@@ -40,6 +40,7 @@ class SamplerSettings:
         most_kept: trees kept; beyond, every second one is dropped.
         scalings: steps of the parameters and the tree length a round, ...
         scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
+        walks: rounds over all edges between these steps, which count as one round of a chain.
 
     Raises:
         ConfigError: a number out of range.
@@ -58,6 +59,7 @@ class SamplerSettings:
     most_kept: int = 8_000
     scalings: int = 6
     scalings_per_coordinate: float = 1.5
+    walks: int = 1
 
     def __post_init__(self) -> None:
         if self.n_chains < 2 or not 1 <= self.fewest <= self.most or not 0 <= self.burn_in < 1:
@@ -161,7 +163,9 @@ class Chains:
                 if stop is not None and stop():
                     return
             adapting = self.n_rounds < self._adapting_until
-            moved = self.walker.move(self.particles, self._generators, rounds=1.0, typical=self.typical)
+            moved = self.walker.move(
+                self.particles, self._generators, rounds=float(settings.walks), typical=self.typical
+            )
             if adapting:
                 if self.n_rounds == settings.adapting // 3:  # what came before is on the way down from the starts
                     self.scaling.forget()

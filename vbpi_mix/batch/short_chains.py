@@ -23,6 +23,8 @@ from vbpi_mix.support.veryfasttree import veryfasttree_bootstrap
 
 _START_LENGTH = 0.05
 _CLIMBS = 4  # greedy rounds
+_PATTERNS = 600
+_MOST_WALKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,7 @@ def sample_locus(
             most=settings.most,
             scalings=settings.scalings,
             scalings_per_coordinate=0.0,
+            walks=_walks(model),
         ),
         climb=False,
     )
@@ -103,6 +106,12 @@ def sample_locus(
         if agree or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
+
+
+def _walks(model: PhyloModel) -> int:
+    """Walks of one round: where there are few patterns, what is done once a round takes longer than a walk."""
+    n_patterns = sum(part.patterns.n_patterns for part in model.parts)
+    return int(np.clip(_PATTERNS // max(1, n_patterns), 1, _MOST_WALKS))
 
 
 def level_of_agreement(sample: ChainSample) -> str:
