@@ -59,7 +59,8 @@ def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, 
     walker = Walker(model, settings or WalkSettings())
     topologies = all_topologies(model.n_taxa)
     number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
-    start = np.arange(n_chains) % topologies.n_trees
+    allowed = np.flatnonzero(model.allows(topologies))
+    start = allowed[np.arange(n_chains) % len(allowed)]
     particles = Particles(
         topologies=topologies[start],
         log_lengths=np.full((n_chains, topologies.n_edges), -2.0),

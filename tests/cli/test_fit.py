@@ -23,6 +23,7 @@ OTHER = {
     "bootstrap_replicates": 17, "keep_candidates": True, "model": "GTR+I+G4{0.5}", "partitions": "parts.nex",
     "codon_positions": True,
     "priors": ("shape=gamma(2,3)", "ratio=beta(2,2)"), "branch_prior": "gammadir(1,0.1,1,1)", "tie_parameters": True,
+    "constraints": ("((a,b),c,d);", "not ((a,c),b,d);"),
     "components": 7, "sampled": 3, "estimator": "s2s", "particles": 20, "tying": "topology", "features": "split",
     "flow": "realnvp", "flow_layers": 4, "flow_hidden": 32, "flow_per_component": True, "recipe": "paper",
     "gradient": "path", "stop": "plateau", "iterations": 12_345, "annealing_iterations": 67, "rate_topology": 0.5,
@@ -43,7 +44,7 @@ def test_every_setting_has_an_option_of_its_type():
     hints = get_type_hints(fit.fit)
     for name, kind in SETTINGS.items():
         assert name in arguments, f"--{name.replace('_', '-')} is missing"
-        if name in ("alignment", "trees", "priors", "partitions"):
+        if name in ("alignment", "trees", "priors", "partitions", "constraints"):
             continue
         wanted = str if get_origin(kind) is Literal else kind
         assert hints[name] == wanted | None, name
@@ -96,7 +97,7 @@ def test_the_help_shows_groups_and_every_default(program):
     grouped = [name for names in fit_help.GROUPS.values() for name in names]
     assert sorted(grouped) == sorted({*OPTIONS, "help"} - {"alignment"})
     config = make_config(alignment="x.fasta")
-    for name in SETTINGS.keys() - {"alignment", "trees", "priors", "partitions"}:
+    for name in SETTINGS.keys() - {"alignment", "trees", "priors", "partitions", "constraints"}:
         assert fit_help.DEFAULTS[name] == getattr(config, name), name
 
 

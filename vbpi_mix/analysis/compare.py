@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from vbpi_mix.analysis.parameter_agreement import ParameterAgreement, parameter_agreement
 from vbpi_mix.analysis.posteriors import Posterior, log_q_topologies
 from vbpi_mix.errors import InputError
+from vbpi_mix.evaluate.clade_distribution import CladeModel, clade_distribution
 from vbpi_mix.evaluate.distances.lengths import LengthAgreement, length_agreement
 from vbpi_mix.evaluate.distances.splits import MIN_FREQUENCY, SplitAgreement, split_agreement
 from vbpi_mix.evaluate.distances.topologies import (
@@ -17,6 +18,7 @@ from vbpi_mix.evaluate.distances.topologies import (
     density_distance,
     sample_distance,
 )
+from vbpi_mix.phylo import TreeSample
 
 DEFINITIONS = {
     "asdsf": f"average over the splits of frequency >= {MIN_FREQUENCY} on either side of the standard deviation of the "
@@ -30,6 +32,11 @@ DEFINITIONS = {
     "tv_topologies": "total variation of the topology distributions, half the sum of |p - q|: the largest difference "
     "in the probability of any set of topologies",
     "tv_topologies_of_q": "the same with the exact topology probabilities of q",
+    "kl_topologies_of_ccd1": "the same with the conditional clade distribution CCD1 of the first side's trees: each "
+    "clade splits independently, with the frequencies of its subsplits",
+    "kl_topologies_of_ccd0": "the same with CCD0: probabilities in proportion to the product of clade frequencies",
+    "tv_topologies_of_ccd1": "the same with CCD1",
+    "tv_topologies_of_ccd0": "the same with CCD0",
     "unseen_mass": "mass of the reference on topologies without any draw on the first side",
     "length_distance": "Wasserstein-1 distance between the two distributions of a branch's length given its split, "
     f"averaged over branches of frequency >= {MIN_FREQUENCY} on both sides with their mean frequency as weight; "
@@ -51,6 +58,7 @@ class Comparison:
         splits: frequencies of both, in this order.
         topologies: distance of the weighted topologies of the first side from those of the reference.
         topologies_of_q: the same for the exact probabilities of a run's mixture.
+        topologies_of_ccd: the same for the clade distributions of the first side's trees, by name.
         lengths: branch-length distributions.
         parameters: of the substitution model, and the tree length.
         reference_splits: agreement of the reference's own files.
@@ -62,6 +70,7 @@ class Comparison:
     splits: SplitAgreement
     topologies: TopologyDistance | None
     topologies_of_q: TopologyDistance | None
+    topologies_of_ccd: dict[CladeModel, TopologyDistance]
     lengths: LengthAgreement | None
     parameters: ParameterAgreement | None
     reference_splits: SplitAgreement | None
@@ -72,7 +81,8 @@ class Comparison:
         values: dict[str, float] = {"asdsf": self.splits.asdsf, "max_split_difference": self.splits.max_difference}
         if self.reference_splits is not None:
             values["reference_asdsf"] = self.reference_splits.asdsf
-        for distance, suffix in ((self.topologies, ""), (self.topologies_of_q, "_of_q")):
+        of_ccd = [(distance, f"_of_{name}") for name, distance in self.topologies_of_ccd.items()]
+        for distance, suffix in ((self.topologies, ""), (self.topologies_of_q, "_of_q"), *of_ccd):
             if distance is not None:
                 values[f"kl_topologies{suffix}"] = distance.kl
                 values[f"tv_topologies{suffix}"] = distance.total_variation
@@ -129,9 +139,10 @@ def compare(first: Posterior, reference: Posterior, *, stepping_stone: tuple[flo
     if first.run is not None and reference.topologies is not None and first.taxa == first.run.inputs.taxa:
         log_q = log_q_topologies(first.run, reference.topologies.topologies)
         of_q = density_distance(reference.topologies, log_q)
-    topologies = None
+    topologies, of_ccd = None, {}
     if first.topologies is not None and reference.topologies is not None:
         topologies = sample_distance(reference.topologies, first.topologies)
+        of_ccd = {name: _of_ccd(reference.topologies, first.topologies, name) for name in get_args(CladeModel)}
     lengths = None
     if first.lengths is not None and reference.lengths is not None:
         lengths = length_agreement(first.lengths, reference.lengths)
@@ -141,11 +152,17 @@ def compare(first: Posterior, reference: Posterior, *, stepping_stone: tuple[flo
         splits=split_agreement([first.splits, reference.splits]),
         topologies=topologies,
         topologies_of_q=of_q,
+        topologies_of_ccd=of_ccd,
         lengths=lengths,
         parameters=parameter_agreement(first.parameters, reference.parameters),
         reference_splits=split_agreement(reference.parts) if len(reference.parts) > 1 else None,
         evidence=_evidence(first, reference, stepping_stone),
     )
+
+
+def _of_ccd(reference: TreeSample, sample: TreeSample, model: CladeModel) -> TopologyDistance:
+    found = clade_distribution(sample.topologies, sample.weights, model=model)
+    return density_distance(reference, found.log_prob(reference.topologies))
 
 
 def _evidence(

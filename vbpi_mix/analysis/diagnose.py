@@ -118,7 +118,9 @@ def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
         if same_order and run.inputs.identity["data"] != runs[0].inputs.identity["data"]:
             raise InputError(f"{posterior.name} is a run on another alignment than {posteriors[0].name}")
         ours, theirs = ((r.config.model, r.config.branch_prior_rate) for r in (run, runs[0]))
-        priors = [(r.config.branch_prior, sorted(r.config.priors)) for r in (run, runs[0])]
+        priors = [
+            (r.config.branch_prior, sorted(r.config.priors), sorted(r.config.constraints)) for r in (run, runs[0])
+        ]
         if priors[0] != priors[1]:
             raise InputError(
                 f"{posterior.name} has other priors than {posteriors[0].name}: agreement is for runs of the same model"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_row, log_subsplit
+from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
 from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate, tabulate_edge
@@ -35,6 +36,7 @@ class Target(NamedTuple):
         reference: where the path begins.
         beta: place on the path; 1: the posterior.
         typical: (2,) log lengths that searches of modes begin at, of tips' edges and inner ones.
+        rules: that topologies must satisfy; the tree does.
     """
 
     blocks: Blocks
@@ -43,6 +45,7 @@ class Target(NamedTuple):
     reference: Reference
     beta: float
     typical: np.ndarray
+    rules: Rules
 
 
 @kernel()
@@ -66,6 +69,18 @@ def rearrange(tree: MovingTree, work: Messages, target: Target, node: int, way: 
     tree.sizes[node] += tree.sizes[sibling] - tree.sizes[child]
     update_down(tree, work, node, target.blocks)
     update_up(tree, work, node, target.blocks)
+
+
+@kernel()
+def may_rearrange(tree: MovingTree, rules: Rules, node: int, way: int) -> bool:
+    """Whether the tree rearranged in a way, see `rearrange`, would satisfy rules; the tree is as it was afterwards."""
+    above = tree.up[node]
+    side = 0 if tree.kids[above, 1] == node else 1
+    sibling, child = tree.kids[above, side], tree.kids[node, way - 1]
+    tree.kids[above, side], tree.kids[node, way - 1] = child, sibling
+    allowed = keeps_rules(tree.kids, tree.top[0], rules)
+    tree.kids[above, side], tree.kids[node, way - 1] = sibling, child
+    return allowed
 
 
 @kernel()
@@ -117,6 +132,10 @@ def move_edge(
     start = target.typical[0 if at_tip else 1]
     ways = 1 if at_tip else 3
     constants, shapes, rates = np.zeros(3), np.zeros(3), np.zeros(3)
+    barred = np.zeros(3, np.bool_)
+    if ways == 3 and len(target.rules.group) > 0:
+        for way in range(1, 3):
+            barred[way] = not may_rearrange(tree, target.rules, node, way)
     if at_tip:
         tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
@@ -142,6 +161,8 @@ def move_edge(
         new = x + _STEP * generator.standard_normal()
         table = spare + 4 * n
         way = int(generator.random() * ways)
+        if barred[way]:
+            return 0
         change = edge_density(
             rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
         ) - edge_density(rows, table, x, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch)
@@ -156,6 +177,8 @@ def move_edge(
     log_mass = np.full(3, -np.inf)
     if ways == 3:
         for way in range(3):
+            if barred[way]:
+                continue
             log_mass[way] = constants[way] + edge_density(
                 rows,
                 table + way * n,

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target
+from vbpi_mix.anneal.rules import keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import cross, join, node_value
 from vbpi_mix.felsenstein.local.tree import (
@@ -211,7 +212,14 @@ def move_clade(
         ratio += target.beta * change
     if uphill:
         ratio = new_value - old_value if chosen != sibling else -np.inf
-    if not (ratio > 0.0 if uphill else math.log(1.0 - generator.random()) < ratio):
+    accepted = ratio > 0.0 if uphill else math.log(1.0 - generator.random()) < ratio
+    if accepted and chosen != sibling and len(target.rules.group) > 0:
+        parent = tree.up[chosen]
+        put_in_place(tree, parent, chosen, joint)
+        tree.kids[joint, slot] = chosen
+        accepted = keeps_rules(tree.kids, tree.top[0], target.rules)
+        put_in_place(tree, parent, joint, chosen)
+    if not accepted:
         put_in_place(tree, above, sibling, joint)
         tree.kids[joint, slot] = sibling
         tree.up[sibling] = joint

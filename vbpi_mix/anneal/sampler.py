@@ -198,6 +198,7 @@ class Chains:
         for name in _COUNTERS:
             setattr(self, name, type(getattr(self, name))(numbers[name]))
         self.particles, self.typical, self._kept = particles, arrays["typical"], kept
+        self._search = None  # it was over when the state was taken
 
     @property
     def searching(self) -> bool:

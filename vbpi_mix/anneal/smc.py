@@ -19,9 +19,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
-from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.errors import NumericalError
+from vbpi_mix.model import PhyloModel
+
+_MOST_DRAWN = 200  # times the particles wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +92,13 @@ def anneal(
     """
     n = settings.n_particles
     own, *others = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
-    particles = reference.draw(n, own)
+    particles, log_allowed = _allowed(reference, walker.model, n, own)
     density = PathDensity(walker.model, particles.topologies, reference, 0.0)
     likelihood = density.log_likelihood(particles.log_lengths, particles.coordinates)
     particles = replace(particles, log_likelihood=likelihood)
     ancestors = np.arange(n)
     log_weights = np.zeros(n)
-    log_ml, beta = 0.0, 0.0
+    log_ml, beta = log_allowed, 0.0
     passed: list[float] = []
     while beta < 1.0:
         gain = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
@@ -121,6 +124,30 @@ def anneal(
         if report is not None:
             report(beta)
     return Annealed(particles=particles, log_ml=log_ml, betas=tuple(passed), n_ancestors=len(np.unique(ancestors)))
+
+
+def _allowed(
+    reference: TreeReference, model: PhyloModel, n: int, generator: np.random.Generator
+) -> tuple[Particles, float]:
+    """Draws of the reference that satisfy the model's constraints, and the log of their share among all draws.
+
+    With m draws until the n-th allowed one, (n - 1) / (m - 1) is an unbiased estimate of the share.
+    """
+    particles = reference.draw(n, generator)
+    if model.constraints is None:
+        return particles, 0.0
+    kept, drawn, n_kept = [], 0, 0
+    while True:
+        rows = np.flatnonzero(model.allows(particles.topologies))
+        if n_kept + len(rows) >= n:
+            last = int(rows[n - n_kept - 1])
+            kept.append(particles.take(rows[: n - n_kept]))
+            return join_particles(kept), math.log((n - 1) / (drawn + last)) if drawn + last >= n else 0.0
+        kept.append(particles.take(rows))
+        drawn, n_kept = drawn + n, n_kept + len(rows)
+        if drawn > _MOST_DRAWN * n:
+            raise NumericalError("annealing: hardly any tree drawn from the reference satisfies the constraints")
+        particles = reference.draw(n, generator)
 
 
 def systematic(shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch
 from vbpi_mix.anneal.edge_kernels import Target
 from vbpi_mix.anneal.reference import no_reference
 from vbpi_mix.anneal.reference_kernels import Reference
+from vbpi_mix.anneal.rules import make_rules
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.cpu.blocks import pattern_blocks
 from vbpi_mix.felsenstein.local.edges import EdgePrior
@@ -31,6 +32,7 @@ class LocalModel:
     Attributes:
         blocks: see `felsenstein.local.messages`.
         states: (B, N, BLOCK) uint8 state sets of all parts.
+        rules: that topologies must satisfy.
         prior: of the branch lengths.
         n_categories: of all parts together.
         n_rows: of one message.
@@ -58,6 +60,7 @@ class LocalModel:
         )
         self.n_categories = int(first_category[-1])
         self.n_rows = len(category)
+        self.rules = make_rules(model.constraints)
         self.prior = edge_prior(model.branch_prior, model.n_taxa)
 
     def spectra(self, coordinates: np.ndarray) -> list[Spectra]:
@@ -89,7 +92,7 @@ class LocalModel:
         self, spectra: Spectra, typical: np.ndarray, *, reference: Reference | None = None, beta: float = 1.0
     ) -> Target:
         """What the moves of one tree leave invariant."""
-        return Target(self.blocks, spectra, self.prior, reference or no_reference(), float(beta), typical)
+        return Target(self.blocks, spectra, self.prior, reference or no_reference(), float(beta), typical, self.rules)
 
 
 def edge_prior(prior: BranchPrior, n_taxa: int) -> EdgePrior:

@@ -91,6 +91,15 @@ def fit(
     branch_prior: Annotated[
         str | None, typer.Option(help="Prior of the branch lengths: exponential, or gammadir(1,0.1,1,1) as in MrBayes.")
     ] = None,
+    constraints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            metavar="FILE",
+            help="Only topologies that satisfy the file's constraints: Newick trees (multifurcating, also on some "
+            "taxa), 'not' before one that is excluded, MrBayes's constraint commands; or such text. May be repeated.",
+        ),
+    ] = None,
     tie_parameters: Annotated[
         bool | None,
         typer.Option("--tie-parameters", help="One distribution of the model's parameters for all components."),

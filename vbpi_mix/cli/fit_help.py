@@ -6,7 +6,7 @@ from typer.core import TyperCommand
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": ("trees", "burn_in", "bootstrap", "bootstrap_replicates", "keep_candidates", "start"),
-    "Model": ("model", "codon_positions", "partitions", "priors", "branch_prior", "tie_parameters"),
+    "Model": ("model", "codon_positions", "partitions", "priors", "branch_prior", "constraints", "tie_parameters"),
     "Mixture": (
         "components", "sampled", "estimator", "particles", "flow", "flow_layers", "flow_hidden", "flow_per_component",
         "features", "tying",
@@ -40,6 +40,7 @@ _IN_WORDS = {
     "outgroup": "drawn from the midpoint",
     "threads": "one per available core",
     "partitions": "one part",
+    "constraints": "all topologies",
     "priors": "as in MrBayes",
     "max_time": "no limit",
     "trees": "a bootstrap",

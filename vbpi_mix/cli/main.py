@@ -12,6 +12,7 @@ import typer
 from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
     anneal,
+    ask,
     batch,
     bench,
     compare,
@@ -70,6 +71,7 @@ app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
 app.command(name="batch", epilog=batch.EXAMPLE)(batch.batch)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
+app.command(name="ask", epilog=ask.EXAMPLE)(ask.ask)
 app.command(name="compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command(name="diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)

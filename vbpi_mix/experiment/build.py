@@ -1,5 +1,6 @@
 """From a configuration to objects: the only place where configuration words meet constructors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vbpi_mix.experiment.inputs import RunInputs, RunPart
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.streams import START_STREAM
 from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.io.notices import notice
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.model import PhyloModel, parse_branch_prior, parse_model, parse_priors
@@ -109,7 +111,14 @@ def make_inputs(alignment: Alignment, candidates: TreeSample, parts: tuple[RunPa
     )
 
 
-def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...] = ()) -> PhyloModel:
+def model_of(config: FitConfig, alignment: Alignment) -> PhyloModel:
+    """Likelihood and priors of an alignment."""
+    return make_model(config, site_patterns(alignment), make_parts(config, alignment), alignment.taxa)
+
+
+def make_model(
+    config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, ...], taxa: Sequence[str]
+) -> PhyloModel:
     """Likelihood and priors."""
     return PhyloModel(
         [part.patterns for part in parts] if parts else patterns,
@@ -118,12 +127,13 @@ def make_model(config: FitConfig, patterns: SitePatterns, parts: tuple[RunPart, 
         part_names=[part.name for part in parts] or None,
         branch_prior=parse_branch_prior(config.branch_prior, config.branch_prior_rate),
         priors=parse_priors(config.priors),
+        constraints=parse_constraints(config.constraints, taxa) if config.constraints else None,
     )
 
 
 def make_problem(config: FitConfig, inputs: RunInputs) -> PhyloProblem:
     """Target and mixture, the mixture's parameters still at zero."""
-    model = make_model(config, inputs.patterns, inputs.parts)
+    model = make_model(config, inputs.patterns, inputs.parts, inputs.taxa)
     return PhyloProblem(
         model,
         make_mixture(config, inputs.support, model.parameters.n_coordinates),

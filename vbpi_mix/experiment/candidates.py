@@ -11,10 +11,14 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter, stage
 from vbpi_mix.experiment.run import Run
+from vbpi_mix.experiment.streams import CONSTRAINT_STREAM
 from vbpi_mix.felsenstein import get_threads
+from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.io.labels import TaxonLabels
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import Alignment, Topology, TopologyBatch, TreeSample, collect, from_neighbours, stack
+from vbpi_mix.phylo.conform import conform
+from vbpi_mix.seeding import numpy_generator
 from vbpi_mix.support.iqtree import TimeIsUpError, find_iqtree, iqtree_bootstrap
 from vbpi_mix.support.veryfasttree import find_veryfasttree, veryfasttree_bootstrap
 
@@ -222,6 +226,23 @@ def merge(samples: Sequence[TreeSample]) -> TreeSample:
     children = np.concatenate([sample.topologies.children for sample in samples])
     weights = np.concatenate([sample.probabilities() for sample in samples]) / len(samples)
     return collect(samples[0].taxa, TopologyBatch(children), weights)
+
+
+def conforming(config: FitConfig, candidates: TreeSample, reporter: Reporter) -> TreeSample:
+    """Candidates with those that the constraints exclude replaced by allowed ones near them."""
+    if not config.constraints:
+        return candidates
+    constraints = parse_constraints(config.constraints, candidates.taxa)
+    allowed = constraints.allows(candidates.topologies)
+    if allowed.all():
+        return candidates
+    generator = numpy_generator(config.seed, stream=CONSTRAINT_STREAM)
+    moved, origin = conform(candidates.topologies, constraints, generator)
+    reporter.message(
+        f"{int((~allowed).sum()):,} of {candidates.n_trees:,} candidates break the constraints: "
+        "allowed topologies near them take their place"
+    )
+    return collect(candidates.taxa, moved, candidates.weights[origin])
 
 
 def on_taxa(sample: TreeSample, taxa: Sequence[str], source: str) -> TreeSample:

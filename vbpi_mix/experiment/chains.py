@@ -11,13 +11,13 @@ from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, run_chains
 from vbpi_mix.anneal.saved import restore_chains, save_chains
-from vbpi_mix.experiment.build import make_model, make_parts
+from vbpi_mix.experiment.build import model_of
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.kept import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import Alignment, TopologyBatch, TreeSample, site_patterns
+from vbpi_mix.phylo import Alignment, TopologyBatch, TreeSample
 
 _FLAT = 1000.0  # effective topologies from which a list of them is the wrong start, for 30 taxa
 _PROBE_ROUNDS = 60
@@ -115,7 +115,7 @@ def sample_start(
     few = alignment.n_taxa < _ALWAYS_LISTED and candidates.n_trees <= _FEW_DISTINCT * candidates.weights.sum()
     if config.start == "auto" and not hurried and few and len(alignment.duplicates()) < _MANY_EQUAL:
         return None
-    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    model = model_of(config, alignment)
     settings = SamplerSettings()
     if kept.chains is not None and kept.chains.is_file():
         chains = begin_chains(model, candidates.topologies, config.seed, settings, climb=False)

@@ -8,7 +8,7 @@ from vbpi_mix.experiment.recipes import make_config
 
 # follow from the recipe and the iterations, or are part of another option
 WITHOUT_OPTION = frozenset({"branch_prior_rate", "decay_every"})
-_WRITTEN_BEFORE = frozenset({"alignment", "trees", "recipe", "priors"})
+_WRITTEN_BEFORE = frozenset({"alignment", "trees", "recipe", "priors", "constraints"})
 _CAN_BE_DENIED = frozenset({"keep_candidates"})
 
 
@@ -27,6 +27,8 @@ def command_of(config: FitConfig, folder: str) -> str:
         words += ["--trees", path]
     for prior in config.priors:
         words += ["--prior", prior]
+    for statement in config.constraints:
+        words += ["--constraint", statement]
     if config.recipe != FitConfig.recipe:
         words += ["--recipe", config.recipe]
     plain = make_config(alignment=config.alignment, recipe=config.recipe)

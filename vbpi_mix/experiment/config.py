@@ -44,6 +44,7 @@ class FitConfig:
         codon_positions: Whether the three codon positions are parts, each with a model.
         partitions: File that divides the sites into parts, each with a model; empty for one part.
         priors: Priors of the model's parameters, as in `model.parse_priors`; MrBayes's where none is given.
+        constraints: Statements that topologies must satisfy, see `io.constraint_files`; none: all are allowed.
         branch_prior: Prior of branch lengths: "exponential", or another, see `model.parse_branch_prior`.
         branch_prior_rate: Rate of the exponential prior of branch lengths, per expected substitution per site.
         tie_parameters: Whether all components share one distribution of the model's parameters.
@@ -81,6 +82,7 @@ class FitConfig:
     codon_positions: bool = False
     partitions: str = ""
     priors: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     branch_prior: str = "exponential"
     branch_prior_rate: float = 10.0
     tie_parameters: bool = False
@@ -112,6 +114,7 @@ class FitConfig:
 
     def to_toml(self) -> str:
         values = {**asdict(self), "trees": list(self.trees), "priors": list(self.priors)}
+        values["constraints"] = list(self.constraints)
         return tomli_w.dumps({name: recorded(value) for name, value in values.items()})
 
     def with_iterations(self, iterations: int) -> "FitConfig":
@@ -155,7 +158,7 @@ def config_from(values: Mapping[str, Any], source: str) -> FitConfig:
     checked: dict[str, Any] = {}
     for name, value in values.items():
         kind = known[name].type
-        if name in ("trees", "priors"):
+        if name in ("trees", "priors", "constraints"):
             value = tuple(str(x) for x in value)
         elif kind is float and isinstance(value, int):
             value = float(value)

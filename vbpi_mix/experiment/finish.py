@@ -1,6 +1,5 @@
 """The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,8 +36,7 @@ class _OutOfTimeError(Exception):
 
 _REFERENCE_DRAWS = 2_000
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
-_JUDGED_BY = (2, 500)  # repeats and draws of each component
-_SAFE_K = 0.5  # Pareto k up to which few draws are enough to trust importance weights
+_JUDGED_BY = (5, 500)  # repeats and draws of each component
 _EVALUATED = 40_000  # draws of a whole evaluation
 _PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
 
@@ -46,6 +44,8 @@ _PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
 @torch_threads(1)
 def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> Run:
     """Anneal a trained run if its settings ask for it, or leave the decision to its importance weights.
+
+    A run that started from a sample of chains is annealed unless its settings say otherwise.
 
     Arguments:
         run: in a folder.
@@ -56,13 +56,12 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
         return run
     if run.folder.annealed.is_file():
         return replace(run, annealed=load_annealed(run.folder.annealed))
-    if run.config.finish == "auto":
+    # few draws say little of rare large weights; where chains have sampled already, annealing costs less than a mistake
+    if run.config.finish == "auto" and not run.folder.chains.is_file():
         n_repeats, n_particles = _JUDGED_BY
         evaluation = run.evaluate(n_particles=n_particles, n_repeats=n_repeats)
         enough = EFFECTIVE_DRAWS.good if until is None else EFFECTIVE_DRAWS.fair  # little time is better kept
-        # a thousand draws say little of k; where chains have sampled already, annealing is the smaller risk
-        most = _SAFE_K if run.folder.chains.is_file() else math.inf
-        if good_weights(evaluation, enough) and evaluation.pareto_k <= most:
+        if good_weights(evaluation, enough):
             return run
         reporter.message(
             f"importance weights are not dependable (Pareto k {evaluation.pareto_k:.2f}, effective share "

@@ -69,11 +69,9 @@ def fit_alignment(
     check(config)
     reporter = reporter or Silent()
     start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
-    weighted = start.topologies if isinstance(start.topologies, WeightedTopologies) else None
-    parts = make_parts(config, alignment)
-    inputs = make_inputs(alignment, candidates if weighted is None else weighted.sample, parts)
+    inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
-    start_problem(problem, config, weighted or candidates, reporter)
+    start_problem(problem, config, start.topologies, reporter)
     result = _train(problem, config, reporter, inputs)
     return finish_weights(_run(config, inputs, result), result, reporter)
 
@@ -177,7 +175,8 @@ def _fit_folder(
         resume = False
         alignment = load_alignment(config.alignment, reporter, alignment)
         parts = make_parts(config, alignment)
-        make_model(config, site_patterns(alignment), parts)  # so that a mistake is met before anything is computed
+        # so that a mistake is met before anything is computed
+        make_model(config, site_patterns(alignment), parts, alignment.taxa)
         if start is None:
             for source in make_sources(config):
                 source.check()

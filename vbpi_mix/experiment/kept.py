@@ -10,7 +10,7 @@ from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import Alignment
 
-_TARGET = ("model", "codon_positions", "branch_prior", "branch_prior_rate", "priors")
+_TARGET = ("model", "codon_positions", "branch_prior", "branch_prior_rate", "priors", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)

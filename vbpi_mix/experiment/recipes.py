@@ -5,6 +5,7 @@ from typing import Any
 from vbpi_mix.branch import flow_sizes
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.config import FitConfig, config_from
+from vbpi_mix.io.constraint_files import constraint_statements
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Exactly the published training: uniform tables, tempering over a quarter of the way, Adam 0.001 x 0.75 per 20k
@@ -40,8 +41,11 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     `sampled` follows the mixture where it is not given: all components for "a2a", else at most two. Candidates are
     kept whatever their weight if they are the user's `trees`, not if they come from a bootstrap.
 
+    `constraints` are files or statements, see `io.constraint_files.constraint_statements`.
+
     Raises:
         ConfigError: an unknown recipe, setting or flow.
+        InputError: constraints that cannot be read.
 
     Example:
         >>> import vbpi_mix as vm
@@ -62,6 +66,8 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     layers, hidden = flow_sizes(values.get("flow", FitConfig.flow))
     values.setdefault("flow_layers", layers)
     values.setdefault("flow_hidden", hidden)
+    if values.get("constraints"):
+        values["constraints"] = constraint_statements(values["constraints"])
     # twenty decays over a run, as 400,000 iterations of the published schedule have
     values.setdefault("decay_every", max(1, values["iterations"] // 20))
     return config_from(values, "settings")

@@ -21,8 +21,8 @@ from vbpi_mix import provenance
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate.diagnostics.thresholds import WARNED_ERROR, WARNED_MISSING
-from vbpi_mix.experiment.build import load_alignment, make_model, make_parts
-from vbpi_mix.experiment.candidates import chains_first, load_candidates, make_sources
+from vbpi_mix.experiment.build import load_alignment, model_of
+from vbpi_mix.experiment.candidates import chains_first, conforming, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.kept import KeptSearch
@@ -33,7 +33,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.io.nexus import newick_label
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import Alignment, TreeSample, site_patterns
+from vbpi_mix.phylo import Alignment, TreeSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import (
     Growth,
@@ -75,7 +75,7 @@ def start_settings(config: FitConfig, alignment: Alignment) -> dict[str, Any]:
             settings["codon_positions"] = True
         if config.partitions:
             settings["partitions_sha256"] = _file_hash(Path(config.partitions))
-        for name in ("branch_prior", "priors"):
+        for name in ("branch_prior", "priors", "constraints"):
             if getattr(config, name) != getattr(FitConfig, name):
                 settings[name] = str(getattr(config, name))
     return settings
@@ -112,7 +112,7 @@ def make_start(
         return load_candidates(config, alignment, reporter, few=few) if candidates is None else candidates(few)
 
     few = chains_first(config, alignment)
-    found = gather(few)
+    found = conforming(config, gather(few), reporter)
     had = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
     sample = None
@@ -128,7 +128,7 @@ def make_start(
             made=made,
         )
     if few:
-        found = gather(False)
+        found = conforming(config, gather(False), reporter)
     growth = None
     if config.recipe != "paper":
         growth = grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
@@ -217,7 +217,7 @@ def grow_candidates(
     results = KeptResults() if results is None else results
     if len(results):
         reporter.message(f"the search goes on: {len(results):,} of its results are kept")
-    model = make_model(config, site_patterns(alignment), make_parts(config, alignment))
+    model = model_of(config, alignment)
     coordinates = None
     fixed = model
     if model.parameters.n_coordinates:
@@ -307,7 +307,7 @@ def grow_support(config: FitConfig, *, reporter: Reporter | None = None, keep: P
     begin = time.perf_counter()
     reporter = reporter or Silent()
     alignment = load_alignment(config.alignment, reporter)
-    candidates = load_candidates(config, alignment, reporter, keep=keep)
+    candidates = conforming(config, load_candidates(config, alignment, reporter, keep=keep), reporter)
     growth = grow_candidates(config, alignment, candidates, reporter)
     sample = growth.weighted.sample
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

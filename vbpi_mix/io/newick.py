@@ -296,3 +296,33 @@ def _unrooted_edges(root: Node, nodes: Sequence[Node]) -> Iterator[tuple[Node, N
 def _excerpt(text: str, position: int) -> str:
     """Where in the text, for a message: the character's number from 1 and what stands there."""
     return f"character {position + 1} ({' '.join(text[position : position + 20].split())!r})"
+
+
+def read_clades(text: str, labels: TaxonLabels, where: str = "tree") -> tuple[list[int], list[frozenset[int]]]:
+    """The taxa of a Newick tree of some or all taxa, and the taxa below each inner node but the root.
+
+    Multifurcations are allowed; lengths, labels of inner nodes and comments are passed over.
+
+    Arguments:
+        text: one tree.
+        labels: the taxa that there may be.
+        where: the tree's name in messages.
+
+    Raises:
+        InputError: as `parse_newick`, but that taxa may be missing.
+    """
+    root = _without_single(read_nodes(text, where, with_lengths=False))
+    below: dict[int, frozenset[int]] = {}
+    present: list[int] = []
+    for node in reversed(list(preorder(root))):
+        if node.kids:
+            below[id(node)] = frozenset().union(*(below[id(kid)] for kid in node.kids))
+            continue
+        taxon = labels.find_written(node.label, {})
+        if taxon is None:
+            raise InputError(f"{where}: there is no taxon {unquote(node.label)!r}; taxa: {', '.join(labels.taxa)}")
+        if taxon in present:
+            raise InputError(f"{where}: taxon {labels.taxa[taxon]!r} is there more than once")
+        present.append(taxon)
+        below[id(node)] = frozenset([taxon])
+    return sorted(present), [below[id(node)] for node in preorder(root) if node.kids and node is not root]

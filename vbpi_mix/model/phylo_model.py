@@ -1,5 +1,6 @@
 """The target: the joint density of an alignment, a topology, its branch lengths and the model's parameters."""
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from typing import TypeVar
@@ -17,12 +18,14 @@ from vbpi_mix.model.part import Part
 from vbpi_mix.model.priors import BranchPrior, ExponentialBranchPrior, log_topology_prior
 from vbpi_mix.model.substitution import SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, merge_relabelled
+from vbpi_mix.phylo.constraint_counts import TopologyCount, count_topologies
+from vbpi_mix.phylo.constraints import Constraints
 
 _T = TypeVar("_T")
 
 
 class PhyloModel:
-    """p(Y, topology, branch lengths, parameters), with a uniform prior over topologies.
+    """p(Y, topology, branch lengths, parameters), with a uniform prior over the topologies allowed.
 
     Arguments:
         patterns: site patterns of the alignment Y, or of each of its parts; merged further where a model's symmetry
@@ -34,16 +37,20 @@ class PhyloModel:
         branch_prior_rate: rate of the exponential prior on each branch length.
         branch_prior: another prior of the branch lengths in its place.
         priors: of the parameters; MrBayes's if not given.
+        constraints: that topologies must satisfy; all are allowed if not given. Densities are those of allowed
+            topologies: whether one is, says `allows`.
         backend: a word of `felsenstein.BACKENDS`.
         dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
     Attributes:
         parts: of the alignment.
         parameters: what is inferred besides the tree.
+        n_topologies: how many are allowed; None for all of them.
 
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
-        ConfigError: an unknown model, an impossible rate, or other than one model or one for each part.
+        ConfigError: an unknown model, an impossible rate, other than one model or one for each part, or constraints
+            that no topology satisfies.
 
     Example:
         >>> import torch
@@ -64,6 +71,7 @@ class PhyloModel:
         branch_prior_rate: float = 10.0,
         branch_prior: BranchPrior | None = None,
         priors: ParameterPriors | None = None,
+        constraints: Constraints | None = None,
         backend: str = "numba",
         dtype: torch.dtype = torch.float64,
     ) -> None:
@@ -74,6 +82,8 @@ class PhyloModel:
                 raise InputError(f"site patterns of {found.n_taxa} taxa in a model of {n_taxa}")
         self.n_taxa = n_taxa
         self.priors = ParameterPriors() if priors is None else priors
+        self.constraints = constraints or None
+        self.n_topologies = _count(self.constraints, n_taxa)
         self.branch_prior = ExponentialBranchPrior(branch_prior_rate) if branch_prior is None else branch_prior
         self.parts: tuple[Part, ...] = tuple(
             _part(p, model, self.priors, backend, dtype) for p, model in zip(every, models, strict=True)
@@ -153,6 +163,17 @@ class PhyloModel:
             ]
         )
 
+    @property
+    def log_topology_prior(self) -> float:
+        """Log prior probability of each allowed topology."""
+        return log_topology_prior(self.n_taxa) if self.n_topologies is None else -self.n_topologies.log
+
+    def allows(self, topologies: TopologyBatch) -> np.ndarray:
+        """(T,) bool: which topologies satisfy the constraints."""
+        if self.constraints is None:
+            return np.ones(topologies.n_trees, dtype=bool)
+        return self.constraints.allows(topologies)
+
     def hessian(self, branch_lengths: Tensor, topologies: TopologyBatch) -> Tensor:
         """(T, E, E) Hessians of the log-likelihoods in the branch lengths (T, E), 0 where these are -inf.
 
@@ -166,7 +187,7 @@ class PhyloModel:
 
     def log_prior(self, branch_lengths: Tensor, coordinates: Tensor | None = None) -> Tensor:
         """(T,) log density of branch lengths (T, E), of coordinates (T, d), and log probability of the topology."""
-        of_tree = self.branch_prior.log_prob(branch_lengths) + log_topology_prior(self.n_taxa)
+        of_tree = self.branch_prior.log_prob(branch_lengths) + self.log_topology_prior
         if not self.parameters.n_coordinates:
             return of_tree
         return of_tree + self.parameters.log_prior(self._checked(coordinates, len(branch_lengths)))
@@ -189,6 +210,17 @@ def sum_of(values: Sequence[Tensor]) -> Tensor:
     for value in values[1:]:
         total = total + value
     return total
+
+
+def _count(constraints: Constraints | None, n_taxa: int) -> TopologyCount | None:
+    if constraints is None:
+        return None
+    if len(constraints.taxa) != n_taxa:
+        raise ConfigError(f"constraints on {len(constraints.taxa)} taxa in a model of {n_taxa}")
+    found = count_topologies(constraints)
+    if found.log == -math.inf:
+        raise ConfigError("no topology satisfies all constraints: they conflict")
+    return found
 
 
 def _one_for_each(given: _T | Sequence[_T], n_parts: int) -> list[_T]:

@@ -28,12 +28,15 @@ def climb(pool: TopologyPool, starts: np.ndarray, *, radius: int = 1, most_steps
         if not len(active):
             break
         seen.update(active.tolist())
-        blocks = [neighbours(pool.topologies[[p]], radius) for p in active]
+        blocks = [pool.allowed(neighbours(pool.topologies[[p]], radius)) for p in active]
         found = pool.add(TopologyBatch(np.concatenate([b.children for b in blocks])))
         owner = np.repeat(np.arange(len(blocks)), [len(b) for b in blocks])
         following = []
         for i, position in enumerate(active.tolist()):
             near = found[owner == i]
+            if not len(near):  # constraints allow none
+                optima.add(position)
+                continue
             best = int(near[np.argmax(pool.log_density[near])])
             if pool.log_density[best] > pool.log_density[position] + 1e-3:
                 following.append(best)

@@ -63,7 +63,7 @@ def explore(
     n_screened = 0
     for i, parent in enumerate(draws.tolist()):
         pool.clock.tick()
-        around = neighbours(pool.topologies[[parent]], radius)
+        around = pool.allowed(neighbours(pool.topologies[[parent]], radius))
         around = around[~represented(support, around)]
         if not around.n_trees:
             continue

@@ -26,7 +26,7 @@ import torch
 
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import TopologyBatch, TreeSample, log_n_topologies
+from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.climb import climb, neighbours
 from vbpi_mix.start.clock import Clock, OutOfTimeError
 from vbpi_mix.start.explore import explore
@@ -216,7 +216,7 @@ class _Growing:
                 break
             self._looked.update(ahead)
             left -= len(ahead)
-            self._enter_for_certain(self.pool.add(neighbours(self.pool.topologies[ahead], 1)))
+            self._enter_for_certain(self.pool.add(self.pool.allowed(neighbours(self.pool.topologies[ahead], 1))))
         self.report(f"neighbours: {len(self.pool):,} topologies, {len(self._looked):,} neighbourhoods seen")
 
     def explore(self, generator: torch.Generator) -> None:
@@ -272,7 +272,7 @@ class _Growing:
             until=pool.clock.until,
         )
         before = len(pool)
-        found = np.unique(pool.add(proposal.draw(generator)))
+        found = np.unique(pool.add(pool.allowed(proposal.draw(generator))))
         new = found[found >= before]
         self._integrate()
         self._lengthen(False)
@@ -331,7 +331,7 @@ class _Growing:
             rounds=tuple(self.rounds),
             drawn_share=drawn_share,
             effective_draws=effective_draws,
-            log_evidence=float(evidence) - log_n_topologies(pool.model.n_taxa),
+            log_evidence=float(evidence) + pool.model.log_topology_prior,
             n_weighed=len(pool),
             n_evaluations=pool.n_evaluations,
             complete=self._complete,

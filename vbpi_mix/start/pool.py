@@ -51,6 +51,10 @@ class TopologyPool:
         """(T,) position of each topology in the pool, -1 for those it does not hold."""
         return np.array([self._position.get(row.tobytes(), -1) for row in topologies.children], dtype=np.int64)
 
+    def allowed(self, topologies: TopologyBatch) -> TopologyBatch:
+        """Those of the topologies that satisfy the model's constraints."""
+        return topologies if self.model.constraints is None else topologies[self.model.allows(topologies)]
+
     def add(
         self,
         topologies: TopologyBatch,

@@ -173,11 +173,36 @@ class PhyloMixture(nn.Module):
         """
         component = plan.sampled.repeat_interleave(n_particles)
         encoded = self.networks.sample(self._topology_row(component), generator)
-        log_q_topology = self._log_q_topology(encoded, plan.evaluated)
+        own = plan.sampled_positions().repeat_interleave(n_particles)
+        return self._lengthened(encoded, component, plan.evaluated, own, generator, path=path)
+
+    @torch.no_grad()
+    def draw_lengths(self, encoded: EncodedTopologies, component: Tensor, generator: torch.Generator) -> TreeDraws:
+        """Draw branch lengths and parameters for given topologies.
+
+        Arguments:
+            encoded: T topologies.
+            component: (T,) whose distribution of the lengths each is drawn from.
+            generator: source of the draws.
+        """
+        every = torch.arange(self.n_components)
+        return self._lengthened(encoded, component, every, component, generator)
+
+    def _lengthened(
+        self,
+        encoded: EncodedTopologies,
+        component: Tensor,
+        evaluated: Tensor,
+        own: Tensor,
+        generator: torch.Generator,
+        *,
+        path: bool = False,
+    ) -> TreeDraws:
+        log_q_topology = self._log_q_topology(encoded, evaluated)
         branches = self.branches.draw(
             self.indexer.feature_ids(encoded),
             self._branch_row(component),
-            self._branch_row(plan.evaluated),
+            self._branch_row(evaluated),
             generator,
             path=path,
         )
@@ -185,13 +210,12 @@ class PhyloMixture(nn.Module):
         parameters = torch.empty(len(component), 0, dtype=torch.float64)
         if self.parameter_posterior is not None:
             found = self.parameter_posterior.draw(
-                self._parameter_row(component), self._parameter_row(plan.evaluated), generator, path=path
+                self._parameter_row(component), self._parameter_row(evaluated), generator, path=path
             )
             shift = self.parameter_posterior.shift(encoded.split_ids, found.whitened)
             # the density of the lengths is that before the shift, but for the Jacobian of the exponential
             log_lengths, parameters = log_lengths + shift, found.coordinates
             log_q = log_q + found.log_q - shift.sum(dim=1)
-        own = plan.sampled_positions().repeat_interleave(n_particles)
         return TreeDraws(
             encoded=encoded,
             component_of_tree=component,

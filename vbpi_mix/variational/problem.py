@@ -11,6 +11,7 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws
 
 Gradient = Literal["total", "path"]
+_EXCLUDED_BELOW = 10.0  # nats, in training
 
 
 class PhyloProblem(nn.Module):
@@ -65,7 +66,8 @@ class PhyloProblem(nn.Module):
         """Draw K trees from each of the S sampled components; see `estimators.ParticleTerms`."""
         del batch  # all sites are used in every step
         draws = self.mixture.draw(plan, n_particles, generator, path=self.gradient == "path")
-        log_likelihood, log_prior = self.log_densities(draws)
+        log_likelihood, log_prior = self._densities(draws)
+        log_likelihood = self._softened(log_likelihood, draws)
         shape = (plan.n_sampled, n_particles)
         return ParticleTerms(
             log_likelihood=log_likelihood.reshape(shape),
@@ -75,12 +77,32 @@ class PhyloProblem(nn.Module):
         )
 
     def log_densities(self, draws: TreeDraws) -> tuple[Tensor, Tensor]:
-        """(T,) log-likelihoods and (T,) log prior densities of drawn trees and parameters."""
+        """(T,) log-likelihoods, -inf where constraints exclude a tree, and (T,) log prior densities of drawn trees."""
+        log_likelihood, log_prior = self._densities(draws)
+        excluded = self._excluded(draws)
+        return log_likelihood if excluded is None else log_likelihood.masked_fill(excluded, -torch.inf), log_prior
+
+    def _densities(self, draws: TreeDraws) -> tuple[Tensor, Tensor]:
         lengths = draws.log_lengths.exp()
         return (
             self.model.log_likelihood(lengths, draws.encoded.topologies, draws.parameters),
             self.model.log_prior(lengths, draws.parameters),
         )
+
+    def _excluded(self, draws: TreeDraws) -> Tensor | None:
+        constraints = self.model.constraints
+        if constraints is None or constraints.by_splits:  # the support holds no split that is not allowed
+            return None
+        return torch.from_numpy(~constraints.allows(draws.encoded.topologies))
+
+    def _softened(self, log_likelihood: Tensor, draws: TreeDraws) -> Tensor:
+        """For training, whose bound must stay finite: excluded trees count as worse than the worst allowed one."""
+        excluded = self._excluded(draws)
+        if excluded is None or not bool(excluded.any()):
+            return log_likelihood
+        allowed = log_likelihood.detach()[~excluded]
+        lowest = float(allowed.min()) if len(allowed) else float(log_likelihood.detach().min())
+        return torch.where(excluded, torch.full_like(log_likelihood, lowest - _EXCLUDED_BELOW), log_likelihood)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return self.mixture.parameter_groups()

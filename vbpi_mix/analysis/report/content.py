@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from vbpi_mix.analysis.certainty import Certainty, certainty
 from vbpi_mix.analysis.diagnose import Diagnosis, diagnose
+from vbpi_mix.analysis.questions import Posterior
 from vbpi_mix.experiment.command import command_of
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import REPORT_STREAM
@@ -43,6 +45,7 @@ class ReportContent:
         outgroup: taxon that trees are rooted at for drawing, if one was asked for.
         parameters: tree length and parameters of the substitution model.
         densities: of the same.
+        certainty: of the whole topology.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ReportContent:
     outgroup: str | None
     parameters: ParameterSummary
     densities: tuple[DensityCurve, ...]
+    certainty: Certainty
 
 
 def gather(
@@ -102,6 +106,7 @@ def gather(
         outgroup=outgroup,
         parameters=sample.parameters,
         densities=density_curves(sample.parameters, parameter_table(draws)[1], sample.weights),
+        certainty=certainty(Posterior(run, sample)),
     )
 
 

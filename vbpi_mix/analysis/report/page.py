@@ -8,6 +8,7 @@ import numpy as np
 
 from vbpi_mix._version import __version__
 from vbpi_mix.analysis.report import prose
+from vbpi_mix.analysis.report.certainty_section import certainty_section
 from vbpi_mix.analysis.report.content import ReportContent, small_side
 from vbpi_mix.analysis.report.markup import both_widths, facts, figure, table, text
 from vbpi_mix.analysis.report.parameter_section import parameters_section
@@ -32,6 +33,7 @@ _OVERALL = {
 }
 _SECTIONS = {
     "tree": "Consensus tree",
+    "certainty": "How sure the tree is",
     "cloud": "Posterior trees",
     "splits": "Splits",
     "topologies": "Topologies",
@@ -57,6 +59,7 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
     sections = [
         _summary(content),
         _section("tree", _tree(content, figures)),
+        _section("certainty", certainty_section(content, figures)),
         _section("cloud", _cloud(content, figures)),
         _section("splits", _splits(content)),
         _section("topologies", _topologies(content)),
@@ -254,7 +257,7 @@ def _model(content: ReportContent) -> str:
         *prose.models(content),
         ("Prior of lengths", prose.length_prior(content.run.problem.model)),
         *prose.parameter_priors(content.run.problem.model),
-        ("Prior of topologies", "uniform over unrooted binary topologies"),
+        ("Prior of topologies", prose.topology_prior(content)),
         ("Data", "ambiguity codes are sets of bases; gaps, ? and N are missing data"),
         (
             "Approximation",

@@ -79,6 +79,14 @@ def model_label(content: ReportContent) -> str:
     return f"models of {len(parts)} parts" if parts else f"model {content.run.config.model}"
 
 
+def topology_prior(content: ReportContent) -> str:
+    """The prior of the topologies in words."""
+    constraints = content.run.config.constraints
+    if not constraints:
+        return "uniform over unrooted binary topologies"
+    return f"uniform over the unrooted binary topologies that satisfy {' '.join(constraints)}"
+
+
 def length_prior(model: PhyloModel) -> str:
     """The prior of branch lengths in words."""
     prior = model.branch_prior

@@ -11,6 +11,7 @@ from vbpi_mix.io.files import atomic_write
 from vbpi_mix.posterior import WeightedSample
 from vbpi_mix.posterior.drawing.chart_svg import lengths_drawing, training_drawing
 from vbpi_mix.posterior.drawing.cloud_svg import cloud_drawing
+from vbpi_mix.posterior.drawing.credible_svg import credible_drawing
 from vbpi_mix.posterior.drawing.density_svg import densities_drawing
 from vbpi_mix.posterior.drawing.svg import Drawing
 from vbpi_mix.posterior.drawing.tree_svg import consensus_drawing
@@ -41,6 +42,9 @@ def figures_of(content: ReportContent) -> dict[str, Drawing]:
         if rows:
             title = f"Lengths of the {what} of {content.name}"
             figures[name] = lengths_drawing(rows, title=title, largest=largest)
+    figures["credible"] = credible_drawing(
+        content.topologies.probability, title=f"Credible sets of topologies of {content.name}"
+    )
     if len(content.training) > 1:
         iterations, bounds = content.training.T
         log_ml = content.diagnosis.evaluation.marginal_likelihood.value

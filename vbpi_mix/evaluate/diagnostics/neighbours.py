@@ -49,6 +49,7 @@ def neighbour_mass(
     n_centres = min(at_most, int(np.searchsorted(np.cumsum(p), covered)) + 1, len(p))
     centres, centre_mass = sample.topologies[:n_centres], float(p[:n_centres].sum())
     around = nni_neighbours(centres).unique()[0]
+    around = around[model.allows(around)]
     outside = around[encode(support, around).n_represented_rootings() == 0]
     if not len(outside):
         return NeighbourMass(mass=0.0, n_outside=0, n_centres=n_centres, centre_mass=centre_mass)

@@ -1,0 +1,1 @@
+"""What a posterior says to a question: hypotheses, credible sets, centres, rogue taxa, islands."""
