@@ -24,7 +24,7 @@ class LocusOptions:
         model: Substitution model; parameters without a value in it are inferred.
         branch_prior: Prior of branch lengths, see `model.parse_branch_prior`.
         branch_prior_rate: Rate of the exponential prior of branch lengths, per expected substitution per site.
-        priors: Priors of the model's parameters, as in `model.parse_priors`, with commas between them.
+        priors: Priors of the model's parameters, as in `model.parse_priors`, with semicolons between them.
         depth: "topologies": short chains; "anneal": these, then groups of annealed particles for the marginal
             likelihood; "fit": the default recipe of `vbpi-mix fit`; "auto": short chains, and the recipe where they do
             not agree.
