@@ -12,6 +12,8 @@ from vbpi_mix.posterior.questions.credible import CredibleSet, credible_sets
 from vbpi_mix.posterior.questions.islands import Island, islands
 from vbpi_mix.posterior.questions.rogues import Rogues, rogue_taxa
 
+_SMALLEST_ISLAND = 0.01
+
 
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
@@ -36,6 +38,11 @@ class Certainty:
     islands: tuple[Island, ...]
     islands_complete: bool
     conditional_on: str
+
+    @property
+    def main_islands(self) -> tuple[Island, ...]:
+        """Those of at least 1 %; smaller ones of many draws are chance."""
+        return tuple(island for island in self.islands if island.probability >= _SMALLEST_ISLAND)
 
     def paragraph(self) -> str:
         """A form of words to copy."""
@@ -62,7 +69,7 @@ class Certainty:
         if taxa:
             each = ", ".join(f"{name} ({fall:.2f})" for name, fall in taxa)
             text += f"The entropy of the topology is {self.rogues.entropy:.2f} nats; it falls most without {each}. "
-        main = [island for island in self.islands if island.probability >= 0.01]
+        main = self.main_islands
         if len(main) > 1:
             shares = ", ".join(f"{island.probability:.2f}" for island in main[:5])
             text += (

@@ -38,7 +38,9 @@ class SamplerSettings:
         apart: Separation (`convergence.separation`) of chains that are thought to be stuck in modes of their own, ...
         patience: ... once they have run for so many rounds.
         most_kept: trees kept; beyond, every second one is dropped.
-        scalings: steps of the parameters and the tree length a round, more for many parameters.
+        scalings: steps of the parameters and the tree length a round, ...
+        scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
+        walks: rounds over all edges between these steps, which count as one round of a chain.
 
     Raises:
         ConfigError: a number out of range.
@@ -56,6 +58,8 @@ class SamplerSettings:
     patience: int = 400
     most_kept: int = 8_000
     scalings: int = 6
+    scalings_per_coordinate: float = 1.5
+    walks: int = 1
 
     def __post_init__(self) -> None:
         if self.n_chains < 2 or not 1 <= self.fewest <= self.most or not 0 <= self.burn_in < 1:
@@ -135,7 +139,9 @@ class Chains:
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
-        self._scalings = max(settings.scalings, round(1.5 * walker.model.parameters.n_coordinates))
+        self._scalings = max(
+            settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
+        )
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
@@ -157,7 +163,9 @@ class Chains:
                 if stop is not None and stop():
                     return
             adapting = self.n_rounds < self._adapting_until
-            moved = self.walker.move(self.particles, self._generators, rounds=1.0, typical=self.typical)
+            moved = self.walker.move(
+                self.particles, self._generators, rounds=float(settings.walks), typical=self.typical
+            )
             if adapting:
                 if self.n_rounds == settings.adapting // 3:  # what came before is on the way down from the starts
                     self.scaling.forget()

@@ -239,9 +239,9 @@ def _print_certainty(whole: "Certainty") -> None:
         typer.echo(f"  {name}  {fall:.3f} of {whole.rogues.entropy:.3f} nats")
     if not taxa:
         typer.echo("  none: no taxon holds 0.1 nats")
-    if len(whole.islands) > 1:
-        typer.echo(f"\nislands of the 95% set ({len(whole.islands):,}):")
-        for island in whole.islands[:5]:
+    if len(whole.main_islands) > 1:
+        typer.echo("\nislands of at least 1% within the 95% set:")
+        for island in whole.main_islands[:5]:
             typer.echo(f"  probability {island.probability:.4f}, {island.n_topologies:,} topologies")
             for members, here, elsewhere in island.splits[:4]:
                 typer.echo(f"    {','.join(members)}: {here:.2f} here, {elsewhere:.2f} elsewhere")

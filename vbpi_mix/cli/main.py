@@ -13,6 +13,7 @@ from vbpi_mix._version import __version__
 from vbpi_mix.cli import (
     anneal,
     ask,
+    batch,
     bench,
     compare,
     data,
@@ -21,6 +22,7 @@ from vbpi_mix.cli import (
     export,
     fit,
     likelihood,
+    loci,
     models,
     report,
     sample,
@@ -66,6 +68,7 @@ def _common(
 
 app.command(name="fit", epilog=fit.EXAMPLE, cls=GroupedCommand)(fit.fit)
 app.command(name="anneal", epilog=anneal.EXAMPLE)(anneal.anneal)
+app.command(name="batch", epilog=batch.EXAMPLE)(batch.batch)
 app.command(name="evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command(name="sample", epilog=sample.EXAMPLE)(sample.sample)
 app.command(name="ask", epilog=ask.EXAMPLE)(ask.ask)
@@ -76,6 +79,7 @@ app.command(name="report", epilog=report.EXAMPLE)(report.report)
 app.command(name="likelihood", epilog=likelihood.EXAMPLE)(likelihood.likelihood)
 app.command(name="models", epilog=models.EXAMPLE)(models.models)
 app.command(name="support", epilog=support.EXAMPLE)(support.support)
+app.add_typer(loci.app, name="loci")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 

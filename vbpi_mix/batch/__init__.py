@@ -1,0 +1,1 @@
+"""Many loci: a posterior of trees for each alignment of a folder."""

@@ -1,0 +1,150 @@
+"""The posterior of one small locus by a few short chains of local moves.
+
+Chains begin at trees of neighbour joining on bootstrap resamples, go uphill, and get parameters drawn from Laplace's
+approximation around the optimum of the best of them, in pairs that lie opposite each other. Topologies mix within a few
+rounds of Gibbs-like moves over all edges; the substitution parameters, which mix slowest, are spread as they should be
+from the start.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.evaluate.diagnostics.thresholds import ASDSF, SPLIT_DIFFERENCE
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import Alignment, TopologyBatch
+from vbpi_mix.start import Mode, find_modes
+from vbpi_mix.support.veryfasttree import veryfasttree_bootstrap
+
+_START_LENGTH = 0.05
+_CLIMBS = 4  # greedy rounds
+_PATTERNS = 600
+_MOST_WALKS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortSettings:
+    """How long the chains of a small locus run.
+
+    Arguments:
+        n_chains: even; odd ones and even ones are the two groups that must agree.
+        adapting: rounds at the beginning in which steps are tuned; they are left out of the sample.
+        fewest, most: rounds of each chain.
+        every: rounds between looks.
+        asdsf, largest: chains end when the split frequencies of the two groups are this close.
+        scalings: steps of the parameters and the tree length a round.
+
+    Raises:
+        ConfigError: a number out of range.
+    """
+
+    n_chains: int = 4
+    adapting: int = 20
+    fewest: int = 80
+    most: int = 2000
+    every: int = 20
+    asdsf: float = 0.015
+    largest: float = 0.1
+    scalings: int = 2
+
+    def __post_init__(self) -> None:
+        if self.n_chains < 4 or self.n_chains % 4 or not self.adapting < self.fewest <= self.most or self.every < 1:
+            raise ConfigError(f"chains of a locus: a number is out of range in {self}")
+
+
+def sample_locus(
+    alignment: Alignment,
+    model: PhyloModel,
+    *,
+    seed: int,
+    settings: ShortSettings | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ChainSample:
+    """Trees of short chains that agree, or of the most rounds that were allowed.
+
+    Arguments:
+        alignment: N >= 4 taxa.
+        model: its likelihood and priors.
+        seed: of all draws.
+        settings: how long chains run.
+        stop: asked between rounds whether to end with what there is.
+
+    Raises:
+        BackendError: VeryFastTree is missing or fails.
+        NumericalError: the optimum of the parameters cannot be found.
+    """
+    settings = settings or ShortSettings()
+    own, climbing, moving = np.random.SeedSequence(entropy=seed, spawn_key=(23,)).spawn(3)
+    walker = Walker(model)
+    starts = _starts(alignment, model, walker, settings.n_chains, seed, climbing)
+    starts = replace(starts, coordinates=_parameters(model, starts, np.random.default_rng(own)))
+    chains = Chains(
+        walker,
+        starts,
+        seed=moving,
+        settings=SamplerSettings(
+            n_chains=settings.n_chains,
+            adapting=settings.adapting,
+            fewest=settings.fewest,
+            most=settings.most,
+            scalings=settings.scalings,
+            scalings_per_coordinate=0.0,
+            walks=_walks(model),
+        ),
+        climb=False,
+    )
+    target = settings.fewest
+    while True:
+        chains.run(target - chains.n_rounds, stop=stop)
+        sample = chains.sample()
+        agree = sample.convergence.asdsf <= settings.asdsf and sample.convergence.largest <= settings.largest
+        if agree or chains.n_rounds >= settings.most or (stop is not None and stop()):
+            return replace(sample, converged=level_of_agreement(sample) != "poor")
+        target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
+
+
+def _walks(model: PhyloModel) -> int:
+    """Walks of one round: where there are few patterns, what is done once a round takes longer than a walk."""
+    n_patterns = sum(part.patterns.n_patterns for part in model.parts)
+    return int(np.clip(_PATTERNS // max(1, n_patterns), 1, _MOST_WALKS))
+
+
+def level_of_agreement(sample: ChainSample) -> str:
+    """The level of the agreement of split frequencies: good, fair or poor."""
+    found = sample.convergence
+    levels = ASDSF.level(found.asdsf), SPLIT_DIFFERENCE.level(found.largest)
+    return max(levels, key=("good", "fair", "poor").index)
+
+
+def _starts(
+    alignment: Alignment, model: PhyloModel, walker: Walker, n: int, seed: int, climbing: np.random.SeedSequence
+) -> Particles:
+    """Trees of neighbour joining after a few greedy rounds, one for each chain."""
+    found = veryfasttree_bootstrap(alignment, n - 1, seed=seed, rough=True).topologies
+    chosen = np.arange(n) % found.n_trees
+    first = Particles(
+        topologies=TopologyBatch(found.children[chosen]),
+        log_lengths=np.full((n, found.n_edges), np.log(_START_LENGTH)),
+        coordinates=np.tile(model.parameters.start().numpy(), (n, 1)),
+        log_likelihood=np.zeros(n),
+    )
+    generators = [np.random.default_rng(s) for s in climbing.spawn(n)]
+    typical = np.full(2, np.log(_START_LENGTH))
+    return walker.move(first, generators, rounds=_CLIMBS, typical=typical, greedy=True)
+
+
+def _parameters(model: PhyloModel, starts: Particles, generator: np.random.Generator) -> np.ndarray:
+    """(n, d) coordinates, opposite pairs of draws from Laplace's approximation at the best start."""
+    n, d = starts.coordinates.shape
+    if d == 0:
+        return starts.coordinates
+    best = int(np.argmax(starts.log_likelihood))
+    modes = find_modes(model, starts.topologies[[best]], starts.log_lengths[best])
+    mode: Mode = max(modes, key=lambda m: m.log_weight)
+    z = generator.standard_normal((n // 2, d)) @ np.linalg.cholesky(mode.covariance).T
+    return mode.centre + np.concatenate([z, -z])

@@ -1,0 +1,105 @@
+"""`vbpi-mix batch`: a folder of alignments in, a posterior for each out."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vbpi_mix.cli.console import ConsoleReporter, duration
+from vbpi_mix.cli.options import output_path
+
+EXAMPLE = "Example: vbpi-mix batch alignments -o loci --model HKY+G4"
+
+
+def batch(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of alignments, list of files, or table with a heading that begins with `alignment` and names "
+            "options."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results.")
+    ],
+    model: Annotated[str, typer.Option(help="Substitution model.")] = "GTR+G4",
+    depth: Annotated[
+        str,
+        typer.Option(
+            help="topologies: short chains; anneal: and the marginal likelihood by annealing; fit: the default recipe "
+            "of `fit`; auto: short chains, and the recipe where they do not agree."
+        ),
+    ] = "auto",
+    priors: Annotated[str, typer.Option(help="Priors of the model's parameters, with semicolons between them.")] = "",
+    branch_prior: Annotated[str, typer.Option(help="Prior of branch lengths.")] = "exponential",
+    branch_prior_rate: Annotated[float, typer.Option(help="Rate of the exponential prior.")] = 10.0,
+    agreement: Annotated[
+        float, typer.Option(help="Difference of a split between two groups of chains at which short chains end.")
+    ] = 0.1,
+    trees: Annotated[int, typer.Option(min=1, help="Trees with branch lengths kept of each locus.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per available core if not given.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Dask scheduler whose workers do the loci, or `local` for a Dask cluster of this machine with its "
+            "dashboard (needs the extra 'distributed').",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only every N-th locus from the I-th on, for array jobs.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory allowed to each process, such as 2G; more makes its locus fail.")
+    ] = None,
+    tries: Annotated[int, typer.Option(min=1, help="How often a locus is begun whose process dies.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Infer a posterior of trees for every alignment of a folder or list.
+
+    A locus that fails is a line of the table with its reason. A second call goes on where the first stopped, and does
+    what failed or changed. OUTPUT holds loci.tsv (one line a locus), index.html, and one small file a locus in
+    subfolders; `vbpi-mix loci` reads them. Exit status 1 if a locus failed.
+    """
+    from vbpi_mix.batch.options import LocusOptions, find_loci, shard_of
+    from vbpi_mix.batch.run import Workers, describe_failures, parse_memory, run_batch
+    from vbpi_mix.model import parse_branch_prior, parse_model, parse_priors
+
+    options = LocusOptions(
+        model=model,
+        branch_prior=branch_prior,
+        branch_prior_rate=branch_prior_rate,
+        priors=priors,
+        depth=depth,  # type: ignore[arg-type]  # checked there
+        agreement=agreement,
+        trees=trees,
+        seed=seed,
+    )
+    parse_model(model, infer=True)
+    parse_branch_prior(branch_prior, branch_prior_rate)
+    parse_priors(options.prior_list)
+    loci = find_loci(source, options)
+    if shard is not None:
+        loci = shard_of(loci, shard)
+    limit = None if memory is None else parse_memory(memory)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        found = run_batch(
+            loci,
+            output,
+            workers=Workers(number=workers, scheduler=scheduler, tries=tries, memory=limit),
+            page=shard is None,
+            reporter=reporter,
+        )
+    counts = {level: found.count(level) for level in ("good", "fair", "poor", "failed")}
+    if as_json:
+        typer.echo(json.dumps({"loci": found.n_loci, "before": found.n_before, **counts, "seconds": found.seconds}))
+    else:
+        listed = ", ".join(f"{n:,} {level}" for level, n in counts.items())
+        typer.echo(f"{found.n_loci:,} loci in {duration(found.seconds)} ({found.n_before:,} done before): {listed}")
+        for line in describe_failures(found.rows):
+            typer.echo(f"  failed: {line}")
+        typer.echo(f"{output / 'loci.tsv'}" + ("" if shard else f", {output / 'index.html'}"))
+    return 1 if counts["failed"] else 0
