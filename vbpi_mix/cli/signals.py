@@ -29,8 +29,14 @@ def answer_signals() -> None:
 
 
 def exit_status(error: BaseException) -> int:
-    """128 and the number of the signal, as shells have it; the signal counts as answered then."""
+    """128 and the number of the signal, as shells have it; the signal counts as answered then.
+
+    A second one ends the process at once, without a traceback from whatever cleans up.
+    """
     _unanswered.clear()
+    for asking in _ASKING:
+        if signal.getsignal(asking) is _raise:
+            signal.signal(asking, signal.SIG_DFL)
     return 128 + (error.number if isinstance(error, Interrupted) else int(signal.SIGINT))
 
 
