@@ -203,7 +203,7 @@ class Steps:
 def weighted(data: str, trees: Path) -> WeightedTopologies:
     """Weighted candidates: the same for every mixture."""
     alignment = read_alignment(resolve(data))
-    model = make_model(make_config(alignment=data, model="JC69"), site_patterns(alignment))
+    model = make_model(make_config(alignment=data, model="JC69"), site_patterns(alignment), (), alignment.taxa)
     return weigh_topologies(model, read_trees([trees], alignment.taxa))
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from vbpi_mix.experiment import make_config
-from vbpi_mix.experiment.build import make_model, make_parts
+from vbpi_mix.experiment.build import all_patterns, make_model, make_parts
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.partitions import read_partitions
 from vbpi_mix.io.tree_lengths import read_one_tree
 from vbpi_mix.io.trees import read_trees
-from vbpi_mix.phylo import site_patterns
 
 FILES = Path(__file__).parent / "files"
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
@@ -83,7 +82,7 @@ def test_schemes_models_and_bootstrap_trees_are_read(tmp_path, name):
         config = make_config(alignment=str(DATA[name]), partitions=str(tmp_path / file))
         parts = make_parts(config, alignment)
         assert sum(part.patterns.n_sites for part in parts) == n_sites
-        make_model(config, site_patterns(alignment), parts)
+        make_model(config, all_patterns(alignment, parts), parts, alignment.taxa)
     assert read_trees([tmp_path / "x.ufboot"], alignment.taxa).weights.sum() == 1000
     _, lengths = read_one_tree(tmp_path / "x.treefile", alignment.taxa)
     assert len(lengths) == 2 * alignment.n_taxa - 3
