@@ -114,7 +114,7 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
     lengths = examples.lengths(topologies, generator).numpy()
     made = []
     make = blocks._blocks
-    monkeypatch.setattr(blocks, "_blocks", lambda *a: made.append(a) or make(*a))
+    monkeypatch.setattr(blocks._CACHE, "_make", lambda *a: made.append(a) or make(*a))
     first, second = (examples.patterns(6, 20, generator) for _ in range(2))
     values = [numba_backend.jc69(lengths, topologies, p, with_gradient=False)[0] for p in (first, first, second, first)]
     assert len(made) == 2
@@ -126,7 +126,7 @@ def test_blocks_are_made_once_for_the_same_patterns(monkeypatch):
 def test_blocks_of_patterns_that_are_gone_go_too():
     """The next patterns make room; new ones in the old place in memory get blocks of their own."""
     generator = np.random.default_rng(4)
-    cache = blocks._BlockCache()
+    cache = blocks._BlockCache(blocks._blocks)
     for _ in range(20):
         patterns = examples.patterns(6, 20, generator)
         states, weights = cache.get(patterns, 64)
