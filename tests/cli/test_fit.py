@@ -21,7 +21,7 @@ OPTIONS = {parameter.name: parameter for parameter in COMMAND.params}
 OTHER = {
     "alignment": "a b.fasta", "trees": ("one.t", "two.t"), "burn_in": 0.25, "bootstrap": "iqtree",
     "bootstrap_replicates": 17, "keep_candidates": True, "model": "GTR+I+G4{0.5}", "partitions": "parts.nex",
-    "codon_positions": True,
+    "codon_positions": True, "data_type": "dna",
     "priors": ("shape=gamma(2,3)", "ratio=beta(2,2)"), "branch_prior": "gammadir(1,0.1,1,1)", "tie_parameters": True,
     "constraints": ("((a,b),c,d);", "not ((a,c),b,d);"),
     "components": 7, "sampled": 3, "estimator": "s2s", "particles": 20, "tying": "topology", "features": "split",

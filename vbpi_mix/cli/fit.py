@@ -236,8 +236,9 @@ def fit(
 def _alignment(config: "FitConfig", outgroup: str | None) -> "Alignment":
     """The alignment, or InputError, before anything is said or computed, if it cannot be read or lacks the taxon."""
     from vbpi_mix.errors import InputError
-    from vbpi_mix.experiment.build import read_configured
+    from vbpi_mix.experiment.build import check, read_configured
 
+    check(config)
     alignment = read_configured(config)
     if outgroup is not None and outgroup not in alignment.taxa:
         raise InputError(
