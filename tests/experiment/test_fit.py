@@ -38,7 +38,7 @@ def test_a_run_leaves_all_its_files_and_opens_again(tmp_path, options):
         "posterior/sample.trees", "posterior/consensus.nwk", "posterior/consensus.nex", "posterior/consensus.svg",
         "posterior/consensus.png", "posterior/splits.tsv", "posterior/topologies.tsv", "posterior/parameters.tsv",
         "figures/tree.svg", "figures/cloud.svg", "figures/lengths_inner.svg", "figures/lengths_tips.svg",
-        "figures/training.svg", "report.html",
+        "figures/training.svg", "figures/credible.svg", "report.html",
     }  # fmt: skip
     assert [r["iteration"] for r in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [100, 150]
     saved = json.loads((tmp_path / "run" / "evaluation.json").read_text())

@@ -96,6 +96,8 @@ def test_descriptions():
         "shape": "exponential(1)",
         "invariant": "beta(1,1)",
         "multipliers": "dirichlet(1)",
+        "free_rates": "dirichlet(1)",
+        "free_weights": "dirichlet(1)",
     }
     assert str(LogNormal(-0.5, 1.25)) == "lognormal(-0.5,1.25)"
 
