@@ -115,7 +115,7 @@ def test_everything_that_was_asked_for_is_there(run, tmp_path):
     written = write_report(run, sample, path, figures=tmp_path / "figures", outgroup=NAMES[2])
     assert written[0] == path
     assert {p.name for p in written[1:]} == {
-        "tree.svg", "cloud.svg", "lengths_tips.svg", "lengths_inner.svg", "training.svg",
+        "tree.svg", "cloud.svg", "lengths_tips.svg", "lengths_inner.svg", "training.svg", "credible.svg",
     }  # fmt: skip
     text = " ".join("".join(read(path).text).split())
     for words in (
@@ -155,7 +155,7 @@ def test_parameters_have_a_section_where_they_are_inferred(run, tmp_path):
         text = " ".join("".join(reader.text).split())
         assert ("parameters-title" in [value for _, name, value in reader.attributes if name == "id"]) == expected
         for words in ("pi(A)", "Prior of kappa / (1 + kappa)", "beta(1,1)", "kappa inferred",
-                      "inferred shape in 4", "proportion 0.1 of", "Prior of base frequencies"):  # fmt: skip
+                      "inferred shape in 4", "proportion 0.1 of", "Prior of state frequencies"):  # fmt: skip
             assert (words in text) == expected, words
         assert (tmp_path / "figures" / "parameters.svg").is_file() or not expected
         assert "Prior of invariant sites" not in text
