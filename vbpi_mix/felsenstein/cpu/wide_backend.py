@@ -203,8 +203,7 @@ def _evaluate(
     codes, weights, sets = pattern_codes(patterns, BLOCK)
     n_trees, n_edges = topologies.n_trees, topologies.n_edges
     width = width_of(patterns.n_states)
-    tip_table = np.zeros((width, len(sets)))
-    tip_table[: sets.shape[1]] = sets.T
+    tip_table = padded_rows(sets, width).T.copy()
     of_root = padded_rows(for_each_tree(frequencies, n_trees), width)
     of_categories = for_each_tree(category_weights, n_trees)
     n_categories = of_categories.shape[1]
