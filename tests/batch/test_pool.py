@@ -22,7 +22,7 @@ def act(task):
     if name.startswith("always") or (name.startswith("once") and tries == 0):
         os.kill(os.getpid(), signal.SIGKILL)
     if name.startswith("large"):
-        room = bytearray(600 * 2**20)
+        room = bytearray(1000 * 2**20)
         room[:: 2**12] = b"x" * len(room[:: 2**12])
         time.sleep(60)
     return Row(locus=name, level="good", taxa=os.getpid())
