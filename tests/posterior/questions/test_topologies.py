@@ -11,7 +11,7 @@ from vbpi_mix.posterior.questions.centre import mean_distance, medoid, most_prob
 from vbpi_mix.posterior.questions.credible import credible_level, credible_sets
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 from vbpi_mix.posterior.questions.islands import islands
-from vbpi_mix.posterior.questions.rogues import entropy_without, rogue_taxa
+from vbpi_mix.posterior.questions.rogues import rogue_taxa
 
 SIX = all_topologies(6)
 
@@ -123,7 +123,8 @@ def test_entropies_without_a_taxon(taxon):
     draws = random_draws(9)
     trees = draws.distinct if taxon is None else stack([pruned(t, taxon) for t in draws.distinct])
     expected = clade_distribution(trees, draws.probability).entropy()
-    assert entropy_without(draws.distinct, draws.probability, taxon) == pytest.approx(expected, abs=1e-10)
+    found = rogue_taxa(draws)
+    assert (found.entropy if taxon is None else found.without[taxon]) == pytest.approx(expected, abs=1e-10)
 
 
 def test_a_taxon_that_may_be_anywhere_is_a_rogue():

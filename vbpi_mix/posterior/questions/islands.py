@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from vbpi_mix.phylo import Topology, TopologyBatch, nni_neighbours
+from vbpi_mix.anneal.trees import split_hashes
+from vbpi_mix.phylo import Topology, TopologyBatch
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 
@@ -51,8 +52,11 @@ def islands(draws: TopologyDraws, *, level: float = 0.95) -> tuple[tuple[Island,
     mass = np.bincount(label, weights=share)
     inner = topologies.clades()[:, topologies.n_taxa :]
     distinct, number = bits.unique_rows(inner.reshape(-1, inner.shape[2]))
-    has = np.zeros((len(chosen), len(distinct)), dtype=bool)
-    has[np.repeat(np.arange(len(chosen)), inner.shape[1]), number] = True
+    first = np.arange(0, len(number) + 1, inner.shape[1])
+    has = csr_matrix((np.ones(len(number)), number, first), shape=(len(chosen), len(distinct)))
+    member = csr_matrix((share, (label, np.arange(len(chosen)))), shape=(len(mass), len(chosen)))
+    inside = (member @ has).tocsr()  # (islands, splits) probability of both
+    total = share @ has
     found = []
     for island in np.argsort(-mass, kind="stable").tolist():
         here = label == island
@@ -62,40 +66,54 @@ def islands(draws: TopologyDraws, *, level: float = 0.95) -> tuple[tuple[Island,
                 probability=float(mass[island]),
                 n_topologies=int(here.sum()),
                 best=Topology(topologies.children[best]),
-                splits=_apart(draws.taxa, distinct, has, share, here),
+                splits=_apart(draws.taxa, distinct, inside[[island]], total, mass, island),
             )
         )
     return tuple(found), count <= _MOST
 
 
 def _components(topologies: TopologyBatch) -> np.ndarray:
-    """(T,) number of the component of each topology in the graph of interchanges."""
-    n = topologies.n_trees
-    number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
-    first, second = [], []
-    for i in range(n):
-        for row in nni_neighbours(topologies[[i]]).children:
-            other = number.get(row.tobytes(), -1)
-            if other > i:
-                first.append(i)
-                second.append(other)
-    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
-    return connected_components(graph, directed=False)[1]
+    """(T,) number of the component of each topology in the graph of interchanges.
+
+    Two topologies are neighbours if they have all inner splits but one in common: sums of the splits' hashes that leave
+    one out are then equal.
+    """
+    hashes = _mixed(split_hashes(topologies))
+    n, n_splits = hashes.shape
+    if n_splits == 0:
+        return np.zeros(n, dtype=np.int64)
+    without = hashes.sum(axis=1, dtype=np.uint64)[:, None] - hashes
+    distinct, number = np.unique(without, return_inverse=True)
+    rows = np.repeat(np.arange(n), n_splits)
+    graph = coo_matrix((np.ones(len(rows)), (rows, n + number.reshape(-1))), shape=(n + len(distinct),) * 2)
+    return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1].reshape(-1)
+
+
+def _mixed(hashes: np.ndarray) -> np.ndarray:
+    """Hashes whose sums are not related as exclusive ors of their taxa's keys are (the finaliser of SplitMix64)."""
+    x = hashes.copy()
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x ^= x >> np.uint64(shift)
+        x *= np.uint64(factor)
+    return x ^ (x >> np.uint64(31))
 
 
 def _apart(
-    taxa: tuple[str, ...], splits: np.ndarray, has: np.ndarray, share: np.ndarray, here: np.ndarray
+    taxa: tuple[str, ...], splits: np.ndarray, inside: csr_matrix, total: np.ndarray, mass: np.ndarray, island: int
 ) -> tuple[tuple[tuple[str, ...], float, float], ...]:
-    if here.all():
+    """Splits that set an island apart, from the joint probabilities of the island and all splits."""
+    if len(mass) == 1:
         return ()
-    inside, outside = (share[rows] @ has[rows] / share[rows].sum() for rows in (here, ~here))
-    order = np.argsort(-(inside - outside), kind="stable")
+    of = inside.indices
+    here = inside.data / mass[island]
+    there = np.maximum(total[of] - inside.data, 0.0) / (mass.sum() - mass[island])
+    order = np.argsort(-(here - there), kind="stable")
     found = []
     for i in order.tolist():
-        if inside[i] - outside[i] < _APART:
+        if here[i] - there[i] < _APART:
             break
-        members = bits.members(splits[i], len(taxa))
+        members = bits.members(splits[of[i]], len(taxa))
         small = members if 2 * members.sum() <= len(taxa) else ~members
         names = tuple(name for name, inside_ in zip(taxa, small, strict=True) if inside_)
-        found.append((names, float(inside[i]), float(outside[i])))
+        found.append((names, float(here[i]), float(there[i])))
     return tuple(found)

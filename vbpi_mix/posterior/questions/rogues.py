@@ -1,15 +1,17 @@
 """Rogue taxa: how much less uncertain the topology of the others is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vbpi_mix.anneal.trees import taxon_keys
 from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 
 _MOST = 4000  # distinct topologies looked at, the most probable ones, ...
 _MOST_NODES = 20_000_000  # ... and of many taxa so few that all their nodes, N times, are at most so many
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,50 +46,109 @@ def rogue_taxa(draws: TopologyDraws) -> Rogues:
     topologies, weights = draws.distinct[order], draws.probability[order]
     weights = weights / weights.sum()
     n = topologies.n_taxa
-    without = np.array([entropy_without(topologies, weights, i) for i in range(n)]) if n > 4 else np.zeros(n)
-    return Rogues(taxa=draws.taxa, entropy=entropy_without(topologies, weights, None), without=without)
+    return Rogues(
+        taxa=draws.taxa,
+        entropy=_entropy(_subsplits(topologies, weights)),
+        without=entropies_without(topologies, weights) if n > 4 else np.zeros(n),
+    )
 
 
-def entropy_without(topologies: TopologyBatch, weights: np.ndarray, taxon: int | None) -> float:
-    """Entropy of the clade distribution (CCD1) of topologies without a taxon: sum over subsplits of w log(w_clade / w).
+def entropies_without(topologies: TopologyBatch, weights: np.ndarray) -> np.ndarray:
+    """(N,) entropies of the clade distribution (CCD1) of topologies without each taxon.
+
+    Without taxon i the clades C and C + {i} are one: the subsplits of all taxa are added up anew, for each taxon.
 
     Arguments:
         topologies: T of them.
         weights: (T,) that sum to 1.
-        taxon: left out; None: none is.
     """
-    n, keys = topologies.n_taxa, taxon_keys(topologies.n_taxa).copy()
-    root = 1 if taxon == 0 else 0
-    if taxon is not None:
-        keys[taxon] = 0  # hashes of clades, exclusive or of keys, are those without the taxon
-    rows, children = np.arange(topologies.n_trees), topologies.children
-    hashes = np.zeros((topologies.n_trees, 2 * n - 2), dtype=np.uint64)
+    keys = taxon_keys(topologies.n_taxa)
+    found = np.empty(topologies.n_taxa)
+    whole = _subsplits(topologies, weights, root=0)
+    for i in range(1, topologies.n_taxa):
+        found[i] = _entropy(_without(whole, i, keys[i]))
+    found[0] = _entropy(_without(_subsplits(topologies, weights, root=1), 0, keys[0]))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Subsplits:
+    """Distinct subsplits of clades without the root's taxon; clades as hashes, exclusive or of their taxa's keys.
+
+    Arguments:
+        clade: (D,) the clade that is split.
+        part: (D,) one half of it.
+        weight: (D,) sum of the weights of the topologies that have it.
+        in_clade: (D, N) taxa of the clade.
+        in_part: (D, N) taxa of the half.
+    """
+
+    clade: np.ndarray
+    part: np.ndarray
+    weight: np.ndarray
+    in_clade: np.ndarray
+    in_part: np.ndarray
+
+
+def _subsplits(topologies: TopologyBatch, weights: np.ndarray, root: int = 0) -> _Subsplits:
+    n, children, keys = topologies.n_taxa, topologies.children, taxon_keys(topologies.n_taxa)
+    rows, total = np.arange(topologies.n_trees), np.bitwise_xor.reduce(keys)
+    hashes = np.empty((topologies.n_trees, 2 * n - 2), dtype=np.uint64)
     hashes[:, :n] = keys
-    holds = np.zeros((topologies.n_trees, 2 * n - 2), dtype=bool)  # the taxon that trees hang from
+    holds = np.zeros((topologies.n_trees, 2 * n - 2), dtype=bool)  # the root's taxon
     holds[:, root] = True
-    total = np.bitwise_xor.reduce(keys)
-    parents, parts = [], []
+    clade, part = np.empty((2, topologies.n_trees, n - 2), dtype=np.uint64)
+    above, half = np.empty((2, topologies.n_trees, n - 2), dtype=np.int64)  # 0, 1: a child, 2: all but the clade below
     for i in range(n - 2):
         a, b = children[:, i, 0], children[:, i, 1]
-        left, right = hashes[rows, a], hashes[rows, b]
-        hashes[:, n + i] = left ^ right
+        sides = np.stack([hashes[rows, a], hashes[rows, b], np.zeros_like(total, shape=len(rows))])
+        hashes[:, n + i] = sides[0] ^ sides[1]
+        sides[2] = total ^ hashes[:, n + i]
         holds[:, n + i] = holds[rows, a] | holds[rows, b]
-        up = total ^ hashes[:, n + i]
-        present = (left != 0) & (right != 0) & (up != 0)
-        above = np.where(holds[rows, a], left, np.where(holds[rows, b], right, up))
-        first = np.where(holds[rows, a], up, left)
-        parent = np.where(present, total ^ above, np.uint64(0))
-        parents.append(parent)
-        parts.append(np.where(present, np.minimum(first, parent ^ first), np.uint64(0)))
-    parent, part = np.stack(parents, axis=1).reshape(-1), np.stack(parts, axis=1).reshape(-1)
-    share = np.repeat(weights, n - 2)
-    kept = parent != 0
-    parent, part, share = parent[kept], part[kept], share[kept]
-    whole, clade = np.unique(parent, return_inverse=True)
-    distinct, split = np.unique(np.column_stack([parent, part]), axis=0, return_inverse=True)
-    of_clade = np.bincount(clade.reshape(-1), share, len(whole))
-    of_split = np.bincount(split.reshape(-1), share, len(distinct))
-    clade_of_split = np.searchsorted(whole, distinct[:, 0])
-    positive = of_split > 0
-    ratio = of_clade[clade_of_split][positive] / of_split[positive]
-    return float((of_split[positive] * np.log(ratio)).sum())
+        above[:, i] = np.where(holds[rows, a], 0, np.where(holds[rows, b], 1, 2))
+        first, second = (above[:, i] + 1) % 3, (above[:, i] + 2) % 3
+        half[:, i] = np.where(sides[first, rows] < sides[second, rows], first, second)
+        clade[:, i], part[:, i] = total ^ sides[above[:, i], rows], sides[half[:, i], rows]
+    _, kept, number = np.unique(_pair(clade, part).reshape(-1), return_index=True, return_inverse=True)
+    tree, node = np.divmod(kept, n - 2)
+    sets = topologies.clades()  # of all nodes but the last, below which are all taxa but the first
+
+    def taxa_of(side: np.ndarray) -> np.ndarray:
+        at = np.where(side == 2, n + node, children[tree, node, np.minimum(side, 1)])
+        below = bits.members(sets[tree, np.minimum(at, 2 * n - 4)], n)
+        below[at == 2 * n - 3] = np.arange(n) > 0
+        return below ^ (side == 2)[:, None]
+
+    return _Subsplits(
+        clade=clade[tree, node],
+        part=part[tree, node],
+        weight=np.bincount(number.reshape(-1), np.repeat(weights, n - 2), len(kept)),
+        in_clade=~taxa_of(above[tree, node]),
+        in_part=taxa_of(half[tree, node]),
+    )
+
+
+def _without(whole: _Subsplits, taxon: int, key: np.uint64) -> _Subsplits:
+    """Subsplits that are left when a taxon, not the root's, is pruned; the sets of taxa are not brought up to date."""
+    clade = whole.clade ^ np.where(whole.in_clade[:, taxon], key, np.uint64(0))
+    part = whole.part ^ np.where(whole.in_part[:, taxon], key, np.uint64(0))
+    left = (part != 0) & (part != clade)
+    clade, part = clade[left], part[left]
+    part = np.minimum(part, clade ^ part)
+    _, first, number = np.unique(_pair(clade, part), return_index=True, return_inverse=True)
+    weight = np.bincount(number.reshape(-1), whole.weight[left], len(first))
+    return replace(whole, clade=clade[first], part=part[first], weight=weight)
+
+
+def _entropy(subsplits: _Subsplits) -> float:
+    """Entropy of the clade distribution: sum over subsplits of w log(w_clade / w)."""
+    _, clade = np.unique(subsplits.clade, return_inverse=True)
+    of_clade = np.bincount(clade.reshape(-1), subsplits.weight)[clade.reshape(-1)]
+    positive = subsplits.weight > 0
+    weight = subsplits.weight[positive]
+    return float((weight * np.log(of_clade[positive] / weight)).sum())
+
+
+def _pair(clade: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """One hash of two."""
+    return clade * _ODD + part
