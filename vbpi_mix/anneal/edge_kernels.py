@@ -48,7 +48,7 @@ class Target(NamedTuple):
     rules: Rules
 
 
-@kernel()
+@kernel(inner=True)
 def set_length(tree: MovingTree, work: Messages, target: Target, node: int, x: float, total: np.ndarray) -> None:
     """Change the length of the edge above a node to exp(x)."""
     t = math.exp(x)
@@ -57,7 +57,7 @@ def set_length(tree: MovingTree, work: Messages, target: Target, node: int, x: f
     both_matrices(target.spectra, target.blocks, t, work.down[node], work.across[node])
 
 
-@kernel()
+@kernel(inner=True)
 def rearrange(tree: MovingTree, work: Messages, target: Target, node: int, way: int) -> None:
     """Swap the sibling of an inner node with its first (way 1) or second (way 2) child."""
     above = tree.up[node]
@@ -71,7 +71,7 @@ def rearrange(tree: MovingTree, work: Messages, target: Target, node: int, way: 
     update_up(tree, work, node, target.blocks)
 
 
-@kernel()
+@kernel(inner=True)
 def may_rearrange(tree: MovingTree, rules: Rules, node: int, way: int) -> bool:
     """Whether the tree rearranged in a way, see `rearrange`, would satisfy rules; the tree is as it was afterwards."""
     above = tree.up[node]
@@ -83,7 +83,7 @@ def may_rearrange(tree: MovingTree, rules: Rules, node: int, way: int) -> bool:
     return allowed
 
 
-@kernel()
+@kernel(inner=True)
 def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int) -> tuple[float, float, float]:
     """Log probability of the two subsplits at an inner edge rearranged in a way, shape and rate of its length."""
     above = tree.up[node]
@@ -101,7 +101,7 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
     return value, shape, rate
 
 
-@kernel()
+@kernel(inner=True)
 def move_edge(
     tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, greedy: bool,
     generator: np.random.Generator,

@@ -46,13 +46,13 @@ class Reference(NamedTuple):
     floor: np.ndarray
 
 
-@kernel()
+@kernel(inner=True)
 def subsplit_key(first: np.uint64, second: np.uint64) -> np.uint64:
     """The same for both orders of two clades."""
     return (first * second) ^ ((first ^ second) * ODD)
 
 
-@kernel()
+@kernel(inner=True)
 def find(keys: np.ndarray, key: np.uint64) -> int:
     """Place of a key in a hash table, or -1 - (the place where it belongs)."""
     mask = np.uint64(len(keys) - 1)
@@ -64,7 +64,7 @@ def find(keys: np.ndarray, key: np.uint64) -> int:
     return -1 - np.int64(place)
 
 
-@kernel()
+@kernel(inner=True)
 def log_subsplit(reference: Reference, first: np.uint64, second: np.uint64, size_first: int, size_second: int) -> float:
     """log probability that the union of two clades splits into them."""
     counts = reference.log_counts
@@ -77,7 +77,7 @@ def log_subsplit(reference: Reference, first: np.uint64, second: np.uint64, size
     return math.log((1.0 - floor) * share + floor * uniform)
 
 
-@kernel()
+@kernel(inner=True)
 def length_row(reference: Reference, clade: np.uint64) -> tuple[float, float]:
     """Shape and rate of the length of a clade's edge."""
     place = find(reference.clades, clade)
@@ -86,7 +86,7 @@ def length_row(reference: Reference, clade: np.uint64) -> tuple[float, float]:
     return reference.lengths[place, 0], reference.lengths[place, 1]
 
 
-@kernel()
+@kernel(inner=True)
 def gamma_constant(shape: float, rate: float) -> float:
     """What shape x - rate exp(x), x = log t, lacks of the log density of x."""
     return shape * math.log(rate) - math.lgamma(shape)

@@ -32,7 +32,7 @@ from vbpi_mix.felsenstein.local.tree import (
 )
 
 
-@kernel()
+@kernel(inner=True)
 def _copy(rows: np.ndarray, source: int, out: int, n: int) -> None:
     for r in range(n):
         a, b = rows[source + r], rows[out + r]
@@ -40,7 +40,7 @@ def _copy(rows: np.ndarray, source: int, out: int, n: int) -> None:
             b[p] = a[p]
 
 
-@kernel()
+@kernel(inner=True)
 def _value_at(
     work: Messages, target: Target, u_row: int, d_row: int, length: float, fraction: float, clade: int, spare: int
 ) -> float:
@@ -53,14 +53,14 @@ def _value_at(
     return node_value(work.rows, spare + 8 * n, spare + 9 * n, clade, target.spectra, target.blocks, work.scratch)
 
 
-@kernel()
+@kernel(inner=True)
 def _log_power(tree: MovingTree, target: Target, node: int, length: float, n_taxa: int) -> float:
     """The prior's term of one edge's own length."""
     power = target.prior.tip if node < n_taxa or node == tree.top[0] else target.prior.inner
     return 0.0 if power == 0.0 else power * math.log(length)
 
 
-@kernel()
+@kernel(inner=True)
 def move_clade(
     tree: MovingTree, work: Messages, target: Target, node: int, radius: int, uphill: bool,
     generator: np.random.Generator,

@@ -20,7 +20,7 @@ from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, set_messages, 
 FAR = 12  # edges: all places of most trees of a hundred taxa
 
 
-@kernel()
+@kernel(inner=True)
 def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> float:
     """Log-likelihood of the tree, from the messages at one edge."""
     n, n_nodes = len(target.blocks.category), len(tree.up)

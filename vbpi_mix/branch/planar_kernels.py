@@ -14,7 +14,7 @@ _LOG = math.log(math.e - 1.0)
 _N_HALVINGS = 60
 
 
-@kernel()
+@kernel(inner=True)
 def _gather(ids: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
     weights[:] = 0.0
     for e in range(ids.shape[0]):
@@ -24,7 +24,7 @@ def _gather(ids: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
                     weights[e, j] += rows[ids[e, f], j]
 
 
-@kernel()
+@kernel(inner=True)
 def _products(weights: np.ndarray, layer: int, x: np.ndarray) -> tuple[float, float, float, float, float]:
     """w . u, m(w . u), |w|^2, the factor of w in v, and w . x."""
     n_layers = weights.shape[1] // 2

@@ -18,7 +18,7 @@ _FULL = 1.0 + math.exp(-SCALE_OFFSET)
 _OFFSET = SCALE_OFFSET
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _hidden(
     x: np.ndarray,
     ids: np.ndarray,
@@ -44,7 +44,7 @@ def _hidden(
             h[j] = math.expm1(h[j])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _raw(ids: np.ndarray, rows: np.ndarray, column: int, h: np.ndarray, gain: float) -> tuple[float, float]:
     """Raw scale and shift of one edge, ids (n,)."""
     n_hidden = len(h)
@@ -98,7 +98,7 @@ def run(
             log_det[t] += total + (changed[1] - changed[0]) * _LOG_FULL
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _raw_backward(
     ids: np.ndarray, slots: np.ndarray, rows: np.ndarray, gradient: np.ndarray, column: int, h: np.ndarray,
     of_raw: float, of_shift: float, of_h: np.ndarray,
@@ -116,7 +116,7 @@ def _raw_backward(
             g[2 * n_hidden + 1] += of_shift
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _hidden_backward(
     ids: np.ndarray,
     slots: np.ndarray,

@@ -17,7 +17,7 @@ _COMMENT, _COMMENT_END = 91, 93
 _FNV_START, _FNV_PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 
 
-@kernel()
+@kernel(inner=True)
 def _double_quoted_end(buffer: np.ndarray, begin: int, end: int) -> int:
     """Where the closing quote of a double-quoted word is that begins at `begin`; -1: none, -2: it may follow later."""
     i = begin + 1
@@ -107,7 +107,7 @@ def hash_labels(text: np.ndarray, ends: np.ndarray, slots: np.ndarray) -> None:
         slots[slot] = label
 
 
-@kernel()
+@kernel(inner=True)
 def _find_label(buffer: np.ndarray, begin: int, end: int, text: np.ndarray, ends: np.ndarray, slots: np.ndarray) -> int:
     mask = np.uint64(len(slots) - 1)
     code = _FNV_START
@@ -128,7 +128,7 @@ def _find_label(buffer: np.ndarray, begin: int, end: int, text: np.ndarray, ends
     return -1
 
 
-@kernel()
+@kernel(inner=True)
 def _label_end(buffer: np.ndarray, begin: int, end: int) -> int:
     """Where the label or number that begins at `begin` ends; -1 for a quoted one that does not, or one with <."""
     i = begin
@@ -156,7 +156,7 @@ def _label_end(buffer: np.ndarray, begin: int, end: int) -> int:
     return end
 
 
-@kernel()
+@kernel(inner=True)
 def _read_nodes(
     buffer: np.ndarray,
     begin: int,
@@ -264,7 +264,7 @@ def _read_nodes(
     return MULTIFURCATING if multifurcating else READ, inner, 0, 0
 
 
-@kernel()
+@kernel(inner=True)
 def _canonical(
     up: np.ndarray,
     kids: np.ndarray,

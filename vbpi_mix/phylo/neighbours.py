@@ -46,7 +46,7 @@ def spr_neighbours(topologies: TopologyBatch, *, radius: int) -> TopologyBatch:
     return TopologyBatch(found)
 
 
-@kernel()
+@kernel(inner=True)
 def canonical_form(kids: np.ndarray, top: int, children: np.ndarray) -> None:
     """Number the nodes of a tree that hangs from taxon 0 canonically (see `phylo.topology`).
 
@@ -89,7 +89,7 @@ def canonical_form(kids: np.ndarray, top: int, children: np.ndarray) -> None:
         children[row, 0], children[row, 1] = number[left], number[right]
 
 
-@kernel()
+@kernel(inner=True)
 def _load(given: np.ndarray, tree: int, kids: np.ndarray, up: np.ndarray) -> None:
     n_inner = given.shape[1]
     n_taxa = n_inner + 2

@@ -42,7 +42,7 @@ def tree_entries(trees: tuple[np.ndarray, ...], offsets: tuple[int, int], tree: 
             used[start + 4 * i + m] = first + m if adjacencies[tree, i] >= 0 else -1
 
 
-@kernel()
+@kernel(inner=True)
 def log_sum_exp(values: np.ndarray, a: int, entries: np.ndarray, start: Id, stop: Id) -> float:
     """log sum exp of `values[a, entries[start:stop]]`; the value itself where there is one."""
     largest = values[a, entries[start]]
@@ -56,7 +56,7 @@ def log_sum_exp(values: np.ndarray, a: int, entries: np.ndarray, start: Id, stop
     return float(largest + math.log(total))
 
 
-@kernel()
+@kernel(inner=True)
 def gather(
     values: np.ndarray,
     log_norm: np.ndarray,
@@ -81,7 +81,7 @@ def gather(
         logs[i] = values[a, entry] - norm
 
 
-@kernel()
+@kernel(inner=True)
 def root_everywhere(
     children: np.ndarray, tree: int, logs: np.ndarray, below: np.ndarray, above: np.ndarray, shares: np.ndarray
 ) -> float:

@@ -42,7 +42,7 @@ def pack_pair(high: Id, low: Id) -> np.uint64:
     return (np.uint64(high) << np.uint64(32)) | np.uint64(low)
 
 
-@kernel()
+@kernel(inner=True)
 def probe(slots: np.ndarray, keys: np.ndarray, key: np.ndarray) -> Id:
     """The position in `slots` where `key` is, or the empty one where it belongs."""
     mixed = np.uint64(0)

@@ -12,7 +12,7 @@ N_TAILS = 256  # idle steps whose displacement counts: what remains is below (0.
 _TINY = 1e-16  # gradients below move nothing: epsilon is a hundred million times larger
 
 
-@kernel()
+@kernel(inner=True)
 def idle_displacement(last: int, beta1: float, beta2: float) -> float:
     """The limit of many idle steps after step `last`, of the sum in `idle_displacements`."""
     ratio = beta1 / math.sqrt(beta2)

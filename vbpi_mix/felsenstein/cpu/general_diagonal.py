@@ -30,7 +30,7 @@ from vbpi_mix.felsenstein.cpu.scaling import UNSCALED_LIMIT
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _top_outside(work: np.ndarray, top_node: int, frequencies: np.ndarray, weight: float, shares: np.ndarray) -> None:
     """Outside messages of the top node and of tip 0, in the places of their partial likelihoods and message."""
     top, tip = work[top_node], work[0]
@@ -45,7 +45,7 @@ def _top_outside(work: np.ndarray, top_node: int, frequencies: np.ndarray, weigh
             message[p] = below
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_bilinear(work: np.ndarray, i: Index, matrices: np.ndarray, rows: np.ndarray, v: Index,
                   out: np.ndarray) -> None:  # fmt: skip
     """out[i] += work[i] . matrices[i] @ rows[v], pattern by pattern."""
@@ -63,7 +63,7 @@ def _add_bilinear(work: np.ndarray, i: Index, matrices: np.ndarray, rows: np.nda
         result[p] += (first + second) + (third + fourth)
 
 
-@kernel()
+@kernel(inner=True)
 def _downward(children: np.ndarray, matrices: np.ndarray, first: np.ndarray, second: np.ndarray, tips: np.ndarray,
               work: np.ndarray, buffer: np.ndarray, factors: np.ndarray, steps: np.ndarray, scaled: bool,
               slopes: np.ndarray, bends: np.ndarray) -> None:  # fmt: skip
@@ -88,7 +88,7 @@ def _downward(children: np.ndarray, matrices: np.ndarray, first: np.ndarray, sec
                 scale_rows(work, child, factors)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _reduce(slopes: np.ndarray, bends: np.ndarray, edge: int, weights: np.ndarray) -> tuple[float, float]:
     slope, bend = slopes[edge], bends[edge]
     first = second = 0.0

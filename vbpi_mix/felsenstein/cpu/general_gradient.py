@@ -27,7 +27,7 @@ _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 Index: TypeAlias = int | np.integer
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
     sets, out = states[tip], tips[tip]
     one, zero = out.dtype.type(1.0), out.dtype.type(0.0)
@@ -39,14 +39,14 @@ def tip_partials(states: np.ndarray, tips: np.ndarray, tip: int) -> None:
         out[_R3 + p] = one if s & 8 else zero
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply(work_l: np.ndarray, work_r: np.ndarray, node_l: int, node_r: int, out: np.ndarray) -> None:
     left, right = work_l[node_l], work_r[node_r]
     for p in range(SIZE):
         out[p] = left[p] * right[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
     for p in range(BLOCK):
         v0, v1, v2, v3 = partials[p], partials[_R1 + p], partials[_R2 + p], partials[_R3 + p]
@@ -59,7 +59,7 @@ def rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> Non
         steps[p] += n_steps
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def scale_rows(work: np.ndarray, i: int, factors: np.ndarray) -> None:
     message = work[i]
     for p in range(BLOCK):
@@ -69,7 +69,7 @@ def scale_rows(work: np.ndarray, i: int, factors: np.ndarray) -> None:
         message[_R3 + p] *= factors[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: np.ndarray, o: Index) -> None:
     """work[o] = matrices[m] @ rows[v]."""
     vectors, matrix, out = rows[v], matrices[m], work[o]
@@ -85,7 +85,7 @@ def propagate(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: 
         out[_R3 + p] = (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _climb(
     work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
     matrices: np.ndarray,
@@ -107,7 +107,7 @@ def _climb(
         out[_R3 + p] = (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
     """work[i] = transpose of matrices[i] @ work[i]."""
     message, matrix = work[i], matrices[i]
@@ -123,7 +123,7 @@ def pull_back(work: np.ndarray, i: int, matrices: np.ndarray) -> None:
         message[_R3 + p] = (a3 * v0 + b3 * v1) + (c3 * v2 + d3 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int) -> None:
     up, left, right = work_u[node_u], work_l[node_l], work_r[node_r]
     for p in range(SIZE):
@@ -133,7 +133,7 @@ def split(work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: in
         right[p] = outside * message
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_outer(work: np.ndarray, i: Index, rows: np.ndarray, v: Index, gradient: np.ndarray) -> None:
     """gradient[i, s, t] += sum over patterns of the states s of work[i] times the states t of rows[v]."""
     outside, partials = work[i], rows[v]
@@ -167,7 +167,7 @@ def _add_outer(work: np.ndarray, i: Index, rows: np.ndarray, v: Index, gradient:
 # seems. A literal 0 would be a type of its own, for which they would be compiled again; np.int64(0) is not.
 
 
-@kernel()
+@kernel(inner=True)
 def upward_pass(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
             factors: np.ndarray, steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
     """Messages of all edges in one category; of the top node, which has none, the partial likelihoods."""
@@ -195,7 +195,7 @@ def upward_pass(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, wo
         work[2 * n - 3, p] = partials[p]
 
 
-@kernel()
+@kernel(inner=True)
 def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work: np.ndarray, buffer: np.ndarray,
               factors: np.ndarray, steps: np.ndarray, scaled: bool, gradient: np.ndarray) -> None:  # fmt: skip
     """Add the gradient in the matrices of all edges but edge 0, given the outside message of the top node."""
@@ -217,7 +217,7 @@ def _downward(children: np.ndarray, matrices: np.ndarray, tips: np.ndarray, work
                 scale_rows(work, child, factors)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, out: np.ndarray) -> None:
     top, tip = work[top_node], work[0]
     f0, f1, f2, f3 = frequencies[0], frequencies[1], frequencies[2], frequencies[3]
@@ -227,7 +227,7 @@ def root_likelihoods(work: np.ndarray, top_node: int, frequencies: np.ndarray, o
         )
 
 
-@kernel()
+@kernel(inner=True)
 def mix_categories(
     likelihoods: np.ndarray, steps: np.ndarray, category_weights: np.ndarray, pattern_weights: np.ndarray,
     shares: np.ndarray,
@@ -261,7 +261,7 @@ def mix_categories(
     return lowest, total
 
 
-@kernel()
+@kernel(inner=True)
 def upward_in_range(
     children: np.ndarray, matrices: np.ndarray, frequencies: np.ndarray, category_weights: np.ndarray,
     pattern_weights: np.ndarray, tips: np.ndarray, nodes: np.ndarray, buffer: np.ndarray, rows: np.ndarray,
@@ -293,7 +293,7 @@ def upward_in_range(
     return value, scaled, scaled_after
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _root(work: np.ndarray, tips: np.ndarray, frequencies: np.ndarray, weight: float, likelihoods: np.ndarray,
           shares: np.ndarray, matrix_gradient: np.ndarray, frequency_gradient: np.ndarray) -> float:  # fmt: skip
     """Gradients at edge 0 and in the frequencies; turns the partials of the top node into its outside message.

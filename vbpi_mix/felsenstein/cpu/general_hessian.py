@@ -34,7 +34,7 @@ _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 _BUFFER_ROWS = 4
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def dot_rows(rows: np.ndarray, i: Index, others: np.ndarray, j: Index) -> float:
     first, second = rows[i], others[j]
     total = 0.0
@@ -43,7 +43,7 @@ def dot_rows(rows: np.ndarray, i: Index, others: np.ndarray, j: Index) -> float:
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_score(rows: np.ndarray, i: int, others: np.ndarray, j: int, scores: np.ndarray) -> None:
     """scores[j] += sum over states of rows[i] * others[j], pattern by pattern."""
     first, second, out = rows[i], others[j], scores[j]
@@ -53,7 +53,7 @@ def _add_score(rows: np.ndarray, i: int, others: np.ndarray, j: int, scores: np.
         )
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def possible_factors(partials: np.ndarray, factors: np.ndarray, out: np.ndarray) -> None:
     """Factors of rescaled partial likelihoods, 0 where these are all zero.
 
@@ -65,7 +65,7 @@ def possible_factors(partials: np.ndarray, factors: np.ndarray, out: np.ndarray)
         out[p] = factors[p] if largest > 0.0 else 0.0
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _raise(tangents: np.ndarray, i: int, sibling: np.ndarray, weighted: np.ndarray, node: int,
            matrices: np.ndarray) -> float:  # fmt: skip
     """Carry D_i over the edge above a node; returns the sum over patterns of W . v_i."""
@@ -86,7 +86,7 @@ def _raise(tangents: np.ndarray, i: int, sibling: np.ndarray, weighted: np.ndarr
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _at_top(tangents: np.ndarray, i: int, sibling: np.ndarray, weighted: np.ndarray, node: int) -> float:
     """As `_raise` at the top node, above which there is nothing."""
     tangent, message, weight = tangents[i], sibling[0], weighted[node]
@@ -96,7 +96,7 @@ def _at_top(tangents: np.ndarray, i: int, sibling: np.ndarray, weighted: np.ndar
     return total
 
 
-@kernel()
+@kernel(inner=True)
 def _dots_of_rows(buffer: np.ndarray, rows: int, tangents: np.ndarray, many: tuple[int, int], products: np.ndarray,
                   i: int, hessian: np.ndarray) -> None:  # fmt: skip
     """Add to the Hessian, from row i on, the products of the first rows of the buffer with a range of tangents."""
@@ -115,7 +115,7 @@ def _dots_of_rows(buffer: np.ndarray, rows: int, tangents: np.ndarray, many: tup
                 hessian[i + row, j + column] += products[0, column]
 
 
-@kernel()
+@kernel(inner=True)
 def _add_scores(scores: np.ndarray, weights: np.ndarray, buffer: np.ndarray, products: np.ndarray,
                 hessian: np.ndarray) -> None:  # fmt: skip
     """Add - sum_p g_i g_j / w for every pair of edges, once or by halves on either side of the diagonal."""
@@ -132,7 +132,7 @@ def _add_scores(scores: np.ndarray, weights: np.ndarray, buffer: np.ndarray, pro
                 hessian[i + row, i + column] += products[0, column] if row == column else 0.5 * products[0, column]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _top(up: np.ndarray, top: int, frequencies: np.ndarray, weight: float, shares: np.ndarray, out: np.ndarray,
          weighted: np.ndarray, tangents: np.ndarray) -> None:  # fmt: skip
     """U and W of the top node and O of edge 0, given the derivative of the message of tip 0 in the last tangent."""
@@ -147,7 +147,7 @@ def _top(up: np.ndarray, top: int, frequencies: np.ndarray, weight: float, share
             out[0, i] = share * partials[i]
 
 
-@kernel()
+@kernel(inner=True)
 def _outside(
     children: np.ndarray, matrices: np.ndarray, first: np.ndarray, second: np.ndarray, frequencies: np.ndarray,
     weight: float, shares: np.ndarray, starts: np.ndarray, sizes: np.ndarray, tips: np.ndarray, up: np.ndarray,
@@ -193,7 +193,7 @@ def _outside(
                     scale_rows(out, child, factors[0])
 
 
-@kernel()
+@kernel(inner=True)
 def _add_pairs(
     children: np.ndarray, matrices: np.ndarray, starts: np.ndarray, sizes: np.ndarray, up: np.ndarray,
     out: np.ndarray, weighted: np.ndarray, tangents: np.ndarray, buffer: np.ndarray, factors: np.ndarray,
@@ -225,7 +225,7 @@ def _add_pairs(
                     hessian[k, last] += _raise(tangents, k, buffer, weighted, node, matrices)
 
 
-@kernel()
+@kernel(inner=True)
 def _by_edges(edges: np.ndarray, pairs: np.ndarray, hessian: np.ndarray) -> None:
     """Put a Hessian by positions, each pair on either side of the diagonal or shared, in the order of the edges."""
     pairs[:] = hessian

@@ -30,7 +30,7 @@ from vbpi_mix.felsenstein.cpu.general_hessian import dot_rows, possible_factors
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _multiply_tangents(
     left: np.ndarray, left_dot: np.ndarray, right: np.ndarray, right_dot: np.ndarray, i: Index, j: Index,
     out: np.ndarray,
@@ -41,7 +41,7 @@ def _multiply_tangents(
         out[p] = x_dot[p] * y[p] + x[p] * y_dot[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_propagated(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, work: np.ndarray,
                     o: Index) -> None:  # fmt: skip
     """work[o] += matrices[m] @ rows[v]."""
@@ -58,7 +58,7 @@ def _add_propagated(rows: np.ndarray, v: Index, matrices: np.ndarray, m: Index, 
         out[_R3 + p] += (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
 
 
-@kernel()
+@kernel(inner=True)
 def _partials(children: np.ndarray, node: int, up: np.ndarray, up_dots: np.ndarray, buffer: np.ndarray,
               factors: np.ndarray, steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
     """buffer[0], buffer[1] = v and vdot of an internal node; its factors in row 0 of `factors`."""
@@ -73,7 +73,7 @@ def _partials(children: np.ndarray, node: int, up: np.ndarray, up_dots: np.ndarr
         scale_rows(buffer, 1, factors[1])
 
 
-@kernel()
+@kernel(inner=True)
 def _upward_tangents(children: np.ndarray, matrices: np.ndarray, matrix_dots: np.ndarray, tips: np.ndarray,
                      up: np.ndarray, up_dots: np.ndarray, buffer: np.ndarray, factors: np.ndarray,
                      steps: np.ndarray, scaled: bool) -> None:  # fmt: skip
@@ -90,7 +90,7 @@ def _upward_tangents(children: np.ndarray, matrices: np.ndarray, matrix_dots: np
     up_dots[2 * n - 3] = buffer[1]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_change(up: np.ndarray, up_dots: np.ndarray, top: int, frequencies: np.ndarray, weight: float,
                 shares: np.ndarray, change: np.ndarray) -> None:  # fmt: skip
     """Add w / L times the derivative of a category's part of the site likelihoods."""
@@ -102,7 +102,7 @@ def _add_change(up: np.ndarray, up_dots: np.ndarray, top: int, frequencies: np.n
             change[p] += frequency * shares[p] * dot
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _top(up: np.ndarray, up_dots: np.ndarray, top: int, frequencies: np.ndarray, weight: float, shares: np.ndarray,
          change: np.ndarray, out: np.ndarray, out_dots: np.ndarray) -> None:  # fmt: skip
     """Outside messages of the top node and of edge 0 with their derivatives, given d log L (`change`)."""
@@ -117,7 +117,7 @@ def _top(up: np.ndarray, up_dots: np.ndarray, top: int, frequencies: np.ndarray,
             out_dots[0, i] = share * (up_dots[top, i] - up[top, i] * change[p])
 
 
-@kernel()
+@kernel(inner=True)
 def _downward(
     children: np.ndarray, matrices: np.ndarray, first: np.ndarray, matrix_dots: np.ndarray, first_dots: np.ndarray,
     tips: np.ndarray, up: np.ndarray, up_dots: np.ndarray, out: np.ndarray, out_dots: np.ndarray, buffer: np.ndarray,

@@ -25,7 +25,7 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _slope(
     work_u: np.ndarray, work_s: np.ndarray, work_m: np.ndarray, node_u: int, sibling: int, child: int, g: np.ndarray,
 ) -> float:  # fmt: skip
@@ -46,7 +46,7 @@ def _slope(
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _pull_apart(
     work_u: np.ndarray,
     work_l: np.ndarray,
@@ -81,7 +81,7 @@ def _pull_apart(
         right[_R3 + p] = (r03 * q0 + r13 * q1) + (r23 * q2 + r33 * q3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _pull_past(
     work_u: np.ndarray,
     work_s: np.ndarray,
@@ -108,7 +108,7 @@ def _pull_past(
         message[_R3 + p] = (p03 * o0 + p13 * o1) + (p23 * o2 + p33 * o3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _root_slope(
     work: np.ndarray, top_node: int, frequencies: np.ndarray, weight: float, shares: np.ndarray, g: np.ndarray
 ) -> float:
@@ -129,7 +129,7 @@ def _root_slope(
     return total
 
 
-@kernel()
+@kernel(inner=True)
 def _downward(children: np.ndarray, matrices: np.ndarray, g: np.ndarray, n: int, work: np.ndarray,
               buffer: np.ndarray, factors: np.ndarray, steps: np.ndarray, scaled: bool,
               gradient: np.ndarray) -> None:  # fmt: skip

@@ -19,7 +19,7 @@ __all__ = ["BLOCK", "SIZE", "diagonal_kernel"]
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _split(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int,
     e_left: float, a_left: float, e_right: float, a_right: float, inverse: np.ndarray,
@@ -52,7 +52,7 @@ def _split(
     return l_sum, r_sum, l_square, r_square
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _sum_last_squares(work: np.ndarray, i: int, inverse: np.ndarray) -> float:
     node = work[i]
     total = 0.0
@@ -61,7 +61,7 @@ def _sum_last_squares(work: np.ndarray, i: int, inverse: np.ndarray) -> float:
     return total
 
 
-@kernel()
+@kernel(inner=True)
 def inverses(weights: np.ndarray, inverse: np.ndarray, root: np.ndarray, inverse_root: np.ndarray) -> None:
     """1 / w, sqrt(w) and 1 / sqrt(w) of pattern weights w; all zero where w is."""
     for p in range(BLOCK):
@@ -71,7 +71,7 @@ def inverses(weights: np.ndarray, inverse: np.ndarray, root: np.ndarray, inverse
         inverse_root[p] = 1.0 / root[p] if positive else 0.0
 
 
-@kernel()
+@kernel(inner=True)
 def edge_factors(lengths: np.ndarray, e: np.ndarray, a: np.ndarray) -> None:
     for edge in range(len(lengths)):
         exponent = -4.0 / 3.0 * lengths[edge]
@@ -79,7 +79,7 @@ def edge_factors(lengths: np.ndarray, e: np.ndarray, a: np.ndarray) -> None:
         a[edge] = -0.25 * np.expm1(exponent)
 
 
-@kernel()
+@kernel(inner=True)
 def upward_in_range(children: np.ndarray, states: np.ndarray, weights: np.ndarray, e: np.ndarray, a: np.ndarray,
                      work: np.ndarray, steps: np.ndarray) -> tuple[float, bool]:  # fmt: skip
     """Messages as `jc69_gradient.upward_pass` leaves them; the log-likelihood, and whether they had to be scaled."""

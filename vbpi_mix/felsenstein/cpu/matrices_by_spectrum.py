@@ -43,7 +43,7 @@ def expm1(scale: float, times: np.ndarray, out: np.ndarray) -> None:
         out[i] = power * (p * r) + (power - 1.0)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_up(changes: np.ndarray, e: int, products: np.ndarray, out: np.ndarray) -> None:
     """`out` (16,) = I + sum_k changes[k, e] products[k] of changes (4, E) and products (4, 16), without negatives."""
     a, b, c, d = changes[0, e], changes[1, e], changes[2, e], changes[3, e]

@@ -28,7 +28,7 @@ from vbpi_mix.felsenstein.cpu.wide_rows import (
 )
 
 
-@kernel()
+@kernel(inner=True)
 def wide_upward(
     children: np.ndarray, matrices: np.ndarray, tables: np.ndarray, codes: np.ndarray, up: np.ndarray,
     partials: np.ndarray, factors: np.ndarray, steps: np.ndarray,
@@ -57,7 +57,7 @@ def wide_upward(
             apply(matrices[n + i], partials, up[n + i])
 
 
-@kernel()
+@kernel(inner=True)
 def wide_sites(
     children: np.ndarray, matrices: np.ndarray, tables: np.ndarray, frequencies: np.ndarray,
     category_weights: np.ndarray, pattern_weights: np.ndarray, codes: np.ndarray, up: np.ndarray,
@@ -82,7 +82,7 @@ def wide_sites(
     return value
 
 
-@kernel()
+@kernel(inner=True)
 def wide_root(
     up: np.ndarray, top: int, frequencies: np.ndarray, weight: float, shares: np.ndarray, outside: np.ndarray,
     at_tip: np.ndarray,
@@ -97,7 +97,7 @@ def wide_root(
             tip[p] = frequency * shares[p] * partials[p]
 
 
-@kernel()
+@kernel(inner=True)
 def wide_downward(
     children: np.ndarray, matrices: np.ndarray, generator: np.ndarray, slope_tables: np.ndarray,
     tip_table: np.ndarray, codes: np.ndarray, up: np.ndarray, buffers: np.ndarray, factors: np.ndarray,

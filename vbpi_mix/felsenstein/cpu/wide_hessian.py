@@ -29,7 +29,7 @@ from vbpi_mix.felsenstein.cpu.wide_rows import (
 )
 
 
-@kernel()
+@kernel(inner=True)
 def _outside(
     children: np.ndarray, matrices: np.ndarray, generator: np.ndarray, first_tables: np.ndarray,
     second_tables: np.ndarray, codes: np.ndarray, starts: np.ndarray, sizes: np.ndarray, up: np.ndarray,
@@ -69,7 +69,7 @@ def _outside(
                 times(out[child], factors[child - n])
 
 
-@kernel()
+@kernel(inner=True)
 def _add_pairs(
     children: np.ndarray, matrices: np.ndarray, at_top: np.ndarray, starts: np.ndarray, sizes: np.ndarray,
     up: np.ndarray, out: np.ndarray, weighted: np.ndarray, tangents: np.ndarray, buffers: np.ndarray,
@@ -101,7 +101,7 @@ def _add_pairs(
                     apply(matrices[node], product, tangents[k])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_scores(scores: np.ndarray, weights: np.ndarray, hessian: np.ndarray) -> None:
     """Add - sum_p g_i g_j / w to entries on and below the diagonal."""
     for i in range(len(scores)):
@@ -112,7 +112,7 @@ def _add_scores(scores: np.ndarray, weights: np.ndarray, hessian: np.ndarray) ->
             hessian[i, j] -= total
 
 
-@kernel()
+@kernel(inner=True)
 def _by_edges(edges: np.ndarray, pairs: np.ndarray, hessian: np.ndarray) -> None:
     """Put a Hessian by positions, each pair on either side of the diagonal or shared, in the order of the edges."""
     pairs[:] = hessian

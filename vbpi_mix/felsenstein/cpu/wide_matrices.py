@@ -33,7 +33,7 @@ def exponentials(changes: np.ndarray, products: np.ndarray, n: int, matrices: np
             out[p] = max(out[p], 0.0)  # a probability of zero may come out as -1e-17
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply_table(matrix: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
     """out = matrix (width, width) @ table (width, codes)."""
     for i in range(len(matrix)):

@@ -25,7 +25,7 @@ def width_of(n_states: int) -> int:
     return -(-n_states // 4) * 4
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row: np.ndarray) -> None:
     """row[i : i + 4] += matrix[i : i + 4, j : j + 4] @ vector[j : j + 4]."""
     a0, a1, a2, a3 = matrix[i, j], matrix[i, j + 1], matrix[i, j + 2], matrix[i, j + 3]
@@ -41,7 +41,7 @@ def _tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row: np.ndarra
         y[_B3 + p] += (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _transposed_tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row: np.ndarray) -> None:
     """row[j : j + 4] += transpose of matrix[i : i + 4, j : j + 4] @ vector[i : i + 4]."""
     a0, a1, a2, a3 = matrix[i, j], matrix[i, j + 1], matrix[i, j + 2], matrix[i, j + 3]
@@ -57,7 +57,7 @@ def _transposed_tile(matrix: np.ndarray, i: int, j: int, vector: np.ndarray, row
         y[_B3 + p] += (a3 * v0 + b3 * v1) + (c3 * v2 + d3 * v3)
 
 
-@kernel()
+@kernel(inner=True)
 def apply(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) -> None:
     """row = matrix @ vector, (width, width) times (width * BLOCK,)."""
     width = len(matrix)
@@ -67,7 +67,7 @@ def apply(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) -> None:
             _tile(matrix, i, j, vector, row)
 
 
-@kernel()
+@kernel(inner=True)
 def apply_transposed(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) -> None:
     """row = transpose of matrix @ vector."""
     width = len(matrix)
@@ -77,7 +77,7 @@ def apply_transposed(matrix: np.ndarray, vector: np.ndarray, row: np.ndarray) ->
             _transposed_tile(matrix, i, j, vector, row)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _outer_tile(x: np.ndarray, y: np.ndarray, out: np.ndarray, i: int, j: int) -> None:
     """out[i, j : j + 4] += sum over patterns of x times the four states of y."""
     t0 = t1 = t2 = t3 = 0.0
@@ -93,7 +93,7 @@ def _outer_tile(x: np.ndarray, y: np.ndarray, out: np.ndarray, i: int, j: int) -
     out[i, j + 3] += t3
 
 
-@kernel()
+@kernel(inner=True)
 def add_outer(vector: np.ndarray, others: np.ndarray, out: np.ndarray) -> None:
     """out[s, t] += sum over patterns of vector[s] others[t]; out (width, width)."""
     width = len(out)
@@ -103,13 +103,13 @@ def add_outer(vector: np.ndarray, others: np.ndarray, out: np.ndarray) -> None:
             _outer_tile(vector[i * BLOCK : i * BLOCK + BLOCK], y, out, i, j)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     for p in range(len(out)):
         out[p] = left[p] * right[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def dot(left: np.ndarray, right: np.ndarray) -> float:
     total = 0.0
     for p in range(len(left)):
@@ -117,7 +117,7 @@ def dot(left: np.ndarray, right: np.ndarray) -> float:
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def dot_three(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float:
     total = 0.0
     for p in range(len(first)):
@@ -125,39 +125,39 @@ def dot_three(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> float
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _look_up(table: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
     for p in range(BLOCK):
         out[p] = table[codes[p]]
 
 
-@kernel()
+@kernel(inner=True)
 def tip_row(table: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
     """out = what a table (width, codes) says of each pattern's code."""
     for s in range(len(table)):
         _look_up(table[s], codes, out[s * BLOCK : s * BLOCK + BLOCK])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_states(row: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
     for p in range(BLOCK):
         out[p] += row[p] * other[p]
 
 
-@kernel()
+@kernel(inner=True)
 def sum_of_products(row: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
     """out (BLOCK,) += sum over states of row times other."""
     for s in range(0, len(row), BLOCK):
         _add_states(row[s : s + BLOCK], other[s : s + BLOCK], out)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _larger(row: np.ndarray, out: np.ndarray) -> None:
     for p in range(BLOCK):
         out[p] = max(out[p], row[p])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def times(row: np.ndarray, factors: np.ndarray) -> None:
     """Multiply each pattern's states by its factor."""
     for s in range(0, len(row), BLOCK):
@@ -166,7 +166,7 @@ def times(row: np.ndarray, factors: np.ndarray) -> None:
             part[p] *= factors[p]
 
 
-@kernel()
+@kernel(inner=True)
 def rescale(row: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
     """Multiply patterns that have become small; `factors` gets by what, `steps` is advanced (see `scaling`)."""
     factors[:] = 0.0

@@ -59,7 +59,7 @@ class Fit(NamedTuple):
     log_mass: float
 
 
-@kernel()
+@kernel(inner=True)
 def edge_density(
     rows: np.ndarray, table: int, x: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
     rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
@@ -90,7 +90,7 @@ def edge_density(
     return beta * value + (1.0 - beta) * (shape * x - rate * t)
 
 
-@kernel()
+@kernel(inner=True)
 def find_mode(
     rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
     rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
@@ -117,7 +117,7 @@ def find_mode(
     return x, curve
 
 
-@kernel()
+@kernel(inner=True)
 def fit_edge(
     rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
     rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
@@ -129,7 +129,7 @@ def fit_edge(
     return Fit(x, sharp, top, top + sharp + math.lgamma(sharp) - sharp * math.log(sharp))
 
 
-@kernel()
+@kernel(inner=True)
 def fit_log_prob(fit: Fit, x: float) -> float:
     """Log density of x = log t under the approximation, exp(g) not normalised: integrates to exp(log_mass)."""
     away = x - fit.mode
@@ -138,7 +138,7 @@ def fit_log_prob(fit: Fit, x: float) -> float:
     return fit.log_density + fit.shape * (away + 1.0 - math.exp(away))
 
 
-@kernel()
+@kernel(inner=True)
 def draw_length(fit: Fit, generator: np.random.Generator) -> float:
     """x = log t drawn from the approximation."""
     if fit.shape >= 1.0:

@@ -135,7 +135,7 @@ def make_scratch(n_categories: int, width: int = 4) -> Scratch:
     return Scratch(np.zeros((4, BLOCK)), floats.view(np.int64), floats, exponentials, np.zeros((2, width * BLOCK)))
 
 
-@kernel()
+@kernel(inner=True)
 def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int) -> None:
     if width == 4:
         cross_row(rows, rows, source, out, m, c)
@@ -143,7 +143,7 @@ def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, w
         apply_flat(m[c], width, width, rows[source], rows[out])
 
 
-@kernel()
+@kernel(inner=True)
 def _multiply_by_crossed(
     rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, wide: np.ndarray, sums: np.ndarray
 ) -> float:
@@ -152,7 +152,7 @@ def _multiply_by_crossed(
     return count_small(rows[out], width, sums)
 
 
-@kernel()
+@kernel(inner=True)
 def _wide_table(
     rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
     part: int, width: int, wide: np.ndarray,
@@ -165,7 +165,7 @@ def _wide_table(
     multiply_into(rows[out], wide[0], width * BLOCK)
 
 
-@kernel()
+@kernel(inner=True)
 def join(
     rows: np.ndarray, a: int, b: int, out: int, m: np.ndarray, n: np.ndarray, blocks: Blocks, scratch: Scratch,
     scale: bool,
@@ -215,7 +215,7 @@ def join(
     return log_scale
 
 
-@kernel()
+@kernel(inner=True)
 def cross(rows: np.ndarray, source: int, out: int, m: np.ndarray, blocks: Blocks) -> None:
     """The message `out` = M `source`."""
     category, first_row = blocks.category, blocks.first_row
@@ -225,7 +225,7 @@ def cross(rows: np.ndarray, source: int, out: int, m: np.ndarray, blocks: Blocks
             _cross_any(rows, source + r, out + r, m, category[r], width)
 
 
-@kernel()
+@kernel(inner=True)
 def tabulate(
     rows: np.ndarray, a: int, b: int, c: int, d: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> None:
@@ -246,7 +246,7 @@ def tabulate(
                 multiply_into(rows[out + r], wide[0], size)
 
 
-@kernel()
+@kernel(inner=True)
 def tabulate_edge(
     rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> None:
@@ -262,7 +262,7 @@ def tabulate_edge(
                 )
 
 
-@kernel()
+@kernel(inner=True)
 def _sum_of_weighted(sums: np.ndarray, row: int, weights: np.ndarray, block: int) -> float:
     total = 0.0
     for p in range(BLOCK):
@@ -270,13 +270,13 @@ def _sum_of_weighted(sums: np.ndarray, row: int, weights: np.ndarray, block: int
     return total
 
 
-@kernel()
+@kernel(inner=True)
 def _share_that_varies(sums: np.ndarray, weights: np.ndarray, block: int) -> float:
     """One minus the likelihoods sums[0] of constant patterns."""
     return max(1.0 - _sum_of_weighted(sums, 0, weights, block), _SMALLEST_SHARE)
 
 
-@kernel()
+@kernel(inner=True)
 def table_value(
     rows: np.ndarray, table: int, length: float, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> float:
@@ -310,7 +310,7 @@ def table_value(
     return total + log_product(floats, bits)
 
 
-@kernel()
+@kernel(inner=True)
 def table_slope(
     rows: np.ndarray, table: int, length: float, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> tuple[float, float]:
@@ -352,7 +352,7 @@ def table_slope(
     return slope, curve
 
 
-@kernel()
+@kernel(inner=True)
 def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, blocks: Blocks, scratch: Scratch) -> float:
     """Log-likelihood where three messages meet in a node, but for their scales; root frequencies in one of them."""
     first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights

@@ -87,7 +87,7 @@ def score_interchanges(
             scores[node, way] = value - prior.rate * outside
 
 
-@kernel()
+@kernel(inner=True)
 def _optimise(
     tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks, prior: EdgePrior, around: np.ndarray,
     powers: np.ndarray, way: int, outside: float, n: int, x: np.ndarray, sweeps: int,
@@ -147,7 +147,7 @@ def _optimise(
                 cross(rows, around[j] * n, spare + (j - 1) * n, work.matrices[4], blocks)
 
 
-@kernel()
+@kernel(inner=True)
 def _meet(rows: np.ndarray, a: int, b: int, m: np.ndarray, c: int, out: int, blocks: Blocks, scratch: Scratch) -> None:
     """Row by row: `out` = (M (a b)) c."""
     category = blocks.category
@@ -167,7 +167,7 @@ def _meet(rows: np.ndarray, a: int, b: int, m: np.ndarray, c: int, out: int, blo
         _cross_in_place(rows, rows, out + r, c + r, m, category[r])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _cross_in_place(rows: np.ndarray, rows_c: np.ndarray, row: int, factor: int, m: np.ndarray, category: int) -> None:
     a, f = rows[row], rows_c[factor]
     width = BLOCK

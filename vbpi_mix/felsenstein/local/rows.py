@@ -22,7 +22,7 @@ _FIFTY_TWO, _BIAS = np.int64(52), np.int64(1023)
 _LOG2_HIGH, _LOG2_LOW = 0.693145751953125, 1.4286068203094172e-06
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def cross_row(rows_in: np.ndarray, rows_out: np.ndarray, source: int, out: int, m: np.ndarray, c: int) -> None:
     """Row `out` = M_c row `source`."""
     a, b = rows_in[source], rows_out[out]
@@ -38,7 +38,7 @@ def cross_row(rows_in: np.ndarray, rows_out: np.ndarray, source: int, out: int, 
         b[_R3 + p] = (m30 * a0 + m31 * a1) + (m32 * a2 + m33 * a3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply_by_crossed_row(
     rows_in: np.ndarray, rows_out: np.ndarray, source: int, out: int, m: np.ndarray, c: int
 ) -> float:
@@ -63,7 +63,7 @@ def multiply_by_crossed_row(
     return small
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def table_row(
     rows: np.ndarray, rows_b: np.ndarray, rows_c: np.ndarray, rows_d: np.ndarray, rows_out: np.ndarray,
     a: int, b: int, c: int, d: int, out: int, left: np.ndarray, right: np.ndarray, part: int,
@@ -94,7 +94,7 @@ def table_row(
         ro[_R3 + p] *= (r30 * v0 + r31 * v1) + (r32 * v2 + r33 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def edge_table_row(
     rows: np.ndarray, rows_v: np.ndarray, rows_out: np.ndarray, u: int, v: int, out: int, left: np.ndarray,
     right: np.ndarray, part: int,
@@ -111,7 +111,7 @@ def edge_table_row(
             o[p] = x * y
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_table_row(rows: np.ndarray, row: int, e: np.ndarray, c: int, sums: np.ndarray) -> None:
     """Site likelihoods of one category, added to sums[0]."""
     a, total = rows[row], sums[0]
@@ -120,7 +120,7 @@ def add_table_row(rows: np.ndarray, row: int, e: np.ndarray, c: int, sums: np.nd
         total[p] += (e0 * a[p] + e1 * a[_R1 + p]) + (e2 * a[_R2 + p] + e3 * a[_R3 + p])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def only_slope_row(
     rows: np.ndarray, row: int, e: np.ndarray, c: int, weights: np.ndarray, block: int
 ) -> tuple[float, float]:
@@ -139,7 +139,7 @@ def only_slope_row(
     return first, second
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_slope_row(rows: np.ndarray, row: int, e: np.ndarray, c: int, sums: np.ndarray) -> None:
     """Site likelihoods of one category and two derivatives, added to sums[0] to sums[2]."""
     a, total, slope, curve = rows[row], sums[0], sums[1], sums[2]
@@ -153,7 +153,7 @@ def add_slope_row(rows: np.ndarray, row: int, e: np.ndarray, c: int, sums: np.nd
         curve[p] += (g0 * a0 + g1 * a1) + g2 * a2
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def derivatives(sums: np.ndarray, weights: np.ndarray, block: int) -> tuple[float, float]:
     total, slope, curve, w = sums[0], sums[1], sums[2], weights[block]
     first = second = 0.0
@@ -165,7 +165,7 @@ def derivatives(sums: np.ndarray, weights: np.ndarray, block: int) -> tuple[floa
     return first, second
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _logarithm(e: float, m: float) -> float:
     """log(2^e m) for m in [1, 2), to 2 units in the last place: log m = 2 artanh((m - 1) / (m + 1)) by its series."""
     large = m > 1.4142135623730951
@@ -186,7 +186,7 @@ def _logarithm(e: float, m: float) -> float:
     return ((2.0 * s + (2.0 * s * z) * q) + e * _LOG2_LOW) + e * _LOG2_HIGH
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def weighted_logarithms(
     sums: np.ndarray, row: int, weights: np.ndarray, block: int, floats: np.ndarray, bits: np.ndarray
 ) -> float:
@@ -201,7 +201,7 @@ def weighted_logarithms(
     return total
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def begin_product(floats: np.ndarray, bits: np.ndarray) -> None:
     """A product of 1: mantissas in floats[2], exponents of two in bits[3]."""
     for p in range(_QUARTER):
@@ -209,7 +209,7 @@ def begin_product(floats: np.ndarray, bits: np.ndarray) -> None:
         bits[3, p] = 0
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply_product(sums: np.ndarray, row: int, floats: np.ndarray, bits: np.ndarray) -> bool:
     """Multiply the product, in `_QUARTER` columns, by x = sums[row], four by four; False if that would underflow."""
     low = 0.0
@@ -225,7 +225,7 @@ def multiply_product(sums: np.ndarray, row: int, floats: np.ndarray, bits: np.nd
     return True
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def log_product(floats: np.ndarray, bits: np.ndarray) -> float:
     total = 0.0
     for p in range(_QUARTER):
@@ -233,21 +233,21 @@ def log_product(floats: np.ndarray, bits: np.ndarray) -> float:
     return total
 
 
-@kernel()
+@kernel(inner=True)
 def clear(sums: np.ndarray, first: int, end: int) -> None:
     for i in range(first, end):
         for p in range(BLOCK):
             sums[i, p] = 0.0
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_totals(rows: np.ndarray, row: int, sums: np.ndarray) -> None:
     a, total = rows[row], sums[3]
     for p in range(BLOCK):
         total[p] += (a[p] + a[_R1 + p]) + (a[_R2 + p] + a[_R3 + p])
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def divide(rows: np.ndarray, row: int, sums: np.ndarray) -> None:
     a, total = rows[row], sums[3]
     for p in range(BLOCK):
@@ -258,7 +258,7 @@ def divide(rows: np.ndarray, row: int, sums: np.ndarray) -> None:
         a[_R3 + p] *= inverse
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_three(
     rows_a: np.ndarray, rows_b: np.ndarray, rows_c: np.ndarray, a: int, b: int, c: int, weight: float,
     sums: np.ndarray,

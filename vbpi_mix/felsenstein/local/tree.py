@@ -70,7 +70,7 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -
     )
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _wide_matrix(
     left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, down: np.ndarray,
     across: np.ndarray,
@@ -91,7 +91,7 @@ def _wide_matrix(
             across[j * width + i] = p
 
 
-@kernel()
+@kernel(inner=True)
 def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndarray, across: np.ndarray) -> None:
     """(n, width^2) transition matrices of one length, and their transposes."""
     for part in range(len(spectra.left)):
@@ -132,7 +132,7 @@ def set_tips(states: np.ndarray, blocks: Blocks, rows: np.ndarray) -> None:
                         row[s * n_patterns + p] = 1.0 if allowed == np.uint64(1) else 0.0
 
 
-@kernel()
+@kernel(inner=True)
 def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
     """D of a node from those of its children."""
     n = len(blocks.category)
@@ -154,7 +154,7 @@ def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> No
     work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
 
 
-@kernel()
+@kernel(inner=True)
 def set_root(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks) -> None:
     """U of the top node: the states of taxon 0 times the root frequencies."""
     n, n_nodes = len(blocks.category), len(tree.up)
@@ -193,7 +193,7 @@ def set_messages(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blo
     set_root(tree, work, spectra, blocks)
 
 
-@kernel()
+@kernel(inner=True)
 def put_in_place(tree: MovingTree, above: int, old: int, new: int) -> None:
     """Let `new` be the child of `above` where `old` was; with above = 0 it becomes the top node."""
     tree.up[new] = above

@@ -15,7 +15,7 @@ _SMALL = 1e-20
 _LEAST = 1e-140
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_tile(m: np.ndarray, at: int, stride: int, x: np.ndarray, y: np.ndarray) -> None:
     """y += M x for the tile of M whose first entry is m[at], rows a stride apart."""
     a0, a1, a2, a3 = m[at], m[at + 1], m[at + 2], m[at + 3]
@@ -33,7 +33,7 @@ def _add_tile(m: np.ndarray, at: int, stride: int, x: np.ndarray, y: np.ndarray)
         y[_B3 + p] += (d0 * v0 + d1 * v1) + (d2 * v2 + d3 * v3)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def _add_tile_transposed(m: np.ndarray, at: int, stride: int, x: np.ndarray, y: np.ndarray) -> None:
     """y += M^T x for the tile of M whose first entry is m[at], rows a stride apart."""
     a0, a1, a2, a3 = m[at], m[at + 1], m[at + 2], m[at + 3]
@@ -51,7 +51,7 @@ def _add_tile_transposed(m: np.ndarray, at: int, stride: int, x: np.ndarray, y: 
         y[_B3 + p] += (a3 * v0 + b3 * v1) + (c3 * v2 + d3 * v3)
 
 
-@kernel()
+@kernel(inner=True)
 def apply_flat(m: np.ndarray, stride: int, width: int, vector: np.ndarray, out: np.ndarray) -> None:
     """out = M vector, M[i, j] = m[i * stride + j]."""
     out[: width * BLOCK] = 0.0
@@ -61,7 +61,7 @@ def apply_flat(m: np.ndarray, stride: int, width: int, vector: np.ndarray, out: 
             _add_tile(m, i * stride + j, stride, vector[j * BLOCK : j * BLOCK + _TILE], y)
 
 
-@kernel()
+@kernel(inner=True)
 def apply_flat_transposed(m: np.ndarray, stride: int, width: int, vector: np.ndarray, out: np.ndarray) -> None:
     """out = M^T vector, M[i, j] = m[i * stride + j]."""
     out[: width * BLOCK] = 0.0
@@ -71,19 +71,19 @@ def apply_flat_transposed(m: np.ndarray, stride: int, width: int, vector: np.nda
             _add_tile_transposed(m, i * stride + j, stride, vector[i * BLOCK : i * BLOCK + _TILE], y)
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def multiply_into(out: np.ndarray, factor: np.ndarray, size: int) -> None:
     for p in range(size):
         out[p] *= factor[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, size: int) -> None:
     for p in range(size):
         out[p] = a[p] * b[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def count_small(row: np.ndarray, width: int, sums: np.ndarray) -> float:
     """How many patterns have become small; sums[3] is overwritten."""
     total = sums[3]
@@ -99,7 +99,7 @@ def count_small(row: np.ndarray, width: int, sums: np.ndarray) -> float:
     return small
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_wide_totals(row: np.ndarray, width: int, sums: np.ndarray) -> None:
     total = sums[3]
     for s in range(width):
@@ -108,7 +108,7 @@ def add_wide_totals(row: np.ndarray, width: int, sums: np.ndarray) -> None:
             total[p] += part[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def wide_divide(row: np.ndarray, width: int, sums: np.ndarray) -> None:
     total = sums[3]
     for s in range(width):
@@ -117,7 +117,7 @@ def wide_divide(row: np.ndarray, width: int, sums: np.ndarray) -> None:
             part[p] /= total[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_weighted(row: np.ndarray, width: int, e: np.ndarray, out: np.ndarray) -> None:
     """out (BLOCK,) += sum_k e[k] row[k]."""
     for k in range(width):
@@ -126,7 +126,7 @@ def add_weighted(row: np.ndarray, width: int, e: np.ndarray, out: np.ndarray) ->
             out[p] += factor * part[p]
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_wide_slopes(row: np.ndarray, width: int, e: np.ndarray, c: int, sums: np.ndarray) -> None:
     """Site likelihoods of one category and two derivatives, added to sums[0] to sums[2]."""
     total, slope, curve = sums[0], sums[1], sums[2]
@@ -139,7 +139,7 @@ def add_wide_slopes(row: np.ndarray, width: int, e: np.ndarray, c: int, sums: np
             curve[p] += z * value
 
 
-@kernel(fastmath=True)
+@kernel(inner=True, fastmath=True)
 def add_wide_three(a: np.ndarray, b: np.ndarray, c: np.ndarray, width: int, weight: float, sums: np.ndarray) -> None:
     total = sums[0]
     for s in range(width):
