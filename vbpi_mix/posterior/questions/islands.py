@@ -55,7 +55,7 @@ def islands(draws: TopologyDraws, *, level: float = 0.95) -> tuple[tuple[Island,
     first = np.arange(0, len(number) + 1, inner.shape[1])
     has = csr_matrix((np.ones(len(number)), number, first), shape=(len(chosen), len(distinct)))
     member = csr_matrix((share, (label, np.arange(len(chosen)))), shape=(len(mass), len(chosen)))
-    inside = (member @ has).tocsr()  # (islands, splits) probability of both
+    inside = csr_matrix(member @ has)  # (islands, splits) probability of both
     total = share @ has
     found = []
     for island in np.argsort(-mass, kind="stable").tolist():
