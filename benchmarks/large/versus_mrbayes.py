@@ -2,8 +2,9 @@
 
 `python -m benchmarks.large.versus_mrbayes --taxa 50 100 --generations 300000 1000000 -o FILE`
 `python -m benchmarks.large.versus_mrbayes --taxa 500 1000 --no-mrbayes -o FILE`
+`python -m benchmarks.large.versus_mrbayes --alignments FILE... --generations 1000000 -o FILE`
 
-Simulated alignments (`simulate`), HKY with all parameters inferred, exponential(10) branches, both programs from the
+Simulated alignments (`simulate`) or given ones, HKY with all parameters inferred, exponential(10) branches, both programs from the
 same FASTA one after the other on the same cores. Times are those of the whole processes, wall clock and processor;
 MrBayes's time to ASDSF 0.01 is its processor time times the share of the generations that it took to get there. Skips
 MrBayes with a message where `mb` is not installed. The gate: log-likelihoods that MrBayes reports are those of our
@@ -115,9 +116,40 @@ def check_likelihoods(folder: Path, alignment: Alignment) -> None:
         raise SystemExit(f"log-likelihoods differ: {found} here, {values['LnL']} by MrBayes")
 
 
+def compare(
+    path: Path, truth_path: Path | None, folder: Path, *, seed: int, generations: int, with_mrbayes: bool
+) -> dict[str, Any]:
+    """Fit one alignment by both programs; without a true tree nothing is said of coverage."""
+    alignment = read_alignment(path)
+    truth = None if truth_path is None else trees_of([truth_path], alignment)
+    fit = ours(path, folder, seed)
+    trees = trees_of([fit["run"] / "posterior" / "sample.trees"], alignment)
+    evaluation = fit["evaluation"]
+    annealing = evaluation.get("annealing", {})
+    record: dict[str, Any] = {
+        "alignment": path.stem, "taxa": alignment.n_taxa, "seed": seed, "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
+        "memory_gb": fit["memory_gb"], "coverage": None if truth is None else coverage(trees.few(500), truth),
+        "finish": evaluation["finish"], "log_ml": annealing.get("log_ml", evaluation["log_ml_pooled"]),
+        "log_ml_se": annealing.get("log_ml_se", evaluation["log_ml_pooled_se"]),
+        "converged": annealing.get("converged"),
+    }  # fmt: skip
+    if with_mrbayes:
+        record["mrbayes"] = mrbayes(alignment, folder, generations, seed)
+        check_likelihoods(folder, alignment)
+        runs = [trees_of([folder / f"mb.run{i}.t"], alignment, 0.25) for i in (1, 2)]
+        both = trees_of([folder / f"mb.run{i}.t" for i in (1, 2)], alignment, 0.25)
+        record["mrbayes"]["coverage"] = None if truth is None else coverage(both.few(500), truth)
+        record["to_mrbayes"] = apart(trees, both)
+        record["mrbayes_runs"] = apart(runs[0], runs[1])
+        to_agree = record["mrbayes"]["cpu_s_to_asdsf"]
+        record["cpu_ratio"] = None if to_agree is None else to_agree / fit["cpu_s"]
+    return record
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--taxa", type=int, nargs="+", default=[50])
+    parser.add_argument("--alignments", type=Path, nargs="+", help="of nucleotides, in place of simulated ones")
     parser.add_argument("--generations", type=int, nargs="+", default=[300_000], help="of MrBayes, one for each size")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--no-mrbayes", action="store_true")
@@ -126,36 +158,15 @@ def main() -> None:
     with_mrbayes = not options.no_mrbayes and shutil.which("mb") is not None
     if not with_mrbayes:
         print("without MrBayes" + ("" if options.no_mrbayes else ": mb is not installed"))
-    generations = (options.generations * len(options.taxa))[: len(options.taxa)]
+    cases: list[Path | int] = options.alignments or options.taxa
+    generations = (options.generations * len(cases))[: len(cases)]
     records = []
-    for n_taxa, length in zip(options.taxa, generations, strict=True):
+    for case, length in zip(cases, generations, strict=True):
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
-                path, truth_path = simulate(n_taxa, seed, folder)
-                alignment = read_alignment(path)
-                truth = trees_of([truth_path], alignment)
-                fit = ours(path, folder, seed)
-                trees = trees_of([fit["run"] / "posterior" / "sample.trees"], alignment)
-                evaluation = fit["evaluation"]
-                annealing = evaluation.get("annealing", {})
-                record: dict[str, Any] = {
-                    "taxa": n_taxa, "seed": seed, "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
-                    "memory_gb": fit["memory_gb"], "coverage": coverage(trees.few(500), truth),
-                    "finish": evaluation["finish"], "log_ml": annealing.get("log_ml", evaluation["log_ml_pooled"]),
-                    "log_ml_se": annealing.get("log_ml_se", evaluation["log_ml_pooled_se"]),
-                    "converged": annealing.get("converged"),
-                }  # fmt: skip
-                if with_mrbayes:
-                    record["mrbayes"] = mrbayes(alignment, folder, length, seed)
-                    check_likelihoods(folder, alignment)
-                    runs = [trees_of([folder / f"mb.run{i}.t"], alignment, 0.25) for i in (1, 2)]
-                    both = trees_of([folder / f"mb.run{i}.t" for i in (1, 2)], alignment, 0.25)
-                    record["mrbayes"]["coverage"] = coverage(both.few(500), truth)
-                    record["to_mrbayes"] = apart(trees, both)
-                    record["mrbayes_runs"] = apart(runs[0], runs[1])
-                    to_agree = record["mrbayes"]["cpu_s_to_asdsf"]
-                    record["cpu_ratio"] = None if to_agree is None else to_agree / fit["cpu_s"]
+                path, truth = simulate(case, seed, folder) if isinstance(case, int) else (case.resolve(), None)
+                record = compare(path, truth, folder, seed=seed, generations=length, with_mrbayes=with_mrbayes)
                 records.append(record)
                 print(json.dumps(record), flush=True)
                 options.output.write_text(
