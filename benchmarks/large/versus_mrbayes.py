@@ -4,11 +4,11 @@
 `python -m benchmarks.large.versus_mrbayes --taxa 500 1000 --no-mrbayes -o FILE`
 `python -m benchmarks.large.versus_mrbayes --alignments FILE... --generations 1000000 -o FILE`
 
-Simulated alignments (`simulate`) or given ones, HKY with all parameters inferred, exponential(10) branches, both programs from the
-same FASTA one after the other on the same cores. Times are those of the whole processes, wall clock and processor;
-MrBayes's time to ASDSF 0.01 is its processor time times the share of the generations that it took to get there. Skips
-MrBayes with a message where `mb` is not installed. The gate: log-likelihoods that MrBayes reports are those of our
-kernels.
+Simulated alignments (`simulate`) or given ones, HKY with all parameters inferred, exponential(10) branches, both
+programs from the same sites one after the other on the same cores. Times are those of the whole processes, wall clock
+and processor; MrBayes's time to ASDSF 0.01 is its processor time times the share of the generations that it took to get
+there. Skips MrBayes with a message where `mb` is not installed. The gate: log-likelihoods that MrBayes reports are
+those of our kernels.
 """
 
 import argparse
