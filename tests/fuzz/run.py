@@ -16,7 +16,7 @@ from tests.fuzz.readers import Reader, readers
 from vbpi_mix.errors import VBPIError
 
 SLOW_SECONDS = 20.0
-SLOW_TO_READ = ("checkpoint", "inputs", "support", "start", "chains", "idx")
+SLOW_TO_READ = ("checkpoint", "inputs", "support", "start", "chains", "annealed", "locus", "idx")
 
 
 @dataclass
