@@ -7,6 +7,7 @@ known, and whatever says the same in another dialect must give it.
 import json
 import math
 import shutil
+import warnings
 from pathlib import Path
 
 import ete3
@@ -297,3 +298,42 @@ def test_iqtree_finds_the_same_likelihood(program, tmp_path, model):
     subprocess.run([*command, "-pre", tmp_path / "x", "-T", "1", "-quiet"], check=True, capture_output=True, timeout=60)
     theirs = re.search(r"Log-likelihood of the tree: (\S+)", (tmp_path / "x.iqtree").read_text())[1]
     assert likelihood(program, "base.fasta", model=model)[0] == pytest.approx(float(theirs), abs=2e-4)
+
+
+def _standard(path, symbols, rows):
+    matrix = "\n".join(f"{name} {row}" for name, row in zip("abcd", rows, strict=True))
+    path.write_text(
+        f'#NEXUS\nbegin data;\ndimensions ntax=4 nchar=4;\nformat datatype=standard symbols="{symbols}";\n'
+        f"matrix\n{matrix}\n;\nend;\n"
+    )
+    return read_alignment(path)
+
+
+@pytest.mark.parametrize("symbols", ["abc", "a b c", "a~c"])
+def test_declared_symbols_are_the_states_in_their_order(tmp_path, symbols):
+    """NEXUS: the first symbol is the first state; three symbols are no twelve states because they are letters."""
+    found = _standard(tmp_path / "x.nex", symbols, ["aabc", "abac", "cba?", "bb(ab)-"])
+    plain = _standard(tmp_path / "y.nex", "012", ["0012", "0102", "210?", "11(01)-"])
+    assert found.data_type == plain.data_type
+    assert len(found.data_type.states) == 3
+    np.testing.assert_array_equal(found.state_sets, plain.state_sets)
+    from_one = _standard(tmp_path / "z.nex", "123", ["1123", "1213", "321?", "22(12)-"])
+    np.testing.assert_array_equal(from_one.state_sets, plain.state_sets)
+
+
+def test_symbols_that_are_not_declared_are_named(tmp_path):
+    with pytest.warns(InputWarning, match="SYMBOLS are '01', but the matrix has 2"):
+        alignment = _standard(tmp_path / "x.nex", "01", ["0012", "0112", "1000", "0001"])
+    assert len(alignment.data_type.states) == 3
+    with pytest.raises(InputError, match="differ in case only"):
+        _standard(tmp_path / "x.nex", "aA", ["aaAA", "aaAA", "aaAA", "aaAA"])
+
+
+@pytest.mark.parametrize(("count", "n"), [("3", 3), ("4 3", 3), ("5", 3), ("6 5", 3)])
+def test_a_count_of_trees_that_is_not_theirs_is_named(tmp_path, count, n):
+    (tmp_path / "x").write_text(f"{count}\n" + "(A,B,(C,D));\n" * n)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert read_trees([tmp_path / "x"], TAXA[:4]).weights.sum() == n
+    texts = [str(warning.message) for warning in caught]
+    assert [f"line 1 says 5 trees, but there are {n}" in text for text in texts] == [True] * count.endswith("5")

@@ -1,6 +1,7 @@
 """A fit that starts from chains and finishes by annealing: its posterior, its files, and what reads them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import export_run, summarise
 from vbpi_mix.analysis.diagnose import diagnose
+from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.experiment import Run, fit_folder, make_config
 from vbpi_mix.experiment.finish import anneal_run, good_weights
@@ -134,3 +136,70 @@ def test_a_start_from_a_sample_finishes_by_annealing(data, tmp_path):
     run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "sample")
     assert run.annealed is not None
     assert run.annealed.both_sides
+
+
+class StoppedError(Exception):
+    pass
+
+
+class Interrupting(Silent):
+    """Ends annealing at the n-th report of one stage."""
+
+    def __init__(self, stage, n):
+        self.stage, self.left = stage, n
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+    def progress(self, *report):
+        self.left -= report[0] == self.stage
+        if self.left < 0:
+            raise StoppedError
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, sides):
+    """While temperatures are chosen, in a later group, and between rounds; nothing is left in the folder."""
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    (folder / "annealed.npz").unlink()
+    if sides == 1:
+        (folder / "chains.npz").unlink()
+    run = replace(Run.load(folder), annealed=None)
+    options = {"settings": AnnealSettings(n_particles=16), "n_groups": 3}
+    whole = anneal_run(run, Silent(), **options).annealed
+    begun = []
+    for stage, n in (
+        ("annealing", 2),
+        ("annealing", len(whole.betas) + 1),
+        ("rounds at the posterior", 0),
+        ("rounds at the posterior", 2),
+    ):
+        reporter = Interrupting(stage, n)
+        with pytest.raises(StoppedError):
+            anneal_run(run, reporter, **options)
+        begun += [text for text in reporter.messages if "goes on" in text]
+    assert {"annealing.results", "annealing_rounds.npz"} <= {path.name for path in folder.iterdir()}
+    reporter = Interrupting("annealing", 0)  # no group is annealed again
+    parts = anneal_run(run, reporter, **options).annealed
+    assert begun
+    assert any("goes on after 4 of 4 groups" in text for text in reporter.messages)
+    assert parts.group_log_ml == whole.group_log_ml
+    for field in ("log_lengths", "coordinates", "log_likelihood"):
+        np.testing.assert_array_equal(getattr(parts.particles, field), getattr(whole.particles, field))
+    np.testing.assert_array_equal(parts.particles.topologies.children, whole.particles.topologies.children)
+    assert parts.convergence == whole.convergence
+    assert not {"annealing.results", "annealing_rounds.npz"} & {path.name for path in folder.iterdir()}
+
+
+def test_groups_of_other_settings_are_not_used(annealed, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    run = replace(Run.load(folder), annealed=None)
+    with pytest.raises(StoppedError):
+        anneal_run(run, Interrupting("rounds at the posterior", 0), settings=AnnealSettings(n_particles=16), n_groups=2)
+    reporter = Interrupting("none", 0)
+    found = anneal_run(run, reporter, settings=AnnealSettings(n_particles=8), n_groups=2, rounds=20)
+    assert found.annealed.n_particles == 8
+    assert not any("goes on" in text for text in reporter.messages)

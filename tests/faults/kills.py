@@ -5,6 +5,7 @@ Whatever stage a command is in, what it has written in the end must be what it w
 
 import argparse
 import json
+import os
 import random
 import shutil
 import signal
@@ -13,15 +14,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from vbpi_mix.batch.table import TABLE, read_rows
 from vbpi_mix.train.checkpoint import load_checkpoint
 
-ALIGNMENT = Path(__file__).resolve().parent.parent / "cases" / "files" / "base.fasta"
-_LIMIT = 900.0
+ROOT = Path(__file__).resolve().parents[2]
+ALIGNMENT = ROOT / "tests" / "cases" / "files" / "base.fasta"
+PRIMATES = ROOT / "data" / "examples" / "primates.fasta"
+LOCI = Path(__file__).parent / "loci.tsv"
+_LIMIT = 7200.0  # seconds; a machine may be busy
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Stage:
         words: of the command, without the folder.
         resume: words to add where the folder holds something already.
         differences: what is not equal in two folders.
-        before: words of a command that makes the folder, undisturbed.
+        before: words of a command that makes the folder, undisturbed; it is run once, and the folder is copied.
         into: word before the folder; none if the folder is the first argument.
     """
 
@@ -83,34 +88,39 @@ def _timeless(path: Path) -> object:
     return {key: value for key, value in record["result"].items() if "second" not in key and "time" not in key}
 
 
-_FIT = ("fit", str(ALIGNMENT), "--seed", "3", "--components", "2", "--threads", "1", "-q", "--model", "JC69")
-_INFERRED = (*_FIT[:-1], "HKY")
+def differences_of_batches(one: Path, other: Path) -> list[str]:
+    """Names of what two folders of `batch` do not have in common; times are their own."""
+    tables = [read_rows(folder / TABLE) for folder in (one, other)]
+    rows = [{name: replace(row, seconds=0.0, core_seconds=0.0) for name, row in table.items()} for table in tables]
+    found = [] if sorted(map(str, rows[0].items())) == sorted(map(str, rows[1].items())) else [TABLE]
+    names = [sorted(path.relative_to(folder) for path in folder.rglob("*.npz")) for folder in (one, other)]
+    if names[0] != names[1] or not names[0]:
+        return [*found, f"files: {names}"]
+    return found + [str(name) for name in names[0] if (one / name).read_bytes() != (other / name).read_bytes()]
+
+
+def _fit(*words: str, alignment: Path = ALIGNMENT, model: str = "JC69", replicates: int = 4) -> tuple[str, ...]:
+    few = ("--seed", "3", "--components", "2", "--threads", "1", "-q", "--bootstrap-replicates", str(replicates))
+    return ("fit", str(alignment), *few, "--model", model, *words)
+
+
+_RESUME = ("--resume",)
 STAGES = {
-    "fit": Stage((*_FIT, "--bootstrap-replicates", "20", "--iterations", "600"), ("--resume",), differences_of_fits),
-    "refresh": Stage(
-        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "900", "--refresh-every", "200"),
-        ("--resume",),
-        differences_of_fits,
-    ),
-    "weights": Stage(
-        (*_FIT, "--bootstrap-replicates", "4", "--iterations", "300", "--learn-weights"),
-        ("--resume",),
-        differences_of_fits,
-    ),
-    "parameters": Stage(
-        (*_INFERRED, "--bootstrap-replicates", "4", "--iterations", "300"), ("--resume",), differences_of_fits
-    ),
-    "chains": Stage(
-        (*_INFERRED, "--bootstrap-replicates", "4", "--iterations", "200", "--start", "sample"),
-        ("--resume",),
-        differences_of_sampled,
-    ),
+    "fit": Stage(_fit("--iterations", "300", replicates=12), _RESUME, differences_of_fits),
+    "search": Stage(_fit("--iterations", "100", alignment=PRIMATES), _RESUME, differences_of_fits),
+    "refresh": Stage(_fit("--iterations", "600", "--refresh-every", "200"), _RESUME, differences_of_fits),
+    "weights": Stage(_fit("--iterations", "200", "--learn-weights"), _RESUME, differences_of_fits),
+    "parameters": Stage(_fit("--iterations", "200", model="HKY"), _RESUME, differences_of_fits),
+    "chains": Stage(_fit("--iterations", "100", "--start", "sample", model="HKY"), _RESUME, differences_of_sampled),
     "anneal": Stage(
-        ("anneal", "--particles", "16", "--groups", "2", "--rounds", "40", "--threads", "1", "-q"),
+        ("anneal", "--particles", "32", "--groups", "3", "--rounds", "60", "--threads", "1", "-q"),
         (),
         differences_of_annealed,
-        before=(*_FIT, "--bootstrap-replicates", "4", "--iterations", "100"),
+        before=_fit("--iterations", "100"),
         into="",
+    ),
+    "batch": Stage(
+        ("batch", str(LOCI), "--model", "HKY", "--depth", "anneal", "--workers", "1", "-q"), (), differences_of_batches
     ),
     "bench": Stage(
         ("bench", "toy", "--scale", "small", "--iterations", "800", "--rows", "s2a:1:3", "--train-only", "-q"),
@@ -128,8 +138,12 @@ def command(stage: Stage, folder: Path) -> list[str]:
 
 def prepare(stage: Stage, folder: Path) -> None:
     """Make what the command finds in its folder, if there is anything."""
-    if stage.before:
-        _run([sys.executable, "-m", "vbpi_mix", *stage.before, "-o", str(folder)])
+    if not stage.before:
+        return
+    made = folder.with_name(f"before_{stage.words[0]}")
+    if not made.exists():
+        _run([sys.executable, "-m", "vbpi_mix", *stage.before, "-o", str(made)])
+    shutil.copytree(made, folder)
 
 
 def undisturbed(stage: Stage, folder: Path) -> float:
@@ -154,8 +168,16 @@ def reference(stage: Stage, folder: Path, *, compiled: bool = False) -> float:
     return undisturbed(stage, folder)
 
 
+def environment() -> dict[str, str]:
+    """The environment, in which Python keeps compiled modules: a start without them costs more than most stages."""
+    folder = Path(tempfile.gettempdir()) / f"vbpi_mix_kills_{os.getuid()}"
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
+        "PYTHONPYCACHEPREFIX": str(folder)
+    }
+
+
 def _run(words: list[str]) -> None:
-    run = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT, check=False)
+    run = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT, check=False, env=environment())
     assert run.returncode == 0, run.stderr
 
 
@@ -166,7 +188,9 @@ def disturbed(stage: Stage, folder: Path, kills: int, longest: float, generator:
     """
     killed = 0
     while killed < kills:
-        process = subprocess.Popen(command(stage, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command(stage, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
+        )
         gentle = generator.random() < 0.33
         try:
             process.wait(timeout=generator.uniform(0.05, 1.0) * longest)
@@ -207,6 +231,8 @@ def main() -> None:
                 if options.log is not None:
                     options.log.write_text(f"seed {options.seed}: {total} kills\n" + "\n".join(lines) + "\n")
                 shutil.rmtree(folder)
+                if total >= options.kills:
+                    break
     print("\n".join(lines))
     sys.exit(any("bit-identical" not in line for line in lines))
 

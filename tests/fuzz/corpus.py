@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vbpi_mix.anneal.convergence import Convergence
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.result import AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.anneal.saved import save_chains
+from vbpi_mix.batch.result import LocusResult
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import TreeSample, collect, random_topologies
 from vbpi_mix.support import build_support
@@ -31,6 +34,12 @@ ALIGNMENTS = {
     b"matrix\na ACG\n"
     b"'b c' ..G\n'it''s' NNN\nd_e acg\n\na TAC\n'b c' -AC [x]\n'it''s' T{AG}C\nd_e tac\n;\nend;\n"
     b"begin paup;exclude 1-2\\2;delete 4;restore 4;taxset t=1-2;wtset * w=1:1-3;end;\n",
+    "protein": b"4 8\nA ARNDCQEG\nB HILKMFPS\nC TWYV-X*B\nD arndZJUO\n",
+    "mixed": b"#NEXUS\nbegin data;\ndimensions ntax=4 nchar=8;\n"
+    b"format datatype=mixed(DNA:1-4,Protein:5-6,Standard:7-8) gap=- missing=?;\n"
+    b"matrix a ACGTLW01 b ACG-LY{01}1 c AC?TVW2? d ACGTVW01;\nend;\n",
+    "standard": b'#NEXUS\nbegin characters;\ndimensions nchar=4;\nformat datatype=standard symbols="0 1 2";\n'
+    b"matrix a 0012 b 01{02}2 c 1(12)00 d 0?1-;\nend;\n",
     "gzip": gzip.compress(b">A\nACGT\n>B\nACGA\n>C\nACCC\n>D\nAGGG\n", mtime=0),
 }
 TREES = {
@@ -50,6 +59,7 @@ PARTITIONS = {
     b"charpartition * p = GTR{1,2,3,4,5}+F{0.1,0.2,0.3,0.4}+G4{0.5}: one two{0.5}, HKY+FO: three;\nend;\n",
     "mrbayes": b"#NEXUS\nbegin mrbayes;\ncharset a = 1-30;\ncharset b = 31-60;\npartition p = 2: a, b;\n"
     b"set partition=p;\nlset applyto=(1) nst=6;\nunlink statefreq=(all);\nend;\n",
+    "proteins": b"LG+G4, one = 1-30\nDNA, two = 31-40\nMK+ASC, three = 41-50\nAA, four = 51-60\n",
     "raxml": b"DNA, one = 1-30\\3, 2-30/3\nGTR{1/2/3/4/5/6}+FU{0.1/0.2/0.3/0.4}+G4m, two = 3-30\\3, 31-60 # x\n",
 }
 TABLES = {
@@ -60,6 +70,9 @@ SPLITS = {"splits": b"probability\ttaxa\n0.5\tA,B\n0.25\t'C',D\n1\tE,F\n"}
 MODELS = {
     "iqtree": b"GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+I{0.2}+G4{0.5}",
     "raxml": b"TIM2{1/2/3/0.4}+FU{0.3/0.2/0.2/0.3}+IU{0.1}+R2{0.5/1.5}{0.4/0.6}",
+    "protein": b"LG+FO+I+R4",
+    "morphology": b"MK+ASC+G4{0.5}",
+    "code": b"010230{1.5,2,0.5}+FQ+R3{0.2,0.5,0.3,1,0.5,2}",
     "tied": b"K3Pu{1.5,2}+FO{0.3,0.2,0.2,0.3}+GA8{0.5}",
 }
 CONFIG = {
@@ -70,6 +83,21 @@ CONFIG = {
 METRICS = {"metrics": b'{"iteration": 100, "bound": -1.5}\n{"iteration": 200, "bound": -1.25}\n'}
 JSON = {"start": b'{\n  "seconds": {"start": 1.5},\n  "made": {"version": "1"}\n}\n'}
 RECORDS = {"record": json.dumps({"config": {"seed": 1}, "result": {"elbo": -1.0}, "provenance": {}}).encode()}
+CONSTRAINTS = {
+    "newick": b"((A,B),(C,D),E,F);\nnot ((A,'C'),B,D);\n[backbone] ((A,B),(C,D));\n",
+    "mrbayes": b"#NEXUS\nbegin mrbayes;\nconstraint one = A B;\nconstraint two partial = A B : C D;\n"
+    b"constraint three negative = 1 3;\nconstraint four hard -1 = E F;\nend;\n",
+}
+PRIORS = {"priors": b"gammadir(1,0.1,1,1);shape=exponential(1);frequencies=dirichlet(1,1,1,1);invariant=uniform(0,1)"}
+LOCI = {
+    "table": b"alignment\tname\tmodel\tseed\na.fasta\tone\tJC69\t1\nb.phy\ttwo\t\t2\n",
+    "list": b"# loci\na.fasta\nb/c.phy.gz\n",
+}
+LOCI_TABLE = {
+    "table": b"locus\tlevel\ttaxa\tsites\ttopologies\teffective_topologies\ttop_probability\tlog_ml\tlog_ml_error\t"
+    b"depth\tseconds\tcore_seconds\tkey\tverdict\terror\n"
+    b"a\tgood\t6\t60\t3\t1.5\t0.9\t\t\ttopologies\t1.5\t1.4\t0123\tfine\t\nb\tfailed\t0\t0\t0\t\t\t\t\t\t0\t0\t\t\tno\n",
+}
 BOOTSTRAP = {"replicates": b"vbpi-mix bootstrap 1 x\n0\t((0,1),(2,3),(4,5));\t00000000\n"}
 
 
@@ -111,7 +139,44 @@ def binaries() -> dict[str, dict[str, bytes]]:
         chains.run(2)
         save_chains(chains, path, "x")
         found["chains"] = {"npz": path.read_bytes()}
+        _annealed(chains.particles).save(path)
+        found["annealed"] = {"npz": path.read_bytes()}
+        _locus(sample).save(path)
+        found["locus"] = {"npz": path.read_bytes()}
     return found
+
+
+def _annealed(particles: Particles) -> AnnealedPosterior:
+    return AnnealedPosterior(
+        particles=particles,
+        chains=np.arange(2),
+        sides=np.array([0, 1]),
+        log_joint=np.array([-5.0, -6.0]),
+        group_log_ml=(-4.5, -4.25),
+        betas=(0.0, 0.5, 1.0),
+        n_particles=8,
+        n_ancestors=(3, 4),
+        convergence=Convergence(asdsf=0.01, largest=0.1, n_splits=2),
+        converged=True,
+    )
+
+
+def _locus(sample: TreeSample) -> LocusResult:
+    return LocusResult(
+        name="a",
+        key="0123",
+        taxa=sample.taxa,
+        topologies=sample.topologies,
+        probabilities=sample.weights,
+        tree_topology=np.array([0, 1, 0]),
+        branch_lengths=np.full((3, 9), 0.1, dtype=np.float32),
+        parameters=np.ones((3, 1), dtype=np.float32),
+        parameter_names=("kappa",),
+        n_sites=60,
+        depth="topologies",
+        level="good",
+        verdict="fine",
+    )
 
 
 def few_chains() -> Chains:

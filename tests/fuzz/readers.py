@@ -25,19 +25,27 @@ class Reader:
 
 def readers() -> dict[str, Reader]:
     """All readers by name; imported here, as the package takes a while to load."""
+    from vbpi_mix.anneal.result import load_annealed
     from vbpi_mix.anneal.saved import restore_chains
+    from vbpi_mix.batch.options import LocusOptions, find_loci
+    from vbpi_mix.batch.result import load_result
+    from vbpi_mix.batch.table import read_rows
     from vbpi_mix.experiment.config import load_config
     from vbpi_mix.experiment.folder import RunFolder, read_json
     from vbpi_mix.experiment.inputs import load_inputs
     from vbpi_mix.io.alignments import read_alignment
     from vbpi_mix.io.baliphy import scales_of_trees
+    from vbpi_mix.io.constraint_files import constraint_statements, parse_constraints
+    from vbpi_mix.io.files import read_text
     from vbpi_mix.io.kept_results import KeptResults
+    from vbpi_mix.io.labels import TaxonLabels
+    from vbpi_mix.io.newick import read_clades
     from vbpi_mix.io.parameter_tables import read_parameters
     from vbpi_mix.io.partitions import read_partitions
     from vbpi_mix.io.split_tables import is_split_table, read_splits
     from vbpi_mix.io.tree_lengths import read_one_tree, read_taxa, read_trees_with_lengths
     from vbpi_mix.io.trees import read_trees
-    from vbpi_mix.model import parse_model
+    from vbpi_mix.model import parse_branch_prior, parse_model, parse_priors
     from vbpi_mix.replication.images.formats import read_cifar, read_csv_images, read_idx
     from vbpi_mix.replication.records import read_record
     from vbpi_mix.start.saved import load_start
@@ -63,7 +71,14 @@ def readers() -> dict[str, Reader]:
         kept = KeptResults(path, "x")
         return [kept.of("lengths", (np.array([number]),), lambda: (np.ones(1),)) for number in (1, 2)]
 
-    chains = corpus.few_chains()
+    def priors(path: Path) -> object:
+        text = path.read_bytes().decode("latin-1")
+        return parse_priors(text.split(";")[1:]), parse_branch_prior(text.split(";")[0], 10.0)
+
+    def constraints(path: Path) -> object:
+        return parse_constraints(constraint_statements(path), TAXA)
+
+    chains, labels = corpus.few_chains(), TaxonLabels(TAXA)
     return {
         "alignment": Reader(read_alignment, alignments),
         "trees": Reader(lambda path: read_trees([path], TAXA), trees),
@@ -88,6 +103,13 @@ def readers() -> dict[str, Reader]:
         "chains": Reader(lambda path: restore_chains(chains, path, "x"), own["chains"]),
         "idx": Reader(read_idx, corpus.images()),
         "cifar": Reader(read_cifar, {"cifar": bytes(3073)}),
+        "annealed": Reader(load_annealed, own["annealed"]),
+        "locus": Reader(load_result, own["locus"]),
+        "loci": Reader(lambda path: find_loci(path, LocusOptions()), corpus.LOCI),
+        "loci table": Reader(read_rows, corpus.LOCI_TABLE),
+        "constraints": Reader(constraints, corpus.CONSTRAINTS),
+        "clades": Reader(lambda path: read_clades(read_text(path), labels, str(path)), trees),
+        "priors": Reader(priors, corpus.PRIORS),
         "csv images": Reader(read_csv_images, {"csv": b"0,1,2,3,7\n4,5,6,7,1\n"}),
     }
 

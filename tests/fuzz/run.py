@@ -16,7 +16,7 @@ from tests.fuzz.readers import Reader, readers
 from vbpi_mix.errors import VBPIError
 
 SLOW_SECONDS = 20.0
-SLOW_TO_READ = ("checkpoint", "inputs", "support", "start", "chains", "idx")
+SLOW_TO_READ = ("checkpoint", "inputs", "support", "start", "chains", "annealed", "locus", "idx")
 
 
 @dataclass
@@ -41,7 +41,7 @@ def try_one(
     path = folder / "input"
     path.write_bytes(data)
     outcome.inputs[name] += 1
-    begun = time.perf_counter()
+    begun = time.process_time()  # not of a clock that other processes of the machine delay
     try:
         reader.read(path)
         outcome.read[name] += 1
@@ -52,8 +52,8 @@ def try_one(
         if isinstance(error, KeyboardInterrupt):
             raise
         outcome.failures.append((name, data, traceback.format_exc()))
-    if time.perf_counter() - begun > slow:
-        outcome.failures.append((name, data, f"{time.perf_counter() - begun:.1f} s"))
+    if time.process_time() - begun > slow:
+        outcome.failures.append((name, data, f"{time.process_time() - begun:.1f} s"))
 
 
 def fuzz(seed: int, *, seconds: float = float("inf"), inputs: int = sys.maxsize, report: Path | None = None) -> Outcome:

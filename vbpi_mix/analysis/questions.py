@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -86,7 +85,7 @@ class Posterior:
         among = "uniform topologies"
         if config.constraints:
             among = f"uniform topologies among those that satisfy {' '.join(config.constraints)}"
-        return f"the alignment {Path(config.alignment).name}, {model}, {branches} branch lengths and {among}"
+        return f"the alignment {config.data_name}, {model}, {branches} branch lengths and {among}"
 
     @cached_property
     def draws(self) -> TopologyDraws:

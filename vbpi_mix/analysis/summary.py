@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from vbpi_mix.analysis.diagnose import Diagnosis, diagnose
 from vbpi_mix.analysis.report import write_report
@@ -65,7 +64,7 @@ def _summarise(
     if reporter is not None:
         reporter.message("diagnostics and report")
     hurried = until is not None and time.perf_counter() > until
-    diagnosis = diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=not hurried)
+    diagnosis = diagnose(run, sample, name=run.config.data_name, neighbours=not hurried)
     level, sentence = worst(diagnosis.diagnostics), verdict(diagnosis.diagnostics)
     warning = (caution(run, evaluation) or sentence) if level == "poor" else None
     judged = {"verdict": {"level": level, "text": sentence}}
@@ -78,7 +77,7 @@ def _summarise(
         folder.posterior,
         sample,
         numpy_generator(run.config.seed, stream=SAMPLE_STREAM),
-        title=f"{Path(run.config.alignment).name}: majority-rule consensus",
+        title=f"{run.config.data_name}: majority-rule consensus",
         outgroup=outgroup,
     )
     write_report(run, sample, folder.report, figures=folder.figures, outgroup=outgroup, diagnosis=diagnosis)

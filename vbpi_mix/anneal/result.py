@@ -2,7 +2,6 @@
 
 import json
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 from vbpi_mix.anneal.convergence import Convergence, Scalar
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.smc import pooled_log_ml
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch
 
 _FORMAT = 1
@@ -70,18 +70,19 @@ class AnnealedPosterior:
             "convergence": self.convergence.to_dict(),
             "converged": self.converged,
         }
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                about=np.array(json.dumps(about).encode()),
-                children=self.particles.topologies.children,
-                log_lengths=self.particles.log_lengths,
-                coordinates=self.particles.coordinates,
-                log_likelihood=self.particles.log_likelihood,
-                chains=self.chains,
-                sides=self.sides,
-                log_joint=self.log_joint,
-            )
+        save_arrays(
+            path,
+            {
+                "about": np.array(json.dumps(about).encode()),
+                "children": self.particles.topologies.children,
+                "log_lengths": self.particles.log_lengths,
+                "coordinates": self.particles.coordinates,
+                "log_likelihood": self.particles.log_likelihood,
+                "chains": self.chains,
+                "sides": self.sides,
+                "log_joint": self.log_joint,
+            },
+        )
 
 
 def load_annealed(path: Path) -> AnnealedPosterior:
@@ -90,29 +91,29 @@ def load_annealed(path: Path) -> AnnealedPosterior:
     Raises:
         CheckpointError: damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(file["about"].item().decode())
-            particles = Particles(
-                topologies=TopologyBatch(file["children"]),
-                log_lengths=file["log_lengths"],
-                coordinates=file["coordinates"],
-                log_likelihood=file["log_likelihood"],
-            )
-            return AnnealedPosterior(
-                particles=particles,
-                chains=file["chains"],
-                sides=file["sides"],
-                log_joint=file["log_joint"],
-                group_log_ml=tuple(about["group_log_ml"]),
-                betas=tuple(about["betas"]),
-                n_particles=int(about["n_particles"]),
-                n_ancestors=tuple(about["n_ancestors"]),
-                convergence=_convergence(about["convergence"]),
-                converged=bool(about["converged"]),
-            )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: damaged ({error}): delete it and run `vbpi-mix anneal` again") from error
+    with reading(path, CheckpointError, "delete it and run `vbpi-mix anneal` again"):
+        arrays = load_arrays(path)
+        about = json.loads(arrays["about"].item().decode())
+        if about["format"] != _FORMAT:
+            raise ValueError(f"format {about['format']}, not {_FORMAT}")
+        particles = Particles(
+            topologies=TopologyBatch(arrays["children"]),
+            log_lengths=arrays["log_lengths"],
+            coordinates=arrays["coordinates"],
+            log_likelihood=arrays["log_likelihood"],
+        )
+        return AnnealedPosterior(
+            particles=particles,
+            chains=arrays["chains"],
+            sides=arrays["sides"],
+            log_joint=arrays["log_joint"],
+            group_log_ml=tuple(about["group_log_ml"]),
+            betas=tuple(about["betas"]),
+            n_particles=int(about["n_particles"]),
+            n_ancestors=tuple(about["n_ancestors"]),
+            convergence=_convergence(about["convergence"]),
+            converged=bool(about["converged"]),
+        )
 
 
 def _convergence(values: dict[str, Any]) -> Convergence:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -112,8 +113,9 @@ def _start(context: ForkServerContext, prepare: Callable[[], Callable[[LocusTask
 
 
 def _serve(pipe: Connection, prepare: Callable[[], Callable[[LocusTask], Row]]) -> None:
-    """What a process does: one task after the other until it is told to end, or the master has gone."""
+    """What a process does: one task after the other until it is told to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master ends its workers
+    threading.Thread(target=_end_with_master, daemon=True).start()
     do = prepare()
     with suppress(EOFError, OSError):
         while True:
@@ -121,6 +123,14 @@ def _serve(pipe: Connection, prepare: Callable[[], Callable[[LocusTask], Row]]) 
             if task is None:
                 return
             pipe.send(do(task))
+
+
+def _end_with_master() -> None:
+    """End at once where the master was killed: the next call does the locus anew, and must find nobody at it."""
+    master = multiprocessing.parent_process()
+    assert master is not None
+    master.join()
+    os._exit(1)
 
 
 def _give(worker: _Worker, task: LocusTask, tries: int) -> None:

@@ -2,17 +2,17 @@
 
 import json
 import math
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
+from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.phylo.tree_sample import TreesWithLengths
-from vbpi_mix.writing import atomic_write
 
 _FORMAT = 1
 
@@ -107,16 +107,17 @@ class LocusResult:
             "agreement": {k: v for k, v in self.agreement.items() if math.isfinite(v)},
         }
         small = np.uint8 if 2 * self.n_taxa <= 256 else np.uint16
-        with atomic_write(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                about=np.array(json.dumps(about).encode()),
-                children=self.topologies.children.astype(small),
-                probabilities=self.probabilities,
-                tree_topology=self.tree_topology.astype(np.uint32),
-                branch_lengths=self.branch_lengths.astype(np.float32),
-                parameters=self.parameters.astype(np.float32),
-            )
+        save_arrays(
+            path,
+            {
+                "about": np.array(json.dumps(about).encode()),
+                "children": self.topologies.children.astype(small),
+                "probabilities": self.probabilities,
+                "tree_topology": self.tree_topology.astype(np.uint32),
+                "branch_lengths": self.branch_lengths.astype(np.float32),
+                "parameters": self.parameters.astype(np.float32),
+            },
+        )
 
 
 def load_result(path: Path) -> LocusResult:
@@ -125,23 +126,21 @@ def load_result(path: Path) -> LocusResult:
     Raises:
         CheckpointError: not there, or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            about: dict[str, Any] = json.loads(file["about"].item().decode())
-            if about["format"] != _FORMAT:
-                raise ValueError(f"format {about['format']}, not {_FORMAT}")
-            value, error = about["log_ml"]
-            return LocusResult(
-                **{k: about[k] for k in ("name", "key", "n_sites", "depth", "level", "verdict")},
-                taxa=tuple(about["taxa"]),
-                topologies=TopologyBatch(file["children"].astype(np.int32)),
-                probabilities=file["probabilities"],
-                tree_topology=file["tree_topology"].astype(np.int64),
-                branch_lengths=file["branch_lengths"],
-                parameters=file["parameters"],
-                parameter_names=tuple(about["parameter_names"]),
-                log_ml=(math.nan if value is None else value, math.nan if error is None else error),
-                agreement=about["agreement"],
-            )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: damaged or missing ({error}): delete it and call `batch` again") from error
+    with reading(path, CheckpointError, "delete it and call `batch` again"):
+        arrays = load_arrays(path)
+        about: dict[str, Any] = json.loads(arrays["about"].item().decode())
+        if about["format"] != _FORMAT:
+            raise ValueError(f"format {about['format']}, not {_FORMAT}")
+        value, error = about["log_ml"]
+        return LocusResult(
+            **{k: about[k] for k in ("name", "key", "n_sites", "depth", "level", "verdict")},
+            taxa=tuple(about["taxa"]),
+            topologies=TopologyBatch(arrays["children"].astype(np.int32)),
+            probabilities=arrays["probabilities"],
+            tree_topology=arrays["tree_topology"].astype(np.int64),
+            branch_lengths=arrays["branch_lengths"],
+            parameters=arrays["parameters"],
+            parameter_names=tuple(about["parameter_names"]),
+            log_ml=(math.nan if value is None else value, math.nan if error is None else error),
+            agreement=about["agreement"],
+        )

@@ -121,6 +121,11 @@ class FitConfig:
         values["constraints"] = list(self.constraints)
         return tomli_w.dumps({name: recorded(value) for name, value in values.items()})
 
+    @property
+    def data_name(self) -> str:
+        """Name of the alignment without its folder, as it is shown."""
+        return recorded(Path(self.alignment).name)
+
     def with_iterations(self, iterations: int) -> "FitConfig":
         """The same run, trained for another number of steps; the schedules stay as they are."""
         return replace(self, iterations=iterations)

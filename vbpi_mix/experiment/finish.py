@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS, SPLIT_DIFFERENCE
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
+from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import CHAIN_STREAM
@@ -113,14 +115,17 @@ def anneal_run(
     reference = TreeReference(drawn, np.ones(len(drawn)))
     typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
     scaling.learn(drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64)))
-    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, run.config.seed, reporter, until)
+    kept = KeptAnnealing.of(run, drawn, settings, n_groups)
+    seed = run.config.seed
+    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, seed, reporter, until, kept)
     if len(groups) < 2:
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
         return run if past is None else replace(run, annealed=past)
     # chains that do not agree say where the modes are, and nothing of their shares
-    result = _go_on(run, walker, groups, past if agreed else None, rounds, reporter, until)
+    result = _go_on(run, walker, groups, past if agreed else None, rounds, reporter, until, kept)
     result.save(run.folder.annealed)
+    kept.clear()
     return replace(run, annealed=result)
 
 
@@ -164,6 +169,7 @@ def _anneal_groups(
     seed: int,
     reporter: Reporter,
     until: float | None,
+    kept: KeptAnnealing,
 ) -> list[Annealed]:
     """Groups with the temperatures that a first one, left out, has chosen; fewer where time is up."""
     seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
@@ -178,24 +184,26 @@ def _anneal_groups(
 
         return report
 
+    def one(number: int, betas: tuple[float, ...] | None) -> Annealed:
+        return anneal(
+            walker,
+            reference,
+            typical,
+            seed=seeds[number],
+            settings=settings,
+            scaling=scaling,
+            betas=betas,
+            report=tell(number),
+        )
+
     groups: list[Annealed] = []
-    betas: tuple[float, ...] | None = None
+    if len(kept.groups):
+        reporter.message(f"annealing goes on after {len(kept.groups)} of {n_groups + 1} groups")
     try:
-        for done, seed_of_group in enumerate(seeds):
-            found = anneal(
-                walker,
-                reference,
-                typical,
-                seed=seed_of_group,
-                settings=settings,
-                scaling=scaling,
-                betas=betas,
-                report=tell(done),
-            )
-            if betas is None:
-                betas = found.betas
-            else:
-                groups.append(found)
+        betas = kept.group(0, lambda: one(0, None)).betas
+        for number in range(1, n_groups + 1):
+            found = kept.group(number, partial(one, number, betas))
+            groups.append(found)
     except _OutOfTimeError:
         if len(groups) < 2:
             return []
@@ -216,6 +224,7 @@ def _go_on(
     rounds: int | None,
     reporter: Reporter,
     until: float | None,
+    kept: KeptAnnealing,
 ) -> AnnealedPosterior:
     """Further rounds at the posterior until both sides agree."""
     wanted = SamplerSettings()
@@ -228,20 +237,26 @@ def _go_on(
         least = rounds or max(50, wanted.fewest // 2)
     settings = replace(wanted, n_chains=len(starts), burn_in=0.1, adapting=min(20, least // 4), fewest=least)
     chains = Chains(walker, starts, seed=chain_seed(run.config.seed, _PURPOSE_ROUNDS), settings=settings, climb=False)
+    save = kept.go_on(chains)
     limit = least if rounds else 8 * least
+    target = least
+
+    def late() -> bool:
+        return until is not None and time.perf_counter() > until
+
     while True:
-
-        def late() -> bool:
-            return until is not None and time.perf_counter() > until
-
-        target = chains.n_rounds + (least if chains.n_rounds == 0 else least // 2)
         while chains.n_rounds < target and not late():
             chains.run(min(10, target - chains.n_rounds), stop=late)
+            save()
             reporter.progress("rounds at the posterior", chains.n_rounds, max(target, least))
+        if chains.n_rounds > target:  # saved in a later turn
+            target += least // 2
+            continue
         result = _join(run, chains.sample(), groups, past)
         enough = result.converged if past is None else _settled(result.convergence)
         if enough or chains.n_rounds >= limit or late():
             break
+        target += least // 2
     found = result.convergence
     what = "both sides" if past is not None else "the groups"
     text = (

@@ -232,7 +232,8 @@ def _fit_folder(
     for past in (folder.search, folder.chains_so_far):
         past.unlink(missing_ok=True)
     if result.iteration > before:
-        folder.annealed.unlink(missing_ok=True)  # of the mixture as it was
+        for past in (folder.annealed, folder.annealed_groups, folder.annealed_rounds):  # of the mixture as it was
+            past.unlink(missing_ok=True)
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)
     if result.ending == "time" and max_seconds is None:
         reporter.warning(

@@ -68,6 +68,16 @@ class RunFolder:
         return self.path / "annealed.npz"
 
     @property
+    def annealed_groups(self) -> Path:
+        """Groups of particles that are annealed so far; not there once annealing is finished."""
+        return self.path / "annealing.results"
+
+    @property
+    def annealed_rounds(self) -> Path:
+        """State of the chains at the posterior that follow annealing; not there once it is finished."""
+        return self.path / "annealing_rounds.npz"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 

@@ -10,7 +10,7 @@ from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import Alignment
 
-_TARGET = ("model", "codon_positions", "branch_prior", "branch_prior_rate", "priors", "constraints")
+TARGET = ("model", "codon_positions", "branch_prior", "branch_prior_rate", "priors", "constraints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class KeptSearch:
         Raises:
             ConfigError, CheckpointError: see `KeptResults`.
         """
-        digest = hashlib.sha256(repr((__version__, alignment.taxa, *(getattr(config, x) for x in _TARGET))).encode())
+        digest = hashlib.sha256(repr((__version__, alignment.taxa, *(getattr(config, x) for x in TARGET))).encode())
         digest.update(alignment.state_sets.tobytes())
         if config.partitions:
             digest.update(Path(config.partitions).read_bytes())

@@ -70,7 +70,7 @@ class Run:
         model = f"models of {len(parts)} parts" if parts else f"model {self.config.model}"
         where = "in memory" if self.folder is None else f"in {self.folder.path}"
         return (
-            f"Run of {Path(self.config.alignment).name}: {len(self.inputs.taxa)} taxa, {model}, {n} "
+            f"Run of {self.config.data_name}: {len(self.inputs.taxa)} taxa, {model}, {n} "
             f"component{'s' if n > 1 else ''}, {self.iteration:,} iterations, {where}"
         )
 

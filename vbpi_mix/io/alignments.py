@@ -72,13 +72,14 @@ def read_alignment(
     match: str | None = None
     types: Types = ()
     sets: dict[str, str] = {}
+    declared = ""
     excluded, deleted = np.zeros(0, dtype=bool), frozenset()
     if start.startswith(">"):
         rows = [(name.strip(), "".join(sequence.split())) for name, sequence in SimpleFastaParser(StringIO(start))]
     elif is_nexus(text):
         matrix = parse_nexus_matrix(text, source)
         rows, match, excluded, deleted = matrix.rows, matrix.match, matrix.excluded, matrix.deleted
-        types, sets = matrix.types, matrix.sets
+        types, sets, declared = matrix.types, matrix.sets, matrix.symbols
         replaced |= {sign.upper(): "?" for sign in (matrix.gap, matrix.missing) if sign is not None}
     elif is_phylip(text):
         rows, match = parse_phylip(text, source, digits=data_type == "standard"), "."
@@ -90,9 +91,8 @@ def read_alignment(
     rows = check_rows(rows, source, "".join([*replaced, *sets, *string.digits]))
     symbols = np.array([_upper(sequence) for _, sequence in rows]).view("U1").reshape(len(rows), -1)
     types = _types(symbols, types, data_type, source, partitions)
-    all_sets, kinds = _read(
-        symbols, [name for name, _ in rows], types, Signs(replaced=replaced, match=match, sets=sets), source
-    )
+    signs = Signs(replaced=replaced, match=match, sets=sets, symbols=declared)
+    all_sets, kinds = _read(symbols, [name for name, _ in rows], types, signs, source)
     here = np.array([name not in deleted for name, _ in rows])
     sites = ~excluded if excluded.any() else np.ones(symbols.shape[1], dtype=bool)
     taxa = tuple(name for name, _ in rows if name not in deleted)

@@ -1,12 +1,13 @@
 """Which kind of characters an alignment has, where its file does not say, and their state sets."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.alignment_checks import unknown_sign
+from vbpi_mix.io.notices import listed, notice
 from vbpi_mix.phylo.data_type import (
     DNA,
     PROTEIN,
@@ -31,11 +32,35 @@ class Signs:
         replaced: characters that stand for others, such as a declared sign of gaps.
         match: the character that repeats the first row's, or None.
         sets: symbols that characters stand for, of sets of states without a code.
+        symbols: declared symbols of the states of standard data, in their order; "": as `STANDARD_SYMBOLS`.
     """
 
     replaced: Mapping[str, str]
     match: str | None = None
     sets: Mapping[str, str] = field(default_factory=dict)
+    symbols: str = ""
+
+    def of_states(self, written: Collection[str], source: str) -> "Signs":
+        """The same with declared symbols replaced by those of `STANDARD_SYMBOLS`, for standard data.
+
+        A notice says so where characters are written that are not declared: then all are states in the usual order.
+
+        Arguments:
+            written: characters of the matrix.
+            source: the file, for messages.
+        """
+        members = {member for sign in written for member in self.sets.get(sign, sign)}
+        others = sorted((members & set(STANDARD_SYMBOLS)) - set(self.symbols) - set(self.replaced))
+        if not self.symbols or (STANDARD_SYMBOLS.startswith(self.symbols) and not others):
+            return self
+        if others:
+            notice(
+                f"{source}: SYMBOLS are {self.symbols!r}, but the matrix has {listed(others)}; all symbols are read as "
+                "states in the order of 0 to 9 and A to V"
+            )
+            return self
+        order = dict(zip(self.symbols, STANDARD_SYMBOLS, strict=False))
+        return replace(self, replaced={**self.replaced, **order})
 
 
 def recognise(symbols: np.ndarray) -> DataTypeName:
@@ -83,6 +108,8 @@ def state_sets(
     """
     signs_of_states = _without_match(symbols, taxa, signs, source)
     every = np.unique(signs_of_states).tolist()
+    if name == "standard":
+        signs = signs.of_states(every, source)
     data_type = {"dna": DNA, "protein": PROTEIN}.get(name) or _standard(every, signs)
     table: dict[str, int] = {}
     for symbol in every:
@@ -105,7 +132,8 @@ def state_sets(
 
 def _standard(symbols: Sequence[str], signs: Signs) -> DataType:
     """Standard data with the states that occur, from 0 to the highest."""
-    members = "".join(signs.sets.get(symbol, signs.replaced.get(symbol, symbol)) for symbol in symbols)
+    written = "".join(signs.sets.get(symbol, symbol) for symbol in symbols)
+    members = [signs.replaced.get(symbol, symbol) for symbol in written]
     highest = max((STANDARD_SYMBOLS.find(member) for member in members), default=0)
     return standard(max(2, highest + 1))
 

@@ -39,6 +39,7 @@ _MEANING = {code: states for states, code in _CODE_OF.items()} | {"U": "T"}
 # FORMAT options that change nothing for nucleotides
 _HARMLESS = ("datatype", "gap", "missing", "matchchar", "interleave", "symbols", "labels", "respectcase", "nolabels")
 _SYMBOLS = re.compile(r"[\s\"0-9A-Za-z~]*")
+_RANGE = re.compile(r"(\w)~(\w)")
 
 Rows = list[tuple[str, str]]
 
@@ -53,6 +54,7 @@ class NexusMatrix:
         gap, missing, match: the declared signs, None where there is none.
         types: data types and their columns (from 0); one of all columns where the data are not mixed.
         sets: symbols that a character stands for.
+        symbols: the symbols of the states of standard data in their order, in upper case; "" if not declared.
         excluded: (L,) bool, sites that the file leaves out.
         deleted: names of taxa that the file leaves out.
     """
@@ -63,6 +65,7 @@ class NexusMatrix:
     match: str | None
     types: tuple[tuple[DataTypeName, np.ndarray], ...]
     sets: dict[str, str] = field(default_factory=dict)
+    symbols: str = ""
     excluded: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     deleted: frozenset[str] = frozenset()
 
@@ -119,6 +122,7 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
         match=options.get("matchchar"),
         types=_types(options, len(rows[0][1]) if rows else 0, source),
         sets=sites.sets,
+        symbols=_symbols(options, source) if "standard" in words else "",
         excluded=excluded,
         deleted=deleted & set(names),
     )
@@ -216,6 +220,19 @@ def _check(options: dict[str, str], source: str) -> None:
     others = [key.upper() for key, value in options.items() if key not in known and value.lower() not in _OFF]
     if others:
         notice(f"{source}: options of FORMAT that are not obeyed: {listed(others)}")
+
+
+def _symbols(options: dict[str, str], source: str) -> str:
+    """The declared symbols, ranges such as 0~3 written out.
+
+    Raises:
+        InputError: letters that differ in case only.
+    """
+    text = "".join(options.get("symbols", "").replace('"', "").split())
+    whole = _RANGE.sub(lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), text)
+    if len(set(whole)) != len(set(whole.upper())):
+        raise InputError(f"{source}: SYMBOLS {text[:40]!r} differ in case only; use others")
+    return "".join(dict.fromkeys(whole.upper()))
 
 
 def _rows(

@@ -84,7 +84,7 @@ def left_out(
     if left.excluded.any() or names:
         parts = [f"{int(left.excluded.sum())} of {n_sites} sites"] if left.excluded.any() else []
         parts += [f"taxon {name!r}" for name in sorted(names)]
-        notice(f"{source}: {listed(parts)} left out, as {listed(left.by)} say")
+        notice(f"{source}: {listed(parts)} left out, as {listed(left.by)} {'say' if len(left.by) > 1 else 'says'}")
     name_ignored(ignored, source)
     return left.excluded, names
 

@@ -28,7 +28,7 @@ WEIGHT_COLUMNS = ("mean_prob", "weight", "probability", "count")
 _TREE = re.compile(rb"\s*u?tree\b", re.IGNORECASE)
 _END = re.compile(rb"\s*end(?:block)?\s*\Z", re.IGNORECASE)
 # the number of trees in the first line of PHYLIP's lists, with that of taxa before it in PAML's
-_COUNT_LINE = re.compile(rb"\s*\d+(?:[ \t]+(?P<trees>\d+))?[ \t]*\r?\n\s*\Z")
+_COUNT_LINE = re.compile(rb"\s*(?P<first>\d+)(?:[ \t]+(?P<trees>\d+))?[ \t]*\r?\n\s*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,7 @@ def read_batches(path: Path) -> Iterator[TreeBatch]:
 def _newick(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
     weighted: bool | None = None
     first = True
+    declared, n_trees = b"", 0
     for part in parts:
         buffer, line = part.buffer, part.line
         rows = part.spans.tolist()
@@ -96,7 +97,10 @@ def _newick(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
         for index, (begin, bracket, end) in enumerate(rows):
             before = buffer[begin : bracket if bracket >= 0 else end]
             weight = None
-            if before and not before.isspace() and not (first and _is_count(before, buffer, rows[index + 1 :])):
+            if first and _is_count(before, buffer, rows[index + 1 :]):
+                match = _COUNT_LINE.match(before)
+                declared = b"" if match is None else match["trees"] or match["first"]
+            elif before and not before.isspace():
                 weight, tag = tagged_weight(before)
                 number = strip_comments(before).strip()
                 if number:
@@ -112,8 +116,11 @@ def _newick(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
             first = False
             weighted = _same_kind(weighted, weight is not None, path, line, buffer, bracket)
             weights.append(weight)
+        n_trees += len(weights)
         if weights:
             yield _batch(buffer, part.spans[:, 1:], weights if weighted else None, {}, line)
+    if declared and int(declared[:18]) != n_trees:
+        notice(f"{path}: line 1 says {int(declared[:18]):,} trees, but there are {n_trees:,}: the file may be cut off")
 
 
 def _is_count(before: bytes, buffer: bytes, following: list[list[int]]) -> bool:

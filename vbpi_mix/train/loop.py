@@ -198,6 +198,8 @@ def _train(
         ending = "iterations"
     if ending == "iterations" and run.schedule.reached_plateau:
         ending = "plateau"
+    if stop.signal_number is not None:  # also one that came while the last state was saved
+        ending = "signal"
     return FitResult(
         problem=run.problem,
         iteration=run.iteration,

@@ -1,7 +1,6 @@
 """Everything that a report says, gathered from a run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,7 +87,7 @@ def gather(
     draws, consensus = sample.draws, sample.consensus
     equally_weighted = draws.resample(CLOUD_TREES, numpy_generator(run.config.seed, stream=REPORT_STREAM))
     return ReportContent(
-        name=Path(run.config.alignment).name,
+        name=run.config.data_name,
         run=run,
         command=command_of(run.config, "RUN" if run.folder is None else run.folder.path.name),
         provenance={} if run.folder is None else run.folder.read_provenance(),
@@ -97,7 +96,7 @@ def gather(
         consensus=consensus,
         lengths=_lengths(draws, consensus),
         cloud=make_cloud(equally_weighted, consensus, outgroup=outgroup),
-        diagnosis=diagnosis or diagnose(run, sample, name=Path(run.config.alignment).name, neighbours=neighbours),
+        diagnosis=diagnosis or diagnose(run, sample, name=run.config.data_name, neighbours=neighbours),
         training=_training(run),
         missing_share=_missing_share(run),
         outgroup=outgroup,

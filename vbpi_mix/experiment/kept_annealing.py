@@ -1,0 +1,121 @@
+"""What annealing keeps in the folder of its run until it ends: groups of particles, and the rounds after them."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vbpi_mix._version import __version__
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import Chains
+from vbpi_mix.anneal.saved import restore_chains, save_chains
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings
+from vbpi_mix.errors import ConfigError
+from vbpi_mix.experiment.kept import TARGET
+from vbpi_mix.experiment.run import Run
+from vbpi_mix.io.kept_results import KeptResults
+from vbpi_mix.phylo import TopologyBatch
+
+_SHARE = 0.05  # of the time of the rounds that saving them may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptAnnealing:
+    """Where interrupted annealing goes on; what another annealing has left in the folder is not used.
+
+    Arguments:
+        groups: finished groups of particles.
+        rounds: file of the state of the chains at the posterior.
+        identity: hash of everything that the groups depend on.
+    """
+
+    groups: KeptResults
+    rounds: Path
+    identity: str
+
+    @classmethod
+    def of(cls, run: Run, drawn: Particles, settings: AnnealSettings, n_groups: int) -> "KeptAnnealing":
+        """What the folder of a run keeps.
+
+        Arguments:
+            run: in a folder.
+            drawn: trees that the reference is made of.
+            settings: of the groups.
+            n_groups: number of groups.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+        """
+        assert run.folder is not None
+        target = [getattr(run.config, name) for name in TARGET]
+        given = (__version__, target, run.config.seed, sorted(run.inputs.identity.items()), settings, n_groups)
+        digest = hashlib.sha256(repr(given).encode())
+        for array in (drawn.topologies.children, drawn.log_lengths, drawn.coordinates):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        path, identity = run.folder.annealed_groups, digest.hexdigest()
+        try:
+            groups = KeptResults(path, identity)
+        except ConfigError:  # of another annealing
+            path.unlink()
+            groups = KeptResults(path, identity)
+        return cls(groups=groups, rounds=run.folder.annealed_rounds, identity=identity)
+
+    def group(self, number: int, compute: Callable[[], Annealed]) -> Annealed:
+        """The group of this number, computed if it is not there."""
+
+        def arrays() -> tuple[np.ndarray, ...]:
+            found = compute()
+            p = found.particles
+            numbers = np.array([found.log_ml, found.n_ancestors])
+            trees = (p.topologies.children, p.log_lengths, p.coordinates, p.log_likelihood)
+            return (*trees, numbers, np.array(found.betas))
+
+        children, log_lengths, coordinates, log_likelihood, numbers, betas = self.groups.of(
+            "group", (np.array([number]),), arrays
+        )
+        return Annealed(
+            particles=Particles(
+                topologies=TopologyBatch(children),
+                log_lengths=log_lengths,
+                coordinates=coordinates,
+                log_likelihood=log_likelihood,
+            ),
+            log_ml=float(numbers[0]),
+            betas=tuple(betas.tolist()),
+            n_ancestors=int(numbers[1]),
+        )
+
+    def go_on(self, chains: Chains) -> Callable[[], None]:
+        """Bring the chains of the rounds to where they were, and give a function that saves them between two rounds.
+
+        It saves so seldom that a small share of the time goes into it.
+        """
+        digest = hashlib.sha256(f"{self.identity} {chains.settings}".encode())
+        for array in (chains.particles.topologies.children, chains.particles.log_lengths, chains.particles.coordinates):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        identity = digest.hexdigest()
+        if self.rounds.is_file():
+            try:
+                restore_chains(chains, self.rounds, identity)
+            except ConfigError:  # of other groups
+                self.rounds.unlink()
+        last = cost = 0.0
+
+        def save() -> None:
+            nonlocal last, cost
+            begun = time.perf_counter()
+            if (begun - last) * _SHARE > cost:
+                save_chains(chains, self.rounds, identity)
+                last = time.perf_counter()
+                cost = last - begun
+
+        return save
+
+    def clear(self) -> None:
+        """Remove both files: annealing is finished."""
+        for path in (self.groups.path, self.rounds):
+            if path is not None:
+                path.unlink(missing_ok=True)
