@@ -48,7 +48,8 @@ def _value_at(
     n = len(target.blocks.category)
     both_matrices(target.spectra, target.blocks, (1.0 - fraction) * length, work.matrices[0], work.matrices[1])
     cross(work.rows, u_row, spare + 8 * n, work.matrices[1], target.blocks)
-    both_matrices(target.spectra, target.blocks, fraction * length, work.matrices[0], work.matrices[1])
+    if fraction != 0.5:
+        both_matrices(target.spectra, target.blocks, fraction * length, work.matrices[0], work.matrices[1])
     cross(work.rows, d_row, spare + 9 * n, work.matrices[0], target.blocks)
     return node_value(work.rows, spare + 8 * n, spare + 9 * n, clade, target.spectra, target.blocks, work.scratch)
 

@@ -54,7 +54,7 @@ from vbpi_mix.felsenstein.local.wide_rows import (
     apply_flat,
     apply_flat_transposed,
     count_small,
-    multiply_into,
+    multiply_by_flat,
     product,
     wide_divide,
 )
@@ -145,24 +145,22 @@ def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, w
 
 @kernel()
 def _multiply_by_crossed(
-    rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, wide: np.ndarray, sums: np.ndarray
+    rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, sums: np.ndarray
 ) -> float:
-    apply_flat(m[c], width, width, rows[source], wide[0])
-    multiply_into(rows[out], wide[0], width * BLOCK)
+    multiply_by_flat(m[c], width, width, rows[source], rows[out])
     return count_small(rows[out], width, sums)
 
 
 @kernel()
 def _wide_table(
     rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
-    part: int, width: int, wide: np.ndarray,
+    part: int, width: int,
 ) -> None:  # fmt: skip
-    """Row `out`_k = (left^T upper)_k (right lower)_k; `lower` may be the second scratch row, `upper` no scratch."""
+    """Row `out`_k = (left^T upper)_k (right lower)_k."""
     stride = left.shape[2]
     of_left, of_right = left[part].reshape(stride * stride), right[part].reshape(stride * stride)
     apply_flat_transposed(of_left, stride, width, upper, rows[out])
-    apply_flat(of_right, stride, width, lower, wide[0])
-    multiply_into(rows[out], wide[0], width * BLOCK)
+    multiply_by_flat(of_right, stride, width, lower, rows[out])
 
 
 @kernel()
@@ -198,7 +196,7 @@ def join(
             for r in range(first, end):
                 c = category[r]
                 _cross_any(rows, a + r, out + r, m, c, width)
-                small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, scratch.wide, sums)
+                small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, sums)
         if scale and small > 0.0 and blocks.variable[i] == 0.0:
             clear(sums, 3, 4)
             for r in range(first, end):
@@ -237,13 +235,9 @@ def tabulate(
                 table_row(rows, rows, rows, rows, rows, a + r, b + r, c + r, d + r, out + r, left, right, part[i])
             else:
                 wide, size = scratch.wide, blocks.width[i] * BLOCK
-                product(rows[a + r], rows[b + r], wide[1], size)
-                stride = left.shape[2]
-                of_left = left[part[i]].reshape(stride * stride)
-                apply_flat_transposed(of_left, stride, blocks.width[i], wide[1], rows[out + r])
+                product(rows[a + r], rows[b + r], wide[0], size)
                 product(rows[c + r], rows[d + r], wide[1], size)
-                apply_flat(right[part[i]].reshape(stride * stride), stride, blocks.width[i], wide[1], wide[0])
-                multiply_into(rows[out + r], wide[0], size)
+                _wide_table(rows, wide[0], wide[1], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel()
@@ -257,9 +251,7 @@ def tabulate_edge(
             if blocks.width[i] == 4:
                 edge_table_row(rows, rows, rows, u + r, v + r, out + r, left, right, part[i])
             else:
-                _wide_table(
-                    rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i], scratch.wide
-                )
+                _wide_table(rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_small_product
 from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, make_scratch
 from vbpi_mix.felsenstein.local.rows import BLOCK
 
@@ -72,22 +73,23 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -
 
 @kernel(fastmath=True)
 def _wide_matrix(
-    left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, down: np.ndarray,
-    across: np.ndarray,
+    left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, scaled: np.ndarray,
+    down: np.ndarray, across: np.ndarray,
 ) -> None:  # fmt: skip
-    """(width^2,) transition matrix of one length, and its transpose."""
-    for i in range(width):
-        row = down[i * width : (i + 1) * width]
-        row[:] = 0.0
-        row[i] = 1.0
-        for k in range(width):
-            factor = left[i, k] * np.expm1(values[k] * length)
-            other = right[k]
-            for j in range(width):
-                row[j] += factor * other[j]
+    """(width^2,) transition matrix of one length, and its transpose; `scaled` is overwritten."""
+    for k in range(width):
+        factor = np.expm1(values[k] * length)
+        of_value = right[k]
         for j in range(width):
-            p = max(row[j], 0.0)
-            row[j] = p
+            scaled[k * width + j] = factor * of_value[j]
+    stride = left.shape[1]
+    for i in range(0, width, ROWS):
+        four_rows_of_small_product(left, i * stride, stride, 1, width, scaled, down, i, width)
+    for i in range(width):
+        down[i * width + i] += 1.0
+        for j in range(width):
+            p = max(down[i * width + j], 0.0)
+            down[i * width + j] = p
             across[j * width + i] = p
 
 
@@ -98,8 +100,9 @@ def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndar
         left, right = spectra.left[part], spectra.right[part]
         width = blocks.widths[part]
         if width != 4:
+            scaled = np.empty(width * width)
             for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
-                _wide_matrix(left, right, spectra.values[c], length, width, down[c], across[c])
+                _wide_matrix(left, right, spectra.values[c], length, width, scaled, down[c], across[c])
             continue
         for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
             e0 = np.expm1(spectra.values[c, 0] * length)
