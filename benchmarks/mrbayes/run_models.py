@@ -114,7 +114,11 @@ def run_chains(
 
     `commands` are MrBayes's for the model, where `model_commands` does not know it.
     """
-    settings = _settings(model, partitions, commands) | {"generations": generations, "sample_every": sample_every, "seed": seed}
+    settings = _settings(model, partitions, commands) | {
+        "generations": generations,
+        "sample_every": sample_every,
+        "seed": seed,
+    }
     command = (
         f"mcmcp ngen={generations} nruns={_RUNS} nchains=4 samplefreq={sample_every} printfreq={generations} "
         f"diagnfreq={max(generations // 20, 1000)} relburnin=yes burninfrac={BURN_IN} filename=mcmc;\nmcmc;\n"

@@ -27,7 +27,10 @@ from vbpi_mix.felsenstein.local.tree import (
     Messages,
     MovingTree,
     both_matrices,
+    crossed_down,
+    crossed_up,
     put_in_place,
+    set_matrices,
     update_up,
 )
 
@@ -93,9 +96,9 @@ def move_clade(
     before = _log_power(tree, target, sibling, lower, n_taxa) + _log_power(tree, target, joint, upper, n_taxa)
     put_in_place(tree, above, joint, sibling)
     tree.lengths[sibling] = old
-    both_matrices(target.spectra, blocks, old, work.down[sibling], work.across[sibling])
-    clade = spare
-    cross(rows, node * n, clade, work.down[node], blocks)
+    set_matrices(work, target.spectra, blocks, sibling, old)
+    clade = crossed_down(work, node, blocks)
+    from_above, from_below = spare + 10 * n, spare + 11 * n
 
     u_row = np.full(n_nodes, -1)
     d_row = np.full(n_nodes, -1)
@@ -141,6 +144,7 @@ def move_clade(
                 near[n_near] = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
                 near[n_near + 1] = parent
                 n_near += 2
+            down = up = -1  # this edge's messages at its other ends
             for j in range(n_near):
                 other = near[j]
                 if distance[other] >= 0:
@@ -154,19 +158,27 @@ def move_clade(
                 source[other] = edge
                 out = around + n_made * n
                 n_made += 1
-                ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
-                de = d_row[edge] if d_row[edge] >= 0 else edge * n
                 if tree.up[other] == edge:
+                    if up < 0 and u_row[edge] >= 0:
+                        cross(rows, u_row[edge], from_above, work.across[edge], blocks)
+                        up = from_above
+                    elif up < 0:
+                        up = crossed_up(work, edge, blocks)
                     beside = tree.kids[edge, 0] if tree.kids[edge, 1] == other else tree.kids[edge, 1]
-                    join(rows, ue, beside * n, out, work.across[edge], work.down[beside], blocks, work.scratch, False)
+                    join(rows, up, crossed_down(work, beside, blocks), out, blocks, work.scratch, False)
                     u_row[other], u_scale[other] = out, u_scale[edge] + d_scale[beside]
-                elif other == parent:
+                    continue
+                if down < 0 and d_row[edge] >= 0:
+                    cross(rows, d_row[edge], from_below, work.down[edge], blocks)
+                    down = from_below
+                elif down < 0:
+                    down = crossed_down(work, edge, blocks)
+                if other == parent:
                     beside = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
-                    join(rows, de, beside * n, out, work.down[edge], work.down[beside], blocks, work.scratch, False)
+                    join(rows, down, crossed_down(work, beside, blocks), out, blocks, work.scratch, False)
                     d_row[other], d_scale[other] = out, d_scale[edge] + d_scale[beside]
                 else:
-                    up = (n_nodes + parent) * n
-                    join(rows, up, de, out, work.across[parent], work.down[edge], blocks, work.scratch, False)
+                    join(rows, crossed_up(work, parent, blocks), down, out, blocks, work.scratch, False)
                     u_row[other], u_scale[other] = out, u_scale[parent] + d_scale[edge]
         top = -np.inf
         for i in range(count):
@@ -225,20 +237,23 @@ def move_clade(
         tree.kids[joint, slot] = sibling
         tree.up[sibling] = joint
         tree.lengths[sibling] = lower
-        both_matrices(target.spectra, blocks, lower, work.down[sibling], work.across[sibling])
+        set_matrices(work, target.spectra, blocks, sibling, lower)
         return 0
     if chosen != sibling:
         # what points to the new place
         _copy(rows, (n_nodes + joint) * n, (n_nodes + sibling) * n, n)
         work.scale_u[sibling] = work.scale_u[joint]
+        work.fresh_u[sibling] = False
         edge = chosen
         while edge != sibling:
             if u_row[edge] >= 0:
                 _copy(rows, u_row[edge], (n_nodes + edge) * n, n)
                 work.scale_u[edge] = u_scale[edge]
+                work.fresh_u[edge] = False
             else:
                 _copy(rows, d_row[edge], edge * n, n)
                 work.scale_d[edge] = d_scale[edge]
+                work.fresh_d[edge] = False
             edge = source[edge]
         _copy(rows, (n_nodes + chosen) * n, (n_nodes + joint) * n, n)
         work.scale_u[joint] = work.scale_u[chosen]
@@ -246,7 +261,7 @@ def move_clade(
     tree.kids[joint, slot] = chosen
     tree.up[chosen] = joint
     tree.lengths[chosen], tree.lengths[joint] = fraction * length, (1.0 - fraction) * length
-    both_matrices(target.spectra, blocks, tree.lengths[chosen], work.down[chosen], work.across[chosen])
-    both_matrices(target.spectra, blocks, tree.lengths[joint], work.down[joint], work.across[joint])
+    set_matrices(work, target.spectra, blocks, chosen, tree.lengths[chosen])
+    set_matrices(work, target.spectra, blocks, joint, tree.lengths[joint])
     update_up(tree, work, node, blocks)
     return 1 if chosen == sibling else 2

@@ -40,9 +40,9 @@ from vbpi_mix.felsenstein.local.rows import (
     divide,
     edge_table_row,
     log_product,
-    multiply_by_crossed_row,
     multiply_product,
     only_slope_row,
+    product_row,
     table_row,
     weighted_logarithms,
 )
@@ -144,14 +144,6 @@ def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, w
 
 
 @kernel()
-def _multiply_by_crossed(
-    rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, sums: np.ndarray
-) -> float:
-    multiply_by_flat(m[c], width, width, rows[source], rows[out])
-    return count_small(rows[out], width, sums)
-
-
-@kernel()
 def _wide_table(
     rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
     part: int, width: int,
@@ -164,39 +156,31 @@ def _wide_table(
 
 
 @kernel()
-def join(
-    rows: np.ndarray, a: int, b: int, out: int, m: np.ndarray, n: np.ndarray, blocks: Blocks, scratch: Scratch,
-    scale: bool,
-) -> float:  # fmt: skip
-    """The message `out` = (M a) (N b); the logarithm of what it was divided by, 0 without `scale`.
+def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Scratch, scale: bool) -> float:
+    """The message `out` = a b; the logarithm of what it was divided by, 0 without `scale`.
 
     Arguments:
         rows: all messages.
-        a: first row of one message.
+        a: first row of one message, at the end of its edge that both share.
         b: first row of the other.
         out: first row of the result.
-        m: (categories, 16) transition matrices, or their transposes, of the first message.
-        n: those of the other.
         blocks: where the patterns are.
         scratch: overwritten.
         scale: divide patterns that have become small.
     """
-    first_row, category, weights = blocks.first_row, blocks.category, blocks.weights
+    first_row, weights = blocks.first_row, blocks.weights
     sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
     log_scale = 0.0
     for i in range(len(first_row) - 1):
         small = 0.0
         first, end, width = first_row[i], first_row[i + 1], blocks.width[i]
-        if width == 4:
-            for r in range(first, end):
-                c = category[r]
-                cross_row(rows, rows, a + r, out + r, m, c)
-                small += multiply_by_crossed_row(rows, rows, b + r, out + r, n, c)
-        else:
-            for r in range(first, end):
-                c = category[r]
-                _cross_any(rows, a + r, out + r, m, c, width)
-                small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, sums)
+        for r in range(first, end):
+            if width == 4:
+                small += product_row(rows, rows, rows, a + r, b + r, out + r)
+            else:
+                product(rows[a + r], rows[b + r], rows[out + r], width * BLOCK)
+                if scale:
+                    small += count_small(rows[out + r], width, sums)
         if scale and small > 0.0 and blocks.variable[i] == 0.0:
             clear(sums, 3, 4)
             for r in range(first, end):
