@@ -145,7 +145,7 @@ def move_edge(
         for way in range(1, 3):
             barred[way] = not may_rearrange(tree, target.rules, node, way)
     if at_tip:
-        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks, scratch)
+        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]

@@ -36,7 +36,7 @@ def _four_rows(lanes: int, times: bool) -> Callable[..., None]:
     """A product of four rows: `out` = M x or, with `times`, `out` *= M x."""
 
     @intrinsic
-    def four_rows(context, matrix, at, down, right, states, vector, out, first, pitch):  # noqa: ANN001, ANN202
+    def four_rows(_, matrix, _at, _down, _right, _states, vector, out, _first, _pitch):  # noqa: ANN001, ANN202
         for array in (matrix, vector, out):
             if not isinstance(array, types.Array) or array.layout != "C" or array.dtype != types.float64:
                 raise TypingError(f"contiguous arrays of float64, not {array}")

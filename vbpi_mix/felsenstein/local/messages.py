@@ -225,9 +225,7 @@ def tabulate(
 
 
 @kernel()
-def tabulate_edge(
-    rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
-) -> None:
+def tabulate_edge(rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks) -> None:
     """The table of an edge with the message u at its upper and v at its lower end."""
     first_row, part, left, right = blocks.first_row, blocks.part, spectra.left, spectra.right
     for i in range(len(part)):
