@@ -14,6 +14,7 @@ from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK
 from vbpi_mix.felsenstein.cpu.scaling import rescaling
 from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_product
 
+_SMALL = 2.0**-128  # see `scaling`
 _TILE = 4 * BLOCK
 _B2, _B3 = 2 * BLOCK, 3 * BLOCK
 
@@ -120,6 +121,14 @@ def _larger(row: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
+def _any_small(row: np.ndarray) -> bool:
+    count = 0.0
+    for p in range(BLOCK):
+        count += 1.0 if row[p] < _SMALL else 0.0
+    return count > 0.0
+
+
+@kernel(fastmath=True)
 def times(row: np.ndarray, factors: np.ndarray) -> None:
     """Multiply each pattern's states by its factor."""
     for s in range(0, len(row), BLOCK):
@@ -134,6 +143,9 @@ def rescale(row: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
     factors[:] = 0.0
     for s in range(0, len(row), BLOCK):
         _larger(row[s : s + BLOCK], factors)
+    if not _any_small(factors):
+        factors[:] = 1.0
+        return
     changed = False
     for p in range(BLOCK):
         factor, n_steps = rescaling(factors[p])
