@@ -4,8 +4,8 @@
 
 A round passes every edge twice and tries regrafts at a fifth of them (`sample`) or goes uphill by regrafts to places
 far away (`search`), one thread. The gate: the log-likelihood that a walk returns is that of its tree, evaluated whole.
-`--against` is a checkout of another commit; both versions run in processes of their own, in turn, and the fastest of
-`--repeats` rounds counts. The bound is that of the products of matrices with vectors alone, of which a move at an inner
+Times are of the processor. `--against` is a checkout of another commit; both versions run in processes of their own, in
+turn, and the fastest of `--repeats` rounds counts. The bound is that of the products of matrices with vectors alone, of which a move at an inner
 edge makes twelve with messages and matrices as they are and a move at a tip four: 2 states^2 operations a pattern and
 category, at the rate that large products of matrices reach here.
 """
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,11 +53,11 @@ def evolved(n_taxa: int, n_sites: int, n_states: int, seed: int) -> tuple[np.nda
     return np.uint64(1) << states[:n_taxa].astype(np.uint64), topology.children
 
 
-def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Seconds of a round by model and kind, after the gate."""
+def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Processor seconds of a round by model and kind, after the gate."""
     set_threads(1)
     torch.set_num_threads(1)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in options.models:
         data_type = PROTEIN if name.startswith("LG") else DNA
         sets, children = evolved(options.taxa, options.sites, data_type.n_states, options.seed)
@@ -77,9 +78,9 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
             seconds = []
             generator = np.random.default_rng(1)
             for repeat in range(options.repeats + 1):
-                begin = time.perf_counter()
+                begin = time.process_time()
                 moved = walker.move(start, [generator], rounds=1.0, typical=typical, search=search)
-                seconds.append(time.perf_counter() - begin)
+                seconds.append(time.process_time() - begin)
                 if repeat == 0:
                     whole = float(
                         model.log_likelihood(torch.from_numpy(np.exp(moved.log_lengths)), moved.topologies)[0]
@@ -105,13 +106,13 @@ def peak() -> float:
     torch.mm(a, a)
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         torch.mm(a, a)
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return 2e9 / min(times)
 
 
-def _elsewhere(folder: Path, arguments: list[str]) -> dict[str, dict[str, float]]:
+def _elsewhere(folder: Path, arguments: list[str]) -> dict[str, dict[str, Any]]:
     environment = os.environ | {"PYTHONPATH": str(folder)}
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", *arguments]
     made = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True)
