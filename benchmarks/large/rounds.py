@@ -5,9 +5,9 @@
 A round passes every edge twice and tries regrafts at a fifth of them (`sample`) or goes uphill by regrafts to places
 far away (`search`), one thread. The gate: the log-likelihood that a walk returns is that of its tree, evaluated whole.
 Times are of the processor. `--against` is a checkout of another commit; both versions run in processes of their own, in
-turn, and the fastest of `--repeats` rounds counts. The bound is that of the products of matrices with vectors alone, of which a move at an inner
-edge makes twelve with messages and matrices as they are and a move at a tip four: 2 states^2 operations a pattern and
-category, at the rate that large products of matrices reach here.
+turn, and the fastest of `--repeats` rounds counts. The bound is that of the products of matrices with vectors alone,
+regrafts left out, of which a move at an inner edge makes eight and a move at a tip four: 2 states^2 operations a
+pattern and category, at the rate that large products of matrices reach here.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def operations(name: str, options: argparse.Namespace) -> float:
     """Of the products in a round's moves at edges."""
     n_states, n = (20 if name.startswith("LG") else 4), options.taxa
     blocks = -(-options.sites // 64) * 64
-    return (12 * (n - 3) + 4 * n) * 2 * n_states**2 * 4 * blocks
+    return (8 * (n - 3) + 4 * n) * 2 * n_states**2 * 4 * blocks
 
 
 def peak() -> float:
