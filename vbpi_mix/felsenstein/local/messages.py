@@ -198,6 +198,31 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
 
 
 @kernel()
+def spread(
+    rows: np.ndarray, source: int, m: np.ndarray, first: int, of_first: int, second: int, of_second: int,
+    blocks: Blocks, scratch: Scratch,
+) -> None:  # fmt: skip
+    """The message M `source` times each of two others, not scaled; an output below 0 is left out."""
+    category, first_row = blocks.category, blocks.first_row
+    wide = scratch.wide
+    for i in range(len(first_row) - 1):
+        width = blocks.width[i]
+        for r in range(first_row[i], first_row[i + 1]):
+            if width == 4:
+                cross_row(rows, wide, source + r, 0, m, category[r])
+                if of_first >= 0:
+                    product_row(wide, rows, rows, 0, first + r, of_first + r)
+                if of_second >= 0:
+                    product_row(wide, rows, rows, 0, second + r, of_second + r)
+                continue
+            apply_flat(m[category[r]], width, width, rows[source + r], wide[0])
+            if of_first >= 0:
+                product(wide[0], rows[first + r], rows[of_first + r], width * BLOCK)
+            if of_second >= 0:
+                product(wide[0], rows[second + r], rows[of_second + r], width * BLOCK)
+
+
+@kernel()
 def cross(rows: np.ndarray, source: int, out: int, m: np.ndarray, blocks: Blocks) -> None:
     """The message `out` = M `source`."""
     category, first_row = blocks.category, blocks.first_row
@@ -327,20 +352,41 @@ def table_slope(
 
 
 @kernel()
-def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, blocks: Blocks, scratch: Scratch) -> float:
-    """Log-likelihood where three messages meet in a node, but for their scales; root frequencies in one of them."""
+def value_between(
+    rows: np.ndarray, upper: int, lower: int, clade: int, across: np.ndarray, down: np.ndarray, spectra: Spectra,
+    blocks: Blocks, scratch: Scratch,
+) -> float:  # fmt: skip
+    """Log-likelihood, but for scales, where a clade's message meets those of the two ends of an edge.
+
+    Arguments:
+        rows: all messages.
+        upper: first row of U of the edge, root frequencies included.
+        lower: first row of D of the edge.
+        clade: first row of the clade's message at the place.
+        across: transposed matrices from the upper end to the place.
+        down: matrices from the place to the lower end.
+        spectra: the models.
+        blocks: where the patterns are.
+        scratch: overwritten.
+    """
     first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights
     single = blocks.single
-    sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
+    sums, floats, bits, wide = scratch.sums, scratch.floats, scratch.bits, scratch.wide
     total = 0.0
     begin_product(floats, bits)
     for i in range(len(first_row) - 1):
         clear(sums, 0, 1)
+        width = blocks.width[i]
         for r in range(first_row[i], first_row[i + 1]):
-            if blocks.width[i] == 4:
-                add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
+            c = category[r]
+            if width == 4:
+                cross_row(rows, wide, upper + r, 0, across, c)
+                cross_row(rows, wide, lower + r, 1, down, c)
+                add_three(wide, wide, rows, 0, 1, clade + r, shares[c], sums)
             else:
-                add_wide_three(rows[a + r], rows[b + r], rows[c + r], blocks.width[i], shares[category[r]], sums)
+                apply_flat(across[c], width, width, rows[upper + r], wide[0])
+                apply_flat(down[c], width, width, rows[lower + r], wide[1])
+                add_wide_three(wide[0], wide[1], rows[clade + r], width, shares[c], sums)
         if blocks.variable[i] > 0.0:
             total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
         elif not (single[i] and multiply_product(sums, 0, floats, bits)):
