@@ -102,6 +102,24 @@ def tip_row(table: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(fastmath=True)
+def _sum_looked_up(table: np.ndarray, codes: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for p in range(BLOCK):
+        total += a[p] * b[p] * table[codes[p]]
+    return total
+
+
+@kernel()
+def tip_slope(table: np.ndarray, codes: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """Sum over states and patterns of a b times what a table says of each pattern's code."""
+    total = 0.0
+    for s in range(len(table)):
+        first, last = s * BLOCK, s * BLOCK + BLOCK
+        total += _sum_looked_up(table[s], codes, a[first:last], b[first:last])
+    return total
+
+
+@kernel(fastmath=True)
 def _add_states(row: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
     for p in range(BLOCK):
         out[p] += row[p] * other[p]
