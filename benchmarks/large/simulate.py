@@ -12,6 +12,13 @@ import numpy as np
 from dendropy.simulate import treesim
 from scipy.linalg import expm
 
+from vbpi_mix.io.alignments import write_fasta
+from vbpi_mix.model import substitution_model
+from vbpi_mix.model.rate_matrices import rate_matrix
+from vbpi_mix.model.substitution import ReversibleModel
+from vbpi_mix.phylo import PROTEIN, Alignment, Topology, random_topologies, site_patterns
+
+_ANY = np.full((4, 1), PROTEIN.missing, dtype=PROTEIN.dtype)
 KAPPA, FREQUENCIES = 4.0, np.array([0.3, 0.2, 0.2, 0.3])
 
 
@@ -42,3 +49,43 @@ def simulate(n_taxa: int, seed: int, folder: Path, *, n_sites: int = 300) -> tup
             file.write(f">{leaf.taxon.label}\n{''.join('ACGT'[i] for i in states[leaf])}\n")
     tree.write(path=truth, schema="newick", suppress_rooting=True, unquoted_underscores=True)
     return alignment, truth
+
+
+def evolve_protein(n_taxa: int, n_sites: int, generator: np.random.Generator) -> tuple[Alignment, np.ndarray, Topology]:
+    """Proteins evolved under LG+G4 (shape 0.8) on a random tree with exponential lengths of mean 0.1.
+
+    Returns:
+        The alignment, (2N-3,) lengths and the topology.
+    """
+    alignment = Alignment(taxa=tuple(f"t{i}" for i in range(4)), state_sets=_ANY, data_type=PROTEIN)
+    model = substitution_model("LG+G4{0.8}", site_patterns(alignment))
+    assert isinstance(model, ReversibleModel)
+    frequencies = model.root_frequencies()
+    matrix = rate_matrix(model.exchangeabilities, frequencies).numpy()
+    (topology,) = random_topologies(1, n_taxa, generator)
+    lengths = generator.exponential(0.1, size=2 * n_taxa - 3)
+    category = generator.integers(4, size=n_sites)
+    rates = model.site_rates.rates().numpy()
+    states = np.empty((2 * n_taxa - 2, n_sites), dtype=np.int64)
+    top = 2 * n_taxa - 3
+    states[top] = generator.choice(20, size=n_sites, p=frequencies.numpy())
+
+    def evolve(source: np.ndarray, length: float) -> np.ndarray:
+        steps = np.stack([expm(matrix * rate * length) for rate in rates]).cumsum(axis=2)[category, source]
+        return (generator.random(n_sites)[:, None] > steps).sum(axis=1).clip(0, 19)
+
+    states[0] = evolve(states[top], lengths[0])
+    for i in range(n_taxa - 3, -1, -1):
+        for child in topology.children[i]:
+            states[child] = evolve(states[n_taxa + i], lengths[child])
+    sets = (1 << states[:n_taxa]).astype(PROTEIN.dtype)
+    taxa = tuple(f"t{i}" for i in range(n_taxa))
+    return Alignment(taxa=taxa, state_sets=sets, data_type=PROTEIN), lengths, topology
+
+
+def simulate_protein(n_taxa: int, seed: int, folder: Path, *, n_sites: int = 500) -> Path:
+    """Write what `evolve_protein` makes as FASTA; returns its path."""
+    alignment, _, _ = evolve_protein(n_taxa, n_sites, np.random.default_rng(seed))
+    path = folder / f"protein{n_taxa}_{seed}.fasta"
+    write_fasta(alignment, path)
+    return path

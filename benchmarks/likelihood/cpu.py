@@ -28,6 +28,7 @@ from torch import Tensor
 
 from benchmarks._common import RESULTS_FOLDER, alternating_times, print_table, summary, write_json_lines
 from benchmarks.calibration.simulate import simulate
+from benchmarks.large.simulate import evolve_protein
 from benchmarks.likelihood import peers
 from benchmarks.likelihood.pair import Pair
 from benchmarks.likelihood.peers import Evaluate, Problem
@@ -36,8 +37,13 @@ from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, site_patterns, stack
 
 SIMULATED = {"sim200": 200, "sim1000": 1000}  # taxa; 1,000 sites
-DATA = ("DS1", "DS3", "DS5", "DS8", *SIMULATED)
-MODELS = {"JC69": "JC69", "GTR+G4": "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}"}
+PROTEINS = {"protein50": (50, 500), "protein20": (20, 300)}  # taxa and sites, evolved under LG+G4
+DATA = ("DS1", "DS3", "DS5", "DS8", *SIMULATED, *PROTEINS)
+MODELS = {
+    "JC69": "JC69",
+    "GTR+G4": "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}",
+    "LG+G4": "LG+G4{0.5}",
+}
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 PAIR = "vbpi_mix, two processes"
 BLOCKS = {"sim200": 9, "sim1000": 5}  # of each engine's time; 15 for the others
@@ -52,6 +58,11 @@ def trees(data: str, n_trees: int) -> tuple[SitePatterns, TopologyBatch, Tensor]
     if data in SIMULATED:
         generator = np.random.default_rng(1)
         alignment, topology, true_lengths = simulate(SIMULATED[data], 1000, generator)
+        lengths = true_lengths * generator.lognormal(0.0, 0.3, size=(n_trees, len(true_lengths)))
+        return site_patterns(alignment), stack([topology] * n_trees), torch.from_numpy(lengths)
+    if data in PROTEINS:
+        generator = np.random.default_rng(1)
+        alignment, true_lengths, topology = evolve_protein(*PROTEINS[data], generator)
         lengths = true_lengths * generator.lognormal(0.0, 0.3, size=(n_trees, len(true_lengths)))
         return site_patterns(alignment), stack([topology] * n_trees), torch.from_numpy(lengths)
     known = random_trees(data, n_trees, merged=False)
@@ -244,9 +255,12 @@ def main() -> None:
         pair = stack.enter_context(Pair(alone)) if own_threads[:2] == [1, 2] else None
         for data in arguments.data:
             for model in arguments.models:
-                errors = gate(data, model, arguments.dtypes, engines)
+                if (model == "LG+G4") != (data in PROTEINS):
+                    continue
+                able = {name: engine for name, engine in engines.items() if model in engine.models}
+                errors = gate(data, model, arguments.dtypes, able)
                 for dtype in arguments.dtypes:
-                    rows += measure(data, model, dtype, engines, errors, threads, pair)
+                    rows += measure(data, model, dtype, able, errors, threads, pair)
                 write_json_lines(arguments.output, rows)  # so far: a run takes some minutes
     report(rows)
     print(f"written to {arguments.output}")

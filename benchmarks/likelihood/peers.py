@@ -7,17 +7,23 @@ differentiable by torch. All count every distinct column once; merging patterns 
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.likelihood.beagle import BeagleTree, library
+from vbpi_mix.felsenstein.parametric import reversible_spectra
 from vbpi_mix.model import JC69, PhyloModel, SubstitutionModel, substitution_model
 from vbpi_mix.model.model_string import parse_model
+from vbpi_mix.model.rate_matrices import rate_matrix
+from vbpi_mix.model.substitution import ReversibleModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 Evaluate = Callable[[Tensor], Tensor]
+_Evaluator = Callable[[np.ndarray, bool], tuple[float, np.ndarray | None]]
 _CODES = "?ACMGRSVTWYHKDBN"  # by state set
 
 
@@ -57,6 +63,22 @@ def definition(problem: Problem) -> Evaluate:
     return lambda lengths: model.log_likelihood(lengths, problem.topologies)
 
 
+def _torchtree_model(exchangeabilities: Tensor, frequencies: Tensor) -> Callable[[Tensor], Tensor]:
+    """torchtree's transition matrices of an empirical model, with our numbers in place of its own."""
+    from torchtree.evolution.substitution_model.general import EmpiricalSubstitutionModel
+
+    class Given(EmpiricalSubstitutionModel):
+        @property
+        def rates(self) -> list[Tensor]:
+            return []
+
+        @classmethod
+        def from_json(cls, data: Any, dic: Any) -> "Given":
+            raise NotImplementedError
+
+    return Given(None, exchangeabilities, frequencies).p_t
+
+
 def torchtree(problem: Problem) -> Evaluate:
     """torchtree: its transition matrices and its pruning, tree by tree; rescaled where it has to, as its model does.
 
@@ -73,11 +95,13 @@ def torchtree(problem: Problem) -> Evaluate:
         rates, weights, matrices = torch.ones(1), torch.ones(1), nucleotide.JC69(None).p_t
     else:
         rates, weights = model.site_rates.rates(), model.category_weights()
-        exchangeabilities = Parameter(None, model.exchangeabilities.to(dtype))
-        matrices = nucleotide.GTR(None, exchangeabilities, Parameter(None, frequencies)).p_t
+        exchangeabilities = model.exchangeabilities.to(dtype)
+        if problem.patterns.n_states == 4:
+            matrices = nucleotide.GTR(None, Parameter(None, exchangeabilities), Parameter(None, frequencies)).p_t
+        else:
+            matrices = _torchtree_model(exchangeabilities, frequencies)
     rates, weights = rates.to(dtype).reshape(1, -1), weights.to(dtype).reshape(-1, 1, 1)
-    bits = torch.from_numpy(problem.patterns.state_sets)[:, None] >> torch.arange(4, dtype=torch.uint8)[:, None]
-    tips = list((bits & 1).to(dtype))
+    tips = list(torch.from_numpy(tip_partials(problem.patterns)).to(dtype))
     multiplicities = torch.from_numpy(problem.patterns.weights).to(dtype)
     indices = [
         [[n + i, *pair] for i, pair in enumerate(tree.tolist())] + [[2 * n - 2, 2 * n - 3, 0]]
@@ -103,17 +127,16 @@ def torchtree(problem: Problem) -> Evaluate:
     return evaluate
 
 
-class _Physher(torch.autograd.Function):
-    """Values and, if wanted, gradients of one physher likelihood per tree."""
+class _Outside(torch.autograd.Function):
+    """Values and, if wanted, gradients of one likelihood per tree that is computed outside torch."""
 
     @staticmethod
-    def forward(ctx: Any, lengths: Tensor, trees: list[tuple[Any, Any]], wanted: bool) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, lengths: Tensor, trees: list[_Evaluator], wanted: bool) -> Tensor:  # type: ignore[override]
         values, gradients = [], []
-        for (tree, likelihood), row in zip(trees, lengths.detach().numpy(), strict=True):
-            tree.set_parameters(row)
-            values.append(likelihood.log_likelihood())
-            if wanted:
-                gradients.append(np.array(likelihood.gradient()))
+        for tree, row in zip(trees, lengths.detach().numpy(), strict=True):
+            value, gradient = tree(row, wanted)
+            values.append(value)
+            gradients.append(gradient)
         if wanted:
             ctx.save_for_backward(torch.from_numpy(np.stack(gradients)))
         return torch.tensor(values, dtype=torch.float64)
@@ -153,13 +176,46 @@ def physher(problem: Problem) -> Evaluate:
         likelihood = engine.TreeLikelihoodModel(sequences, tree, substitution, sites, None, True, False, False)
         likelihood.request_gradient([engine.tree_likelihood_gradient_flags.TREE_HEIGHT])
         # physher holds no reference to what a likelihood was made of
-        trees.append((tree, likelihood, substitution, sites))
+        trees.append(partial(_by_physher, tree, likelihood, (substitution, sites)))
+    return _outside(trees)
 
+
+def _by_physher(tree: Any, likelihood: Any, _: Any, lengths: np.ndarray, wanted: bool) -> tuple[float, Any]:
+    tree.set_parameters(lengths)
+    return likelihood.log_likelihood(), np.array(likelihood.gradient()) if wanted else None
+
+
+def _outside(trees: list[_Evaluator]) -> Evaluate:
     def evaluate(lengths: Tensor) -> Tensor:
-        wanted = torch.is_grad_enabled() and lengths.requires_grad
-        return _Physher.apply(lengths, [(tree, likelihood) for tree, likelihood, *_ in trees], wanted)  # type: ignore[return-value]
+        return _Outside.apply(lengths, trees, torch.is_grad_enabled() and lengths.requires_grad)  # type: ignore[return-value]
 
     return evaluate
+
+
+def beagle(problem: Problem) -> Evaluate:
+    """BEAGLE's C library; without rescaling, so for few taxa."""
+    model = problem.substitution_model()
+    assert isinstance(model, ReversibleModel)
+    frequencies = model.root_frequencies()
+    matrix = rate_matrix(model.exchangeabilities, frequencies)[None].numpy()
+    values, left, right = (x[0] for x in reversible_spectra(matrix, frequencies[None].numpy()))
+    partials = np.ascontiguousarray(tip_partials(problem.patterns).transpose(0, 2, 1))
+    given = frequencies.numpy(), model.site_rates.rates().numpy(), model.category_weights().numpy()
+    trees = [
+        BeagleTree(children, partials, problem.patterns.weights, (values, left, right), *given)
+        for children in problem.topologies.children
+    ]
+    return _outside([partial(_by_beagle, tree) for tree in trees])
+
+
+def _by_beagle(tree: BeagleTree, lengths: np.ndarray, wanted: bool) -> tuple[float, np.ndarray | None]:
+    return tree.evaluate(lengths, with_gradient=wanted)
+
+
+def tip_partials(patterns: SitePatterns) -> np.ndarray:
+    """(N, n, P) of state sets."""
+    bits = np.arange(patterns.n_states, dtype=np.uint64)[:, None]
+    return ((patterns.state_sets[:, None].astype(np.uint64) >> bits) & np.uint64(1)).astype(np.float64)
 
 
 def _newick(problem: Problem, t: int, names: list[str]) -> str:
@@ -180,11 +236,13 @@ class Engine:
         make: from a problem.
         float32: whether it computes in float32 too.
         threads: whether it can use more than one.
+        models: that it is used for here.
     """
 
     make: Callable[[Problem], Evaluate]
     float32: bool = True
     threads: bool = True
+    models: tuple[str, ...] = ("JC69", "GTR+G4", "LG+G4")
 
 
 def installed() -> dict[str, Engine]:
@@ -192,6 +250,8 @@ def installed() -> dict[str, Engine]:
     engines = {"vbpi_mix": Engine(make=ours)}
     if importlib.util.find_spec("torchtree") is not None:
         engines["torchtree"] = Engine(make=torchtree)
+    if library() is not None:
+        engines["beagle"] = Engine(make=beagle, float32=False, threads=False, models=("GTR+G4", "LG+G4"))
     if importlib.util.find_spec("torchtree_physher") is not None:
-        engines["physher"] = Engine(make=physher, float32=False, threads=False)
+        engines["physher"] = Engine(make=physher, float32=False, threads=False, models=("JC69", "GTR+G4"))
     return engines

@@ -108,14 +108,22 @@ def run_chains(
     seed: int,
     reuse: bool,
     partitions: Path | None = None,
+    commands: str | None = None,
 ) -> Chains:
-    """Two runs of four chains; with `reuse`, those of the same settings that are in the folder already."""
-    settings = _settings(model, partitions) | {"generations": generations, "sample_every": sample_every, "seed": seed}
+    """Two runs of four chains; with `reuse`, those of the same settings that are in the folder already.
+
+    `commands` are MrBayes's for the model, where `model_commands` does not know it.
+    """
+    settings = _settings(model, partitions, commands) | {
+        "generations": generations,
+        "sample_every": sample_every,
+        "seed": seed,
+    }
     command = (
         f"mcmcp ngen={generations} nruns={_RUNS} nchains=4 samplefreq={sample_every} printfreq={generations} "
         f"diagnfreq={max(generations // 20, 1000)} relburnin=yes burninfrac={BURN_IN} filename=mcmc;\nmcmc;\n"
     )
-    command = model_commands(model, partitions) + command
+    command = (commands or model_commands(model, partitions)) + command
     made = _run("mcmc", alignment, folder, settings, command, reuse=reuse)
     return Chains(
         values=tuple(read_parameters(folder / f"mcmc.run{run + 1}.p") for run in range(_RUNS)),
@@ -135,11 +143,12 @@ def run_stepping_stone(
     seed: int,
     reuse: bool,
     partitions: Path | None = None,
+    commands: str | None = None,
 ) -> SteppingStone:
     """Two runs of 50 steps, of which the generations are the total."""
-    settings = _settings(model, partitions) | {"generations": generations, "seed": seed}
+    settings = _settings(model, partitions, commands) | {"generations": generations, "seed": seed}
     command = f"ss ngen={generations} nruns={_RUNS} nchains=4 samplefreq=100 printfreq={generations} filename=ss;\n"
-    command = model_commands(model, partitions) + command
+    command = (commands or model_commands(model, partitions)) + command
     made = _run("ss", alignment, folder, settings, command, reuse=reuse)
     return SteppingStone(
         runs=tuple(made["stepping_stone_runs"]),
@@ -149,8 +158,10 @@ def run_stepping_stone(
     )
 
 
-def _settings(model: str, partitions: Path | None) -> dict[str, Any]:
+def _settings(model: str, partitions: Path | None, commands: str | None) -> dict[str, Any]:
     """What names the model; the charsets themselves, as a file may change."""
+    if commands is not None:
+        return {"model": model, "commands": commands}
     return {"model": model} if partitions is None else {"model": model, "charsets": _charsets(partitions)}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import Alignment, TreeSample
-from vbpi_mix.phylo.alignment import IUPAC
+from vbpi_mix.phylo.alignment import Section
 
 BURN_IN = 0.25
 _RUNS = 2  # of one process, so that it can tell how far they differ
@@ -186,13 +186,24 @@ def read_sample(files: Sequence[Path], alignment: Alignment) -> TreeSample:
 
 
 def write_data(alignment: Alignment, path: Path) -> None:
-    symbols = np.full(16, ord("?"), dtype=np.uint8)
-    for letter in "ACGTMRWSYKVHDB":
-        symbols[IUPAC[letter]] = ord(letter)
-    rows = (f"t{i} {symbols[row].tobytes().decode()}\n" for i, row in enumerate(alignment.state_sets))
+    """NEXUS file of an alignment, taxa named t0, t1, ...; columns of several kinds of data keep their places."""
+    text = np.full(alignment.state_sets.shape, "?", dtype="U1")
+    sections = alignment.sections or (Section(data_type=alignment.data_type, sites=np.arange(alignment.n_sites)),)
+    kinds = []
+    for section in sections:
+        sets, inverse = np.unique(alignment.state_sets[:, section.sites], return_inverse=True)
+        codes = {value: code for code, value in section.data_type.codes.items()}
+        codes |= {1 << i: state for i, state in enumerate(section.data_type.states)}
+        codes[section.data_type.missing] = "?"
+        letters = np.array([codes[int(value)] for value in sets])
+        text[:, section.sites] = letters[inverse.reshape(alignment.n_taxa, -1)]
+        name = {"dna": "DNA", "protein": "Protein", "standard": "Standard"}[section.data_type.name]
+        kinds.append(f"{name}:{section.sites[0] + 1}-{section.sites[-1] + 1}")
+    kind = f"mixed({','.join(kinds)})" if len(kinds) > 1 else kinds[0].partition(":")[0]
+    rows = (f"t{i} {''.join(row)}\n" for i, row in enumerate(text))
     path.write_text(
         f"#NEXUS\nbegin data;\ndimensions ntax={alignment.n_taxa} nchar={alignment.n_sites};\n"
-        f"format datatype=dna missing=? gap=-;\nmatrix\n{''.join(rows)};\nend;\n",
+        f"format datatype={kind} missing=? gap=-;\nmatrix\n{''.join(rows)};\nend;\n",
         encoding="utf-8",
     )
 

@@ -7,7 +7,7 @@ from scipy.linalg import expm
 from torch.autograd import gradcheck
 
 from tests.felsenstein.examples import gtr
-from vbpi_mix.model.rate_matrices import divided_differences, rate_matrix, spectrum, transition_matrices
+from vbpi_mix.model.rate_matrices import rate_matrix, spectrum, transition_matrices
 
 TIMES = torch.tensor([[0.0, 1e-9, 0.003], [0.2, 1.7, 40.0]], dtype=torch.float64)
 EQUAL = torch.full((4,), 0.25, dtype=torch.float64)
@@ -98,18 +98,3 @@ def test_gradient_in_the_rates_is_that_of_autograd_through_the_series(rates):
         results.append([x.grad for x in leaves])
     for ours, expected in zip(*results, strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-12)
-
-
-def test_divided_differences():
-    values = tensor([-900.0, -1.0, -1.0 + 1e-10, 0.0])
-    times = tensor([0.0, 0.5, 1e4])
-    ours = divided_differences(values, times)
-    exponentials = torch.exp(times[:, None] * values)
-    for k in range(4):
-        for other in range(4):
-            gap = float(values[k] - values[other])
-            if abs(gap) < 1e-6:
-                expected = times * exponentials[:, k]
-            else:
-                expected = (exponentials[:, k] - exponentials[:, other]) / gap
-            torch.testing.assert_close(ours[:, k, other], expected, rtol=1e-8, atol=1e-300)

@@ -19,8 +19,16 @@ from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_
 from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
-from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, cross, tabulate, tabulate_edge
-from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, update_down, update_up
+from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, tabulate, tabulate_edge
+from vbpi_mix.felsenstein.local.tree import (
+    Messages,
+    MovingTree,
+    crossed_down,
+    crossed_up,
+    set_matrices,
+    update_down,
+    update_up,
+)
 
 _RANDOM_STEPS = 0.1
 _STEP = 1.0
@@ -54,7 +62,7 @@ def set_length(tree: MovingTree, work: Messages, target: Target, node: int, x: f
     t = math.exp(x)
     total[0] += t - tree.lengths[node]
     tree.lengths[node] = t
-    both_matrices(target.spectra, target.blocks, t, work.down[node], work.across[node])
+    set_matrices(work, target.spectra, target.blocks, node, t)
 
 
 @kernel(inner=True)
@@ -137,16 +145,13 @@ def move_edge(
         for way in range(1, 3):
             barred[way] = not may_rearrange(tree, target.rules, node, way)
     if at_tip:
-        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks, scratch)
+        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
         first, second = tree.kids[node, 0], tree.kids[node, 1]
-        s0, s1, s2, s3 = spare, spare + n, spare + 2 * n, spare + 3 * n
-        cross(rows, sibling * n, s0, work.down[sibling], blocks)
-        cross(rows, first * n, s1, work.down[first], blocks)
-        cross(rows, second * n, s2, work.down[second], blocks)
-        cross(rows, (n_nodes + above) * n, s3, work.across[above], blocks)
+        s0, s3 = crossed_down(work, sibling, blocks), crossed_up(work, above, blocks)
+        s1, s2 = crossed_down(work, first, blocks), crossed_down(work, second, blocks)
         tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks, scratch)
         tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
         tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)

@@ -21,13 +21,16 @@ import numpy as np
 from vbpi_mix.anneal.edge_kernels import Target
 from vbpi_mix.anneal.rules import keeps_rules
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.local.messages import cross, join, node_value
+from vbpi_mix.felsenstein.local.messages import spread, value_between
 from vbpi_mix.felsenstein.local.tree import (
     N_SPARE,
     Messages,
     MovingTree,
     both_matrices,
+    crossed_down,
+    crossed_up,
     put_in_place,
+    set_matrices,
     update_up,
 )
 
@@ -42,15 +45,16 @@ def _copy(rows: np.ndarray, source: int, out: int, n: int) -> None:
 
 @kernel(inner=True)
 def _value_at(
-    work: Messages, target: Target, u_row: int, d_row: int, length: float, fraction: float, clade: int, spare: int
+    work: Messages, target: Target, u_row: int, d_row: int, length: float, fraction: float, clade: int
 ) -> float:
     """Log-likelihood, but for scales, with a clade's message attached at a fraction of an edge from below."""
-    n = len(target.blocks.category)
-    both_matrices(target.spectra, target.blocks, (1.0 - fraction) * length, work.matrices[0], work.matrices[1])
-    cross(work.rows, u_row, spare + 8 * n, work.matrices[1], target.blocks)
-    both_matrices(target.spectra, target.blocks, fraction * length, work.matrices[0], work.matrices[1])
-    cross(work.rows, d_row, spare + 9 * n, work.matrices[0], target.blocks)
-    return node_value(work.rows, spare + 8 * n, spare + 9 * n, clade, target.spectra, target.blocks, work.scratch)
+    spectra, blocks, matrices = target.spectra, target.blocks, work.matrices
+    both_matrices(spectra, blocks, fraction * length, matrices[0], matrices[1])
+    across = matrices[1]
+    if fraction != 0.5:
+        both_matrices(spectra, blocks, (1.0 - fraction) * length, matrices[2], matrices[3])
+        across = matrices[3]
+    return value_between(work.rows, u_row, d_row, clade, across, matrices[0], spectra, blocks, work.scratch)
 
 
 @kernel(inner=True)
@@ -92,9 +96,8 @@ def move_clade(
     before = _log_power(tree, target, sibling, lower, n_taxa) + _log_power(tree, target, joint, upper, n_taxa)
     put_in_place(tree, above, joint, sibling)
     tree.lengths[sibling] = old
-    both_matrices(target.spectra, blocks, old, work.down[sibling], work.across[sibling])
-    clade = spare
-    cross(rows, node * n, clade, work.down[node], blocks)
+    set_matrices(work, target.spectra, blocks, sibling, old)
+    clade = crossed_down(work, node, blocks)
 
     u_row = np.full(n_nodes, -1)
     d_row = np.full(n_nodes, -1)
@@ -105,7 +108,7 @@ def move_clade(
     source = np.full(n_nodes, -1)
     distance = np.zeros(n_nodes, np.int64)
     queue = np.empty(n_nodes, np.int64)
-    near = np.empty(4, np.int64)
+    outs = np.empty(2, np.int64)
     n_made = 0
 
     sums = np.empty(2)
@@ -121,52 +124,58 @@ def move_clade(
         while i < count:
             edge = queue[i]
             i += 1
+            ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
+            de = d_row[edge] if d_row[edge] >= 0 else edge * n
             if not seen[edge]:
                 seen[edge] = True
-                ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
-                de = d_row[edge] if d_row[edge] >= 0 else edge * n
                 length = tree.lengths[edge]
                 value = u_scale[edge] + d_scale[edge]
-                value += _value_at(work, target, ue, de, length, 0.5, clade, spare)
+                value += _value_at(work, target, ue, de, length, 0.5, clade)
                 weight[edge] = math.log(length) + target.beta * value
             if distance[edge] == radius:
                 continue
-            n_near = 0
-            if edge >= n_taxa:
-                near[0], near[1] = tree.kids[edge, 0], tree.kids[edge, 1]
-                n_near = 2
+            # messages that come from the clade's old place: down to the children, up to the sibling and the parent
             parent = tree.up[edge]
-            if parent > 0:
-                near[n_near] = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
-                near[n_near + 1] = parent
-                n_near += 2
-            for j in range(n_near):
-                other = near[j]
-                if distance[other] >= 0:
+            for direction in range(2):
+                if (edge < n_taxa) if direction == 0 else (parent == 0):
                     continue
-                distance[other] = distance[edge] + 1
-                queue[count] = other
-                count += 1
-                if seen[other]:
-                    continue
-                # the message that comes from the clade's old place
-                source[other] = edge
-                out = around + n_made * n
-                n_made += 1
-                ue = u_row[edge] if u_row[edge] >= 0 else (n_nodes + edge) * n
-                de = d_row[edge] if d_row[edge] >= 0 else edge * n
-                if tree.up[other] == edge:
-                    beside = tree.kids[edge, 0] if tree.kids[edge, 1] == other else tree.kids[edge, 1]
-                    join(rows, ue, beside * n, out, work.across[edge], work.down[beside], blocks, work.scratch, False)
-                    u_row[other], u_scale[other] = out, u_scale[edge] + d_scale[beside]
-                elif other == parent:
-                    beside = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
-                    join(rows, de, beside * n, out, work.down[edge], work.down[beside], blocks, work.scratch, False)
-                    d_row[other], d_scale[other] = out, d_scale[edge] + d_scale[beside]
+                if direction == 0:
+                    first, second = tree.kids[edge, 0], tree.kids[edge, 1]
                 else:
-                    up = (n_nodes + parent) * n
-                    join(rows, up, de, out, work.across[parent], work.down[edge], blocks, work.scratch, False)
-                    u_row[other], u_scale[other] = out, u_scale[parent] + d_scale[edge]
+                    first = tree.kids[parent, 0] if tree.kids[parent, 1] == edge else tree.kids[parent, 1]
+                    second = parent
+                outs[0] = outs[1] = -1
+                for j in range(2):
+                    other = first if j == 0 else second
+                    if distance[other] >= 0:
+                        continue
+                    distance[other] = distance[edge] + 1
+                    queue[count] = other
+                    count += 1
+                    if not seen[other]:
+                        source[other] = edge
+                        outs[j] = around + n_made * n
+                        n_made += 1
+                if outs[0] < 0 and outs[1] < 0:
+                    continue
+                # what the message from here is multiplied by on the way to each
+                of_first = of_second = -1
+                if outs[0] >= 0:
+                    of_first = (
+                        crossed_down(work, second, blocks) if direction == 0 else crossed_up(work, parent, blocks)
+                    )
+                if outs[1] >= 0:
+                    of_second = crossed_down(work, first, blocks)
+                here, matrix = (ue, work.across[edge]) if direction == 0 else (de, work.down[edge])
+                spread(rows, here, matrix, of_first, outs[0], of_second, outs[1], blocks, work.scratch)
+                scale = u_scale[edge] if direction == 0 else d_scale[edge]
+                if outs[0] >= 0:
+                    u_row[first] = outs[0]
+                    u_scale[first] = scale + (d_scale[second] if direction == 0 else u_scale[parent])
+                if outs[1] >= 0 and direction == 0:
+                    u_row[second], u_scale[second] = outs[1], scale + d_scale[first]
+                elif outs[1] >= 0:
+                    d_row[second], d_scale[second] = outs[1], scale + d_scale[first]
         top = -np.inf
         for i in range(count):
             top = max(top, weight[queue[i]])
@@ -195,8 +204,8 @@ def move_clade(
     fraction = 0.5 if uphill else min(max(fraction, 1e-12), 1.0 - 1e-12)
     ue = u_row[chosen] if u_row[chosen] >= 0 else (n_nodes + chosen) * n
     de = d_row[chosen] if d_row[chosen] >= 0 else chosen * n
-    new_value = _value_at(work, target, ue, de, length, fraction, clade, spare) + u_scale[chosen] + d_scale[chosen]
-    old_value = _value_at(work, target, (n_nodes + joint) * n, sibling * n, old, lower / old, clade, spare)
+    new_value = _value_at(work, target, ue, de, length, fraction, clade) + u_scale[chosen] + d_scale[chosen]
+    old_value = _value_at(work, target, (n_nodes + joint) * n, sibling * n, old, lower / old, clade)
     old_value += u_scale[sibling] + d_scale[sibling]
     ratio = target.beta * (new_value - old_value) + (weight[sibling] - sums[1]) - (weight[chosen] - sums[0])
     ratio += math.log(length) - math.log(old)
@@ -224,20 +233,23 @@ def move_clade(
         tree.kids[joint, slot] = sibling
         tree.up[sibling] = joint
         tree.lengths[sibling] = lower
-        both_matrices(target.spectra, blocks, lower, work.down[sibling], work.across[sibling])
+        set_matrices(work, target.spectra, blocks, sibling, lower)
         return 0
     if chosen != sibling:
         # what points to the new place
         _copy(rows, (n_nodes + joint) * n, (n_nodes + sibling) * n, n)
         work.scale_u[sibling] = work.scale_u[joint]
+        work.fresh_u[sibling] = False
         edge = chosen
         while edge != sibling:
             if u_row[edge] >= 0:
                 _copy(rows, u_row[edge], (n_nodes + edge) * n, n)
                 work.scale_u[edge] = u_scale[edge]
+                work.fresh_u[edge] = False
             else:
                 _copy(rows, d_row[edge], edge * n, n)
                 work.scale_d[edge] = d_scale[edge]
+                work.fresh_d[edge] = False
             edge = source[edge]
         _copy(rows, (n_nodes + chosen) * n, (n_nodes + joint) * n, n)
         work.scale_u[joint] = work.scale_u[chosen]
@@ -245,7 +257,7 @@ def move_clade(
     tree.kids[joint, slot] = chosen
     tree.up[chosen] = joint
     tree.lengths[chosen], tree.lengths[joint] = fraction * length, (1.0 - fraction) * length
-    both_matrices(target.spectra, blocks, tree.lengths[chosen], work.down[chosen], work.across[chosen])
-    both_matrices(target.spectra, blocks, tree.lengths[joint], work.down[joint], work.across[joint])
+    set_matrices(work, target.spectra, blocks, chosen, tree.lengths[chosen])
+    set_matrices(work, target.spectra, blocks, joint, tree.lengths[joint])
     update_up(tree, work, node, blocks)
     return 1 if chosen == sibling else 2

@@ -25,7 +25,7 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
     """Log-likelihood of the tree, from the messages at one edge."""
     n, n_nodes = len(target.blocks.category), len(tree.up)
     table = (2 * n_nodes + 4) * n
-    tabulate_edge(work.rows, (n_nodes + node) * n, node * n, table, target.spectra, target.blocks, work.scratch)
+    tabulate_edge(work.rows, (n_nodes + node) * n, node * n, table, target.spectra, target.blocks)
     value = table_value(work.rows, table, tree.lengths[node], target.spectra, target.blocks, work.scratch)
     return value + work.scale_u[node] + work.scale_d[node]
 

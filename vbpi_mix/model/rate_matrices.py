@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vbpi_mix.felsenstein.exponentials import divided_differences
+
 
 @cache
 def _upper(n: int) -> tuple[Tensor, Tensor]:
@@ -157,18 +159,7 @@ class _Exponential(torch.autograd.Function):
             of_times = ((flat @ (diagonal * values)) * exponentials).sum(dim=1).reshape(ctx.shape)
         if ctx.needs_input_grad[0]:
             inner = flat @ turn.reshape(n * n, n * n)
-            weighted = (inner * divided_differences(values, times).reshape(-1, n * n)).sum(dim=0).reshape(n, n)
+            differences = torch.from_numpy(divided_differences(values.numpy(), times.numpy()))
+            weighted = (inner * differences.reshape(-1, n * n)).sum(dim=0).reshape(n, n)
             of_rates = right.T @ weighted @ left.T
         return of_rates, of_times, None
-
-
-def divided_differences(values: Tensor, times: Tensor) -> Tensor:
-    """(m, n, n) of (exp(v_k t) - exp(v_l t)) / (v_k - v_l) for values v (n,) <= 0 and times t (m,).
-
-    Written with the larger value of each pair as t exp(v t) (1 - exp(-x)) / x, x = |v_k - v_l| t: exact also near
-    x = 0, and nothing overflows.
-    """
-    larger = torch.maximum(values[:, None], values)
-    x = (values[:, None] - values).abs() * times[:, None, None]
-    quotient = torch.where(x > 0, -torch.expm1(-x) / torch.where(x > 0, x, 1.0), 1.0)
-    return times[:, None, None] * torch.exp(larger * times[:, None, None]) * quotient

@@ -11,6 +11,7 @@ from vbpi_mix.felsenstein.cpu.wide_gradient import wide_kernel
 from vbpi_mix.felsenstein.cpu.wide_hessian import wide_hessian_kernel
 from vbpi_mix.felsenstein.cpu.wide_matrices import exponentials, tables_of_tips
 from vbpi_mix.felsenstein.cpu.wide_rows import width_of
+from vbpi_mix.felsenstein.exponentials import divided_differences
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
 
@@ -170,11 +171,7 @@ def _contract(
     See `matrices_by_rates`.
     """
     turned = left.T @ of_matrices @ right.T
-    larger = np.maximum(values[:, None], values)
-    x = np.abs(values[:, None] - values) * times[..., None, None]
-    quotient = np.where(x > 0, -np.expm1(-x) / np.where(x > 0, x, 1.0), 1.0)
-    differences = times[..., None, None] * np.exp(larger * times[..., None, None]) * quotient
-    return right.T @ (differences * turned).sum(axis=(0, 1)) @ left.T
+    return right.T @ (divided_differences(values, times) * turned).sum(axis=(0, 1)) @ left.T
 
 
 def _evaluate(

@@ -25,6 +25,7 @@ from vbpi_mix.felsenstein.cpu.wide_rows import (
     sum_of_products,
     times,
     tip_row,
+    tip_slope,
 )
 
 
@@ -133,10 +134,19 @@ def wide_downward(
     times(up[top], factors[n - 3])
     for i in range(n - 3, -1, -1):
         node, left, right = n + i, children[i, 0], children[i, 1]
-        multiply(up[node], up[right], first)
-        multiply(up[node], up[left], second)
+        if left >= n or with_matrices:
+            multiply(up[node], up[right], first)
+        if right >= n or with_matrices:
+            multiply(up[node], up[left], second)
+        if not with_matrices:  # tips first, whose slopes need the message beside them
+            if left < n:
+                slopes[left] += tip_slope(slope_tables[left], codes[left], up[node], up[right])
+            if right < n:
+                slopes[right] += tip_slope(slope_tables[right], codes[right], up[node], up[left])
         for side in range(2):
             child = left if side == 0 else right
+            if child < n and not with_matrices:
+                continue
             outside = first if side == 0 else second
             if child < n:
                 tip_row(slope_tables[child], codes[child], other)

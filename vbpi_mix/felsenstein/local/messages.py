@@ -40,9 +40,9 @@ from vbpi_mix.felsenstein.local.rows import (
     divide,
     edge_table_row,
     log_product,
-    multiply_by_crossed_row,
     multiply_product,
     only_slope_row,
+    product_row,
     table_row,
     weighted_logarithms,
 )
@@ -54,7 +54,7 @@ from vbpi_mix.felsenstein.local.wide_rows import (
     apply_flat,
     apply_flat_transposed,
     count_small,
-    multiply_into,
+    multiply_by_flat,
     product,
     wide_divide,
 )
@@ -144,61 +144,43 @@ def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, w
 
 
 @kernel(inner=True)
-def _multiply_by_crossed(
-    rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, width: int, wide: np.ndarray, sums: np.ndarray
-) -> float:
-    apply_flat(m[c], width, width, rows[source], wide[0])
-    multiply_into(rows[out], wide[0], width * BLOCK)
-    return count_small(rows[out], width, sums)
-
-
-@kernel(inner=True)
 def _wide_table(
     rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
-    part: int, width: int, wide: np.ndarray,
+    part: int, width: int,
 ) -> None:  # fmt: skip
-    """Row `out`_k = (left^T upper)_k (right lower)_k; `lower` may be the second scratch row, `upper` no scratch."""
+    """Row `out`_k = (left^T upper)_k (right lower)_k."""
     stride = left.shape[2]
     of_left, of_right = left[part].reshape(stride * stride), right[part].reshape(stride * stride)
     apply_flat_transposed(of_left, stride, width, upper, rows[out])
-    apply_flat(of_right, stride, width, lower, wide[0])
-    multiply_into(rows[out], wide[0], width * BLOCK)
+    multiply_by_flat(of_right, stride, width, lower, rows[out])
 
 
 @kernel(inner=True)
-def join(
-    rows: np.ndarray, a: int, b: int, out: int, m: np.ndarray, n: np.ndarray, blocks: Blocks, scratch: Scratch,
-    scale: bool,
-) -> float:  # fmt: skip
-    """The message `out` = (M a) (N b); the logarithm of what it was divided by, 0 without `scale`.
+def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Scratch, scale: bool) -> float:
+    """The message `out` = a b; the logarithm of what it was divided by, 0 without `scale`.
 
     Arguments:
         rows: all messages.
-        a: first row of one message.
+        a: first row of one message, at the end of its edge that both share.
         b: first row of the other.
         out: first row of the result.
-        m: (categories, 16) transition matrices, or their transposes, of the first message.
-        n: those of the other.
         blocks: where the patterns are.
         scratch: overwritten.
         scale: divide patterns that have become small.
     """
-    first_row, category, weights = blocks.first_row, blocks.category, blocks.weights
+    first_row, weights = blocks.first_row, blocks.weights
     sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
     log_scale = 0.0
     for i in range(len(first_row) - 1):
         small = 0.0
         first, end, width = first_row[i], first_row[i + 1], blocks.width[i]
-        if width == 4:
-            for r in range(first, end):
-                c = category[r]
-                cross_row(rows, rows, a + r, out + r, m, c)
-                small += multiply_by_crossed_row(rows, rows, b + r, out + r, n, c)
-        else:
-            for r in range(first, end):
-                c = category[r]
-                _cross_any(rows, a + r, out + r, m, c, width)
-                small += _multiply_by_crossed(rows, b + r, out + r, n, c, width, scratch.wide, sums)
+        for r in range(first, end):
+            if width == 4:
+                small += product_row(rows, rows, rows, a + r, b + r, out + r)
+            else:
+                product(rows[a + r], rows[b + r], rows[out + r], width * BLOCK)
+                if scale:
+                    small += count_small(rows[out + r], width, sums)
         if scale and small > 0.0 and blocks.variable[i] == 0.0:
             clear(sums, 3, 4)
             for r in range(first, end):
@@ -213,6 +195,31 @@ def join(
                 else:
                     wide_divide(rows[out + r], width, sums)
     return log_scale
+
+
+@kernel(inner=True)
+def spread(
+    rows: np.ndarray, source: int, m: np.ndarray, first: int, of_first: int, second: int, of_second: int,
+    blocks: Blocks, scratch: Scratch,
+) -> None:  # fmt: skip
+    """The message M `source` times each of two others, not scaled; an output below 0 is left out."""
+    category, first_row = blocks.category, blocks.first_row
+    wide = scratch.wide
+    for i in range(len(first_row) - 1):
+        width = blocks.width[i]
+        for r in range(first_row[i], first_row[i + 1]):
+            if width == 4:
+                cross_row(rows, wide, source + r, 0, m, category[r])
+                if of_first >= 0:
+                    product_row(wide, rows, rows, 0, first + r, of_first + r)
+                if of_second >= 0:
+                    product_row(wide, rows, rows, 0, second + r, of_second + r)
+                continue
+            apply_flat(m[category[r]], width, width, rows[source + r], wide[0])
+            if of_first >= 0:
+                product(wide[0], rows[first + r], rows[of_first + r], width * BLOCK)
+            if of_second >= 0:
+                product(wide[0], rows[second + r], rows[of_second + r], width * BLOCK)
 
 
 @kernel(inner=True)
@@ -237,19 +244,13 @@ def tabulate(
                 table_row(rows, rows, rows, rows, rows, a + r, b + r, c + r, d + r, out + r, left, right, part[i])
             else:
                 wide, size = scratch.wide, blocks.width[i] * BLOCK
-                product(rows[a + r], rows[b + r], wide[1], size)
-                stride = left.shape[2]
-                of_left = left[part[i]].reshape(stride * stride)
-                apply_flat_transposed(of_left, stride, blocks.width[i], wide[1], rows[out + r])
+                product(rows[a + r], rows[b + r], wide[0], size)
                 product(rows[c + r], rows[d + r], wide[1], size)
-                apply_flat(right[part[i]].reshape(stride * stride), stride, blocks.width[i], wide[1], wide[0])
-                multiply_into(rows[out + r], wide[0], size)
+                _wide_table(rows, wide[0], wide[1], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel(inner=True)
-def tabulate_edge(
-    rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
-) -> None:
+def tabulate_edge(rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, blocks: Blocks) -> None:
     """The table of an edge with the message u at its upper and v at its lower end."""
     first_row, part, left, right = blocks.first_row, blocks.part, spectra.left, spectra.right
     for i in range(len(part)):
@@ -257,9 +258,7 @@ def tabulate_edge(
             if blocks.width[i] == 4:
                 edge_table_row(rows, rows, rows, u + r, v + r, out + r, left, right, part[i])
             else:
-                _wide_table(
-                    rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i], scratch.wide
-                )
+                _wide_table(rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel(inner=True)
@@ -353,20 +352,41 @@ def table_slope(
 
 
 @kernel(inner=True)
-def node_value(rows: np.ndarray, a: int, b: int, c: int, spectra: Spectra, blocks: Blocks, scratch: Scratch) -> float:
-    """Log-likelihood where three messages meet in a node, but for their scales; root frequencies in one of them."""
+def value_between(
+    rows: np.ndarray, upper: int, lower: int, clade: int, across: np.ndarray, down: np.ndarray, spectra: Spectra,
+    blocks: Blocks, scratch: Scratch,
+) -> float:  # fmt: skip
+    """Log-likelihood, but for scales, where a clade's message meets those of the two ends of an edge.
+
+    Arguments:
+        rows: all messages.
+        upper: first row of U of the edge, root frequencies included.
+        lower: first row of D of the edge.
+        clade: first row of the clade's message at the place.
+        across: transposed matrices from the upper end to the place.
+        down: matrices from the place to the lower end.
+        spectra: the models.
+        blocks: where the patterns are.
+        scratch: overwritten.
+    """
     first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights
     single = blocks.single
-    sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
+    sums, floats, bits, wide = scratch.sums, scratch.floats, scratch.bits, scratch.wide
     total = 0.0
     begin_product(floats, bits)
     for i in range(len(first_row) - 1):
         clear(sums, 0, 1)
+        width = blocks.width[i]
         for r in range(first_row[i], first_row[i + 1]):
-            if blocks.width[i] == 4:
-                add_three(rows, rows, rows, a + r, b + r, c + r, shares[category[r]], sums)
+            c = category[r]
+            if width == 4:
+                cross_row(rows, wide, upper + r, 0, across, c)
+                cross_row(rows, wide, lower + r, 1, down, c)
+                add_three(wide, wide, rows, 0, 1, clade + r, shares[c], sums)
             else:
-                add_wide_three(rows[a + r], rows[b + r], rows[c + r], blocks.width[i], shares[category[r]], sums)
+                apply_flat(across[c], width, width, rows[upper + r], wide[0])
+                apply_flat(down[c], width, width, rows[lower + r], wide[1])
+                add_wide_three(wide[0], wide[1], rows[clade + r], width, shares[c], sums)
         if blocks.variable[i] > 0.0:
             total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
         elif not (single[i] and multiply_product(sums, 0, floats, bits)):

@@ -131,9 +131,9 @@ def _optimise(
                     rows, spare + 3 * n, spare + (upper - 1) * n, across, spare + (other - 1) * n, meet, blocks, scratch
                 )
             if j == 4:
-                tabulate_edge(rows, (n_nodes + around[4]) * n, meet, spare + 6 * n, spectra, blocks, scratch)
+                tabulate_edge(rows, (n_nodes + around[4]) * n, meet, spare + 6 * n, spectra, blocks)
             else:
-                tabulate_edge(rows, meet, around[j] * n, spare + 6 * n, spectra, blocks, scratch)
+                tabulate_edge(rows, meet, around[j] * n, spare + 6 * n, spectra, blocks)
             rest = outside - math.exp(x[j])
             for k in range(5):
                 rest += math.exp(x[k])

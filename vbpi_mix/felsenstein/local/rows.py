@@ -39,27 +39,18 @@ def cross_row(rows_in: np.ndarray, rows_out: np.ndarray, source: int, out: int, 
 
 
 @kernel(inner=True, fastmath=True)
-def multiply_by_crossed_row(
-    rows_in: np.ndarray, rows_out: np.ndarray, source: int, out: int, m: np.ndarray, c: int
-) -> float:
-    """Row `out` *= M_c row `source`; how many patterns have become small."""
-    a, b = rows_in[source], rows_out[out]
-    m00, m01, m02, m03 = m[c, 0], m[c, 1], m[c, 2], m[c, 3]
-    m10, m11, m12, m13 = m[c, 4], m[c, 5], m[c, 6], m[c, 7]
-    m20, m21, m22, m23 = m[c, 8], m[c, 9], m[c, 10], m[c, 11]
-    m30, m31, m32, m33 = m[c, 12], m[c, 13], m[c, 14], m[c, 15]
+def product_row(rows: np.ndarray, rows_b: np.ndarray, rows_out: np.ndarray, a: int, b: int, out: int) -> float:
+    """Row `out` = row a times row b; how many patterns have become small."""
+    x, y, z = rows[a], rows_b[b], rows_out[out]
     small = 0.0
     for p in range(BLOCK):
-        a0, a1, a2, a3 = a[p], a[_R1 + p], a[_R2 + p], a[_R3 + p]
-        b0 = b[p] * ((m00 * a0 + m01 * a1) + (m02 * a2 + m03 * a3))
-        b1 = b[_R1 + p] * ((m10 * a0 + m11 * a1) + (m12 * a2 + m13 * a3))
-        b2 = b[_R2 + p] * ((m20 * a0 + m21 * a1) + (m22 * a2 + m23 * a3))
-        b3 = b[_R3 + p] * ((m30 * a0 + m31 * a1) + (m32 * a2 + m33 * a3))
-        b[p] = b0
-        b[_R1 + p] = b1
-        b[_R2 + p] = b2
-        b[_R3 + p] = b3
-        small += 1.0 if (b0 + b1) + (b2 + b3) < _SMALL else 0.0
+        z0, z1 = x[p] * y[p], x[_R1 + p] * y[_R1 + p]
+        z2, z3 = x[_R2 + p] * y[_R2 + p], x[_R3 + p] * y[_R3 + p]
+        z[p] = z0
+        z[_R1 + p] = z1
+        z[_R2 + p] = z2
+        z[_R3 + p] = z3
+        small += 1.0 if (z0 + z1) + (z2 + z3) < _SMALL else 0.0
     return small
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, join, make_scratch
+from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_small_product
+from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, cross, join, make_scratch
 from vbpi_mix.felsenstein.local.rows import BLOCK
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
@@ -38,11 +39,13 @@ class Messages(NamedTuple):
     """Messages D and U of a tree and what they are made of, see `messages`.
 
     Arguments:
-        rows: ((3 (2N-2) + spare) n_rows, width * BLOCK): D of every node, U of every node, others, those around a
-            pruned clade.
+        rows: ((5 (2N-2) + spare) n_rows, width * BLOCK): D of every node, U of every node, others, those around a
+            pruned clade; D and U of every node at the other end of its edge, see `crossed_down` and `crossed_up`.
         down: (2N-2, n, width^2) transition matrices of the edge above each node.
         across: (2N-2, n, width^2) their transposes.
         scale_d, scale_u: (2N-2,) logarithms of what D and U were divided by in all, summed over the sites.
+        fresh_d, fresh_u: (2N-2,) whether D and U at the other end are those of the present rows and matrices. Whoever
+            changes a row or a matrix sets it to False.
         matrices: (6, n, width^2) room for other matrices.
         scratch: see `messages.Scratch`.
     """
@@ -52,6 +55,8 @@ class Messages(NamedTuple):
     across: np.ndarray
     scale_d: np.ndarray
     scale_u: np.ndarray
+    fresh_d: np.ndarray
+    fresh_u: np.ndarray
     matrices: np.ndarray
     scratch: Scratch
 
@@ -60,11 +65,13 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -
     """Room for the messages of a tree, with `width` states in the part of the alignment that has most."""
     n_nodes, size = 2 * n_taxa - 2, width * width
     return Messages(
-        rows=np.zeros(((3 * n_nodes + N_SPARE) * n_rows, width * BLOCK)),
+        rows=np.zeros(((5 * n_nodes + N_SPARE) * n_rows, width * BLOCK)),
         down=np.zeros((n_nodes, n_categories, size)),
         across=np.zeros((n_nodes, n_categories, size)),
         scale_d=np.zeros(n_nodes),
         scale_u=np.zeros(n_nodes),
+        fresh_d=np.zeros(n_nodes, np.bool_),
+        fresh_u=np.zeros(n_nodes, np.bool_),
         matrices=np.zeros((6, n_categories, size)),
         scratch=make_scratch(n_categories, width),
     )
@@ -72,22 +79,23 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -
 
 @kernel(inner=True, fastmath=True)
 def _wide_matrix(
-    left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, down: np.ndarray,
-    across: np.ndarray,
+    left: np.ndarray, right: np.ndarray, values: np.ndarray, length: float, width: int, scaled: np.ndarray,
+    down: np.ndarray, across: np.ndarray,
 ) -> None:  # fmt: skip
-    """(width^2,) transition matrix of one length, and its transpose."""
-    for i in range(width):
-        row = down[i * width : (i + 1) * width]
-        row[:] = 0.0
-        row[i] = 1.0
-        for k in range(width):
-            factor = left[i, k] * np.expm1(values[k] * length)
-            other = right[k]
-            for j in range(width):
-                row[j] += factor * other[j]
+    """(width^2,) transition matrix of one length, and its transpose; `scaled` is overwritten."""
+    for k in range(width):
+        factor = np.expm1(values[k] * length)
+        of_value = right[k]
         for j in range(width):
-            p = max(row[j], 0.0)
-            row[j] = p
+            scaled[k * width + j] = factor * of_value[j]
+    stride = left.shape[1]
+    for i in range(0, width, ROWS):
+        four_rows_of_small_product(left, i * stride, stride, 1, width, scaled, down, i, width)
+    for i in range(width):
+        down[i * width + i] += 1.0
+        for j in range(width):
+            p = max(down[i * width + j], 0.0)
+            down[i * width + j] = p
             across[j * width + i] = p
 
 
@@ -98,8 +106,9 @@ def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndar
         left, right = spectra.left[part], spectra.right[part]
         width = blocks.widths[part]
         if width != 4:
+            scaled = np.empty(width * width)
             for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
-                _wide_matrix(left, right, spectra.values[c], length, width, down[c], across[c])
+                _wide_matrix(left, right, spectra.values[c], length, width, scaled, down[c], across[c])
             continue
         for c in range(blocks.first_category[part], blocks.first_category[part + 1]):
             e0 = np.expm1(spectra.values[c, 0] * length)
@@ -133,12 +142,43 @@ def set_tips(states: np.ndarray, blocks: Blocks, rows: np.ndarray) -> None:
 
 
 @kernel(inner=True)
+def set_matrices(work: Messages, spectra: Spectra, blocks: Blocks, node: int, length: float) -> None:
+    """Transition matrices of the edge above a node."""
+    both_matrices(spectra, blocks, length, work.down[node], work.across[node])
+    work.fresh_d[node] = work.fresh_u[node] = False
+
+
+@kernel(inner=True)
+def crossed_down(work: Messages, node: int, blocks: Blocks) -> int:
+    """First row of P D, D of a node at the upper end of its edge; made if need be."""
+    n, n_nodes = len(blocks.category), len(work.fresh_d)
+    out = (3 * n_nodes + N_SPARE + node) * n
+    if not work.fresh_d[node]:
+        cross(work.rows, node * n, out, work.down[node], blocks)
+        work.fresh_d[node] = True
+    return out
+
+
+@kernel(inner=True)
+def crossed_up(work: Messages, node: int, blocks: Blocks) -> int:
+    """First row of P^T U, U of a node at the lower end of its edge; made if need be."""
+    n, n_nodes = len(blocks.category), len(work.fresh_u)
+    out = (4 * n_nodes + N_SPARE + node) * n
+    if not work.fresh_u[node]:
+        cross(work.rows, (n_nodes + node) * n, out, work.across[node], blocks)
+        work.fresh_u[node] = True
+    return out
+
+
+@kernel(inner=True)
 def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
     """D of a node from those of its children."""
     n = len(blocks.category)
     a, b = tree.kids[node, 0], tree.kids[node, 1]
-    scale = join(work.rows, a * n, b * n, node * n, work.down[a], work.down[b], blocks, work.scratch, True)
+    of_a, of_b = crossed_down(work, a, blocks), crossed_down(work, b, blocks)
+    scale = join(work.rows, of_a, of_b, node * n, blocks, work.scratch, True)
     work.scale_d[node] = scale + work.scale_d[a] + work.scale_d[b]
+    work.fresh_d[node] = False
 
 
 @kernel()
@@ -147,11 +187,10 @@ def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> No
     n, n_nodes = len(blocks.category), len(tree.up)
     above = tree.up[node]
     sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
-    scale = join(
-        work.rows, (n_nodes + above) * n, sibling * n, (n_nodes + node) * n, work.across[above], work.down[sibling],
-        blocks, work.scratch, True,
-    )  # fmt: skip
+    from_above, beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
+    scale = join(work.rows, from_above, beside, (n_nodes + node) * n, blocks, work.scratch, True)
     work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
+    work.fresh_u[node] = False
 
 
 @kernel(inner=True)
@@ -167,6 +206,7 @@ def set_root(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks)
                 for p in range(s * BLOCK, (s + 1) * BLOCK):
                     out[p] = frequency * source[p]
     work.scale_u[top] = 0.0
+    work.fresh_u[top] = False
 
 
 @kernel()
@@ -177,7 +217,7 @@ def set_messages(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blo
     count = 1
     for i in range(2 * n_taxa - 3):
         node = order[i]
-        both_matrices(spectra, blocks, tree.lengths[node], work.down[node], work.across[node])
+        set_matrices(work, spectra, blocks, node, tree.lengths[node])
         if node >= n_taxa:
             order[count], order[count + 1] = tree.kids[node, 0], tree.kids[node, 1]
             count += 2
