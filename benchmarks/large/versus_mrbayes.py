@@ -35,6 +35,7 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, site_patterns
 
 ASDSF = 0.01
+_SYMBOLS = "-ACMGRSVTWYHKDB?"  # of the sets of states 0 to 15
 _SCRIPT = """#NEXUS
 begin data;
 dimensions ntax={n_taxa} nchar={n_sites};
@@ -75,8 +76,7 @@ def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> dict[str, Any]:
     """Two runs of four chains, and the time they took to agree."""
-    symbols = {1: "A", 2: "C", 4: "G", 8: "T"}
-    rows = [f"{name} {''.join(symbols.get(int(s), '?') for s in row)}" for name, row in zip(
+    rows = [f"{name} {''.join(_SYMBOLS[int(s)] for s in row)}" for name, row in zip(
         alignment.taxa, alignment.state_sets, strict=True)]  # fmt: skip
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,

@@ -12,6 +12,16 @@ import pytest
 from tests.experiment.simulated import write_example
 
 
+@pytest.fixture(autouse=True)
+def _hearing_interrupts():
+    """Jobs in the background of a script ignore SIGINT, and so would their children."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_fit_in_its_search_ends_with_one_line(number, tmp_path):
     alignment, _ = write_example(tmp_path, 12, 400)
@@ -45,9 +55,12 @@ def test_a_signal_while_modules_are_loaded_or_another_command_works_is_one_line(
     alignment, _ = write_example(tmp_path, 30, 3000)
     command = [sys.executable, "-m", "vbpi_mix", "models", str(alignment)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(seconds)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=120)
+    try:
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
     if process.returncode != -number:  # before the package could say how signals are answered
         assert process.returncode == 128 + number, err
         assert err.splitlines()[-1] == "interrupted"

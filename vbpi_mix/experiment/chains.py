@@ -122,8 +122,6 @@ def sample_start(
         restore_chains(chains, kept.chains, kept.identity)
         reporter.message(f"chains go on after {chains.n_rounds:,} rounds")
         return finish_chains(chains, reporter, until=until, save=_saver(chains, kept))
-    if config.start == "auto" and hurried:
-        reporter.message("little time for so many taxa: the fit starts from a sample of chains and not from a list")
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     begun: list[Chains] = []
 
@@ -138,13 +136,18 @@ def sample_start(
             begun[0].run(_TOLD_EVERY, stop=late)
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
             if late():
-                break
+                return (np.array(np.nan),)
         found = begun[0].sample()
         return (np.array(effective_topologies(found.particles.topologies, found.chains)),)
 
     asked = (candidates.topologies.children, np.array([config.seed, hurried]))
     size = float(kept.results.of("effective topologies", asked, probe)[0])
-    if config.start == "auto" and not hurried:
+    if np.isnan(size) and alignment.n_taxa < _ALWAYS_LISTED:
+        reporter.message("no time to find out how flat the posterior is: its topologies are listed")
+        return None
+    if config.start == "auto" and not np.isfinite(size):
+        reporter.message("little time for so many taxa: the fit starts from a sample of chains and not from a list")
+    elif config.start == "auto":
         if size < flat_from(alignment.n_taxa):
             reporter.message(f"about {size:,.0f} effective topologies: few enough to be listed and weighed one by one")
             return None
