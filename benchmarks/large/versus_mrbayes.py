@@ -32,10 +32,9 @@ from vbpi_mix import provenance
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.tree_lengths import read_trees_with_lengths
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import Alignment, site_patterns
+from vbpi_mix.phylo import DNA, Alignment, site_patterns
 
 ASDSF = 0.01
-_SYMBOLS = "-ACMGRSVTWYHKDB?"  # of the sets of states 0 to 15
 _SCRIPT = """#NEXUS
 begin data;
 dimensions ntax={n_taxa} nchar={n_sites};
@@ -76,7 +75,9 @@ def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> dict[str, Any]:
     """Two runs of four chains, and the time they took to agree."""
-    rows = [f"{name} {''.join(_SYMBOLS[int(s)] for s in row)}" for name, row in zip(
+    codes = {states: code for code, states in DNA.codes.items()} | {1 << i: s for i, s in enumerate(DNA.states)}
+    codes[DNA.missing] = "?"
+    rows = [f"{name} {''.join(codes[int(s)] for s in row)}" for name, row in zip(
         alignment.taxa, alignment.state_sets, strict=True)]  # fmt: skip
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,

@@ -9,8 +9,6 @@ part with a rate multiplier. Priors are those of `parameters`, the table and the
 """
 
 import argparse
-import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +16,11 @@ import torch
 from Bio.Seq import Seq
 
 from benchmarks._common import RESULTS_FOLDER, write_json_lines
-from benchmarks.mrbayes.parameters import evidence_row, parameter_rows, split_row
+from benchmarks.mrbayes.parameters import evidence_row, parameter_rows, split_row, timed_fit
 from benchmarks.mrbayes.parameters_table import comparison_table
 from benchmarks.mrbayes.run_models import run_chains, run_stepping_stone
 from benchmarks.mrbayes.run_topologies import find_mrbayes
-from vbpi_mix.analysis import summarise
-from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.experiment import fit_folder, make_config
+from vbpi_mix.experiment import make_config
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.io.alignments import fasta_lines, read_alignment, write_fasta
 from vbpi_mix.phylo import Alignment
@@ -108,11 +104,7 @@ def ours(path: Path, parts: Path | None, model: str | None, folder: Path, option
         alignment=str(path.resolve()), partitions=None if parts is None else str(parts.resolve()), model=model,
         seed=options.seed,
     )  # fmt: skip
-    begin = time.perf_counter()
-    with ConsoleReporter(quiet=options.quiet) as reporter:
-        run, _ = fit_folder(config, folder, reporter=reporter)
-        summarise(run, reporter=reporter)
-    (folder / "seconds.json").write_text(json.dumps(time.perf_counter() - begin), encoding="utf-8")
+    timed_fit(config, folder, quiet=options.quiet)
     return folder
 
 
