@@ -45,4 +45,7 @@ class Deadlines:
     def describe(self) -> str:
         """The shares in a sentence."""
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in _ENDS.items())
-        return f"time limit of {self.seconds or 0.0:,.0f} s; stages end at the latest after so much of it: {shares}"
+        return (
+            f"time limit of {self.seconds or 0.0:,.0f} s; stages end at the latest after so much of it: {shares} "
+            "(kernels that have to be compiled first are always compiled to the end)"
+        )

@@ -163,12 +163,20 @@ def _topology(content: ReportContent) -> str:
         if p < 0.995:
             text += f" The weakest of them groups {names_of(small_side(content.splits, weakest))} ({p:.2f} ± {e:.3f})."
         else:
-            text += " All of them are practically certain."
+            text += " " + _certain(content)
     rivals = [i for i in range(content.splits.n_splits) if i not in kept]
     if rivals and content.splits.frequency[rivals[0]] >= 0.05:
         p, names = content.splits.frequency[rivals[0]], names_of(small_side(content.splits, rivals[0]))
         text += f" The most probable split outside the consensus groups {names} ({p:.2f})."
     return text
+
+
+def _certain(content: ReportContent) -> str:
+    """What to make of a consensus without doubtful branches."""
+    n_taxa, support = content.consensus.n_taxa, content.run.problem.mixture.support
+    if content.diagnosis.evaluation.annealing is None and support.n_splits == 2 * n_taxa - 3:
+        return "The fit knew no other topology than this one, so that these numbers cannot show any doubt."
+    return "All of them are practically certain."
 
 
 def _trust(content: ReportContent) -> str:
