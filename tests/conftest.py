@@ -12,6 +12,10 @@ if shutil.which("nvidia-smi") is None:
     # Triton reads this when it is first imported, which torch may do long before the tests of the GPU kernels
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+# programs that tests start run this checkout, as the tests do, and not what is installed
+_CHECKOUT = str(Path(__file__).resolve().parent.parent)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
+
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run tests that take minutes")
