@@ -104,3 +104,23 @@ def test_a_signal_in_any_stage_is_answered_alike_and_the_fit_goes_on(stage, tmp_
     done = subprocess.run([*command, "--resume", "-q"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "verdict: " in done.stdout
+
+
+def test_a_signal_while_a_module_is_loaded_waits_until_it_is(tmp_path):
+    (tmp_path / "slow_to_load.py").write_text(
+        "import time\ntry:\n    time.sleep(1)\nexcept BaseException:\n    raise ImportError('half a module') from None\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys, threading, time\n"
+        "from vbpi_mix.cli.signals import Interrupted, answer_signals\n"
+        "answer_signals()\n"
+        "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "try:\n"
+        "    import slow_to_load\n"
+        "    time.sleep(60)\n"
+        "except Interrupted as error:\n"
+        "    print('slow_to_load' in sys.modules, error.number)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout.split() == ["True", str(int(signal.SIGTERM))]

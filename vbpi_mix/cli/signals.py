@@ -2,8 +2,8 @@
 
 import signal
 from types import FrameType
-from typing import NoReturn
 
+_AGAIN = 0.02  # seconds until a signal is looked at again that came while a module was loaded
 _ASKING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _unanswered: list[int] = []
@@ -45,7 +45,19 @@ def unanswered() -> int | None:
     return _unanswered[-1] if _unanswered else None
 
 
-def _raise(number: int, frame: FrameType | None) -> NoReturn:
-    del frame
+def _raise(number: int, frame: FrameType | None) -> None:
+    if hasattr(signal, "setitimer") and _loading(frame):
+        signal.signal(signal.SIGALRM, lambda _, later: _raise(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        return
     _unanswered.append(number)
     raise Interrupted(number)
+
+
+def _loading(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded; libraries turn an exception then into errors of their own, or print it."""
+    while frame is not None and frame.f_globals.get("__name__") != "vbpi_mix.cli.main":
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
