@@ -108,7 +108,7 @@ def test_a_signal_in_any_stage_is_answered_alike_and_the_fit_goes_on(stage, tmp_
 
 def test_a_signal_while_a_module_is_loaded_waits_until_it_is(tmp_path):
     (tmp_path / "slow_to_load.py").write_text(
-        "import time\ntry:\n    time.sleep(1)\nexcept BaseException:\n    raise ImportError('half a module') from None\n"
+        "import time\ntry:\n    time.sleep(1)\nexcept BaseException:\n    raise ImportError('half') from None\n"
     )
     script = tmp_path / "script.py"
     script.write_text(
