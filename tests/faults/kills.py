@@ -202,7 +202,8 @@ def disturbed(stage: Stage, folder: Path, kills: int, longest: float, generator:
             process.send_signal(signal.SIGTERM if gentle else signal.SIGKILL)
             killed += not gentle
         _, err = process.communicate(timeout=_LIMIT)
-        assert process.returncode in (0, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM), err
+        expected = (0, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM)
+        assert process.returncode in expected, (process.returncode, err)
         assert "Traceback" not in err, err
         if process.returncode == 0:
             longest = min(longest, time.perf_counter() - begun)
