@@ -31,13 +31,15 @@ def answer_signals() -> None:
 def exit_status(error: BaseException) -> int:
     """128 and the number of the signal, as shells have it; the signal counts as answered then.
 
-    A second one ends the process at once, without a traceback from whatever cleans up.
+    Libraries may have made a plain KeyboardInterrupt of it. A second signal ends the process at once, without a
+    traceback from whatever cleans up.
     """
+    number = error.number if isinstance(error, Interrupted) else unanswered() or int(signal.SIGINT)
     _unanswered.clear()
     for asking in _ASKING:
         if signal.getsignal(asking) is _raise:
             signal.signal(asking, signal.SIG_DFL)
-    return 128 + (error.number if isinstance(error, Interrupted) else int(signal.SIGINT))
+    return 128 + number
 
 
 def unanswered() -> int | None:
