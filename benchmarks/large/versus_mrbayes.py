@@ -88,12 +88,22 @@ def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> 
     table = [line.split("\t") for line in (folder / "mb.mcmc").read_text().splitlines() if not line.startswith("[")]
     column = next(i for i, name in enumerate(table[0]) if name.startswith("AvgStdDev"))
     looks = [(int(row[0]), float(row[column])) for row in table[1:] if re.fullmatch(r"[0-9.e+-]+", row[column])]
-    reached = next((generation for generation, value in looks if value <= ASDSF), None)
-    share = None if reached is None else reached / generations
     return {
         "wall_s": wall, "cpu_s": cpu, "generations": generations, "asdsf": looks[-1][1],
-        "generations_to_asdsf": reached, "cpu_s_to_asdsf": None if share is None else share * cpu,
+        "cpu_s_to_asdsf": seconds_to(ASDSF, looks, cpu), "looks": looks,
     }  # fmt: skip
+
+
+def seconds_to(asdsf: float, looks: list[tuple[int, float]], seconds: float) -> float | None:
+    """Processor seconds until both runs were so close, of those of the whole chains; None if they never were.
+
+    Arguments:
+        asdsf: wanted.
+        looks: generation and ASDSF of every look.
+        seconds: of all generations, the last look among them.
+    """
+    reached = next((generation for generation, value in looks if value <= asdsf), None)
+    return None if reached is None else reached / looks[-1][0] * seconds
 
 
 def trees_of(paths: list[Path], alignment: Alignment, burn_in: float = 0.0) -> Trees:
@@ -142,8 +152,13 @@ def compare(
         record["mrbayes"]["coverage"] = None if truth is None else coverage(both.few(500), truth)
         record["to_mrbayes"] = apart(trees, both)
         record["mrbayes_runs"] = apart(runs[0], runs[1])
+        looks, seconds = record["mrbayes"].pop("looks"), record["mrbayes"]["cpu_s"]
+        sides = annealing.get("convergence", {}).get("asdsf")
+        as_ours = None if sides is None else seconds_to(sides, looks, seconds)
+        record["mrbayes"]["cpu_s_to_asdsf_of_fit"] = as_ours
         to_agree = record["mrbayes"]["cpu_s_to_asdsf"]
         record["cpu_ratio"] = None if to_agree is None else to_agree / fit["cpu_s"]
+        record["cpu_ratio_at_asdsf_of_fit"] = None if as_ours is None else as_ours / fit["cpu_s"]
     return record
 
 
