@@ -85,6 +85,7 @@ class Walker:
         values = np.empty(len(particles))
         counts = np.zeros((len(particles), 5), dtype=np.int64)
         n_steps = max(1, round(rounds * 2 * n_edges))
+        any_root = reference is None and not len(self.local.rules.group)
         heated = beta < 1.0 and reference is None
         if heated:
             reference = heated_reference(n)
@@ -96,8 +97,8 @@ class Walker:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, regrafts, self.settings.radius, far, search, greedy, counts[i],
-                generators[i],
+                tree, work, target, n_steps, regrafts, self.settings.radius, far, search, greedy, any_root,
+                counts[i], generators[i],
             )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)

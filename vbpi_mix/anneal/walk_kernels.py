@@ -4,6 +4,9 @@ The walk goes round the tree as one would along its outline: every edge is passe
 one message becomes out of date and is computed anew, so a move costs the same however large the tree is. The place of
 the walk is part of the state: given the tree it is uniform over the 2 (2N - 3) directed edges, which every step, a
 bijection, and every move leave so. Where the walk begins is drawn anew each time, as is the order of all children.
+
+A regraft takes what lies below an edge to another place above it. The tree hangs from a taxon that is drawn anew for each
+walk, so that either side of an edge is what lies below it at times: the rest of the tree moves round a clade, too.
 """
 
 # entries of arrays are numbers in compiled code, which checkers of types cannot know
@@ -15,7 +18,7 @@ from vbpi_mix.anneal.edge_kernels import Target, move_edge
 from vbpi_mix.anneal.regraft_kernels import move_clade
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
-from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, set_messages, update_down, update_up
+from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, hang_from, set_messages, update_down, update_up
 
 FAR = 12  # edges: all places of most trees of a hundred taxa
 
@@ -33,7 +36,7 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 @kernel()
 def walk(
     tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, far: float,
-    uphill: bool, greedy: bool, counts: np.ndarray, generator: np.random.Generator,
+    uphill: bool, greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -47,11 +50,16 @@ def walk(
         far: share of the regrafts that choose among places up to `FAR` edges away.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.
+        any_root: let the tree hang from any taxon meanwhile; neither `target.rules` nor clades of `target.reference`
+            may depend on what taxon 0 is then.
         counts: (5,) added to: edges moved at, lengths changed, arrangements changed, regrafts tried, made.
         generator: source of the draws.
     """
     n_nodes = len(tree.up)
     n_taxa = (n_nodes + 2) // 2
+    n_rows = len(target.blocks.category)
+    root = int(generator.random() * n_taxa) if any_root else 0
+    hang_from(tree, work, root, n_rows)
     order = np.empty(n_nodes, np.int64)
     for node in range(n_taxa, n_nodes):
         if generator.random() < 0.5:
@@ -98,4 +106,6 @@ def walk(
         else:
             node = above
             update_down(tree, work, node, target.blocks)
-    return value_at(tree, work, target, node)
+    value = value_at(tree, work, target, node)
+    hang_from(tree, work, root, n_rows)
+    return value

@@ -243,3 +243,30 @@ def put_in_place(tree: MovingTree, above: int, old: int, new: int) -> None:
         tree.kids[above, 0] = new
     else:
         tree.kids[above, 1] = new
+
+
+@kernel(inner=True)
+def hang_from(tree: MovingTree, work: Messages, taxon: int, n_rows: int) -> None:
+    """Let a tree hang from another taxon, which changes numbers with taxon 0; done again, it is as it was.
+
+    Messages and matrices, but for D of the tips, have to be set anew; clades and sizes, too.
+    """
+    if taxon == 0:
+        return
+    for r in range(n_rows):
+        one, other = work.rows[r], work.rows[taxon * n_rows + r]
+        for p in range(len(one)):
+            one[p], other[p] = other[p], one[p]
+    child, above, length = taxon, 0, tree.lengths[taxon]
+    node = tree.up[taxon]
+    tree.top[0] = node
+    while True:
+        before, own = tree.up[node], tree.lengths[node]
+        slot = 0 if tree.kids[node, 0] == child else 1
+        tree.kids[node, slot] = before if before != 0 else taxon
+        tree.up[node], tree.lengths[node] = above, length
+        if before == 0:
+            tree.up[taxon], tree.lengths[taxon] = node, own
+            return
+        child = above = node
+        node, length = before, own
