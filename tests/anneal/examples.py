@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import multivariate_t
 
-from vbpi_mix.anneal.chains import Walker, WalkSettings
+from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, all_topologies
@@ -56,7 +56,7 @@ def exact_posterior(model, n_draws=20_000, seed=0):
 
 def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, seed=1):
     """Frequencies (chains, T) of topologies and mean lengths (chains, E) of independent chains of moves."""
-    walker = Walker(model, settings or WalkSettings())
+    walker = Walker(model, settings=settings)
     topologies = all_topologies(model.n_taxa)
     number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
     allowed = np.flatnonzero(model.allows(topologies))

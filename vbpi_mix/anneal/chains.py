@@ -12,12 +12,15 @@ from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.reference import TreeReference, heated_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.target import LocalModel
-from vbpi_mix.anneal.trees import canonical_tree, moving_tree, taxon_keys
+from vbpi_mix.anneal.trees import canonical_tree, moving_tree, radius_of, taxon_keys
 from vbpi_mix.anneal.walk_kernels import walk
 from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
+
+_FAR = 12  # edges
+_N_LIKE = 8  # trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,14 @@ class WalkSettings:
     Arguments:
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         radius: of the regrafts, in edges.
-        far: share of the regrafts that choose among places up to `walk_kernels.FAR` edges away.
+        far: share of the regrafts that choose among places farther away, ...
+        far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
     """
 
     regrafts: float = 0.2
     radius: int = 3
-    far: float = 0.05
+    far: float = 0.15
+    far_places: int = 250
 
 
 class Walker:
@@ -40,16 +45,22 @@ class Walker:
 
     Arguments:
         model: likelihood and priors.
+        like: trees like those that will be moved, which say how many places are how far away; if not given, few taxa
+            are expected.
         settings: how trees are moved.
 
     Attributes:
         counts: (5,) since the beginning, see `walk_kernels.walk`.
+        far_radius: of the far regrafts, in edges.
     """
 
-    def __init__(self, model: PhyloModel, settings: WalkSettings | None = None) -> None:
+    def __init__(
+        self, model: PhyloModel, like: TopologyBatch | None = None, settings: WalkSettings | None = None
+    ) -> None:
         self.model = model
         self.local = LocalModel(model)
         self.settings = settings or WalkSettings()
+        self.far_radius = _FAR if like is None else radius_of(like[:_N_LIKE], self.settings.far_places)
         self.counts = np.zeros(5, dtype=np.int64)
         self._keys = taxon_keys(model.n_taxa)
         self._spare: list[Messages] = []
@@ -97,8 +108,8 @@ class Walker:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, regrafts, self.settings.radius, far, search, greedy, any_root,
-                counts[i], generators[i],
+                tree, work, target, n_steps, regrafts, self.settings.radius, far, self.far_radius, search, greedy,
+                any_root, counts[i], generators[i],
             )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)

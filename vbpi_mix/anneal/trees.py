@@ -45,6 +45,50 @@ def split_hashes(topologies: TopologyBatch) -> np.ndarray:
     return found
 
 
+def radius_of(topologies: TopologyBatch, n_places: int) -> int:
+    """The radius round an edge, in edges, within which there are `n_places` edges on average, itself included.
+
+    Of fewer edges in all, the radius that holds them from any of them.
+    """
+    most = min(n_places, topologies.n_edges)
+    counts = np.zeros(topologies.n_edges)
+    _count_by_distance(np.ascontiguousarray(topologies.children), topologies.parents(), counts)
+    within = counts.cumsum() / (topologies.n_trees * topologies.n_edges)
+    return int(np.searchsorted(within, most - 1e-9))
+
+
+@kernel()
+def _count_by_distance(children: np.ndarray, parents: np.ndarray, counts: np.ndarray) -> None:
+    """Add to counts (E,) how many pairs of edges, named by their lower nodes, are how many edges apart."""
+    n_nodes = parents.shape[1]
+    n_taxa = (n_nodes + 2) // 2
+    queue, distance = np.empty(n_nodes, np.int64), np.empty(n_nodes, np.int64)
+    for t in range(len(children)):
+        for origin in range(1, n_nodes):
+            distance[:] = -1
+            queue[0], distance[origin] = origin, 0
+            count, i = 1, 0
+            while i < count:
+                edge = queue[i]
+                i += 1
+                counts[distance[edge]] += 1
+                parent = parents[t, edge]
+                for j in range(4):  # two below, the one beside, the one above
+                    if j < 2:
+                        other = children[t, edge - n_taxa, j] if edge >= n_taxa else edge
+                    elif parent < n_taxa:  # taxon 0
+                        other = edge
+                    elif j == 2:
+                        first = children[t, parent - n_taxa, 0]
+                        other = children[t, parent - n_taxa, 1] if first == edge else first
+                    else:
+                        other = parent
+                    if distance[other] < 0:
+                        distance[other] = distance[edge] + 1
+                        queue[count] = other
+                        count += 1
+
+
 @kernel()
 def _hash_splits(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> None:
     n_taxa = len(keys)

@@ -5,8 +5,8 @@ one message becomes out of date and is computed anew, so a move costs the same h
 the walk is part of the state: given the tree it is uniform over the 2 (2N - 3) directed edges, which every step, a
 bijection, and every move leave so. Where the walk begins is drawn anew each time, as is the order of all children.
 
-A regraft takes what lies below an edge to another place above it. The tree hangs from a taxon that is drawn anew for each
-walk, so that either side of an edge is what lies below it at times: the rest of the tree moves round a clade, too.
+A regraft takes what lies below an edge to another place above it. The tree hangs from a taxon that is drawn anew for
+each walk, so that either side of an edge is what lies below it at times: the rest of the tree moves round a clade, too.
 """
 
 # entries of arrays are numbers in compiled code, which checkers of types cannot know
@@ -19,8 +19,6 @@ from vbpi_mix.anneal.regraft_kernels import move_clade
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
 from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, hang_from, set_messages, update_down, update_up
-
-FAR = 12  # edges: all places of most trees of a hundred taxa
 
 
 @kernel(inner=True)
@@ -36,7 +34,7 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 @kernel()
 def walk(
     tree: MovingTree, work: Messages, target: Target, n_steps: int, regrafts: float, radius: int, far: float,
-    uphill: bool, greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
+    far_radius: int, uphill: bool, greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -47,7 +45,8 @@ def walk(
         n_steps: 2 (2N - 3) are one round.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
         radius: of the regrafts, in edges.
-        far: share of the regrafts that choose among places up to `FAR` edges away.
+        far: share of the regrafts that choose among places farther away.
+        far_radius: of these, in edges.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.
         any_root: let the tree hang from any taxon meanwhile; neither `target.rules` nor clades of `target.reference`
@@ -81,7 +80,7 @@ def walk(
     for _ in range(n_steps):
         if downward:
             if regrafts > 0.0 and generator.random() < regrafts:
-                reach = FAR if generator.random() < far else radius
+                reach = far_radius if generator.random() < far else radius
                 result = move_clade(tree, work, target, node, reach, uphill, generator)
                 counts[3] += 1
                 counts[4] += 1 if result == 2 else 0

@@ -86,7 +86,7 @@ def begin_chains(
         coordinates=np.tile(start, (n, 1)),
         log_likelihood=np.zeros(n),
     )
-    return Chains(Walker(model), starts, seed=chain_seed(seed, purpose), settings=settings, climb=climb)
+    return Chains(Walker(model, topologies), starts, seed=chain_seed(seed, purpose), settings=settings, climb=climb)
 
 
 def sample_start(

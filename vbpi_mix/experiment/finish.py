@@ -104,14 +104,14 @@ def anneal_run(
         raise ConfigError("annealing needs a run that is kept in a folder")
     if n_groups < 2:
         raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
-    walker = Walker(run.problem.model)
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
     agreed = past is not None and past.converged
     if settings is None:
         few = AnnealSettings.n_particles
-        many = max(few, min(_MANY_PARTICLES, _MANY_PARTICLES * _MANY_TAXA // walker.model.n_taxa))
+        many = max(few, min(_MANY_PARTICLES, _MANY_PARTICLES * _MANY_TAXA // run.problem.model.n_taxa))
         settings = AnnealSettings(n_particles=few if agreed or past is None else many)
     drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
+    walker = Walker(run.problem.model, drawn.topologies)
     reference = TreeReference(drawn, np.ones(len(drawn)))
     typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
     scaling.learn(drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64)))
