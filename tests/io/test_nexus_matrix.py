@@ -66,7 +66,7 @@ def test_biopython_reads_the_same(text):
         (nexus("a ACG\nTAC\nb ACG", dimensions="ntax=2 nchar=6"), "taxon 'b' has 3 sites, but NCHAR is 6"),
         (nexus("a ACG\nTAC", dimensions="ntax=1"), "NCHAR is needed"),
         (nexus(LINES, dimensions="ntax=four"), "NTAX is 'four', not a number"),
-        (nexus(LINES, format_='datatype=dna equate="0=A"'), "EQUATE is not read"),
+        (nexus(LINES, format_='datatype=dna equate="0A"'), "EQUATE is '0A'; it is written"),
         (nexus(LINES, format_="datatype=dna transpose"), "TRANSPOSE is not read"),
         (nexus(LINES, format_="datatype=dna gap=--"), "GAP must be one character"),
         (nexus(LINES) + nexus(LINES)[6:], "it has 2"),

@@ -6,26 +6,31 @@ rows on the number of taxa.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.labels import first_repeated
-from vbpi_mix.io.nexus_obeyed import left_out
+from vbpi_mix.io.nexus_format import (
+    OFF,
+    check_format,
+    column_types,
+    declared_number,
+    declared_symbols,
+    equates,
+    of_matrix,
+    only_matrix,
+    type_words,
+)
+from vbpi_mix.io.nexus_obeyed import left_out, nexus_name
 from vbpi_mix.io.nexus_taxa import taxa_block
-from vbpi_mix.io.nexus_text import Block, Command, blocks, settings, unquote
+from vbpi_mix.io.nexus_text import Command, blocks, unquote
 from vbpi_mix.io.notices import listed, notice
-from vbpi_mix.io.site_sets import parse_sites
 from vbpi_mix.phylo.data_type import DataTypeName
 
-_TYPES: dict[str, DataTypeName] = {
-    "dna": "dna", "rna": "dna", "nucleotide": "dna", "protein": "protein", "standard": "standard",
-}  # fmt: skip
-_MIXED = re.compile(r"mixed\((.*)\)", re.IGNORECASE | re.DOTALL)
 _FIRST_PRIVATE = 0xE000  # characters that stand for sets of states without a code
-_OFF = ("no", "false", "off", "0")
 _WORD = r"'[^']*(?:''[^']*)*'|\"[^\"]*\"|\S+"
 _LABEL = re.compile(rf"\s*({_WORD})")
 _LINE = re.compile(rf"\s*({_WORD})(.*)\Z")
@@ -36,10 +41,6 @@ _CODE_OF = {
     "ACG": "V", "ACT": "H", "AGT": "D", "CGT": "B", "ACGT": "N",
 }  # fmt: skip
 _MEANING = {code: states for states, code in _CODE_OF.items()} | {"U": "T"}
-# FORMAT options that change nothing for nucleotides
-_HARMLESS = ("datatype", "gap", "missing", "matchchar", "interleave", "symbols", "labels", "respectcase", "nolabels")
-_SYMBOLS = re.compile(r"[\s\"0-9A-Za-z~]*")
-_RANGE = re.compile(r"(\w)~(\w)")
 
 Rows = list[tuple[str, str]]
 
@@ -70,16 +71,6 @@ class NexusMatrix:
     deleted: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Characters:
-    """The commands of a DATA or CHARACTERS block that are needed to read its matrix."""
-
-    block: Block
-    dimensions: dict[str, str]
-    format: dict[str, str]
-    matrix: Command
-
-
 def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
     """The character matrix of a NEXUS file, and what its other blocks leave out of it.
 
@@ -93,146 +84,47 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
 
     Raises:
         InputError: no matrix or several, data of other types than DNA, protein and standard, NTAX or NCHAR that the
-            rows do not have, an option (EQUATE, TRANSPOSE) that is not read, a file that is cut off.
+            rows do not have, an option (TRANSPOSE, TOKENS) that is not read, a file that is cut off.
     """
     found = blocks(text, source)
-    characters = _only_matrix(found, source)
+    characters = only_matrix(found, source)
     taxlabels, n_taxa = taxa_block(found, source, title=characters.block.links.get("taxa"), before=characters.block)
     options = characters.format
-    _check(options, source)
+    check_format(options, source)
     # NTAX and the labels of the block itself, where it has them, come before those of a TAXA block
-    n_taxa = _number(characters.dimensions, "ntax", source, n_taxa)
-    n_sites = _number(characters.dimensions, "nchar", source, None)
-    words = _type_words(options)
-    sites = _Sites(plain=words == {"dna"})
+    n_taxa = declared_number(characters.dimensions, "ntax", source, n_taxa)
+    n_sites = declared_number(characters.dimensions, "nchar", source, None)
+    words = type_words(options)
+    sites = _Sites(plain=words == {"dna"}, equates=equates(options, source))
     rows = _rows(characters.matrix, options, taxlabels, n_taxa, n_sites, source, sites)
     if n_taxa is not None and len(rows) != n_taxa:
-        raise InputError(f"{source}: NTAX is {n_taxa}, but the matrix has {len(rows)} rows")
+        hint = ""
+        if options.get("interleave", "no").lower() not in OFF:
+            hint = " (INTERLEAVE: every line begins with the name of its taxon)"
+        raise InputError(f"{source}: NTAX is {n_taxa}, but the matrix has {len(rows)} rows{hint}")
     for name, sequence in rows:
         if n_sites is not None and len(sequence) != n_sites:
             raise InputError(f"{source}: taxon {name!r} has {len(sequence)} sites, but NCHAR is {n_sites}")
     if n_taxa is None or len(taxlabels) == len(rows):
         rows = _by_number(rows, taxlabels)
     names = [name for name, _ in rows]
-    excluded, deleted = left_out(found, taxlabels or names, len(rows[0][1]) if rows else 0, source)
+    n_columns = len(rows[0][1]) if rows else 0
+    excluded, deleted = left_out(of_matrix(found, characters.block), taxlabels or names, n_columns, source)
+    name_of = {nexus_name(name): name for name in names} | {name: name for name in names}
+    absent = [label for label in taxlabels if label not in name_of and nexus_name(label) not in name_of]
+    if absent:
+        notice(f"{source}: TAXLABELS has {listed(list(map(repr, absent)), 3)}, but the matrix has no such row")
     return NexusMatrix(
         rows=rows,
         gap=options.get("gap"),
         missing=options.get("missing"),
         match=options.get("matchchar"),
-        types=_types(options, len(rows[0][1]) if rows else 0, source),
+        types=column_types(options, n_columns, source),
         sets=sites.sets,
-        symbols=_symbols(options, source) if "standard" in words else "",
+        symbols=declared_symbols(options, source) if "standard" in words else "",
         excluded=excluded,
-        deleted=deleted & set(names),
+        deleted=frozenset(name_of.get(name, name_of.get(nexus_name(name), name)) for name in deleted),
     )
-
-
-def _only_matrix(found: Sequence[Block], source: str) -> _Characters:
-    """The only matrix, or the only one of data that are read, nucleotides first."""
-    matrices = []
-    for block in found:
-        if block.name not in ("data", "characters"):
-            continue
-        dimensions: dict[str, str] = {}
-        format_: dict[str, str] = {}
-        for command in block.commands:
-            if command.keyword == "dimensions":
-                dimensions = settings(command.rest)
-            elif command.keyword == "format":
-                format_ = settings(command.rest)
-            elif command.keyword == "matrix":
-                matrices.append(_Characters(block=block, dimensions=dimensions, format=format_, matrix=command))
-    nucleotides = [matrix for matrix in matrices if _type_words(matrix.format) == {"dna"}]
-    if len(matrices) > 1 and len(nucleotides) == 1:
-        others = [f"line {matrix.block.line}" for matrix in matrices if matrix is not nucleotides[0]]
-        notice(f"{source}: matrices of other data are passed over ({listed(others)})")
-        return nucleotides[0]
-    if len(matrices) != 1:
-        raise InputError(f"{source}: a NEXUS file with one DATA or CHARACTERS matrix is needed; it has {len(matrices)}")
-    return matrices[0]
-
-
-def _mixed(options: dict[str, str]) -> list[tuple[str, str]]:
-    """(word, sites) of the parts of mixed data; of others the word alone."""
-    datatype = "".join(options.get("datatype", "dna").lower().split())
-    mixed = _MIXED.fullmatch(datatype)
-    if mixed is None:
-        return [(datatype, "")]
-    parts = [part.partition(":") for part in re.split(r",(?=[a-z])", mixed[1])]
-    return [(word, sites) for word, _, sites in parts]
-
-
-def _type_words(options: dict[str, str]) -> set[str]:
-    """Data types, those that are not read as they are written."""
-    return {_TYPES.get(word, word) for word, _ in _mixed(options)}
-
-
-def _types(options: dict[str, str], n_sites: int, source: str) -> tuple[tuple[DataTypeName, np.ndarray], ...]:
-    """Data types and their columns, those of one type together.
-
-    Raises:
-        InputError: mixed data whose parts do not have every site once.
-    """
-    parts = _mixed(options)
-    if len(_type_words(options)) == 1:
-        return ((_TYPES[parts[0][0]], np.arange(n_sites)),)
-    where = f"{source}: the parts of mixed data"
-    owner: np.ndarray = np.full(n_sites, -1)
-    names: list[DataTypeName] = list(dict.fromkeys(_TYPES[word] for word, _ in parts))
-    for word, text in parts:
-        sites = parse_sites(text, n_sites, where, {})
-        if (owner[sites] >= 0).any():
-            raise InputError(f"{where}: site {int(sites[owner[sites] >= 0][0]) + 1} is in two of them")
-        owner[sites] = names.index(_TYPES[word])
-    if (owner < 0).any():
-        raise InputError(f"{where}: site {int(np.argmin(owner)) + 1} is in none of them")
-    found: list[tuple[DataTypeName, np.ndarray]] = [(name, np.flatnonzero(owner == i)) for i, name in enumerate(names)]
-    return tuple(found)
-
-
-def _number(options: dict[str, str], key: str, source: str, otherwise: int | None) -> int | None:
-    value = options.get(key)
-    if value is None:
-        return otherwise
-    if not value.isdecimal() or len(value) > 12:
-        raise InputError(f"{source}: DIMENSIONS {key.upper()} is {value!r}, not a number")
-    return int(value)
-
-
-def _check(options: dict[str, str], source: str) -> None:
-    if not _type_words(options) <= set(_TYPES.values()):
-        raise InputError(
-            f"{source}: the NEXUS data type is {options['datatype'].lower()!r}; nucleotides (DNA, RNA), proteins and "
-            "standard data are read"
-        )
-    if "standard" in _type_words(options) and not _SYMBOLS.fullmatch(options.get("symbols", "")):
-        raise InputError(f"{source}: SYMBOLS are {options['symbols'][:40]!r}; digits and letters are read")
-    for option in ("equate", "transpose", "tokens"):
-        if options.get(option, "no").lower() not in _OFF:
-            raise InputError(f"{source}: the NEXUS option {option.upper()} is not read; write the matrix without it")
-    if options.get("labels", "left").lower() == "right":
-        raise InputError(f"{source}: the NEXUS option LABELS=RIGHT is not read; write the names on the left")
-    for sign in ("gap", "missing", "matchchar"):
-        if len(options.get(sign, "-")) != 1:
-            raise InputError(f"{source}: {sign.upper()} must be one character, not {options[sign]!r}")
-    known = (*_HARMLESS, "equate", "transpose", "tokens")
-    others = [key.upper() for key, value in options.items() if key not in known and value.lower() not in _OFF]
-    if others:
-        notice(f"{source}: options of FORMAT that are not obeyed: {listed(others)}")
-
-
-def _symbols(options: dict[str, str], source: str) -> str:
-    """The declared symbols, ranges such as 0~3 written out.
-
-    Raises:
-        InputError: letters that differ in case only.
-    """
-    text = "".join(options.get("symbols", "").replace('"', "").split())
-    whole = _RANGE.sub(lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), text)
-    if len(set(whole)) != len(set(whole.upper())):
-        raise InputError(f"{source}: SYMBOLS {text[:40]!r} differ in case only; use others")
-    return "".join(dict.fromkeys(whole.upper()))
 
 
 def _rows(
@@ -245,8 +137,8 @@ def _rows(
     sites: "_Sites",
 ) -> Rows:
     lines = [line for line in matrix.rest.split("\n") if line.strip()]
-    interleaved = options.get("interleave", "no").lower() not in _OFF
-    if options.get("nolabels", "no").lower() not in _OFF or options.get("labels", "left").lower() in _OFF:
+    interleaved = options.get("interleave", "no").lower() not in OFF
+    if options.get("nolabels", "no").lower() not in OFF or options.get("labels", "left").lower() in OFF:
         return _without_names(matrix.rest, lines, taxlabels, n_sites, source, sites, interleaved=interleaved)
     if interleaved:
         return _by_name(lines, sites)
@@ -324,18 +216,20 @@ class _Sites:
 
     Arguments:
         plain: whether all data are nucleotides, whose sets of states have codes.
+        equates: signs that stand for others or for sets of states.
 
     Attributes:
         sets: symbols of the sets without a code, by the character that stands for them.
     """
 
-    def __init__(self, *, plain: bool) -> None:
+    def __init__(self, *, plain: bool, equates: Mapping[str, str]) -> None:
+        self._equates = str.maketrans(dict(equates))
         self._replace = _code if plain else self._private
         self.sets: dict[str, str] = {}
         self._known: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
-        joined = "".join(text.split())
+        joined = "".join("".join(text.split()).translate(self._equates).split())
         return _STATE_SET.sub(self._replace, joined) if "{" in joined or "(" in joined else joined
 
     def _private(self, match: re.Match[str]) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.io.nexus_text import Block, Command, unquote, words
+from vbpi_mix.io.nexus_format import CHARACTER_BLOCKS
+from vbpi_mix.io.nexus_text import Block, Command, settings, unquote, words
 from vbpi_mix.io.notices import listed, notice
 from vbpi_mix.io.site_sets import parse_sites
 
 SET_BLOCKS = ("sets", "assumptions", "mrbayes", "paup", "codons")
-CHARACTER_BLOCKS = ("data", "characters")
 _WORD = r"'[^']*(?:''[^']*)*'|[^\s=*(]+"
 _DEFINITION = re.compile(rf"\s*(\*?)\s*({_WORD})\s*(\*?)\s*(?:\(([^)]*)\))?\s*=(.*)\Z", re.DOTALL)
-_SET_PARTITION = re.compile(r"\s*partition\s*=\s*\S+\s*\Z", re.IGNORECASE)
+# settings of MrBayes that say nothing about the data
+_HARMLESS_SETTINGS = frozenset({"partition", "autoclose", "nowarnings", "nowarn", "quitonerror"})
+_ONLY = re.compile(r"/\s*only\s*\Z", re.IGNORECASE)
 _RANGE = re.compile(r"([0-9]+)\s*-\s*([0-9]+|\.)(?:\s*\\\s*([0-9]+))?")
 # how a matrix is laid out, and words that say nothing about the data
 _LAYOUT = ("title", "link", "id", "dimensions", "format", "matrix", "taxlabels", "charstatelabels", "charlabels",
@@ -111,10 +113,15 @@ def name_ignored(commands: Sequence[Command], source: str) -> None:
         notice(f"{source}: not obeyed: {listed(named)}; models and settings are options of the command")
 
 
+def nexus_name(name: str) -> str:
+    """What names that NEXUS takes for one have in common: it knows no case, and blanks are underscores."""
+    return name.lower().replace(" ", "_")
+
+
 def _is_layout(command: Command) -> bool:
     return (
         command.keyword in (*_LAYOUT, *_OBEYED_ELSEWHERE)
-        or (command.keyword == "set" and _SET_PARTITION.match(command.rest) is not None)
+        or (command.keyword == "set" and settings(command.rest).keys() <= _HARMLESS_SETTINGS)
     )  # fmt: skip
 
 
@@ -125,21 +132,33 @@ def _obey(command: Command, left: _Left, taxa: Sequence[str], n_sites: int, sour
     if keyword in ("charset", "exset", "taxset", "delset"):
         return _define(command, left, taxa, n_sites, source)
     if keyword in ("exclude", "include", "eliminate"):
+        text, only = _without_only(command.rest)
         try:
-            sites = parse_sites(command.rest, n_sites, where, left.sites)
+            sites = parse_sites(text, n_sites, where, left.sites)
         except InputError:
             if re.search(r"[0-9]", command.rest):
                 raise
             return False  # PAUP's exclude constant, uninf, ...
+        if only:
+            left.excluded[:] = keyword == "include"
         left.excluded[sites] = keyword != "include"
         left.by.append(f"{keyword} (line {command.line})")
         return True
     if keyword in ("delete", "restore", "undelete"):
-        numbers = _taxa(command.rest, taxa, left.taxa, where)
+        text, only = _without_only(command.rest)
+        numbers = _taxa(text, taxa, left.taxa, where)
+        if only:
+            left.deleted = set() if keyword == "delete" else set(range(len(taxa)))
         left.deleted = left.deleted | numbers if keyword == "delete" else left.deleted - numbers
         left.by.append(f"{keyword} (line {command.line})")
         return True
     return _is_layout(command)
+
+
+def _without_only(text: str) -> tuple[str, bool]:
+    """PAUP's `exclude 1-30 / only;`: what is before the option, and whether it is there."""
+    match = _ONLY.search(text)
+    return (text, False) if match is None else (text[: match.start()], True)
 
 
 def _define(command: Command, left: _Left, taxa: Sequence[str], n_sites: int, source: str) -> bool:
@@ -149,6 +168,8 @@ def _define(command: Command, left: _Left, taxa: Sequence[str], n_sites: int, so
         star, name, text = definition(command, source)
         if command.keyword in ("taxset", "delset"):
             left.taxa[name.lower()] = sorted(_taxa(text, taxa, left.taxa, where))
+        elif command.keyword == "exset" and not text.strip():
+            left.sites[name.lower()] = np.zeros(0, dtype=np.int64)
         else:
             left.sites[name.lower()] = parse_sites(text, n_sites, where, left.sites)
     except InputError:
@@ -169,10 +190,10 @@ def _define(command: Command, left: _Left, taxa: Sequence[str], n_sites: int, so
 
 def _taxa(text: str, taxa: Sequence[str], known: dict[str, list[int]], where: str) -> set[int]:
     """Numbers from 0 of the taxa that a list of names, numbers, ranges and sets means."""
-    by_name = {name.lower().replace(" ", "_"): i for i, name in enumerate(taxa)}
+    by_name = {nexus_name(name): i for i, name in enumerate(taxa)}
     found: set[int] = set()
     for word in words(re.sub(r"\s*-\s*(?=[0-9.])", "-", text)):
-        name = unquote(word).lower().replace(" ", "_")
+        name = nexus_name(unquote(word))
         if word == ",":
             continue
         match = _RANGE.fullmatch(word)

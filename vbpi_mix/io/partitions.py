@@ -16,6 +16,7 @@ import numpy as np
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import read_text
 from vbpi_mix.io.labels import first_repeated
+from vbpi_mix.io.nexus_format import chosen_matrix, of_matrix
 from vbpi_mix.io.nexus_obeyed import SET_BLOCKS, definition, ignored_commands, name_ignored
 from vbpi_mix.io.nexus_text import Command, blocks, is_nexus, unquote
 from vbpi_mix.io.site_sets import parse_sites
@@ -124,6 +125,8 @@ class _Statements:
 def _nexus(text: str, n_sites: int, source: str, *, quiet: bool = False) -> list[_Part]:
     found = _Statements()
     file = blocks(text, source)
+    if (chosen := chosen_matrix(file)) is not None:
+        file = of_matrix(file, chosen.block)
     for command in (command for block in file if block.name in SET_BLOCKS for command in block.commands):
         if command.keyword == "charset":
             _add_charset(command, found, n_sites, source)
