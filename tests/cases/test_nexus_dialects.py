@@ -54,6 +54,7 @@ def test_exclusions_and_sets_of_another_matrix_are_not_those_of_this_one(write):
     path = write(TWO_MATRICES)
     with pytest.warns(InputWarning, match="1 of 10 sites left out"):
         alignment = read_alignment(path)
+    assert alignment.excluded is not None
     assert np.flatnonzero(alignment.excluded).tolist() == [9]
     parts = read_partitions(path, 10, excluded=alignment.excluded)
     assert [(part.name, part.sites.tolist()) for part in parts] == [("a", [0, 1, 2, 3, 4]), ("b", [5, 6, 7, 8])]

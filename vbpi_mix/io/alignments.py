@@ -1,5 +1,6 @@
 """Alignment files as state sets; FASTA out."""
 
+import re
 import string
 from collections.abc import Iterator
 from io import StringIO
@@ -22,6 +23,8 @@ from vbpi_mix.phylo.alignment import Alignment, Section
 from vbpi_mix.phylo.data_type import DataType, DataTypeName
 
 _LINE = 60
+# codes of NBRF/PIR for kinds of sequences
+_PIR = re.compile(r"(?:[PFDRN][0-9LC]|XX);")
 Types = tuple[tuple[DataTypeName, np.ndarray], ...]
 
 
@@ -38,9 +41,10 @@ def read_alignment(
     row's character in PHYLIP and where a NEXUS file declares it as its match character, and is an error elsewhere.
     Equal sequences are kept.
 
-    Taxon names are those of the file: in FASTA the whole header line without the white space at its ends, in NEXUS
-    and PHYLIP see `parse_nexus_matrix` and `parse_phylip`. (Programs that use only the first word of a FASTA header
-    write that word in their trees; `TaxonLabels` finds the taxon all the same.)
+    Taxon names are those of the file: in FASTA, where lines that begin with ; are comments, the whole header line
+    without the white space at its ends, in NEXUS and PHYLIP see `parse_nexus_matrix` and `parse_phylip`. (Programs
+    that use only the first word of a FASTA header write that word in their trees; `TaxonLabels` finds the taxon all
+    the same.)
 
     Sites and taxa that a NEXUS file leaves out by its own commands are left out, see `parse_nexus_matrix`. Notices name
     taxa without data, and names that many programs cannot tell apart.
@@ -74,8 +78,8 @@ def read_alignment(
     sets: dict[str, str] = {}
     declared = ""
     excluded, deleted = np.zeros(0, dtype=bool), frozenset()
-    if start.startswith(">"):
-        rows = [(name.strip(), "".join(sequence.split())) for name, sequence in SimpleFastaParser(StringIO(start))]
+    if (fasta := _fasta(start, source)) is not None:
+        rows = fasta
     elif is_nexus(text):
         matrix = parse_nexus_matrix(text, source)
         rows, match, excluded, deleted = matrix.rows, matrix.match, matrix.excluded, matrix.deleted
@@ -109,6 +113,23 @@ def read_alignment(
     )
     tell(alignment)
     return alignment
+
+
+def _fasta(text: str, source: str) -> list[tuple[str, str]] | None:
+    """The rows of FASTA, whose lines that begin with ; are comments; None: it is another format."""
+    if text[:1] not in (">", ";"):
+        return None
+    if text.startswith(";") or "\n;" in text:
+        text = "\n".join(line for line in text.split("\n") if not line.startswith(";")).lstrip()
+    if not text.startswith(">"):
+        return None
+    rows = [(name.strip(), "".join(sequence.split())) for name, sequence in SimpleFastaParser(StringIO(text))]
+    if all(_PIR.match(name) for name, _ in rows):
+        raise InputError(
+            f"{source}: headers such as {rows[0][0][:30]!r} are those of NBRF/PIR, where a title follows that is no "
+            "sequence; write FASTA"
+        )
+    return rows
 
 
 def _types(

@@ -18,6 +18,8 @@ _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})(?:\s+([A-Za-z]+(?:\s+[A-Za-z]+
 # the line that PAML's option G puts before the rows: how many classes of sites there are, or their sizes
 _CLASSES = re.compile(r"\s*G\s*\d[\d\s]*\Z", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"\s*('[^']*(?:''[^']*)*')\s+(.*)\Z")
+# the line of weights that old PHYLIP's option W puts there
+_WEIGHTS = re.compile(r"\s*W[A-Z]*\s+[0-9][0-9\s]*\Z", re.IGNORECASE)
 # what a row may hold; the alignment reader names the taxon and column of anything else
 _SYMBOLS = re.compile(r"[A-Za-z?.*~-]*\Z")
 _WITH_DIGITS = re.compile(r"[A-Za-z0-9?.*~-]*\Z")
@@ -97,8 +99,12 @@ def _without_options(lines: list[str], letters: str, source: str) -> list[str]:
                 labels = next((i for i, line in enumerate(lines) if line), 0)
                 if lines and lines[labels].replace(" ", "").isdecimal():
                     lines = lines[labels + 1 :]
+    if "W" in others:
+        start = next((i for i, line in enumerate(lines) if line), 0)
+        if start < len(lines) and _WEIGHTS.match(lines[start]):
+            lines = lines[start + 1 :]
     if others:
-        known = {"G": "G (classes of sites)", "C": "C (codons)"}
+        known = {"G": "G (classes of sites)", "C": "C (codons)", "W": "W (weights of sites)"}
         named = ", ".join(known.get(letter, letter) for letter in others)
         notice(f"{source}: the option{'s' * (len(others) > 1)} {named} of the first line: not obeyed; all sites are "
                "read as sites of one class")  # fmt: skip
@@ -162,6 +168,12 @@ def _complaint(attempts: list[Rows], lines: list[str], n_taxa: int, n_sites: int
     best = max(
         attempts, key=lambda rows: sum(len(sequence) == n_sites for _, sequence in rows) - abs(len(rows) - n_taxa)
     )
+    again = next((i for i, line in enumerate(lines) if is_phylip(line)), None)
+    if again is not None:
+        return (
+            f"{source}: a second header {' '.join(lines[again].split())!r} after {again} lines: several data sets in "
+            "one file; give one of them"
+        )
     if len(lines) < n_taxa or len(best) != n_taxa:
         return f"{source}: the header declares {n_taxa} taxa, but there are {min(len(best), len(lines))} rows"
     for name, sequence in best:
