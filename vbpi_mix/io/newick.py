@@ -20,6 +20,8 @@ _TOKEN = re.compile(
     r"|(?:[^\s(),:;\[<]|<(?![^<>]*=[^<>]*>))+"
 )
 _SKIPPED = re.compile(rf"\s+|{_ANNOTATION}")
+# jplace files number the edges: A:0.1{3}
+_EDGE_NUMBER = re.compile(r"\{[0-9]+\}\Z")
 # lengths below zero by no more than this share of the longest are zero but for rounding
 _ROUNDING = 1e-8
 
@@ -44,8 +46,9 @@ def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray |
 
     A tree with two edges at its root is unrooted: the two become one edge with the sum of their lengths. So do the
     edges at a node with one child, as redundant brackets make it. Labels of inner nodes, comments `[...]`, Mesquite's
-    annotations `<...>` and the length above the root are passed over; the last semicolon may be missing. Labels stand
-    in single quotes, double quotes or none. A length below zero by no more than rounding is zero.
+    annotations `<...>`, edge numbers `{3}` behind lengths and the length above the root are passed over; the last
+    semicolon may be missing. Labels stand in single quotes, double quotes or none. A length below zero by no more than
+    rounding is zero.
 
     Labels are matched to taxa as `TaxonLabels` says: the exact name first; for a label without quotes then the only
     taxon that has the same name up to spaces read as underscores, or the reverse (and likewise for other signs that
@@ -200,7 +203,7 @@ def read_nodes(text: str, where: str, with_lengths: bool) -> Node:
 def _length(token: str, text: str, position: int, where: str, wanted: bool) -> float:
     if not wanted and token not in "(),:;":
         return 0.0
-    value = number(token)
+    value = number(_EDGE_NUMBER.sub("", token))
     if value is None and token.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         value = math.nan
     if value is None:

@@ -57,6 +57,8 @@ def read_number_table(path: Path, *, first: str, separator: str | None = None) -
 
 
 def _row(cells: Sequence[str], names: Sequence[str], where: str) -> list[float]:
+    if [cell.strip() for cell in cells] == list(names):
+        raise InputError(f"{where}: the heading stands there again: several runs in one file; give one file for each")
     if len(cells) != len(names):
         raise InputError(
             f"{where}: expected {len(names)} numbers, as the heading has columns, not {len(cells)}; is the file cut "

@@ -26,6 +26,9 @@ NEWICK_COLUMNS = ("newick", "tree")
 WEIGHT_COLUMNS = ("mean_prob", "weight", "probability", "count")
 
 _TREE = re.compile(rb"\s*u?tree\b", re.IGNORECASE)
+_TREE_CELL = re.compile(rb"\s*\"?\s*(?:\[[^\[\]]*\]\s*)*\(")
+# SplitsTree numbers the trees: [1] tree x = ...
+_NUMBERING = re.compile(rb"\A\s*(?:\[[^\[\]=]*\]\s*)+(?=u?tree\b)", re.IGNORECASE)
 _END = re.compile(rb"\s*end(?:block)?\s*\Z", re.IGNORECASE)
 # the number of trees in the first line of PHYLIP's lists, with that of taxa before it in PAML's
 _COUNT_LINE = re.compile(rb"\s*(?P<first>\d+)(?:[ \t]+(?P<trees>\d+))?[ \t]*\r?\n\s*\Z")
@@ -70,19 +73,20 @@ def read_batches(path: Path) -> Iterator[TreeBatch]:
         InputError: the file holds something else than a tree list, or ends within a tree.
     """
     chunks = read_chunks(path)
-    head = first_line_and_more(chunks, path)
+    head = _without_remarks(first_line_and_more(chunks, path))
     first_line = head.lstrip().split(b"\n", 1)[0].rstrip(b"\r")
     columns = first_line.decode("utf-8", errors="replace").lower().split("\t")
     if first_line[:6].upper() == b"#NEXUS":
         start = len(head) - len(head.lstrip())
         return _nexus(whole_statements(head[:start] + head[start + 6 :], chunks, path), path)
-    if b"(" not in first_line and any(name in columns for name in NEWICK_COLUMNS):
-        return _table(head, chunks, columns, path)
+    column = None if b"(" in first_line else _tree_column(head, columns)
+    if column is not None:
+        return _table(head, chunks, columns, column, path)
     if head.lstrip()[:1] in b"([.0123456789":
         return _newick(whole_statements(head, chunks, path), path)
     raise InputError(
         f"{path} is no tree list: it begins with {first_line[:30].decode('utf-8', errors='replace')!r}, not with "
-        "#NEXUS, a Newick tree, a weight and a tree, or a header with a column 'newick'"
+        "#NEXUS, a Newick tree, a weight and a tree, or a table with a column of trees"
     )
 
 
@@ -151,8 +155,9 @@ def _nexus(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
                 if tag and weight is None:
                     raise unexpected(path, line, buffer, begin, tag, "a weight like [&W 0.25] or [&W 1/4]")
                 if weighted is None and weight is None:
+                    text = _NUMBERING.sub(b"", before)
                     name_unread(
-                        path, line + buffer.count(b"\n", 0, bracket), before, buffer[max(bracket, end - 40) : end]
+                        path, line + buffer.count(b"\n", 0, bracket), text, buffer[max(bracket, end - 40) : end]
                     )
                 weighted = _same_kind(weighted, weight is not None, path, line, buffer, bracket)
                 spans.append((bracket, end))
@@ -170,8 +175,25 @@ def _nexus(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
         notice(f"{path}: the block {state.open_block.upper()} has no END: the file may be cut off, or still be written")
 
 
-def _table(head: bytes, chunks: Iterator[bytes], columns: list[str], path: Path) -> Iterator[TreeBatch]:
-    column = next(columns.index(name) for name in NEWICK_COLUMNS if name in columns)
+def _without_remarks(head: bytes) -> bytes:
+    """The beginning of a file with the lines of a table's remarks, which begin with #, made blank."""
+    while (rest := head.lstrip())[:1] == b"#" and rest[:6].upper() != b"#NEXUS" and b"\n" in rest:
+        head = head[: len(head) - len(rest)] + rest[rest.index(b"\n") :]
+    return head
+
+
+def _tree_column(head: bytes, columns: list[str]) -> int | None:
+    """The column of a table that holds trees, by its name or else by the first row (in RevBayes users name it)."""
+    named = next((columns.index(name) for name in NEWICK_COLUMNS if name in columns), None)
+    if named is not None or len(columns) == 1:
+        return named
+    rows = head.lstrip().split(b"\n", 2)
+    cells = rows[1].split(b"\t") if len(rows) > 1 else []
+    trees = [i for i, cell in enumerate(cells) if _TREE_CELL.match(cell)]
+    return trees[0] if len(trees) == 1 and len(cells) == len(columns) else None
+
+
+def _table(head: bytes, chunks: Iterator[bytes], columns: list[str], column: int, path: Path) -> Iterator[TreeBatch]:
     weight_column = next((columns.index(name) for name in WEIGHT_COLUMNS if name in columns), None)
     header_end = len(head) - len(head.lstrip()) + (head.lstrip() + b"\n").index(b"\n") + 1
     line = head.count(b"\n", 0, header_end) + 1
