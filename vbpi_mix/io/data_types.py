@@ -110,7 +110,7 @@ def state_sets(
     every = np.unique(signs_of_states).tolist()
     if name == "standard":
         signs = signs.of_states(every, source)
-    data_type = {"dna": DNA, "protein": PROTEIN}.get(name) or _standard(every, signs)
+    data_type = {"dna": DNA, "protein": PROTEIN}.get(name) or _standard(every, signs, source)
     table: dict[str, int] = {}
     for symbol in every:
         plain = signs.replaced.get(symbol, symbol)
@@ -130,11 +130,17 @@ def state_sets(
     return np.ascontiguousarray(sets), data_type
 
 
-def _standard(symbols: Sequence[str], signs: Signs) -> DataType:
+def _standard(symbols: Sequence[str], signs: Signs, source: str) -> DataType:
     """Standard data with the states that occur, from 0 to the highest."""
     written = "".join(signs.sets.get(symbol, symbol) for symbol in symbols)
     members = [signs.replaced.get(symbol, symbol) for symbol in written]
     highest = max((STANDARD_SYMBOLS.find(member) for member in members), default=0)
+    absent = sorted(set(STANDARD_SYMBOLS[:highest]) - set(members))
+    if highest > 9 and absent and not signs.symbols:
+        notice(
+            f"{source}: {STANDARD_SYMBOLS[highest]!r} is read as the state {highest} of discrete characters, so that "
+            f"there are {highest + 1} states, though {listed(absent, 3)} do not occur; write ? if it means no data"
+        )
     return standard(max(2, highest + 1))
 
 

@@ -19,6 +19,7 @@ from vbpi_mix.io.labels import first_repeated
 from vbpi_mix.io.nexus_format import chosen_matrix, of_matrix
 from vbpi_mix.io.nexus_obeyed import SET_BLOCKS, definition, ignored_commands, name_ignored
 from vbpi_mix.io.nexus_text import Command, blocks, is_nexus, unquote
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.site_sets import parse_sites
 from vbpi_mix.phylo.data_type import PROTEIN_MATRICES, STANDARD_MODELS, DataTypeName, type_of_model
 from vbpi_mix.phylo.partition import Partition
@@ -28,7 +29,9 @@ _CHOSEN = re.compile(rf"\bpartition\s*=\s*({_WORD})", re.IGNORECASE)
 _TYPES: dict[str, DataTypeName] = {
     "DNA": "dna", "AA": "protein", "PROTEIN": "protein", "BIN": "standard", "MORPH": "standard", "MULTI": "standard",
 }  # fmt: skip
-_OTHER_TYPES = ("CODON", "NT2AA")
+_OTHER_TYPES = ("CODON", "NT2AA", "AUTO")
+# RAxML: a protein matrix with frequencies that are counted (LGF) or optimised (LGX)
+_WITH_FREQUENCIES = re.compile(rf"({'|'.join(PROTEIN_MATRICES)})([FX])", re.IGNORECASE)
 _DATA_TYPE = re.compile(rf"\s*({'|'.join((*_TYPES, *_OTHER_TYPES))})\s*,", re.IGNORECASE)
 _SIGN = re.compile(r"'[^']*(?:''[^']*)*'|\{[^{}]*\}|[:,]")
 _TREE_LENGTH = re.compile(r"\{[^{}]*\}")
@@ -54,7 +57,8 @@ def read_partitions(path: Path | str, n_sites: int, *, excluded: np.ndarray | No
     charsets are the parts. Letters are read in any case.
 
     RAxML: a line `DNA, NAME = 1-300\3, 400-500` each, or `GTR+G, NAME = ...`; `#` begins a comment. In place of DNA
-    there may be AA or PROTEIN (proteins), BIN, MORPH or MULTI (discrete characters), as in front of a charset's sites.
+    there may be AA or PROTEIN (proteins), BIN, MORPH or MULTI (discrete characters), as in front of a charset's sites;
+    LGF and LGX are LG+F and LG+FO, and so for other matrices.
 
     Commands beside these (`lset applyto=...`, `exclude`, ...) are named in a notice, as they are not obeyed.
 
@@ -267,6 +271,11 @@ def _raxml(text: str, n_sites: int, source: str) -> list[_Part]:
                 f"{source}, line {number}: neither NEXUS (#NEXUS) nor a part such as 'DNA, first = 1-300\\3, 400-500'"
             )
         where = f"{source}, line {number}, part {name!r}"
+        if word.upper() == "DNAX":
+            notice(f"{source}: DNAX is read as DNA; whether frequencies are inferred is a matter of the model")
+            word = "DNA"
+        if matrix := _WITH_FREQUENCIES.fullmatch(word):
+            word = matrix[1] + {"F": "+F", "X": "+FO"}[matrix[2].upper()]
         kind = _type(word, where)
         sites = parse_sites(inside, n_sites, where, {})
         model = None if kind is not None else "".join(word.split())

@@ -36,7 +36,7 @@ _STATES: dict[DataTypeName, tuple[int, str]] = {
     "standard": (2, "0, 1"),
 }
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+\.", re.ASCII)
-_WORD = re.compile(r"[A-Za-z0-9]*", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_.]*", re.ASCII)
 # RAxML-NG marks means and medians by a letter behind the number
 _GAMMA = re.compile(r"G(A?)([0-9]*)([AM]?)")
 _FREE_RATES = re.compile(r"R([0-9]*)")
@@ -46,6 +46,7 @@ _LARGEST_RATE = 1e6
 _MOST_CATEGORIES = 1000
 _MOST_FREE_RATES = 10
 _FREQUENCY_SLACK = 0.01
+_TIED_SLACK = 1e-4
 _EXCERPT = 30
 
 
@@ -65,7 +66,7 @@ def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> Mod
     of these weights and rates, which are scaled to a mean rate of 1. +ASC: the data are sites that vary.
 
     RAxML-NG's notation: numbers with / between them, the rates of all classes in braces (HKY{1/2.4}), +FU{...}, +FC,
-    +FE, +IU{...}, +G4m{...} and +G4a{...}, +R2{rates}{weights}.
+    +FE, +IU{...}, +G4m{...} and +G4a{...}, +R2{rates}{weights}, +ASC_LEWIS.
 
     Arguments:
         text: the string.
@@ -157,6 +158,14 @@ class _Reader:
         if len(values) not in (n := len(named.classes), 6):
             raise self._error(f"in RAxML-NG's notation this model takes {n} rates, not {len(values)}", at=start)
         by_class = dict(zip(named.classes if len(values) == n else named.code, values, strict=True))
+        if len(values) == 6:
+            for digit, value in zip(named.code, values, strict=True):
+                if abs(value - by_class[digit]) > _TIED_SLACK * max(value, by_class[digit]):
+                    raise self._error(
+                        f"this model has equal rates in the classes {named.code}, not {value:g} and "
+                        f"{by_class[digit]:g}",
+                        at=start,
+                    )
         if by_class[named.code[-1]] == 0:
             raise self._error("the rate of G-T is the one that the others are divided by: it must not be 0", at=start)
         free = [digit for digit in named.classes if digit != named.code[-1]]
@@ -218,13 +227,15 @@ class _Reader:
         elif match is not None and self.infer:
             self._once("distribution of rates", self.free_rates or self.gamma, start)
             self._inferred_rates(word, match[1], start)
-        elif word == "ASC":
+        elif word in ("ASC", "ASC_LEWIS"):
             if self.ascertained:
                 raise self._error("+ASC is said twice", at=start)
             self.ascertained = True
         else:
             hints = {
                 "FO": "frequencies are not estimated: give them, +F{0.3,0.2,0.2,0.3}, or count them, +F",
+                "ASC_FELS": "of RAxML-NG's corrections only +ASC_LEWIS, which is +ASC, is available",
+                "ASC_STAM": "of RAxML-NG's corrections only +ASC_LEWIS, which is +ASC, is available",
                 "R": "free rates are not available without their values, +R2{weight,rate,weight,rate}: use +G4",
             }
             known = "known are +F, +FQ, +I, +G and +GA (gamma, medians), +R and +ASC"
