@@ -120,3 +120,27 @@ def test_settings_beside_the_chosen_partition(write, recwarn):
     sets = "charset a = 1-5; charset b = 6-.; partition p = 2: a, b; set partition = p autoclose=yes nowarnings=yes;"
     assert len(read_partitions(write(data(sets)), 10)) == 2
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("format_", "name", "states"),
+    [
+        ('format symbols="0 1 2" gap=-;', "standard", [1, 2, 4, 1]),
+        ("format missing=?, gap=-;", "standard", [1, 2, 4, 1]),
+        ("", "standard", [1, 2, 4, 1]),
+        ('format symbols="ABC";', "standard", [1, 2, 4, 1]),
+        ('format symbols="ACGT";', "dna", [1, 2, 4, 1]),
+        ("", "dna", [1, 2, 4, 1]),
+    ],
+)
+def test_without_a_data_type(write, recwarn, format_, name, states):
+    """NEXUS's default are standard data, but DNA without a word is common."""
+    symbols = "ABC" if "ABC" in format_ else "ACG" if name == "dna" else "012"
+    rows = [first + symbols[1] + symbols[2] + symbols[0] for first in symbols[0] * 3 + symbols[1]]
+    matrix = "\n".join(f"{taxon} {row}" for taxon, row in zip(["'sp 1'", "b", "c", "d"], rows, strict=True))
+    alignment = read_alignment(
+        write(f"#NEXUS\nbegin data;\ndimensions ntax=4 nchar=4;\n{format_}\nmatrix\n{matrix}\n;\nend;\n")
+    )
+    assert alignment.type_of().name == name
+    assert alignment.state_sets[0].tolist() == states
+    assert not recwarn.list

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vbpi_mix.errors import InputError
+from vbpi_mix.errors import InputError, InputWarning
 from vbpi_mix.io.parameter_tables import read_parameters
 from vbpi_mix.io.tree_lengths import read_one_tree, read_trees_with_lengths
 from vbpi_mix.io.trees import read_trees
@@ -60,3 +60,9 @@ def test_tables_of_several_runs_in_one_file_are_named(tmp_path):
     (tmp_path / "x.p").write_text(run + run)
     with pytest.raises(InputError, match="line 6: the heading stands there again: several runs in one file"):
         read_parameters([tmp_path / "x.p"])
+
+
+def test_text_behind_the_last_tree_is_named(tmp_path):
+    (tmp_path / "x.nwk").write_text(f"# a remark\n{OTHER}\n[a comment]\n// end\n")
+    with pytest.warns(InputWarning, match="text behind the last tree is passed over: '// end'"):
+        assert read_trees([tmp_path / "x.nwk"], TAXA).n_trees == 1

@@ -219,3 +219,12 @@ def test_the_parts_of_the_primates_are_codon_positions():
 
     assert stops(0).max() == 0
     assert min(stops(1).min(), stops(2).min()) >= 3
+
+
+def test_a_number_of_parts_and_a_comma_behind_the_last(tmp_path):
+    path = tmp_path / "x.nex"
+    path.write_text("#NEXUS\nbegin sets;\ncharset a=1-3; charset b=4-6;\npartition p = 2: a b;\nend;\n")
+    with pytest.raises(InputError, match="line 4, partition 'p': it says 2 parts, but has 1"):
+        read_partitions(path, 6)
+    path.write_text("#NEXUS\nbegin sets;\ncharset a=1-3; charset b=4-6;\ncharpartition p = HKY+G: a, JC: b,;\nend;\n")
+    assert [part.model for part in read_partitions(path, 6)] == ["HKY+G", "JC"]

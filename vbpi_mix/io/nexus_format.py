@@ -23,6 +23,7 @@ _HARMLESS = ("datatype", "gap", "missing", "matchchar", "interleave", "symbols",
 _SYMBOLS = re.compile(r"[\s\"0-9A-Za-z~]*")
 # charset NAME (CHARACTERS = TITLE) = ...
 _OF_MATRIX = re.compile(r"[^=(]*\(\s*characters\s*=\s*('[^']*(?:''[^']*)*'|[^\s()]+)\s*\)", re.IGNORECASE)
+_FIRST_WORD = re.compile(r"\s*(?:'[^']*(?:''[^']*)*'|\"[^\"]*\"|\S+)")
 _EQUATE = re.compile(r"([^\s=(){}])\s*=\s*(\{[^{}()]*\}|\([^{}()]*\)|[^\s=(){}])")
 _EQUATES = re.compile(rf"(?:\s*{_EQUATE.pattern})+\s*")
 _RANGE = re.compile(r"(\w)~(\w)")
@@ -94,8 +95,17 @@ def _matrices(found: Sequence[Block]) -> list[Characters]:
             elif command.keyword == "format":
                 format_ = settings(command.rest)
             elif command.keyword == "matrix":
-                matrices.append(Characters(block=block, dimensions=dimensions, format=format_, matrix=command))
+                said = {"datatype": _by_default(format_, command)} | format_
+                matrices.append(Characters(block=block, dimensions=dimensions, format=said, matrix=command))
     return matrices
+
+
+def _by_default(options: dict[str, str], matrix: Command) -> str:
+    """The data type of a block without DATATYPE: NEXUS's default is standard, but many files leave out DNA."""
+    symbols = set(options.get("symbols", "").upper()) - set('" ')
+    rows = "".join(_FIRST_WORD.sub("", line, count=1) for line in matrix.rest.split("\n"))
+    digits = any(sign.isdigit() for sign in rows) and not any(sign.isalpha() for sign in rows)
+    return "standard" if digits or symbols - set("ACGTU") else "dna"
 
 
 def _has_matrix(block: Block) -> bool:
@@ -110,7 +120,7 @@ def _matrix_title(command: Command) -> str:
 
 def _mixed(options: dict[str, str]) -> list[tuple[str, str]]:
     """(word, sites) of the parts of mixed data; of others the word alone."""
-    datatype = "".join(options.get("datatype", "dna").lower().split())
+    datatype = "".join(options["datatype"].lower().split())
     mixed = _MIXED.fullmatch(datatype)
     if mixed is None:
         return [(datatype, "")]

@@ -159,12 +159,17 @@ def unquote(word: str) -> str:
 
 
 def settings(text: str) -> dict[str, str]:
-    """`key = value` pairs, keys in lower case; a key alone is "yes". A value with a bracket goes on to its end."""
+    """`key = value` pairs, keys in lower case; a key alone is "yes". A value with a bracket goes on to its end.
+
+    Commas between pairs are passed over.
+    """
     found: dict[str, str] = {}
     parts = words(text)
     i = 0
     while i < len(parts):
-        if i + 2 < len(parts) and parts[i + 1] == "=":
+        if parts[i] == ",":
+            i += 1
+        elif i + 2 < len(parts) and parts[i + 1] == "=":
             key, value = parts[i].lower(), parts[i + 2]
             i += 3
             while value.count("(") > value.count(")") and i < len(parts):

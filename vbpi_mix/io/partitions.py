@@ -199,13 +199,16 @@ def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> 
     _, title, text = definition(command, source)
     where = f"{source}, line {command.line}, partition {title!r}"
     divisions = _split(text)
+    if len(divisions) > 1 and not divisions[-1].strip():
+        del divisions[-1]  # a comma behind the last part
     labels: list[str | None] = []
     for i, division in enumerate(divisions):
         label, divisions[i] = _label(division)
         labels.append(label)
     first, others = labels[0], labels[1:]
     counted = first is not None and first.isdecimal() and all(label is None for label in others)
-    if counted and (others or first == "1"):
+    # a part of PAUP's may be named by a number; MrBayes has the number of parts there
+    if counted and (others or first == "1" or command.keyword == "partition"):
         if first != str(len(divisions)):
             raise InputError(f"{where}: it says {first} parts, but has {len(divisions)}; correct the number")
         labels = [None] * len(divisions)

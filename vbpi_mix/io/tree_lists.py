@@ -93,7 +93,7 @@ def read_batches(path: Path) -> Iterator[TreeBatch]:
 def _newick(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
     weighted: bool | None = None
     first = True
-    declared, n_trees = b"", 0
+    declared, n_trees, rest = b"", 0, b""
     for part in parts:
         buffer, line = part.buffer, part.line
         rows = part.spans.tolist()
@@ -123,6 +123,10 @@ def _newick(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
         n_trees += len(weights)
         if weights:
             yield _batch(buffer, part.spans[:, 1:], weights if weighted else None, {}, line)
+        rest = strip_comments(part.rest).strip()
+    if rest:
+        shown = rest[:30].decode("utf-8", errors="replace")
+        notice(f"{path}: text behind the last tree is passed over: {shown!r}")
     if declared and int(declared[:18]) != n_trees:
         notice(f"{path}: line 1 says {int(declared[:18]):,} trees, but there are {n_trees:,}: the file may be cut off")
 
