@@ -66,3 +66,9 @@ def test_text_behind_the_last_tree_is_named(tmp_path):
     (tmp_path / "x.nwk").write_text(f"# a remark\n{OTHER}\n[a comment]\n// end\n")
     with pytest.warns(InputWarning, match="text behind the last tree is passed over: '// end'"):
         assert read_trees([tmp_path / "x.nwk"], TAXA).n_trees == 1
+
+
+def test_generations_that_begin_anew_are_named(tmp_path):
+    (tmp_path / "x.p").write_text("[ID: 1]\nGen\tLnL\tTL\n0\t-1\t0.5\n100\t-1\t0.6\n0\t-1\t0.7\n100\t-1\t0.8\n")
+    with pytest.warns(InputWarning, match="the generations begin anew 1 time, first at row 3: several runs"):
+        assert read_parameters([tmp_path / "x.p"])[1].shape == (4, 1)

@@ -66,3 +66,8 @@ def test_other_commands_are_refused_with_their_line(tmp_path):
     path.write_text("begin mrbayes;\nconstraint one = a b;\n\nprset topologypr = constraints(one);\nend;\n")
     with pytest.raises(InputError, match=r"block.nex, line 4: 'prset"):
         constraint_statements(path)
+
+
+def test_a_quoted_name():
+    (only,) = parse_constraints(constraint_statements("constraint 'my clade' partial = A B : C;"), list("ABCD")).each
+    assert only.name == "my clade"

@@ -15,7 +15,8 @@ from vbpi_mix.io.nexus_text import comment_end, unquote
 from vbpi_mix.phylo.constraints import Constraint, Constraints
 
 _MRBAYES = re.compile(
-    r"constraint\s+(\S+?)\s*(?:\s(hard|partial|negative))?\s*(?:\s(-?[\d.]+))?\s*=\s*(.+)", re.I | re.S
+    r"constraint\s+('[^']*(?:''[^']*)*'|\S+?)\s*(?:\s(hard|partial|negative))?\s*(?:\s(-?[\d.]+))?\s*=\s*(.+)",
+    re.I | re.S,
 )
 _STRUCTURE = re.compile(r"begin\s+mrbayes|end|endblock", re.I)
 _WORD = re.compile(r"'(?:[^']|'')*'|\S+")
@@ -90,7 +91,7 @@ def parse_constraint(statement: str, labels: TaxonLabels) -> Constraint:
 
 
 def _mrbayes(match: re.Match[str], labels: TaxonLabels) -> Constraint:
-    name, kind = match[1], (match[2] or "hard").lower()
+    name, kind = unquote(match[1]), (match[2] or "hard").lower()
     where = f"constraint {name}"
     sides = match[4].split(":")
     if len(sides) != (2 if kind == "partial" else 1):

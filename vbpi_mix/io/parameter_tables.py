@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.io.notices import notice
 from vbpi_mix.io.number_tables import read_number_table
 
 _SCORES = frozenset({"Gen", "LnL", "LnPr"})
@@ -39,6 +40,12 @@ def read_parameters(paths: Sequence[Path], *, burn_in: float = 0.0) -> tuple[tup
 def _read(path: Path, burn_in: float) -> tuple[list[str], np.ndarray]:
     table = read_number_table(path, first="Gen")
     heading = list(table.names)
+    backwards = np.flatnonzero(np.diff(table.values[:, 0]) < 0)
+    if len(backwards):
+        notice(
+            f"{path}: the generations begin anew {len(backwards)} time{'s' * (len(backwards) > 1)}, first at row "
+            f"{backwards[0] + 2}: several runs in one file; the burn-in is left out of the first only"
+        )
     if "TL" not in heading:
         heading = ["TL" if name == "TL{all}" else name for name in heading]
     return heading, table.values[int(burn_in * len(table.values)) :]
