@@ -69,5 +69,5 @@ def test_other_commands_are_refused_with_their_line(tmp_path):
 
 
 def test_a_quoted_name():
-    (only,) = parse_constraints(constraint_statements("constraint 'my clade' partial = A B : C;"), list("ABCD")).each
+    (only,) = parse_constraints(constraint_statements("constraint 'my clade' partial = A B : C D;"), list("ABCDE")).each
     assert only.name == "my clade"

@@ -95,7 +95,7 @@ def _matrices(found: Sequence[Block]) -> list[Characters]:
             elif command.keyword == "format":
                 format_ = settings(command.rest)
             elif command.keyword == "matrix":
-                said = {"datatype": _by_default(format_, command)} | format_
+                said = format_ if "datatype" in format_ else format_ | {"datatype": _by_default(format_, command)}
                 matrices.append(Characters(block=block, dimensions=dimensions, format=said, matrix=command))
     return matrices
 

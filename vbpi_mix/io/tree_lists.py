@@ -26,6 +26,7 @@ NEWICK_COLUMNS = ("newick", "tree")
 WEIGHT_COLUMNS = ("mean_prob", "weight", "probability", "count")
 
 _TREE = re.compile(rb"\s*u?tree\b", re.IGNORECASE)
+_REMARKS = re.compile(rb"(?:\s*#(?!nexus)[^\n]*\n)+", re.IGNORECASE)
 _TREE_CELL = re.compile(rb"\s*\"?\s*(?:\[[^\[\]]*\]\s*)*\(")
 # SplitsTree numbers the trees: [1] tree x = ...
 _NUMBERING = re.compile(rb"\A\s*(?:\[[^\[\]=]*\]\s*)+(?=u?tree\b)", re.IGNORECASE)
@@ -181,9 +182,8 @@ def _nexus(parts: Iterator[Statements], path: Path) -> Iterator[TreeBatch]:
 
 def _without_remarks(head: bytes) -> bytes:
     """The beginning of a file with the lines of a table's remarks, which begin with #, made blank."""
-    while (rest := head.lstrip())[:1] == b"#" and rest[:6].upper() != b"#NEXUS" and b"\n" in rest:
-        head = head[: len(head) - len(rest)] + rest[rest.index(b"\n") :]
-    return head
+    match = _REMARKS.match(head)
+    return head if match is None else b"\n" * match.group().count(b"\n") + head[match.end() :]
 
 
 def _tree_column(head: bytes, columns: list[str]) -> int | None:
