@@ -124,3 +124,23 @@ def test_a_signal_while_a_module_is_loaded_waits_until_it_is(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=50, check=True)
     assert done.stdout.split() == ["True", str(int(signal.SIGTERM))]
+
+
+def test_a_signal_in_a_call_from_compiled_code_waits_until_it_is_over(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, time\n"
+        "from vbpi_mix.cli.signals import Interrupted, answer_signals\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0.2)\n"
+        "answer_signals()\n"
+        "try:\n"
+        "    Slow()\n"
+        "    time.sleep(60)\n"
+        "except Interrupted as error:\n"
+        "    print(error.number)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=50, check=True)
+    assert (done.stdout.strip(), done.stderr) == (str(int(signal.SIGTERM)), "")

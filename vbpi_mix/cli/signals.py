@@ -3,7 +3,9 @@
 import signal
 from types import FrameType
 
-_AGAIN = 0.02  # seconds until a signal is looked at again that came while a module was loaded
+_AGAIN = 0.02  # seconds until a signal is looked at again that came at a moment when exceptions are lost
+# functions that others call from C and whose exceptions are printed and forgotten
+_SWALLOWING = ("__del__", "_raw_object_cache_notify", "_raw_object_cache_getbuffer")
 _ASKING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _unanswered: list[int] = []
@@ -48,7 +50,7 @@ def unanswered() -> int | None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    if hasattr(signal, "setitimer") and _loading(frame):
+    if hasattr(signal, "setitimer") and _lost(frame):
         signal.signal(signal.SIGALRM, lambda _, later: _raise(number, later))
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         return
@@ -56,10 +58,15 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _loading(frame: FrameType | None) -> bool:
-    """Whether a module is being loaded; libraries turn an exception then into errors of their own, or print it."""
+def _lost(frame: FrameType | None) -> bool:
+    """Whether an exception would be lost now.
+
+    Libraries turn those that come while they are loaded into errors of their own, or print them; what compiled code
+    calls back cannot raise any.
+    """
     while frame is not None and frame.f_globals.get("__name__") != "vbpi_mix.cli.main":
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        code = frame.f_code
+        if code.co_filename.startswith("<frozen importlib") or code.co_name in _SWALLOWING:
             return True
         frame = frame.f_back
     return False
