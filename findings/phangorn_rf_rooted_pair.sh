@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# phangorn 2.11.1, RF.dist(x, y, rooted = TRUE), where x has a root (two branches at the base) and y has three: it prints
+# phangorn 2.11.1, RF.dist(x, y, rooted = TRUE), where x has a root (two branches at the base) and y has three, prints
 # "one tree is unrooted, unrooted both". Expected: then the distance of the two without roots, 4, which rooted = FALSE
 # and RF.dist(c(x, y), rooted = TRUE) give. Seen: 6, which is not that, nor the number of clades in one tree only (5:
 # de, cde, cdef against cd, ef): the clades of the trees, without their roots, as they happen to be drawn. wRF.dist and
