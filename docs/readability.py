@@ -43,7 +43,7 @@ def markdown_texts(markdown: str) -> list[str]:
     text = re.sub(r"^(\||#|:::|</?div).*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
     text = re.sub(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", text)
-    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`]+`", "code", text, flags=re.DOTALL)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`]+`", "Code", text, flags=re.DOTALL)
     text = re.sub(r"^ *([-*]|\d+\.) ", "\n\n", text, flags=re.MULTILINE)
     return [block for block in re.split(r"\n\s*\n", text) if block.strip()]
 
