@@ -1,19 +1,28 @@
-"""The README and the documentation: their commands work as they are written, their links lead somewhere.
+"""The README and the documentation: their commands work as they are written, what they name is there.
 
 The line before a block of shell commands says what is done with it: `<!-- run with: FILES -->`, here, with trainings
 cut short, in a folder with an alignment `my.fasta` and what else is named; `<!-- ci:NAME -->`, by .ci/run; `<!-- not
-run: WHY -->`. Blocks of Python run, those of a page one after the other.
+run: WHY -->`. Options of commands that are not run are looked up all the same. Blocks of Python (`python`) run, those
+of a page one after the other; `py` blocks are marked as not run. Blocks of R after `<!-- run with R: PACKAGES -->` run
+behind the page's shell commands where R has these packages.
 """
 
+import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 from Bio import SeqIO
+
+import vbpi_mix as vm
+from vbpi_mix.cli.main import app
+from vbpi_mix.evaluate.diagnostics import thresholds
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -60,19 +69,21 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("page", with_blocks("python"))
-def test_python_runs(page, repository):
+def test_python_runs(page, tmp_path):
+    (tmp_path / "data").symlink_to(REPOSITORY / "data")
     code = "\n".join(block.text for block in blocks(page, "python"))
-    result = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, timeout=900)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
+    program = [sys.executable, "-c", code]
+    result = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stderr
     if page.stem in ("README", "python"):
         assert "Homo_sapiens" in result.stdout
-    if page.stem == "python":  # primates, as the quick start prints it
+    if page.stem == "python":  # primates under JC69
         value = re.search(r"marginal log-likelihood (-\d+\.\d+) \+- (\d+\.\d+)", result.stdout)[1]
         assert float(value) == pytest.approx(-6489.11, abs=0.1)
 
 
-@pytest.mark.parametrize("page", with_blocks("bash", "run with"))
-def test_commands_run(page, folder):
+def run_commands(page, folder):
     commands = "\n".join(block.text for block in blocks(page, "bash") if block.mark.startswith("run with"))
     program = folder / "bin" / "vbpi-mix"
     program.parent.mkdir()
@@ -84,6 +95,29 @@ def test_commands_run(page, folder):
     assert result.returncode == 0, result.stderr[-4000:]
 
 
+@pytest.mark.parametrize("page", with_blocks("bash", "run with"))
+def test_commands_run(page, folder):
+    run_commands(page, folder)
+
+
+def r_has(packages):
+    if shutil.which("Rscript") is None:
+        return False
+    code = "; ".join(f"library({package})" for package in packages)
+    return subprocess.run(["Rscript", "-e", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("page", with_blocks("r"))
+def test_r_runs(page, folder):
+    usable = [block for block in blocks(page, "r") if r_has(block.mark.partition(": ")[2].split())]
+    if not usable:
+        pytest.skip("needs Rscript with the packages that the page names")
+    run_commands(page, folder)
+    for block in usable:
+        result = subprocess.run(["Rscript", "-e", block.text], cwd=folder, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_is_run_or_said_not_to_be(page):
     ci = (REPOSITORY / ".ci" / "run").read_text()
@@ -93,6 +127,113 @@ def test_every_command_is_run_or_said_not_to_be(page):
         assert kind in ("run with", "not run", "ci"), f"no mark before\n{block.text}"
         assert rest, block.mark
         assert kind != "ci" or re.search(rf"run_command \S+ {rest}$", ci, flags=re.MULTILINE), f".ci/run: {block.mark}"
+    for block in blocks(page, "py"):
+        assert block.mark.startswith("not run: "), f"no mark before\n{block.text}"
+    for block in blocks(page, "r"):
+        assert block.mark.startswith("run with R: "), f"no mark before\n{block.text}"
+
+
+def find_command(words):
+    """The command that words after `vbpi-mix` begin with, and the words that follow it."""
+    command, rest = typer.main.get_command(app), list(words)
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest.pop(0)]
+    return command, rest
+
+
+def options_of(command):
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_and_options_that_it_shows_exist(page):
+    text = page.read_text()
+    shown = [line for block in blocks(page, "bash") for line in block.text.splitlines()]
+    shown += re.findall(r"`(vbpi-mix [^`\n]+)`", text)
+    for line in shown:
+        words = re.sub(r"\s#.*|\s&&.*", "", line).split()
+        if not words or words[0] != "vbpi-mix" or words[1] in ("COMMAND", "--version"):
+            continue
+        command, rest = find_command(words[1:])
+        assert command.name != "vbpi-mix", f"no such command: {line}"
+        for word in rest:
+            name = word.partition("=")[0].rstrip(",.")
+            if name.startswith("-") and not re.match(r"-\d", name):
+                assert name in options_of(command), f"{line}: no option {name}"
+
+
+def test_options_beside_those_of_other_programs_exist(repository):
+    every = {name for command in find_command([])[0].commands.values() for name in options_of(command)}
+    lines = (repository / "docs" / "coming.md").read_text().splitlines()
+    cells = [line.rsplit("|", 2)[1] for line in lines if line.startswith("|")]
+    named = {name for cell in cells for name in re.findall(r"`(--[a-z-]+)", cell)}
+    assert len(named) > 10
+    assert named <= every
+
+
+def test_the_page_on_the_report_has_every_number_with_its_thresholds(repository):
+    text = (repository / "docs" / "report.md").read_text()
+    for source in (repository / "vbpi_mix" / "evaluate" / "diagnostics").glob("*.py"):
+        for label in re.findall(r'^ +label="(.+)"', source.read_text(), flags=re.MULTILINE):
+            assert f"| {label} |" in text or f"| {label.removesuffix(' of the weights')} |" in text, label
+    for label, threshold in {
+        "Approximation gap": thresholds.GAP,
+        "Topologies not yet drawn": thresholds.UNSEEN_TOPOLOGIES,
+        "Missed by the candidate search": thresholds.LEFT_BY_THE_SEARCH,
+        "Outside the support": thresholds.UNSUPPORTED_NEIGHBOURS,
+        "Parameters of the model": thresholds.EFFECTIVE_DRAWS,
+        "Training at its end": thresholds.BOUND_RISE,
+        "Modes of the parameters": thresholds.MISSED_MODES,
+        "Agreement of split frequencies": thresholds.ASDSF,
+        "Largest difference of a split": thresholds.SPLIT_DIFFERENCE,
+        "R-hat of the chains": thresholds.R_HAT,
+        "First particles left": thresholds.ANCESTORS_LEFT,
+        "ASDSF between runs": thresholds.ASDSF,
+        "Largest split difference": thresholds.SPLIT_DIFFERENCE,
+        "Marginal likelihood between runs": thresholds.LOG_ML_DIFFERENCE,
+        "Parameters between runs": thresholds.PARAMETER_DIFFERENCE,
+    }.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| {label} |"))
+        for value in (threshold.good, threshold.fair):
+            assert re.search(rf"\b{re.escape(format(value, threshold.form))}(?!\d)", row), (label, value)
+
+
+def test_the_reference_has_every_public_name(repository):
+    named = re.findall(r"^::: vbpi_mix\.(\w+)$", (repository / "docs" / "api.md").read_text(), flags=re.MULTILINE)
+    assert sorted(named) == sorted(name for name in vm.__all__ if name != "__version__")
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_findings_are_listed(repository):
+    pytest.importorskip("mkdocs")
+    scripts = sorted((repository / "findings").glob("*.sh"))
+    items = load("hooks").findings().splitlines()
+    assert [f"- `findings/{script.name}`" for script in scripts] == [item.partition(":")[0] for item in items]
+    assert "<!-- findings: " in (repository / "docs" / "findings.md").read_text()
+
+
+def test_sentences_are_short():
+    readability = load("readability")
+    for name, texts in readability.measure().items():
+        long = [text for text in texts if readability.n_words(text) > readability.LONG]
+        assert len(long) <= 0.05 * len(texts), f"{name}: {long}"
+
+
+def test_sentences_are_told_apart():
+    readability = load("readability")
+    assert readability.sentences("As in Hotti et al. (2024). It is 0.7 nats! `run` ends? (Yes.) No.") == [
+        "As in Hotti et al. (2024).", "It is 0.7 nats! `run` ends?", "(Yes.)", "No."
+    ]  # fmt: skip
+    page = "# Title\n\nOne `a b c` and\n[two](x.md).\n\n- three\n- four\n\n| a | b |\n\n```bash\nls\n```\n"
+    assert [text.split() for text in readability.markdown_texts(page)] == [
+        ["One", "Code", "and", "two."], ["three"], ["four"]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

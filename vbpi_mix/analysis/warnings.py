@@ -43,6 +43,6 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
     if not reasons:
         return None
     return (
-        f"{' and '.join(reasons)}: evidence, its standard error and weighted probabilities may be wrong; train longer "
-        "(--resume with more --iterations), or start again with more candidates or --refresh-every"
+        f"{' and '.join(reasons)}: the marginal likelihood, its standard error and weighted probabilities may be "
+        "wrong; train longer (--resume with more --iterations), or start again with more candidates or --refresh-every"
     )

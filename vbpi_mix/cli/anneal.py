@@ -13,20 +13,24 @@ EXAMPLE = "Example: vbpi-mix anneal primates_run --groups 8"
 
 def anneal(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    particles: Annotated[int, typer.Option(min=4, help="Particles of a group.")] = 64,
-    groups: Annotated[int, typer.Option(min=2, help="Independent groups; their spread is the error.")] = 4,
+    particles: Annotated[int, typer.Option(min=4, help="Number of particles in a group.")] = 64,
+    groups: Annotated[int, typer.Option(min=2, help="Number of independent groups; their spread gives the error.")] = 4,
     rounds: Annotated[
         int | None,
-        typer.Option(min=1, help="Rounds over all edges at the posterior; until both sides agree if not given."),
+        typer.Option(
+            min=1, help="Number of rounds over all edges at the posterior; until both sides agree if not given."
+        ),
     ] = None,
-    max_time: Annotated[str | None, typer.Option(help="Time allowed to the rounds, such as 10m or 2h.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    max_time: Annotated[str | None, typer.Option(help="Time for the rounds, such as 10m or 2h.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> int:
     """Anneal groups of particles from the mixture of a run to the posterior.
 
-    Trees, estimates and report of the run come from the annealed particles afterwards, and from the chains that the fit
-    started from, if there were any.
+    Afterwards, trees, estimates and report of the run come from the annealed particles. If the fit started from chains,
+    they come from these chains too.
     """
     import time
 

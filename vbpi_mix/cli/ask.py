@@ -25,11 +25,11 @@ def ask(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     clade: Annotated[
         list[str] | None,
-        typer.Option(help="Taxa, with commas between them: are they on one side of a branch? May be repeated."),
+        typer.Option(help="Taxa separated by commas: are they on one side of a branch? May be repeated."),
     ] = None,
     quartet: Annotated[
         list[str] | None,
-        typer.Option(help="Four taxa, with commas between them: which two are together? May be repeated."),
+        typer.Option(help="Four taxa separated by commas: which two are together? May be repeated."),
     ] = None,
     tree: Annotated[
         list[Path] | None, typer.Option(help="File with binary trees: how probable is each? May be repeated.")
@@ -37,8 +37,8 @@ def ask(
     constraint: Annotated[
         list[str] | None,
         typer.Option(
-            help="File of constraints as for fit --constraint, or such text: each of them, and all at once. May be "
-            "repeated."
+            help="Constraints as for fit --constraint, in a file or as text: how probable is each, and all at once? "
+            "May be repeated."
         ),
     ] = None,
     fits: Annotated[
@@ -47,11 +47,12 @@ def ask(
             "--fit",
             parser=output_path,
             metavar="FOLDER",
-            help="Fit with and without what is asked for, into this folder: Bayes factors that draws cannot resolve.",
+            help="Folder for two fits, with and without the hypothesis: Bayes factors that draws cannot resolve.",
         ),
     ] = None,
     on: Annotated[
-        Path | None, typer.Option(help="Newick file with a tree of all taxa to write supports and lengths on.")
+        Path | None,
+        typer.Option(help="Newick file with a tree of all taxa, on which supports and lengths are written."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -63,16 +64,20 @@ def ask(
             help="File for the tree of --on: NEXUS if it ends in .nex or .tre, else Newick; printed if not given.",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Ask a run: is this clade real, is that tree compatible with the data, how sure is the whole tree?
 
     Every answer has a posterior probability with its standard error or a bound, the prior probability under uniform
-    topologies, and the Bayes factor against all other topologies. Without a question: credible sets of topologies, the
-    most probable tree and the one in the middle, rogue taxa, islands.
+    topologies, and the Bayes factor against all other topologies.
+
+    Without a question the command prints how sure the whole tree is: credible sets of topologies, the most probable
+    tree, the tree nearest to all others, rogue taxa and islands.
     """
     from vbpi_mix.analysis.answers import sentence, to_dict
     from vbpi_mix.analysis.certainty import certainty

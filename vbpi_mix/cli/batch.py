@@ -23,46 +23,51 @@ def batch(
     output: Annotated[
         Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results.")
     ],
-    model: Annotated[str, typer.Option(help="Substitution model.")] = "GTR+G4",
+    model: Annotated[str, typer.Option(help="Substitution model, as in `fit`.")] = "GTR+G4",
     depth: Annotated[
         str,
         typer.Option(
-            help="topologies: short chains; anneal: and the marginal likelihood by annealing; fit: the default recipe "
-            "of `fit`; auto: short chains, and the recipe where they do not agree."
+            help="Depth of the analysis: topologies (short chains), anneal (and the marginal likelihood), fit (the "
+            "default recipe of `fit`), or auto (short chains, and a fit where they do not agree)."
         ),
     ] = "auto",
-    priors: Annotated[str, typer.Option(help="Priors of the model's parameters, with semicolons between them.")] = "",
+    priors: Annotated[str, typer.Option(help="Priors of the model's parameters, separated by semicolons.")] = "",
     branch_prior: Annotated[str, typer.Option(help="Prior of branch lengths.")] = "exponential",
     branch_prior_rate: Annotated[float, typer.Option(help="Rate of the exponential prior.")] = 10.0,
     agreement: Annotated[
-        float, typer.Option(help="Difference of a split between two groups of chains at which short chains end.")
+        float,
+        typer.Option(help="Largest difference of a split between two groups of chains at which short chains end."),
     ] = 0.1,
-    trees: Annotated[int, typer.Option(min=1, help="Trees with branch lengths kept of each locus.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per available core if not given.")] = None,
+    trees: Annotated[int, typer.Option(min=1, help="Number of trees with branch lengths kept for each locus.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; one per available core if not given.")
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Dask scheduler whose workers do the loci, or `local` for a Dask cluster of this machine with its "
+            help="Dask scheduler whose workers infer the loci, or `local` for a Dask cluster on this machine with its "
             "dashboard (needs the extra 'distributed').",
         ),
     ] = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only every N-th locus from the I-th on, for array jobs.")
+        str | None, typer.Option(metavar="I/N", help="Share of the loci for an array job: every N-th from the I-th on.")
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(help="Memory allowed to each process, such as 2G; more makes its locus fail.")
+        str | None, typer.Option(help="Memory for each process, such as 2G; a locus that needs more fails.")
     ] = None,
-    tries: Annotated[int, typer.Option(min=1, help="How often a locus is begun whose process dies.")] = 3,
+    tries: Annotated[int, typer.Option(min=1, help="Number of times that a locus is begun if its process dies.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> int:
     """Infer a posterior of trees for every alignment of a folder or list.
 
-    A locus that fails is a line of the table with its reason. A second call goes on where the first stopped, and does
-    what failed or changed. OUTPUT holds loci.tsv (one line a locus), index.html, and one small file a locus in
-    subfolders; `vbpi-mix loci` reads them. Exit status 1 if a locus failed.
+    OUTPUT gets loci.tsv (a line for each locus), index.html, and a small file for each locus in subfolders. `vbpi-mix
+    loci` reads them.
+
+    A locus that fails gets a line in the table with the reason, and the exit status is 1. A second call goes on where
+    the first stopped, and does what failed or changed.
     """
     from vbpi_mix.batch.options import LocusOptions, find_loci, shard_of
     from vbpi_mix.batch.run import Workers, describe_failures, parse_memory, run_batch

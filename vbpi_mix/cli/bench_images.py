@@ -17,32 +17,34 @@ EXAMPLE = "Example: vbpi-mix bench {name} --scale small --rows s2a:1:20 --rows s
 
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."),
+    typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."),
 ]
 Rows = Annotated[
     list[str] | None,
     typer.Option(
-        help="ESTIMATOR:S:A, such as s2a:1:20; :published for the decoder with batch normalisation, :semvae for "
-        "separate encoders (not cifar10); several separated by ;. May be repeated. A choice for the scale if not given."
+        help="Rows as ESTIMATOR:S:A, such as s2a:1:20, separated by ;. :published behind a row: decoder with batch "
+        "normalisation; :semvae: separate encoders (not cifar10). May be repeated. A choice for the scale if not given."
     ),
 ]
 ScaleWord = Annotated[
-    str, typer.Option(help="small: images and networks that two cores finish in under an hour; published: the paper's.")
+    str, typer.Option(help="Scale: small (two cores finish in under an hour) or published (the paper's).")
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the IDX or CIFAR-10 files, or a CSV file of one set; what `vbpi-mix data fetch` fetched or the "
-        "system installed if not given."
+        help="Folder of IDX or CIFAR-10 files, or CSV file of one set. If not given, the files that `vbpi-mix data "
+        "fetch` fetched or the system installed."
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="In place of the scale's; the warm-up keeps its share.")]
-Seeds = Annotated[int, typer.Option(help="How many seeds.")]
-FirstSeed = Annotated[int, typer.Option(help="The first of the seeds.")]
-Train = Annotated[int | None, typer.Option(help="Training images, in place of the scale's.")]
-Test = Annotated[int | None, typer.Option(help="Test images, in place of the scale's.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Number of epochs; that of the scale if not given. The warm-up keeps its share.")
+]
+Seeds = Annotated[int, typer.Option(help="Number of seeds.")]
+FirstSeed = Annotated[int, typer.Option(help="First seed.")]
+Train = Annotated[int | None, typer.Option(help="Number of training images; that of the scale if not given.")]
+Test = Annotated[int | None, typer.Option(help="Number of test images; that of the scale if not given.")]
+Threads = Annotated[int, typer.Option(min=1, help="Number of threads of torch.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 
 
 def _command(name: "ImageSet", text: str) -> Callable[..., int]:

@@ -21,7 +21,7 @@ def render(
             "-o",
             parser=output_path,
             metavar="PATH",
-            help="Folder for tables and pictures; the same if not given.",
+            help="Folder for tables and pictures; that of the records if not given.",
         ),
     ] = None,
 ) -> int:

@@ -17,7 +17,7 @@ def table3(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."
+            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."
         ),
     ] = Path("table3"),
     data: Annotated[
@@ -26,17 +26,21 @@ def table3(
     rows: Annotated[
         list[str] | None,
         typer.Option(
-            help="ESTIMATOR:S:A, such as s2a:1:4, a2a, s2a or s2s for all of one estimator; several separated by ;. "
+            help="Rows as ESTIMATOR:S:A, such as s2a:1:4, separated by ;. a2a, s2a or s2s alone: all of one estimator. "
             "May be repeated. All sixteen if not given."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many seeds; three, as in the paper, if not given.")] = 3,
-    first_seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 1,
-    recipe: Annotated[str, typer.Option(help="default, or paper for the published training.")] = "default",
+    seeds: Annotated[int, typer.Option(help="Number of seeds; three, as in the paper, if not given.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="First seed.")] = 1,
+    recipe: Annotated[
+        str, typer.Option(help="Named set of settings: default, or paper for the published training.")
+    ] = "default",
     flow: Annotated[
         str | None, typer.Option(help="Flow of the branch lengths; realnvp, as in the paper, if not given.")
     ] = None,
-    iterations: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Number of optimiser steps; that of the recipe if not given.")
+    ] = None,
     trees: Annotated[
         Path | None,
         typer.Option(
@@ -47,24 +51,28 @@ def table3(
     references: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with DS1.KIND.topologies.tsv.gz of MCMC runs, KIND golden, short or wmb; without it no "
-            "distances to MCMC."
+            help="Folder with DS1.KIND.topologies.tsv.gz of MCMC runs, where KIND is golden, short or wmb. No "
+            "distances to MCMC if not given."
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Another setting of a fit as NAME=VALUE; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Further setting of a fit as NAME=VALUE. May be repeated.")
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="Word at the end of the models' names, to tell other settings apart.")
     ] = None,
     starts_only: Annotated[
-        bool, typer.Option("--starts-only", help="Only search the topologies that the rows start from; train nothing.")
+        bool, typer.Option("--starts-only", help="Search the topologies that the rows start from, and train nothing.")
     ] = False,
-    repeats: Annotated[int, typer.Option(help="Repeats of the evaluation with 1,000 draws of each component.")] = 100,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    repeats: Annotated[
+        int, typer.Option(help="Number of repeats of 1,000 draws per component in the evaluation.")
+    ] = 100,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> int:
-    """Train the mixtures of Table 3 and keep a record of each: settings, evidence, bounds, distances to MCMC, times.
+    """Train the mixtures of Table 3 and keep a record of each: settings, estimates, bounds, distances to MCMC, times.
 
     The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
     that are there already are kept. A call that was stopped goes on where it was; several may share a folder.

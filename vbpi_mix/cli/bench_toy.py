@@ -15,33 +15,41 @@ def toy(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="Folder of the results; made if need be."
+            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."
         ),
     ],
     rows: Annotated[
         list[str] | None,
         typer.Option(
-            help="ESTIMATOR:S:A, such as s2a:2:5; several separated by ;. May be repeated. The paper's if not given."
+            help="Rows as ESTIMATOR:S:A, such as s2a:2:5, separated by ;. May be repeated. The paper's if not given."
         ),
     ] = None,
     scale: Annotated[
-        str, typer.Option(help="paper: 50,000 iterations, three seeds; small: 3,000 at a higher rate, one seed.")
+        str,
+        typer.Option(help="Scale: paper (50,000 iterations, three seeds) or small (3,000 at a higher rate, one seed)."),
     ] = "paper",
-    iterations: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the scale's.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds 1 to this number, in place of the scale's.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Number of optimiser steps; that of the scale if not given.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds, from 1 on; that of the scale if not given.")
+    ] = None,
     data_seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated data.")] = 1,
     latents: Annotated[
         str, typer.Option(help="Latents that the data are drawn with: one for all points, or per-point.")
     ] = "one",
     energy: Annotated[
-        str, typer.Option(help="log p(x, z) of a step's components: sequential, as in the paper, or together.")
+        str, typer.Option(help="Evaluation of a step's components: sequential, as in the paper, or together.")
     ] = "sequential",
     train_only: Annotated[
-        bool, typer.Option("--train-only", help="No timings, tables and pictures: to share the rows among processes.")
+        bool,
+        typer.Option(
+            "--train-only", help="Make no timings, tables and pictures, so that several processes can share the rows."
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> int:
-    """Train mixtures of Gaussians on Neal's funnel with A2A, S2A and S2S, beside the exact evidence.
+    """Train mixtures of Gaussians on Neal's funnel with A2A, S2A and S2S, beside the exact marginal likelihood.
 
     The folder gets one JSON file per trained model, timings, a CSV and a Markdown table, and Figures 3 and 8 to 12 as
     pictures. Models that are there already are kept: a call that was stopped goes on with the model it was at.

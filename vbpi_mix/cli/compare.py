@@ -37,15 +37,15 @@ _LABELS = {
     "length_distance_relative": "the same, in posterior sd",
     "max_length_distance_relative": "largest of a branch, in posterior sd",
     "max_parameter_difference": "largest difference of a parameter, in posterior sd",
-    "log_ml_difference": "log evidence minus the reference's",
+    "log_ml_difference": "marginal log-likelihood minus the reference's",
 }
 _PICTURES = (".svg", ".png", ".pdf")
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="Folder of a run, a tree file, or a table of splits.")],
+    first: Annotated[Path, typer.Argument(help="Folder of a run, tree file, or table of splits.")],
     reference: Annotated[
-        list[Path], typer.Argument(help="Folder of a run, tree files (several: runs of one chain set), or one table.")
+        list[Path], typer.Argument(help="Folder of a run, tree files (several: runs of one analysis), or one table.")
     ],
     burn_in: Annotated[
         float,
@@ -64,23 +64,29 @@ def compare(
             "--first-burnin",
             parser=parse_share,
             metavar="SHARE",
-            help="The same for a tree file as the first side.",
+            help="Share to leave out where the first side is a tree file.",
         ),
     ] = 0.0,
     stepping_stone: Annotated[
         float | None, typer.Option(help="Marginal log-likelihood (natural log) of another program.")
     ] = None,
-    stepping_stone_error: Annotated[float | None, typer.Option(min=0, help="Its standard error.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Scatter plot of the split frequencies: .svg, .png, .pdf.")] = None,
+    stepping_stone_error: Annotated[
+        float | None, typer.Option(min=0, help="Standard error of the value of --stepping-stone.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="File for a scatter plot of the split frequencies: .svg, .png or .pdf.")
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="File for all splits with both frequencies, tab-separated.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component of a run.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    """Compare two posteriors on the same taxa: splits, topologies, branch lengths, parameters, evidence.
+    """Compare two posteriors on the same taxa: splits, topologies, branch lengths, parameters, marginal likelihood.
 
     The second side is the reference. Tree files are whatever `fit --trees` reads, MrBayes' .t and .trprobs among them;
     a table of topologies has a column `newick`, one of splits a column `taxa`. Parameters of the substitution model and

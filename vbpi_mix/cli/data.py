@@ -13,7 +13,9 @@ app = typer.Typer(help="Data sets that come with the package or are fetched by c
 
 @app.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list with everything the catalogue says.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON list with everything in the catalogue.")
+    ] = False,
 ) -> None:
     """List the data sets, alignments first; --json has sizes, sources and licences.
 

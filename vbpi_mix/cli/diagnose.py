@@ -19,20 +19,24 @@ _COLOURS = {"good": "green", "fair": "yellow", "poor": "red", "info": None}
 
 
 def diagnose(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs of the same data, with different seeds.")],
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component.")] = 10,
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folder of a run; several folders: runs of the same data with different seeds.")
+    ],
+    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
     neighbours: Annotated[
-        bool, typer.Option(help="Weigh what lies next to the best topologies outside the support (seconds).")
+        bool, typer.Option(help="Weigh neighbours of the best topologies that the support lacks (takes seconds).")
     ] = True,
-    definitions: Annotated[bool, typer.Option(help="Print what the numbers are.")] = True,
+    definitions: Annotated[bool, typer.Option(help="Print the definitions of the numbers.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    """Say whether a run can be trusted: evidence, weights, topologies, components, support, training.
+    """Say whether a run can be trusted: weights, topologies, components, support, training.
 
-    With several runs of the same alignment also how far they agree. Every number comes with its definition and a
-    verdict.
+    Every number comes with its definition and a verdict. With several runs of the same alignment, the command also says
+    how far they agree.
     """
     from vbpi_mix.analysis.diagnose import agreement
     from vbpi_mix.analysis.diagnose import diagnose as diagnose_run

@@ -20,33 +20,39 @@ _ROWS = ("elbo", "lb10", "log_ml", "log_ml_pooled", "ess", "pareto_k")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    samples: Annotated[int, typer.Option(min=10, help="Draws per component and repeat.")] = 1000,
-    repeats: Annotated[int, typer.Option(min=1, help="Independent repeats.")] = 100,
+    samples: Annotated[int, typer.Option(min=10, help="Number of draws per component and repeat.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of independent repeats.")] = 100,
     learn_weights: Annotated[
         bool,
         typer.Option(
-            "--learn-weights", help="Also with weights of the components that raise the bound; the run stays as it is."
+            "--learn-weights",
+            help="Print a second column, with component weights that raise the bound; the run does not change.",
         ),
     ] = False,
     weight_particles: Annotated[
         int | None,
-        typer.Option(min=1, help="Samples of the bound that the weights raise; the training's if not given."),
+        typer.Option(
+            min=1, help="Number of samples in the bound that the weights raise; that of the training if not given."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Estimate ELBO, 10-sample bound and marginal log-likelihood of a run, with standard errors.
 
     All logarithms are natural. log_ml is the mean over components of the log mean weight, as published tables print
-    it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold says that the standard
-    errors cannot be trusted; a warning says so, and if the search for topologies left much of the posterior out.
+    it; log_ml_pooled uses all draws at once and is consistent. A Pareto k above its threshold means that the standard
+    errors cannot be trusted. A warning says so. It also says if the search for topologies left out much of the
+    posterior.
 
-    --learn-weights finds component weights, on draws of their own, that raise the bound which training raised, and
-    prints two columns, of equal weights and of those, from the same draws.
+    --learn-weights finds component weights that raise the bound which training raised, on draws of their own. It prints
+    two columns from the same draws: equal weights and these weights.
 
-    Without --learn-weights also the parameters of the substitution model, where they are inferred: posterior means and
-    95% intervals.
+    Without --learn-weights, inferred parameters of the substitution model follow, with posterior means and 95%
+    intervals.
     """
     from vbpi_mix.analysis.warnings import caution
     from vbpi_mix.analysis.weight_comparison import compare_weights

@@ -21,34 +21,44 @@ def export(
         list[str] | None,
         typer.Option(
             "--format",
-            help="trees, mrbayes, trprobs, newick, log, consensus, map, splits, netcdf, or all; may be repeated, or "
-            "several with commas. All but netcdf if not given.",
+            help="Formats to write, separated by commas: trees, mrbayes, trprobs, newick, log, consensus, map, splits, "
+            "netcdf, or all. All but netcdf if not given. May be repeated.",
         ),
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Trees to write.")] = 10_000,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of trees to write.")] = 10_000,
     weighted: Annotated[
         bool,
         typer.Option(
             "--weighted/--resample",
-            help="Draws of the mixture with their importance weights, or equally weighted trees resampled by them.",
+            help="Write draws of the mixture with their importance weights, or equally weighted trees resampled by "
+            "them.",
         ),
     ] = False,
-    oversampling: Annotated[int, typer.Option(min=1, help="Draws from the mixture per resampled tree.")] = 20,
+    oversampling: Annotated[int, typer.Option(min=1, help="Number of draws from the mixture per resampled tree.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Write posterior trees and their summaries in the formats of other programs.
 
-    trees: NEXUS; mrbayes: .mb.t with .mb.p (for sumt filename=posterior.mb); trprobs: topologies with probabilities;
-    newick: a list; log: for Tracer;
-    consensus (majority rule) and map (most probable topology): annotated for FigTree and treeio, the consensus also as
-    Newick with supports as node labels for ape (.con.nwk); splits: a table;
-    netcdf: InferenceData for ArviZ (needs the extra 'netcdf'). All files describe the same trees, and appear together
-    or not at all. Any number of trees is written in the same memory; equal seeds write equal files.
-    """
+    \b
+    trees      NEXUS (.trees)
+    mrbayes    MrBayes's .mb.t and .mb.p, for sumt filename=posterior.mb
+    trprobs    topologies with their probabilities
+    newick     a Newick tree on each line
+    log        a table for Tracer
+    consensus  majority rule, annotated for FigTree and treeio (.con.tre),
+               and with supports as node labels for ape (.con.nwk)
+    map        most probable topology, annotated (.map.tre)
+    splits     a table of splits
+    netcdf     InferenceData for ArviZ (needs the extra 'netcdf')
+
+    All files describe the same trees, and appear together or not at all. Equal seeds write equal files.
+    """  # noqa: D301
     from vbpi_mix.analysis import export_run
     from vbpi_mix.experiment import Run
     from vbpi_mix.experiment.lock import hold_if_within

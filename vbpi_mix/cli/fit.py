@@ -32,7 +32,7 @@ _LARGEST_DRAWING = 40
 def fit(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder of the run.")
+        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the run.")
     ],
     trees: Annotated[
         list[Path] | None,
@@ -66,22 +66,22 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Substitution model, such as JC69, HKY+F+G4, GTR+I+G4 or LG+G4. What has no value in braces, as in "
-            "'HKY{2.0}+F+G4{0.5}', is inferred. +F: frequencies as counted."
+            help="Substitution model, such as JC69, HKY+F+G4, GTR+I+G4 or LG+G4. Values in braces are fixed, as in "
+            "'HKY{2.0}+F+G4{0.5}'; all others are inferred. +F: frequencies counted in the alignment."
         ),
     ] = None,
     codon_positions: Annotated[
         bool | None,
         typer.Option(
             "--codon-positions",
-            help="Three parts by codon position, the first site at position 1, as --partitions would have them.",
+            help="Three parts by codon position, as --partitions would make them; the first site is a first position.",
         ),
     ] = None,
     partitions: Annotated[
         Path | None,
         typer.Option(
-            help="File that divides the sites (NEXUS charsets, also the alignment itself, or RAxML's format): a model "
-            "and a rate multiplier for each part, one tree."
+            help="File that divides the sites: NEXUS charsets (it may be the alignment itself) or RAxML's format. Each "
+            "part has a model and a rate of its own; all share one tree."
         ),
     ] = None,
     priors: Annotated[
@@ -100,57 +100,71 @@ def fit(
         typer.Option(
             "--constraint",
             metavar="FILE",
-            help="Only topologies that satisfy the file's constraints: Newick trees (multifurcating, also on some "
-            "taxa), 'not' before one that is excluded, MrBayes's constraint commands; or such text. May be repeated.",
+            help="Constraints that all topologies must satisfy, in a file or as text: Newick trees (multifurcating, or "
+            "on some taxa), 'not' before a tree that is excluded, or MrBayes's constraint commands. May be repeated.",
         ),
     ] = None,
     tie_parameters: Annotated[
         bool | None,
         typer.Option("--tie-parameters", help="One distribution of the model's parameters for all components."),
     ] = None,
-    components: Annotated[int | None, typer.Option("--components", "-A", help="Components of the mixture.")] = None,
-    sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Components drawn per step.")] = None,
+    components: Annotated[
+        int | None, typer.Option("--components", "-A", help="Number of components of the mixture.")
+    ] = None,
+    sampled: Annotated[int | None, typer.Option("--sampled", "-S", help="Number of components drawn per step.")] = None,
     estimator: Annotated[
-        str | None, typer.Option(help="Components that draw and evaluate in a step: a2a, s2a or s2s.")
+        str | None,
+        typer.Option(
+            help="Components that draw and evaluate in a step: a2a (all and all), s2a (some and all) or s2s (the same "
+            "some)."
+        ),
     ] = None,
-    particles: Annotated[int | None, typer.Option("--particles", "-K", help="Particles per drawn component.")] = None,
+    particles: Annotated[
+        int | None, typer.Option("--particles", "-K", help="Number of particles per drawn component.")
+    ] = None,
     flow: Annotated[
-        str | None, typer.Option(help="Flow of the branch lengths: identity, skew, planar, realnvp.")
+        str | None, typer.Option(help="Flow of the branch lengths: identity (none), skew, planar or realnvp.")
     ] = None,
-    flow_layers: Annotated[int | None, typer.Option(help="Layers of the flow.")] = None,
-    flow_hidden: Annotated[int | None, typer.Option(help="Hidden units of a layer of the flow.")] = None,
+    flow_layers: Annotated[int | None, typer.Option(help="Number of layers of the flow.")] = None,
+    flow_hidden: Annotated[int | None, typer.Option(help="Number of hidden units in a layer of the flow.")] = None,
     flow_per_component: Annotated[
-        bool | None, typer.Option("--flow-per-component", help="A realnvp for each component, not one that they share.")
+        bool | None,
+        typer.Option("--flow-per-component", help="One realnvp flow for each component in place of a shared one."),
     ] = None,
-    features: Annotated[str | None, typer.Option(help="Branch features: psp or split.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Features that branch lengths depend on: psp (primary subsplit pairs) or split.")
+    ] = None,
     tying: Annotated[str | None, typer.Option(help="What all components share: none, topology or branch.")] = None,
     recipe: Annotated[
         str | None, typer.Option(help="Named set of settings: default, or paper for the published training.")
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option(help="Optimiser steps; with --stop plateau, the default, at most.")
+        int | None, typer.Option(help="Number of optimiser steps; with --stop plateau, the largest number.")
     ] = None,
     stop: Annotated[
-        str | None, typer.Option(help="plateau: end once the bound has stopped rising; iterations: do all of them.")
+        str | None,
+        typer.Option(
+            help="End of the training: plateau (once the bound has stopped rising) or iterations (after all of them)."
+        ),
     ] = None,
     start: Annotated[
         str | None,
         typer.Option(
-            help="What the fit starts from: list (topologies found and weighed one by one), sample (chains of local "
-            "moves), or auto: a sample where the posterior is flat."
+            help="Start of the fit: list (topologies found and weighed one by one), sample (chains of local moves), or "
+            "auto (a sample where the posterior is flat)."
         ),
     ] = None,
     finish: Annotated[
         str | None,
         typer.Option(
-            help="What the posterior comes from: importance (weighted draws of the mixture), anneal, or auto: "
-            "annealing where importance weights are poor."
+            help="Source of the posterior: importance (weighted draws of the mixture), anneal (chains and particles), "
+            "or auto (annealing where importance weights are poor)."
         ),
     ] = None,
     gradient: Annotated[
         str | None, typer.Option(help="Gradient of the branch model: path (less noise), or total as published.")
     ] = None,
-    annealing_iterations: Annotated[int | None, typer.Option(help="Steps of tempering at the beginning.")] = None,
+    annealing_iterations: Annotated[int | None, typer.Option(help="Number of tempered steps at the beginning.")] = None,
     rate_topology: Annotated[float | None, typer.Option(help="Adam's learning rate of the topology model.")] = None,
     rate_base: Annotated[float | None, typer.Option(help="Adam's learning rate of the branch model.")] = None,
     rate_flow: Annotated[float | None, typer.Option(help="Adam's learning rate of the flow.")] = None,
@@ -158,29 +172,35 @@ def fit(
         float | None, typer.Option(help="Adam's learning rate of the distribution of the model's parameters.")
     ] = None,
     refresh_every: Annotated[
-        int | None, typer.Option(help="Steps between looks for topologies that the support lacks; 0: none.")
+        int | None,
+        typer.Option(help="Number of steps between searches for topologies that the support lacks; 0: no search."),
     ] = None,
     outgroup: Annotated[
-        str | None, typer.Option(help="Taxon at whose branch to root the drawings; it changes nothing else.")
+        str | None, typer.Option(help="Taxon at whose branch the drawings are rooted; nothing else changes.")
     ] = None,
     learn_weights: Annotated[
         bool | None,
-        typer.Option("--learn-weights", help="Weigh the components by what is best for the bound after training."),
+        typer.Option(
+            "--learn-weights",
+            help="Learn the weights of the components after training: those that raise the bound most.",
+        ),
     ] = None,
     max_time: Annotated[
-        str | None, typer.Option(help="Time allowed to the whole call, such as 10m or 2h; each stage gets a share.")
+        str | None, typer.Option(help="Time for the whole call, such as 10m or 2h; each stage gets a share.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu.", show_default=True)] = "cpu",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    device: Annotated[str, typer.Option(help="Device that computes: cpu.", show_default=True)] = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> int:
     """Fit a mixture to an alignment and write a posterior over trees.
 
     Without --trees, candidate topologies come from a bootstrap with VeryFastTree, whose trees are kept in the folder as
-    they are found. A run stopped by Ctrl-C or by the system goes on with --resume, as if it had never stopped; one
-    whose stages were cut short by --max-time trains on from where it was.
+    they are found.
+
+    A run that was stopped by Ctrl-C or by the system goes on with --resume, as if it had never stopped. A run whose
+    stages were cut short by --max-time trains on from where it was.
     """
     given = given_settings(locals())
     begun = time.perf_counter()

@@ -33,12 +33,12 @@ DEFAULTS: dict[str, Any] = {
     "rate_parameters": 0.002, "seed": 1,
 }  # fmt: skip
 _IN_WORDS = {
-    "bootstrap_replicates": "60; 10000 of iqtree",
+    "bootstrap_replicates": "60; 10000 with iqtree",
     "keep_candidates": "those of --trees only",
     "branch_prior": "exponential(10)",
-    "sampled": "2; all of them with a2a",
-    "flow_layers": "16 of planar, 10 of realnvp",
-    "flow_hidden": "100 of realnvp",
+    "sampled": "2; all with a2a",
+    "flow_layers": "16 for planar, 10 for realnvp",
+    "flow_hidden": "100 for realnvp",
     "model": "GTR+G4, LG+G4 or MK+G4; JC69 with --recipe paper",
     "iterations": "20000; 400000 with --recipe paper",
     "outgroup": "drawn from the midpoint",

@@ -7,7 +7,7 @@ import typer
 
 from vbpi_mix.cli.options import output_path
 
-app = typer.Typer(help="What comes after `batch`: trees for other programs, concordance.", no_args_is_help=True)
+app = typer.Typer(help="Results of `batch`: trees for other programs, concordance, table.", no_args_is_help=True)
 _Batch = Annotated[Path, typer.Argument(help="Folder of a batch.")]
 
 
@@ -15,13 +15,17 @@ _Batch = Annotated[Path, typer.Argument(help="Folder of a batch.")]
 def export(
     batch: _Batch,
     output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder, or the one file.")
+        Path,
+        typer.Option(
+            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the files, or the one file."
+        ),
     ],
     form: Annotated[
         str,
         typer.Option(
             "--to",
-            help="newick, ale (for ALEobserve and AleRax), bucky (one file a locus each); astral, phylonet (one file).",
+            help="Program or format: newick, ale (ALEobserve, AleRax) or bucky (a file for each locus), astral or "
+            "phylonet (one file).",
         ),
     ] = "newick",
 ) -> None:
@@ -38,10 +42,11 @@ def export(
 def concordance(
     batch: _Batch,
     output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Table with tabs.")
+        Path,
+        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File for the table, tab-separated."),
     ],
     taxa: Annotated[
-        str | None, typer.Option(help="Taxa with commas between them; those that all loci have if not given.")
+        str | None, typer.Option(help="Taxa separated by commas; those that all loci have if not given.")
     ] = None,
 ) -> None:
     """Split frequencies over loci, on the taxa that they share."""

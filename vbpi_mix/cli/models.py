@@ -1,4 +1,4 @@
-"""`vbpi-mix models`: the evidence of several substitution models."""
+"""`vbpi-mix models`: the marginal likelihoods of several substitution models."""
 
 import json
 from pathlib import Path
@@ -35,28 +35,34 @@ def models(
         str, typer.Option(help="Kind of data: auto (as the file says, or as they look), dna, protein or standard.")
     ] = "auto",
     trees: Annotated[
-        list[Path] | None, typer.Option(help="Candidate trees, as of fit; a bootstrap is made if not given.")
+        list[Path] | None, typer.Option(help="Candidate trees, as in `fit`; a bootstrap is made if not given.")
     ] = None,
-    prior: Annotated[list[str] | None, typer.Option(help="Prior of a parameter, as of fit; may be repeated.")] = None,
-    branch_prior: Annotated[str | None, typer.Option(help="Of the branch lengths, as of fit.")] = None,
-    components: Annotated[int, typer.Option("--components", "-A", min=1, help="Components of the mixtures.")] = 4,
+    prior: Annotated[list[str] | None, typer.Option(help="Prior of a parameter, as in `fit`; may be repeated.")] = None,
+    branch_prior: Annotated[str | None, typer.Option(help="Prior of the branch lengths, as in `fit`.")] = None,
+    components: Annotated[
+        int, typer.Option("--components", "-A", min=1, help="Number of components of each mixture.")
+    ] = 4,
     iterations: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps of each fit; 2,000 if not given.")
+        int | None, typer.Option(min=1, help="Number of optimiser steps of each fit; 2,000 if not given.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component for the evidence.")] = 10,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component for the marginal likelihood.")
+    ] = 10,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Also write the table as JSON here."),
+        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="JSON file for the table."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of every random number.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    """Compare substitution models by their evidence (marginal likelihood).
+    """Compare substitution models by their marginal likelihoods.
 
-    Each model is fitted shortly, its parameters and the tree integrated out by importance sampling. The models are
-    equally probable before the data. A Pareto k above its threshold says that an error cannot be trusted: give more
+    Each model is fitted briefly, and its parameters and the tree are integrated out by importance sampling. All models
+    have the same prior probability. A Pareto k above its threshold means that an error cannot be trusted: give more
     iterations.
     """
     from vbpi_mix.analysis.model_ranking import ITERATIONS, rank_models
@@ -92,7 +98,9 @@ def models(
         ranking = rank_models(configs, n_repeats=repeats, reporter=reporter)
         for row in ranking.to_rows():
             if row["pareto_verdict"] == "unreliable":
-                reporter.warning(f"the evidence of {row['model']} cannot be trusted: Pareto k {row['pareto_k']:.2f}")
+                reporter.warning(
+                    f"the marginal likelihood of {row['model']} cannot be trusted: Pareto k {row['pareto_k']:.2f}"
+                )
     if output is not None:
         write_json(output, {"alignment": alignment, "models": ranking.to_rows()})
     if as_json:
@@ -116,11 +124,13 @@ def _split(text: str) -> list[str]:
 
 def _print(found: "ModelRanking") -> None:
     width = max(len(e.model) for e in found.evidences) + 2
-    typer.echo(f"{'model':<{width}}{'parameters':>10}  {'log evidence':>20}  {'probability':>18}  {'Pareto k':>8}")
+    typer.echo(
+        f"{'model':<{width}}{'parameters':>10}  {'log marginal likelihood':>24}  {'probability':>18}  {'Pareto k':>8}"
+    )
     for e, p, se in zip(found.evidences, found.probability, found.standard_error, strict=True):
         evidence = format_estimate(e.evaluation.log_ml_pooled)
         typer.echo(
-            f"{e.model:<{width}}{e.n_parameters:>10}  {evidence:>20}  {_probability(p, se):>18}  "
+            f"{e.model:<{width}}{e.n_parameters:>10}  {evidence:>24}  {_probability(p, se):>18}  "
             f"{e.evaluation.pareto_k:>8.2f}"
         )
     seconds = sum(e.seconds for e in found.evidences)

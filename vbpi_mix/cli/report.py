@@ -17,24 +17,30 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="HTML file; RUN/report.html if not given."
+            "--output",
+            "-o",
+            parser=output_path,
+            metavar="PATH",
+            help="HTML file for the report; RUN/report.html if not given.",
         ),
     ] = None,
     outgroup: Annotated[
-        str | None, typer.Option(help="Taxon at whose branch to root the drawings; the midpoint if not given.")
+        str | None, typer.Option(help="Taxon at whose branch the drawings are rooted; the midpoint if not given.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Folder for the figures as SVG files; RUN/figures if not given.")
+        Path | None, typer.Option(help="Folder for the SVG files of the figures; RUN/figures if not given.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the files as one JSON object.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Write a report of a run: one HTML page that fetches nothing, and its figures as SVG files.
 
-    Summary, consensus tree, cloud of trees, splits and topologies with errors, branch lengths, diagnostics with
-    verdicts, model and priors, how to make it again, what to cite.
+    The page holds a summary, the consensus tree, a cloud of trees, splits and topologies with errors, branch lengths,
+    diagnostics with verdicts, the model and its priors. It ends with how to make it again and what to cite.
     """
     from vbpi_mix.analysis.report import write_report
     from vbpi_mix.errors import InputError

@@ -12,7 +12,7 @@ EXAMPLE = "Example: vbpi-mix sample primates_run -n 1000 -o primates.trees"
 
 def sample(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Trees to write.")] = 1000,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of trees to write.")] = 1000,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -20,10 +20,10 @@ def sample(
             "-o",
             parser=output_path,
             metavar="PATH",
-            help="NEXUS file; RUN/posterior/sample.trees if not given.",
+            help="NEXUS file for the trees; RUN/posterior/sample.trees if not given.",
         ),
     ] = None,
-    oversampling: Annotated[int, typer.Option(min=1, help="Draws from the mixture per tree written.")] = 20,
+    oversampling: Annotated[int, typer.Option(min=1, help="Number of draws from the mixture per tree written.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
 ) -> None:
     """Write equally weighted posterior trees with branch lengths, as NEXUS.

@@ -22,10 +22,11 @@ def support(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File to write the support to."),
+        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File for the support."),
     ] = None,
     trees: Annotated[
-        list[Path] | None, typer.Option(help="Candidate trees or the folder of a run, repeatable; none: a bootstrap.")
+        list[Path] | None,
+        typer.Option(help="Candidate trees or the folder of a run; a bootstrap is made if not given. May be repeated."),
     ] = None,
     burn_in: Annotated[
         float,
@@ -37,27 +38,34 @@ def support(
             help="Share of each tree file to leave out from its beginning: 25% or 0.25.",
         ),
     ] = 0.0,
-    bootstrap: Annotated[str, typer.Option(help="Program for candidates: veryfasttree or iqtree.")] = "veryfasttree",
+    bootstrap: Annotated[
+        str, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
+    ] = "veryfasttree",
     bootstrap_replicates: Annotated[
-        int | None, typer.Option(min=1, help="Its replicates: 60, or 10,000 of iqtree, if not given.")
+        int | None, typer.Option(min=1, help="Number of bootstrap replicates; 60, or 10,000 with iqtree, if not given.")
     ] = None,
     keep_candidates: Annotated[
-        bool | None, typer.Option(help="Keep candidates of negligible weight; if not said, those of --trees.")
+        bool | None, typer.Option(help="Keep candidates of negligible weight; only those of --trees if not given.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Substitution model: GTR+G4 if not given, as in `fit`.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="File to write the weighted topologies to, as text.")] = None,
-    load: Annotated[Path | None, typer.Option(help="A support file to look at in place of making one.")] = None,
-    coverage: Annotated[list[Path] | None, typer.Option(help="Trees to compare the support with, repeatable.")] = None,
+    model: Annotated[str | None, typer.Option(help="Substitution model, as in `fit`; GTR+G4 if not given.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Text file for the weighted topologies.")] = None,
+    load: Annotated[Path | None, typer.Option(help="Support file to read in place of making one.")] = None,
+    coverage: Annotated[
+        list[Path] | None, typer.Option(help="Trees to compare the support with. May be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; one per available core if not given.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
     """Find the topologies that matter, weigh them, and write the support that a fit needs.
 
-    Candidates come from the files given or from a bootstrap; their branch lengths are optimised and integrated out,
-    their neighbourhoods searched, and more topologies drawn until little of the posterior is missing. With --load and
-    --coverage: how much of the trees in other files a support can represent.
+    Candidates come from the files given or from a bootstrap. Their branch lengths are optimised and integrated out.
+    Their neighbours are searched and more topologies drawn, until little of the posterior is missing.
+
+    With --load and --coverage the command says how much of the trees in other files a support can represent.
     """
     from vbpi_mix.errors import ConfigError
     from vbpi_mix.io.alignments import read_alignment

@@ -66,7 +66,7 @@ def agreement_diagnostics(
         ),
         Diagnostic(
             key="log_ml_spread",
-            label="Evidence between runs",
+            label="Marginal likelihood between runs",
             value=float(apart.max()),
             text=f"at most {apart.max():.3f} nats apart, {ratios.max():.1f} standard errors",
             level=evidence_level,
