@@ -4,8 +4,8 @@
     python docs/readability.py REVISION   # as a commit has them, from git
     python docs/readability.py --long     # the long sentences themselves
 
-Code, tables, headings, pictures and comments are left out. A list item is a text of its own. Inline code counts as one
-word. Help texts are the `help=` strings and the docstrings of the commands in `vbpi_mix/cli`.
+Code, tables, headings, pictures, comments and bold words that head a paragraph are left out. A list item is a text of
+its own. Inline code counts as one word. Help texts are the `help=` strings and the docstrings of the commands in `vbpi_mix/cli`.
 """
 
 import argparse
@@ -45,7 +45,8 @@ def markdown_texts(markdown: str) -> list[str]:
     text = re.sub(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`]+`", "Code", text, flags=re.DOTALL)
     text = re.sub(r"^ *([-*]|\d+\.) ", "\n\n", text, flags=re.MULTILINE)
-    return [block for block in re.split(r"\n\s*\n", text) if block.strip()]
+    found = (re.sub(r"^\s*\*\*[^*]+\.\*\*", "", block) for block in re.split(r"\n\s*\n", text))
+    return [block for block in found if block.strip()]
 
 
 def help_texts(source: str) -> Iterator[str]:
