@@ -5,7 +5,8 @@
     python docs/readability.py --long     # the long sentences themselves
 
 Code, tables, headings, pictures, comments and bold words that head a paragraph are left out. A list item is a text of
-its own. Inline code counts as one word. Help texts are the `help=` strings and the docstrings of the commands in `vbpi_mix/cli`.
+its own. Inline code counts as one word. Help texts are the `help=` strings and the docstrings of the commands in
+`vbpi_mix/cli`, without their lists.
 """
 
 import argparse
@@ -53,7 +54,8 @@ def help_texts(source: str) -> Iterator[str]:
     """The help strings of a module's options and arguments, and the docstrings of its commands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and "typer." in ast.unparse(node.args):
-            yield from re.split(r"\n\s*\n", ast.get_docstring(node) or "")
+            paragraphs = re.split(r"\n\s*\n", ast.get_docstring(node) or "")
+            yield from (text for text in paragraphs if "\b" not in text)  # click does not wrap what follows it
         elif isinstance(node, ast.keyword) and node.arg == "help" and isinstance(node.value, ast.Constant):
             yield str(node.value.value)
 
