@@ -39,13 +39,13 @@ class Export:
     """What was exported.
 
     Arguments:
-        folder: where the files are.
-        files: their names.
-        n_trees: trees in each file that holds trees.
-        weighted: whether they carry weights.
-        n_draws: draws from the mixture that they were chosen from.
-        effective_sample_size: of the importance weights of those draws.
-        seed: of the draws.
+        folder: Folder of the files.
+        files: Names of the files.
+        n_trees: Number of trees in each file that holds trees.
+        weighted: Whether the trees carry weights.
+        n_draws: Number of draws from the mixture that they were chosen from.
+        effective_sample_size: Effective sample size of the importance weights of those draws.
+        seed: Seed of the draws.
     """
 
     folder: str
@@ -79,15 +79,15 @@ def export_run(
     complete: after an error, or Ctrl-C, none is there. Equal seeds give equal files.
 
     Arguments:
-        run: a trained mixture.
-        folder: for the files; made if it is not there, but not its parents.
+        run: Run with a trained mixture.
+        folder: Folder for the files; made if it is not there, but not its parents.
         formats: see `choose_formats`.
-        n_trees: trees to write; weighted ones are rounded up to whole numbers from every component.
+        n_trees: Number of trees to write; weighted ones are rounded up to whole numbers from every component.
         weighted: write draws of the mixture with importance weights; if not, equally weighted resampled trees.
-        oversampling: draws from the mixture per resampled tree.
-        seed: of the draws; the run's own if None.
-        overwrite: replace files of the same names.
-        reporter: told about progress.
+        oversampling: Number of draws from the mixture per resampled tree.
+        seed: Seed of the draws; the run's own if None.
+        overwrite: Whether to replace files of the same names.
+        reporter: Receiver of progress reports.
 
     Raises:
         ConfigError: see `choose_formats`.
@@ -143,12 +143,12 @@ def stream_trees(
     """Trees of a run for the writers of `vbpi_mix.posterior`, any number in the same memory.
 
     Arguments:
-        run: a trained mixture.
-        n_trees: trees wanted; weighted ones are rounded up to whole numbers from every component.
+        run: Run with a trained mixture.
+        n_trees: Number of trees; weighted ones are rounded up to whole numbers from every component.
         weighted: draws of the mixture with importance weights; if not, equally weighted resampled trees.
-        oversampling: draws from the mixture per resampled tree.
-        seed: of the draws; the run's own if None.
-        folder: for temporary files; the system's own if None.
+        oversampling: Number of draws from the mixture per resampled tree.
+        seed: Seed of the draws; the run's own if None.
+        folder: Folder for temporary files; the system's own if None.
         on_progress: called with (draws done, draws).
 
     Raises:

@@ -19,7 +19,7 @@ class TreeLikelihood:
 
     Arguments:
         log_likelihood: natural logarithm.
-        topology: of the tree, unrooted; its edges are numbered as `Topology` says.
+        topology: Unrooted topology of the tree; its edges are numbered as `Topology` says.
         branch_lengths: (E,) expected substitutions per site.
         gradient: (E,) derivatives of the log-likelihood in them; zero where the tree cannot produce the data.
     """

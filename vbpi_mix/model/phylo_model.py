@@ -34,17 +34,17 @@ class PhyloModel:
         n_taxa: N.
         substitution_model: a model string, see `model_string.parse_model`, or a model; or one for each part. What a
             string gives no values for is inferred, see `parameters.ModelFamily`.
-        part_names: of the parts of the alignment, for the names of their parameters; numbers from 1 if not given.
+        part_names: Names of the parts, for the names of their parameters; numbers from 1 if not given.
         branch_prior_rate: rate of the exponential prior on each branch length.
         branch_prior: another prior of the branch lengths in its place.
-        priors: of the parameters; MrBayes's if not given.
+        priors: Priors of the parameters; MrBayes's if not given.
         constraints: that topologies must satisfy; all are allowed if not given. Densities are those of allowed
             topologies: whether one is, says `allows`.
         backend: a word of `felsenstein.BACKENDS`.
-        dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
+        dtype: Type of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
     Attributes:
-        parts: of the alignment.
+        parts: Parts of the alignment.
         parameters: what is inferred besides the tree.
         n_topologies: how many are allowed; None for all of them.
 
