@@ -238,7 +238,7 @@ def _go_on(
     settings = replace(wanted, n_chains=len(starts), burn_in=0.1, adapting=min(20, least // 4), fewest=least)
     chains = Chains(walker, starts, seed=chain_seed(run.config.seed, _PURPOSE_ROUNDS), settings=settings, climb=False)
     save = kept.go_on(chains)
-    limit = least if rounds else 8 * least
+    limit = rounds or (8 * least if past is None else wanted.most)
     target = least
 
     def late() -> bool:
