@@ -8,7 +8,7 @@ import numpy as np
 from vbpi_mix.analysis.questions import Posterior
 from vbpi_mix.phylo import Topology
 from vbpi_mix.posterior.questions.centre import Centre, medoid, most_probable
-from vbpi_mix.posterior.questions.credible import CredibleSet, credible_sets
+from vbpi_mix.posterior.questions.credible import CredibleSet, counted, credible_sets, ranking
 from vbpi_mix.posterior.questions.islands import Island, islands
 from vbpi_mix.posterior.questions.rogues import Rogues, rogue_taxa
 
@@ -22,6 +22,7 @@ class Certainty:
     Arguments:
         taxa: (N,) names.
         sets: credible sets at 50, 95 and 99 %.
+        ladder: (T,) posterior probability of the topologies in the order in which the sets take them.
         best: the topology most probable by the mixture (by the clade distribution of annealed trees).
         middle: the one with the smallest mean Robinson-Foulds distance to the posterior's trees.
         rogues: entropy of the topology, and without each taxon.
@@ -32,12 +33,18 @@ class Certainty:
 
     taxa: tuple[str, ...]
     sets: tuple[CredibleSet, ...]
+    ladder: np.ndarray
     best: Centre
     middle: Centre
     rogues: Rogues
     islands: tuple[Island, ...]
     islands_complete: bool
     conditional_on: str
+
+    @property
+    def credible(self) -> CredibleSet:
+        """The 95 % set."""
+        return self.sets[1]
 
     @property
     def main_islands(self) -> tuple[Island, ...]:
@@ -47,18 +54,18 @@ class Certainty:
     def paragraph(self) -> str:
         """A form of words to copy."""
         half, most, _ = self.sets
-        n = most.n_topologies
-        at_least = "" if most.complete else "at least "
-        if n == 1 and most.complete:
+        if most.n_topologies == 1 and most.complete:
             text = f"One topology has {most.probability:.1%} of the posterior probability"
         else:
             text = (
-                f"The 95% credible set holds {at_least}{n:,} topologies with {most.n_splits:,} distinct splits, "
+                f"The 95% credible set holds {counted(most)} topologies with {most.n_splits:,} distinct splits, "
                 f"half of the posterior probability is held by {half.n_topologies:,}"
             )
         text += f", given {self.conditional_on}. "
         if self.best.drawn:
-            text += f"The most probable topology has a posterior probability of {self.best.probability:.3g}"
+            text += (
+                f"The topology most probable by the mixture has a posterior probability of {self.best.probability:.3g}"
+            )
         else:
             text += "The topology that is most probable by the mixture is not among the draws"
         text += (
@@ -115,6 +122,7 @@ def certainty(posterior: Posterior) -> Certainty:
     return Certainty(
         taxa=posterior.taxa,
         sets=credible_sets(draws, posterior.scores),
+        ladder=draws.probability[ranking(draws, posterior.scores)],
         best=most_probable(draws, posterior.rank),
         middle=medoid(draws, None if model.constraints is None else model.allows),
         rogues=rogue_taxa(draws),

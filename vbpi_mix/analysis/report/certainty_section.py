@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from vbpi_mix.analysis.report.content import ReportContent
 from vbpi_mix.analysis.report.markup import figure, table, text
 from vbpi_mix.posterior.drawing.svg import Drawing
+from vbpi_mix.posterior.questions.credible import counted
 
 _CAPTION = (
-    "Posterior probability held by the most probable topologies together; the dashed lines mark the 50% and 95% "
+    "Posterior probability held by the topologies that rank highest, together; the dashed lines mark the 50% and 95% "
     "credible sets."
 )
 _MOST_ISLANDS = 4
@@ -19,7 +20,7 @@ def certainty_section(content: ReportContent, figures: Mapping[str, Drawing]) ->
     found = content.certainty
     rows = [
         f'<tr><td class="number">{s.level:.0%}</td><td class="number">{s.probability:.4f} ± {s.standard_error:.4f}</td>'
-        f'<td class="number">{"" if s.complete else "at least "}{s.n_topologies:,}</td>'
+        f'<td class="number">{counted(s)}</td>'
         f'<td class="number">{s.n_splits:,}</td><td class="number optional">{s.n_subsplits:,}</td></tr>'
         for s in found.sets
     ]

@@ -16,6 +16,7 @@ from vbpi_mix.analysis.verdict import verdict
 from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic, worst
 from vbpi_mix.posterior.drawing.chart_svg import probability_bar
 from vbpi_mix.posterior.drawing.svg import Drawing, clean
+from vbpi_mix.posterior.questions.credible import counted
 
 _RAREST_SPLIT = 0.05
 _FEWEST_FOR_CLOUD = 3  # effective draws for each tree of the cloud, below which repetitions are worth a word
@@ -110,11 +111,13 @@ def _when(content: ReportContent) -> str:
 
 
 def _summary(content: ReportContent) -> str:
-    evaluation, probability = content.diagnosis.evaluation, content.topologies.probability
-    credible = int((probability.cumsum() < 0.95 * probability.sum()).sum()) + 1
+    evaluation, credible = content.diagnosis.evaluation, content.certainty.credible
     tiles = [
         (prose.evidence(content), "marginal log-likelihood"),
-        (f"{credible:,}", f"{'topology holds' if credible == 1 else 'topologies hold'} 95% of the posterior"),
+        (
+            counted(credible),
+            f"{'topology holds' if credible.n_topologies == 1 else 'topologies hold'} 95% of the posterior",
+        ),
     ]
     annealing = evaluation.annealing
     if annealing is None:

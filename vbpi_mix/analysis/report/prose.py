@@ -8,6 +8,7 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.model_string import parse_model
 from vbpi_mix.model.priors import ExponentialBranchPrior
 from vbpi_mix.model.specification import INFERRED, FreeRates, FrequencyWord, ModelSpecification
+from vbpi_mix.posterior.questions.credible import counted
 
 HIGH = 0.95
 _MODELS = {
@@ -146,13 +147,14 @@ def _data(content: ReportContent) -> str:
 
 def _topology(content: ReportContent) -> str:
     probability, error = content.topologies.probability, content.topologies.standard_error
-    credible = int((probability.cumsum() < HIGH * probability.sum()).sum()) + 1
+    credible = content.certainty.credible
     supports = content.consensus.supports[content.consensus.n_taxa : -1]
     possible = content.consensus.n_taxa - 3
     high = int((supports >= HIGH).sum())
     text = (
         f"The most probable topology has posterior probability {probability[0]:.3f} ± {error[0]:.3f}; "
-        f"{credible:,} {'topology makes' if credible == 1 else 'topologies make'} up 95% of the posterior. The "
+        f"{counted(credible)} {'topology makes' if credible.n_topologies == 1 else 'topologies make'} up 95% of the "
+        "posterior. The "
         f"majority-rule consensus resolves {len(supports)} of {possible} inner branches, {high} of them with a "
         f"posterior probability of at least {HIGH}."
     )

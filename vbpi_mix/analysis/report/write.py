@@ -43,7 +43,7 @@ def figures_of(content: ReportContent) -> dict[str, Drawing]:
             title = f"Lengths of the {what} of {content.name}"
             figures[name] = lengths_drawing(rows, title=title, largest=largest)
     figures["credible"] = credible_drawing(
-        content.topologies.probability, title=f"Credible sets of topologies of {content.name}"
+        content.certainty.ladder, title=f"Credible sets of topologies of {content.name}"
     )
     if len(content.training) > 1:
         iterations, bounds = content.training.T

@@ -78,7 +78,7 @@ def credible_sets(
         levels: between 0 and 1.
     """
     p = draws.probability
-    order = np.lexsort((-p, -scores))
+    order = ranking(draws, scores)
     ladder = np.cumsum(p[order])
     times = np.bincount(draws.position, minlength=draws.distinct.n_trees)
     n = draws.distinct.n_taxa
@@ -108,6 +108,21 @@ def credible_sets(
             )
         )
     return tuple(found)
+
+
+def ranking(draws: TopologyDraws, scores: np.ndarray) -> np.ndarray:
+    """The distinct topologies in the order in which credible sets take them, as indices.
+
+    Arguments:
+        draws: T topologies.
+        scores: of the distinct ones.
+    """
+    return np.lexsort((-draws.probability, -scores))
+
+
+def counted(found: CredibleSet) -> str:
+    """The number of topologies of a set; that of those drawn is a bound where many are rare."""
+    return f"{'' if found.complete else 'at least '}{found.n_topologies:,}"
 
 
 def credible_level(draws: TopologyDraws, scores: np.ndarray, topology: np.ndarray, score: float) -> CredibleLevel:
