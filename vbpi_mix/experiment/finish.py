@@ -238,7 +238,8 @@ def _go_on(
     settings = replace(wanted, n_chains=len(starts), burn_in=0.1, adapting=min(20, least // 4), fewest=least)
     chains = Chains(walker, starts, seed=chain_seed(run.config.seed, _PURPOSE_ROUNDS), settings=settings, climb=False)
     save = kept.go_on(chains)
-    limit = rounds or (8 * least if past is None else wanted.most)
+    limit = rounds or 8 * least
+    most = limit if rounds or past is None else max(limit, wanted.most)  # where both sides do not agree at all
     target = least
 
     def late() -> bool:
@@ -254,7 +255,7 @@ def _go_on(
             continue
         result = _join(run, chains.sample(), groups, past)
         enough = result.converged if past is None else _settled(result.convergence)
-        if enough or chains.n_rounds >= limit or late():
+        if enough or chains.n_rounds >= (limit if result.converged else most) or late():
             break
         target += least // 2
     found = result.convergence
