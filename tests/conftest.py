@@ -6,6 +6,7 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 if shutil.which("nvidia-smi") is None:
@@ -15,6 +16,9 @@ if shutil.which("nvidia-smi") is None:
 # programs that tests start run this checkout, as the tests do, and not what is installed
 _CHECKOUT = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is no matter of a test
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser):

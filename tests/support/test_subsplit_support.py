@@ -30,7 +30,7 @@ def test_hash_sees_every_array(support):
     for name in ("splits", "tripartitions", "adjacencies"):
         changed = dict(support.arrays())
         changed[name] = changed[name].copy()
-        changed[name][-1, 0] ^= 1
+        changed[name][-1, 0] ^= changed[name].dtype.type(1)
         hashes.add(SubsplitSupport.from_arrays(changed).content_hash)
     assert len(hashes) == 4
     assert support != "a support"
