@@ -13,6 +13,7 @@ from vbpi_mix.anneal.trees import taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
 _FLOOR = 0.3  # unseen subsplits expected in a tree
+_TREES_AT_A_TIME = 256
 _PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
 _SHAPES = (0.05, 1e5)
 
@@ -70,10 +71,7 @@ class TreeReference:
         self._keys = taxon_keys(n)
         share = weights / weights.sum()
         effective = 1.0 / float((share**2).sum())
-        sets = _all_clades(sample.topologies)  # (P, 2N-2, W)
-        flat = sets.reshape(-1, sets.shape[2])
-        self._clades, number = np.unique(flat, axis=0, return_inverse=True)
-        number = number.reshape(sets.shape[:2])
+        self._clades, number = _distinct_clades(sample.topologies, self._keys)
         hashes = _hashes(self._clades, self._keys)
         self._fit_lengths(sample.log_lengths, number, share, effective)
         self._fit_subsplits(sample.topologies, number, share)
@@ -207,6 +205,28 @@ class TreeReference:
             neighbours[above].append(node)
             neighbours[node].append(above)
         return from_neighbours(neighbours, n)[0]
+
+
+def _distinct_clades(topologies: TopologyBatch, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bit sets (C, W) of all clades in their order, and (T, 2N-2) which of them is below every node.
+
+    Clades are told apart by exclusive ors of the taxa's keys, so that the bit sets of few trees are made at a time.
+    """
+    n_trees, n_nodes = topologies.n_trees, 2 * topologies.n_taxa - 2
+    n, rows = topologies.n_taxa, np.arange(n_trees)
+    hashes = np.zeros((n_trees, n_nodes), dtype=np.uint64)
+    hashes[:, 1:n] = keys[1:]
+    for i in range(n - 2):
+        hashes[:, n + i] = hashes[rows, topologies.children[:, i, 0]] ^ hashes[rows, topologies.children[:, i, 1]]
+    _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
+    trees, nodes = np.divmod(first, n_nodes)
+    sets = np.empty((len(first), clades.n_words(n)), dtype=np.uint64)
+    for begin in range(0, n_trees, _TREES_AT_A_TIME):
+        here = np.flatnonzero((trees >= begin) & (trees < begin + _TREES_AT_A_TIME))
+        made = _all_clades(topologies[begin : begin + _TREES_AT_A_TIME])
+        sets[here] = made[trees[here] - begin, nodes[here]]
+    found, place = np.unique(sets, axis=0, return_inverse=True)
+    return found, place.reshape(-1)[number.reshape(n_trees, n_nodes)]
 
 
 def _all_clades(topologies: TopologyBatch) -> np.ndarray:
