@@ -9,7 +9,7 @@ from scipy.special import gammaln
 
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table
-from vbpi_mix.anneal.trees import taxon_keys
+from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
 _FLOOR = 0.3  # unseen subsplits expected in a tree
@@ -71,7 +71,7 @@ class TreeReference:
         self._keys = taxon_keys(n)
         share = weights / weights.sum()
         effective = 1.0 / float((share**2).sum())
-        self._clades, number = _distinct_clades(sample.topologies, self._keys)
+        self._clades, number = _distinct_clades(sample.topologies)
         hashes = _hashes(self._clades, self._keys)
         self._fit_lengths(sample.log_lengths, number, share, effective)
         self._fit_subsplits(sample.topologies, number, share)
@@ -207,17 +207,13 @@ class TreeReference:
         return from_neighbours(neighbours, n)[0]
 
 
-def _distinct_clades(topologies: TopologyBatch, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_clades(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
     """Bit sets (C, W) of all clades in their order, and (T, 2N-2) which of them is below every node.
 
-    Clades are told apart by exclusive ors of the taxa's keys, so that the bit sets of few trees are made at a time.
+    Clades are told apart by hashes, so that the bit sets of few trees are made at a time.
     """
-    n_trees, n_nodes = topologies.n_trees, 2 * topologies.n_taxa - 2
-    n, rows = topologies.n_taxa, np.arange(n_trees)
-    hashes = np.zeros((n_trees, n_nodes), dtype=np.uint64)
-    hashes[:, 1:n] = keys[1:]
-    for i in range(n - 2):
-        hashes[:, n + i] = hashes[rows, topologies.children[:, i, 0]] ^ hashes[rows, topologies.children[:, i, 1]]
+    n, n_trees, n_nodes = topologies.n_taxa, topologies.n_trees, 2 * topologies.n_taxa - 2
+    hashes = clade_hashes(topologies)
     _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
     trees, nodes = np.divmod(first, n_nodes)
     sets = np.empty((len(first), clades.n_words(n)), dtype=np.uint64)

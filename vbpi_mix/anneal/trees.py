@@ -57,6 +57,25 @@ def radius_of(topologies: TopologyBatch, n_places: int) -> int:
     return int(np.searchsorted(within, most - 1e-9))
 
 
+def clade_hashes(topologies: TopologyBatch) -> np.ndarray:
+    """(T, 2N-2) uint64 hashes of the taxa below every node, equal for equal clades; of taxon 0: 0."""
+    n, rows = topologies.n_taxa, np.arange(topologies.n_trees)
+    found = np.zeros((topologies.n_trees, 2 * n - 2), dtype=np.uint64)
+    found[:, 1:n] = taxon_keys(n)[1:]
+    for i in range(n - 2):
+        found[:, n + i] = found[rows, topologies.children[:, i, 0]] ^ found[rows, topologies.children[:, i, 1]]
+    return found
+
+
+def mixed(hashes: np.ndarray) -> np.ndarray:
+    """Hashes whose sums are not related as exclusive ors of their taxa's keys are (the finaliser of SplitMix64)."""
+    x = hashes.copy()
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x ^= x >> np.uint64(shift)
+        x *= np.uint64(factor)
+    return x ^ (x >> np.uint64(31))
+
+
 @kernel()
 def _count_by_distance(children: np.ndarray, parents: np.ndarray, counts: np.ndarray) -> None:
     """Add to counts (E,) how many pairs of edges, named by their lower nodes, are how many edges apart."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vbpi_mix.phylo.clades import unique_rows
+from vbpi_mix.anneal.trees import clade_hashes, mixed, split_hashes
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws, probability_of
 
 LEVELS = (0.5, 0.95, 0.99)
@@ -81,19 +81,14 @@ def credible_sets(
     order = ranking(draws, scores)
     ladder = np.cumsum(p[order])
     times = np.bincount(draws.position, minlength=draws.distinct.n_trees)
-    n = draws.distinct.n_taxa
     found = []
     for level in levels:
         count = int(np.searchsorted(ladder, level * (1 - 1e-12))) + 1
         inside = order[: min(count, len(order))]
         mass = float(min(p[inside].sum(), 1.0))
         chosen = draws.distinct[inside]
-        children = chosen.children
-        edges = chosen.clades()
-        splits = unique_rows(edges[:, n:].reshape(-1, edges.shape[2]))[0]
-        rows = np.arange(len(inside))[:, None]
-        nodes = np.concatenate([edges, edges[:, :1]], axis=1)
-        pairs = np.concatenate([nodes[rows, children[:, :, 0]], nodes[rows, children[:, :, 1]]], axis=2)
+        hashes, rows = mixed(clade_hashes(chosen)), np.arange(len(inside))[:, None]
+        pairs = hashes[rows, chosen.children[:, :, 0]] + hashes[rows, chosen.children[:, :, 1]]
         rare = inside[times[inside] <= 1]
         found.append(
             CredibleSet(
@@ -101,8 +96,8 @@ def credible_sets(
                 probability=mass,
                 standard_error=_error(draws, np.isin(draws.position, inside)),
                 n_topologies=len(inside),
-                n_splits=len(splits),
-                n_subsplits=len(unique_rows(pairs.reshape(-1, pairs.shape[2]))[0]),
+                n_splits=len(np.unique(split_hashes(chosen))),
+                n_subsplits=len(np.unique(pairs)),
                 complete=float(p[rare].sum()) < 0.02,
                 threshold=float(scores[inside[-1]]),
             )

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from vbpi_mix.anneal.trees import split_hashes
+from vbpi_mix.anneal.trees import mixed, split_hashes
 from vbpi_mix.phylo import Topology, TopologyBatch
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
@@ -78,7 +78,7 @@ def _components(topologies: TopologyBatch) -> np.ndarray:
     Two topologies are neighbours if they have all inner splits but one in common: sums of the splits' hashes that leave
     one out are then equal.
     """
-    hashes = _mixed(split_hashes(topologies))
+    hashes = mixed(split_hashes(topologies))
     n, n_splits = hashes.shape
     if n_splits == 0:
         return np.zeros(n, dtype=np.int64)
@@ -87,15 +87,6 @@ def _components(topologies: TopologyBatch) -> np.ndarray:
     rows = np.repeat(np.arange(n), n_splits)
     graph = coo_matrix((np.ones(len(rows)), (rows, n + number.reshape(-1))), shape=(n + len(distinct),) * 2)
     return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1].reshape(-1)
-
-
-def _mixed(hashes: np.ndarray) -> np.ndarray:
-    """Hashes whose sums are not related as exclusive ors of their taxa's keys are (the finaliser of SplitMix64)."""
-    x = hashes.copy()
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x ^= x >> np.uint64(shift)
-        x *= np.uint64(factor)
-    return x ^ (x >> np.uint64(31))
 
 
 def _apart(
