@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbpi_mix.anneal.trees import split_hashes
 from vbpi_mix.evaluate.clade_distribution import clade_distribution
 from vbpi_mix.phylo import Topology, TopologyBatch, nni_neighbours
 from vbpi_mix.phylo.clades import unique_rows
@@ -82,9 +83,8 @@ def medoid(draws: TopologyDraws, allows: Callable[[TopologyBatch], np.ndarray] |
 def mean_distance(draws: TopologyDraws, topology: TopologyBatch) -> float:
     """Mean Robinson-Foulds distance of a single topology to the trees of the posterior."""
     n = topology.n_taxa
-    inner, own = draws.distinct.clades()[:, n:], topology.clades()[0, n:]
-    common = sum((inner == clade).all(axis=2).any(axis=1).astype(np.int64) for clade in own)
-    return float(draws.probability @ (2 * (n - 3) - 2 * np.asarray(common))) if n > 3 else 0.0
+    common = np.isin(split_hashes(draws.distinct), split_hashes(topology)).sum(axis=1)
+    return float(draws.probability @ (2 * (n - 3) - 2 * common)) if n > 3 else 0.0
 
 
 def _heaviest(draws: TopologyDraws) -> np.ndarray:
