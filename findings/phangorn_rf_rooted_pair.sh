@@ -7,26 +7,12 @@
 #
 # Needs Debian 12 (apt-get download). Fails if the behaviour changes.
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-version=2.11.1+dfsg-1
-others=$(apt-get install -s --no-install-recommends "r-cran-phangorn=$version" 2> /dev/null | awk '/^Inst/ {print $2}' |
-    grep -vx r-cran-phangorn) || true
-others=$(printf '%s\n' r-base-core r-cran-ape "$others" | sort -u)
-# shellcheck disable=SC2086
-apt-get download "r-cran-phangorn=$version" $others > /dev/null 2>&1 ||
-    { echo "phangorn $version cannot be had here"; exit 2; }
-for file in ./*.deb; do dpkg -x "$file" root; done
-r=$work/root/usr/lib/R  # R, moved to this folder
-sed -i "s|/usr/lib/R|$r|g; s|/usr/share/R|$work/root/usr/share/R|g" "$r/bin/R"
-for file in Makeconf Renviron.site Rprofile.site ldpaths repositories; do
-    ln -sf "$work/root/etc/R/$file" "$r/etc/$file"
-done
-ln -sf Renviron.ucf "$r/etc/Renviron"
-lib=$work/root/usr/lib/x86_64-linux-gnu
-export LD_LIBRARY_PATH=$lib:$lib/blas:$lib/lapack:$r/lib
-export R_LIBS=$r/site-library:/usr/lib/R/site-library:/usr/lib/R/library
+. "$here/r_of_debian.bash"
+unpack_r r-cran-phangorn=2.11.1+dfsg-1
 cat > a.R <<'R'
 suppressMessages(library(phangorn))
 cat("phangorn", as.character(packageVersion("phangorn")), "ape", as.character(packageVersion("ape")), "\n")

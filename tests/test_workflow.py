@@ -39,7 +39,7 @@ def workflow(repository, tmp_path):
                 *options, "--config", *(f"{name}={value}" for name, value in {**settings, **given}.items()),
             ],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(repository), "PATH": f"{program.parent}:{os.environ['PATH']}"},
+            env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             timeout=600,

@@ -131,7 +131,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz") / "input"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=NEWICK)
 def test_invented_trees(path, text):
     path.write_text(text)
@@ -155,7 +155,7 @@ def test_invented_trees(path, text):
     assert lengths is None or (np.isfinite(lengths).all() and (lengths >= 0).all())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=NEWICK.filter(lambda text: "#" not in text and "translate" not in text))
 def test_the_fast_reader_reads_what_the_careful_one_reads(path, text):
     """Of one tree without a weight both make the same topology, or an error."""
@@ -175,7 +175,7 @@ def test_the_fast_reader_reads_what_the_careful_one_reads(path, text):
             assert next(iter(sample.topologies)).newick(TAXA) == topology.newick(TAXA)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=NEXUS)
 def test_invented_alignments(path, text):
     path.write_text(text)
@@ -190,7 +190,7 @@ def test_invented_alignments(path, text):
     assert blocks(text, "x")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(alphabet="GTRHKYJCFOUIQ+{}.,/0123456789AMm ", max_size=40), infer=st.booleans())
 def test_invented_models(text, infer):
     try:

@@ -11,7 +11,7 @@ from vbpi_mix.phylo.topology import Topology, TopologyBatch, from_neighbours, st
 
 
 @given(st.integers(3, 90), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_canonical_form_does_not_depend_on_the_numbering(n_taxa, seed):
     generator = np.random.default_rng(seed)
     topology = next(iter(random_topologies(1, n_taxa, generator)))
@@ -23,7 +23,7 @@ def test_canonical_form_does_not_depend_on_the_numbering(n_taxa, seed):
 
 
 @given(st.integers(3, 70), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rules_of_the_canonical_form(n_taxa, seed):
     children = random_topologies(1, n_taxa, np.random.default_rng(seed)).children[0]
     assert children.dtype == np.int32

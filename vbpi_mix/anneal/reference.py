@@ -71,8 +71,7 @@ class TreeReference:
         self._keys = taxon_keys(n)
         share = weights / weights.sum()
         effective = 1.0 / float((share**2).sum())
-        self._clades, number = _distinct_clades(sample.topologies)
-        hashes = _hashes(self._clades, self._keys)
+        self._clades, hashes, number = _distinct_clades(sample.topologies)
         self._fit_lengths(sample.log_lengths, number, share, effective)
         self._fit_subsplits(sample.topologies, number, share)
         floor = min(0.5, _FLOOR / max(1, n - 2))
@@ -207,22 +206,21 @@ class TreeReference:
         return from_neighbours(neighbours, n)[0]
 
 
-def _distinct_clades(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Bit sets (C, W) of all clades in their order, and (T, 2N-2) which of them is below every node.
+def _distinct_clades(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bit sets (C, W) of all clades in their order, their hashes (C,), and (T, 2N-2) which one is below every node.
 
     Clades are told apart by hashes, so that the bit sets of few trees are made at a time.
     """
     n, n_trees, n_nodes = topologies.n_taxa, topologies.n_trees, 2 * topologies.n_taxa - 2
-    hashes = clade_hashes(topologies)
-    _, first, number = np.unique(hashes, return_index=True, return_inverse=True)
+    hashes, first, number = np.unique(clade_hashes(topologies), return_index=True, return_inverse=True)
     trees, nodes = np.divmod(first, n_nodes)
     sets = np.empty((len(first), clades.n_words(n)), dtype=np.uint64)
     for begin in range(0, n_trees, _TREES_AT_A_TIME):
         here = np.flatnonzero((trees >= begin) & (trees < begin + _TREES_AT_A_TIME))
         made = _all_clades(topologies[begin : begin + _TREES_AT_A_TIME])
         sets[here] = made[trees[here] - begin, nodes[here]]
-    found, place = np.unique(sets, axis=0, return_inverse=True)
-    return found, place.reshape(-1)[number.reshape(n_trees, n_nodes)]
+    found, order, place = np.unique(sets, axis=0, return_index=True, return_inverse=True)
+    return found, hashes[order], place.reshape(-1)[number.reshape(n_trees, n_nodes)]
 
 
 def _all_clades(topologies: TopologyBatch) -> np.ndarray:
@@ -233,15 +231,6 @@ def _all_clades(topologies: TopologyBatch) -> np.ndarray:
     for i in range(n - 2):
         words[:, n + i] = words[rows, topologies.children[:, i, 0]] | words[rows, topologies.children[:, i, 1]]
     return words
-
-
-def _hashes(sets: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """(C,) exclusive or of the keys of the taxa in each bit set (C, W)."""
-    found = np.zeros(len(sets), dtype=np.uint64)
-    for taxon, key in enumerate(keys):
-        inside = (sets[:, taxon // 64] >> np.uint64(taxon % 64)) & np.uint64(1)
-        found ^= np.where(inside == 1, key, np.uint64(0))
-    return found
 
 
 def _table(new: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -38,11 +38,16 @@ def canonical_tree(tree: MovingTree) -> tuple[np.ndarray, np.ndarray]:
     return children, lengths
 
 
+def clade_hashes(topologies: TopologyBatch) -> np.ndarray:
+    """(T, 2N-2) uint64 hashes of the taxa below every node, equal for equal clades; of taxon 0: 0."""
+    found = np.zeros((topologies.n_trees, 2 * topologies.n_taxa - 2), dtype=np.uint64)
+    _hash_clades(np.ascontiguousarray(topologies.children), taxon_keys(topologies.n_taxa), found)
+    return found
+
+
 def split_hashes(topologies: TopologyBatch) -> np.ndarray:
     """(T, N-3) uint64 hashes of the inner splits of T topologies, equal for equal splits."""
-    found = np.empty((topologies.n_trees, topologies.n_taxa - 3), dtype=np.uint64)
-    _hash_splits(np.ascontiguousarray(topologies.children), taxon_keys(topologies.n_taxa), found)
-    return found
+    return clade_hashes(topologies)[:, topologies.n_taxa : -1]
 
 
 def radius_of(topologies: TopologyBatch, n_places: int) -> int:
@@ -55,16 +60,6 @@ def radius_of(topologies: TopologyBatch, n_places: int) -> int:
     _count_by_distance(np.ascontiguousarray(topologies.children), topologies.parents(), counts)
     within = counts.cumsum() / (topologies.n_trees * topologies.n_edges)
     return int(np.searchsorted(within, most - 1e-9))
-
-
-def clade_hashes(topologies: TopologyBatch) -> np.ndarray:
-    """(T, 2N-2) uint64 hashes of the taxa below every node, equal for equal clades; of taxon 0: 0."""
-    n, rows = topologies.n_taxa, np.arange(topologies.n_trees)
-    found = np.zeros((topologies.n_trees, 2 * n - 2), dtype=np.uint64)
-    found[:, 1:n] = taxon_keys(n)[1:]
-    for i in range(n - 2):
-        found[:, n + i] = found[rows, topologies.children[:, i, 0]] ^ found[rows, topologies.children[:, i, 1]]
-    return found
 
 
 def mixed(hashes: np.ndarray) -> np.ndarray:
@@ -109,15 +104,12 @@ def _count_by_distance(children: np.ndarray, parents: np.ndarray, counts: np.nda
 
 
 @kernel()
-def _hash_splits(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> None:
+def _hash_clades(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> None:
     n_taxa = len(keys)
-    clades = np.empty(2 * n_taxa - 2, np.uint64)
-    for i in range(n_taxa):
-        clades[i] = keys[i]
     for t in range(len(children)):
-        for i in range(n_taxa - 3):
-            clades[n_taxa + i] = clades[children[t, i, 0]] ^ clades[children[t, i, 1]]
-            found[t, i] = clades[n_taxa + i]
+        found[t, 1:n_taxa] = keys[1:]
+        for i in range(n_taxa - 2):
+            found[t, n_taxa + i] = found[t, children[t, i, 0]] ^ found[t, children[t, i, 1]]
 
 
 @kernel()

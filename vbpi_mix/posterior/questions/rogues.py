@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vbpi_mix.anneal.trees import taxon_keys
+from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
@@ -93,8 +93,7 @@ class _Subsplits:
 def _subsplits(topologies: TopologyBatch, weights: np.ndarray, root: int = 0) -> _Subsplits:
     n, children, keys = topologies.n_taxa, topologies.children, taxon_keys(topologies.n_taxa)
     rows, total = np.arange(topologies.n_trees), np.bitwise_xor.reduce(keys)
-    hashes = np.empty((topologies.n_trees, 2 * n - 2), dtype=np.uint64)
-    hashes[:, :n] = keys
+    hashes = clade_hashes(topologies)
     holds = np.zeros((topologies.n_trees, 2 * n - 2), dtype=bool)  # the root's taxon
     holds[:, root] = True
     clade, part = np.empty((2, topologies.n_trees, n - 2), dtype=np.uint64)
@@ -102,7 +101,6 @@ def _subsplits(topologies: TopologyBatch, weights: np.ndarray, root: int = 0) ->
     for i in range(n - 2):
         a, b = children[:, i, 0], children[:, i, 1]
         sides = np.stack([hashes[rows, a], hashes[rows, b], np.zeros_like(total, shape=len(rows))])
-        hashes[:, n + i] = sides[0] ^ sides[1]
         sides[2] = total ^ hashes[:, n + i]
         holds[:, n + i] = holds[rows, a] | holds[rows, b]
         above[:, i] = np.where(holds[rows, a], 0, np.where(holds[rows, b], 1, 2))
