@@ -25,7 +25,7 @@ def reading(path: Path | str, error: type[VBPIError], advice: str) -> Iterator[N
     Arguments:
         path: the file, for the message.
         error: the kind of error.
-        advice: what the user can do.
+        advice: advice to the user.
 
     Raises:
         VBPIError: of the kind given.

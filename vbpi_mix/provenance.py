@@ -1,4 +1,4 @@
-"""What produced a result: versions, machine, commit."""
+"""Provenance of a result: versions, machine, commit."""
 
 import importlib.metadata
 import platform

@@ -100,7 +100,7 @@ def set_threads(n_threads: int | None) -> None:
 
 
 def get_threads() -> int:
-    """How many threads compiled kernels use."""
+    """Number of threads that compiled kernels use."""
     if _THREADS.count is not None:
         return _THREADS.count
     try:

@@ -22,7 +22,7 @@ def test_toy(program, tmp_path):
     arguments = ("bench", "toy", "-o", tmp_path / "new" / "toy", "--scale", "small", "--iterations", 20)
     status, out, err = program(*arguments, "--rows", "s2a:1:2", "--rows", "s2s:1:2", "--seeds", 1)
     assert status == 0, err
-    assert "Exact log evidence -39.18868" in out
+    assert "Exact log marginal likelihood -39.18868" in out
     assert "| S2S S=1 A=2 |" in out
     assert "S2A S=1 A=2, seed 1: 20 of 20" in err
     assert (tmp_path / "new" / "toy" / "figure_03.png").is_file()

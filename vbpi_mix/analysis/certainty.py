@@ -1,4 +1,4 @@
-"""How sure the whole tree is: credible sets, trees in the middle, rogue taxa, islands, and a paragraph about them."""
+"""Certainty of the whole tree: credible sets, central trees, rogue taxa, islands, and a paragraph about them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ _SMALLEST_ISLAND = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
-    """What a posterior says of the whole topology.
+    """Summary of how certain the whole topology is.
 
     Arguments:
         taxa: (N,) names.
@@ -26,7 +26,7 @@ class Certainty:
         best: the topology most probable by the mixture (by the clade distribution of annealed trees).
         middle: the one with the smallest mean Robinson-Foulds distance to the posterior's trees.
         rogues: entropy of the topology, and without each taxon.
-        islands: of the 95 % set, most probable first.
+        islands: islands of the 95 % set, most probable first.
         islands_complete: whether all of the set was looked at.
         conditional_on: data, model and priors in words.
     """
@@ -48,7 +48,7 @@ class Certainty:
 
     @property
     def main_islands(self) -> tuple[Island, ...]:
-        """Those of at least 1 %; smaller ones of many draws are chance."""
+        """Islands of at least 1 %; smaller ones of many draws are chance."""
         return tuple(island for island in self.islands if island.probability >= _SMALLEST_ISLAND)
 
     def paragraph(self) -> str:

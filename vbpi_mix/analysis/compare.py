@@ -1,4 +1,4 @@
-"""Two posteriors side by side: split frequencies, topologies, branch lengths, parameters, evidence."""
+"""Two posteriors side by side: split frequencies, topologies, branch lengths, parameters, marginal likelihood."""
 
 import math
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What `compare` found; a number that does not apply is None.
+    """Results of `compare`; a number that does not apply is None.
 
     Arguments:
         first, reference: the two sides.
@@ -60,7 +60,7 @@ class Comparison:
         topologies_of_q: the same for the exact probabilities of a run's mixture.
         topologies_of_ccd: the same for the clade distributions of the first side's trees, by name.
         lengths: branch-length distributions.
-        parameters: of the substitution model, and the tree length.
+        parameters: parameters of the substitution model, and the tree length.
         reference_splits: agreement of the reference's own files.
         evidence: (marginal log-likelihood of the first, its error, the reference's, its error or NaN).
     """
@@ -129,7 +129,7 @@ def compare(first: Posterior, reference: Posterior, *, stepping_stone: tuple[flo
 
     Arguments:
         first: usually a run.
-        reference: what it is held against.
+        reference: posterior that it is compared with.
         stepping_stone: marginal log-likelihood that another program found, and its standard error (NaN: unknown).
 
     Raises:

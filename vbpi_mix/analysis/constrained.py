@@ -18,12 +18,12 @@ _REPEATS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class ConstrainedEvidence:
-    """What two constrained fits say of a hypothesis.
+    """Evidence for a hypothesis from two constrained fits.
 
     Arguments:
         with_it: log marginal likelihood of the data given the hypothesis.
         without: given its opposite.
-        answer: what follows for the hypothesis.
+        answer: answer for the hypothesis.
     """
 
     with_it: Estimate
@@ -38,7 +38,7 @@ def constrained_evidence(run: Run, answer: Answer, folder: Path, reporter: Repor
 
     Arguments:
         run: the free fit.
-        answer: of it, for one constraint.
+        answer: answer of the run for one constraint.
         folder: made if it is not there.
         reporter: told about progress.
 

@@ -1,4 +1,4 @@
-"""Whether to trust a run: everything that its draws, its support, its training and other seeds say."""
+"""Diagnosis of a run from its draws, its support, its training and other seeds."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Diagnosis:
     """The diagnostics of one run.
 
     Arguments:
-        name: of the run.
+        name: name of the run.
         diagnostics: one after the other.
         shares: (A,) share of the posterior by component.
         evaluation: the estimates from the same draws.
@@ -71,7 +71,7 @@ def diagnose(run: Run, sample: WeightedSample, *, name: str, neighbours: bool = 
     Arguments:
         run: the run.
         sample: weighted draws of the run, see `Run.weighted_sample`.
-        name: for people.
+        name: name for people.
         neighbours: weigh what lies next to the best topologies outside the support, which takes seconds.
     """
     evaluation, draws, weights = sample.evaluation, sample.draws, sample.weights
@@ -107,7 +107,7 @@ def diagnose(run: Run, sample: WeightedSample, *, name: str, neighbours: bool = 
 
 
 def agreement(posteriors: Sequence[Posterior]) -> list[Diagnostic]:
-    """How far runs on the same data agree.
+    """Diagnostics of the agreement between runs on the same data.
 
     Raises:
         InputError: not of runs, or runs of other data or another model.
@@ -158,7 +158,7 @@ def _parameter_diagnostics(run: Run, sample: WeightedSample) -> list[Diagnostic]
 
 
 def _support_diagnostics(run: Run) -> list[Diagnostic]:
-    """What the search for candidate topologies estimated, where the run's folder has its account."""
+    """Diagnostics of the search for candidate topologies, where the run's folder has a record of it."""
     growth = {} if run.folder is None else run.folder.read_growth()
     complete = bool(growth.get("complete", True))
     if "missing_mass" not in growth and complete:

@@ -36,7 +36,7 @@ STEM = {False: "posterior", True: "weighted"}
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What was exported.
+    """Files and effective sample size of an export.
 
     Arguments:
         folder: Folder of the files.
@@ -193,7 +193,7 @@ def _stream_annealed(run: Run, annealed: AnnealedPosterior, n_trees: int) -> Tre
 
 @dataclass(frozen=True)
 class _Work:
-    """What the writers share; summaries are made when first asked for."""
+    """State that the writers share; summaries are made when first asked for."""
 
     stream: TreeStream
     model: PhyloModel

@@ -12,7 +12,7 @@ class ExportFormat:
     """A word of `--format`.
 
     Arguments:
-        endings: of the files that it writes.
+        endings: endings of the files that it writes.
         holds_weights: whether weighted trees can be written so.
         by_default: whether it is written when no format is asked for.
     """

@@ -1,4 +1,4 @@
-"""Which substitution model: short fits of several, and their evidence."""
+"""Comparison of substitution models by the marginal likelihoods of short fits."""
 
 import math
 import time
@@ -17,19 +17,19 @@ from vbpi_mix.experiment.fit import fit_alignment
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.model import parse_model
 
-ITERATIONS = 2000  # after which the evidence from importance weights hardly gains by more
+ITERATIONS = 2000  # after which the marginal likelihood from importance weights hardly gains by more
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEvidence:
-    """What a short fit says of a model.
+    """Result of the short fit of one model.
 
     Arguments:
-        model: its string, as it was given.
-        n_parameters: that are inferred besides the tree.
-        evaluation: of the fit; `log_ml_pooled` is the evidence.
+        model: model string as it was given.
+        n_parameters: number of parameters that are inferred besides the tree.
+        evaluation: evaluation of the fit; `log_ml_pooled` is the marginal likelihood.
         parameters: posterior mean of each, by name, in the order of `model.ParameterSpace.names`.
-        seconds: that the fit took, candidates apart.
+        seconds: seconds that the fit took, candidates apart.
     """
 
     model: str
@@ -44,7 +44,7 @@ class ModelRanking:
     """Models with their posterior probabilities, all of them equally probable before.
 
     Arguments:
-        evidences: of M models, the most probable first.
+        evidences: evidences of M models, the most probable first.
         probability: (M,).
         standard_error: (M,) of the probabilities, from the standard errors of the evidences.
     """
@@ -81,11 +81,11 @@ def rank_models(
     n_repeats: int = 10,
     reporter: Reporter | None = None,
 ) -> ModelRanking:
-    """Fit models to one alignment, from the same candidate topologies, and compare their evidence.
+    """Fit models to one alignment, from the same candidate topologies, and compare their marginal likelihood.
 
     Arguments:
         configs: a configuration for each model; they differ in the model alone.
-        n_repeats: of 1,000 draws per component that the evidence is estimated from.
+        n_repeats: number of repeats of 1,000 draws per component for the marginal likelihood.
         reporter: told about progress.
 
     Raises:
@@ -123,7 +123,7 @@ def rank_models(
 
 
 def ranking(evidences: Sequence[ModelEvidence]) -> ModelRanking:
-    """Models in the order of their evidence, with probabilities."""
+    """Models in the order of their marginal likelihood, with probabilities."""
     found = [e.evaluation.log_ml_pooled for e in evidences]
     order = np.argsort([-e.value for e in found], kind="stable")
     values = np.array([found[i].value for i in order])

@@ -15,7 +15,7 @@ _PART = re.compile(r"\{([^{}]*)\}$")
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterAgreement:
-    """What two posteriors say of the numbers that both have.
+    """Comparison of two posteriors in the parameters that both have.
 
     Arguments:
         names: (n,) of them.

@@ -27,10 +27,10 @@ from vbpi_mix.support import encode
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
-    """What is known of a posterior over trees.
+    """A posterior over trees with its summaries.
 
     Arguments:
-        name: of the run or the files, for people.
+        name: name of the run or the files, for people.
         kind: "run", "trees" or "splits".
         splits: split frequencies.
         topologies: distinct topologies with their weights; None for a table of splits.
@@ -67,8 +67,8 @@ def posterior_of_run(
 
     Arguments:
         run: the run.
-        name: for people.
-        repeats: of 1,000 draws of each component.
+        name: name for people.
+        repeats: number of repeats of 1,000 draws of each component.
         taxa: the order of taxa wanted; the run's own if not given.
         reporter: told about progress.
 

@@ -1,4 +1,4 @@
-"""What a run says to questions: draws and scores of its topologies, hypotheses, trees never drawn."""
+"""Questions to a run: draws and scores of its topologies, hypotheses, trees never drawn."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -35,13 +35,13 @@ Score = Callable[[TopologyBatch], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the posterior says of a hypothesis on the topology.
+    """Answer of the posterior to a hypothesis on the topology.
 
     Arguments:
-        question: in words.
+        question: question in words.
         hypotheses: constraints that it asks for, together.
-        posterior: its probability given the data.
-        prior: its probability under uniform topologies (those that the fit allows).
+        posterior: probability of the hypothesis given the data.
+        prior: probability of the hypothesis under uniform topologies (those that the fit allows).
         prior_error: standard error of the prior probability; 0 where topologies were counted.
         factor: Bayes factor against all other topologies.
         level: smallest credible set that holds the tree, where the hypothesis is one topology.
@@ -74,7 +74,7 @@ class Posterior:
 
     @property
     def conditional_on(self) -> str:
-        """What every probability is conditional on."""
+        """Statement of the conditions under which every probability holds."""
         config = self.run.config
         model = (
             f"the models of {len(self.run.inputs.parts)} parts"
@@ -170,7 +170,7 @@ class Posterior:
 
         Arguments:
             hypotheses: constraints that are to hold at once.
-            name: in words; the constraints' own if not given.
+            name: name in words; the constraints' own if not given.
 
         Raises:
             InputError: the topologies cannot be counted.
@@ -187,7 +187,7 @@ class Posterior:
         return replace(answer, level=self.level(topology))
 
     def probability_of_topology(self, topology: TopologyBatch) -> Probability:
-        """Of a topology: from draws, or where they are few by integrating over its branch lengths.
+        """Probability of a topology: from draws or, where they are few, by integrating over its branch lengths.
 
         Lengths and parameters are drawn from the mixture where its support has the topology; else Laplace's
         approximation holds it against the most probable topologies.

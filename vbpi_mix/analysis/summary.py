@@ -1,4 +1,4 @@
-"""What a finished fit found: the evaluation, the posterior folder and the report."""
+"""Summary of a finished fit: the evaluation, the posterior folder and the report."""
 
 import time
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SUMMARY_REPEATS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a finished fit found: estimates, diagnostics, and the files of its posterior folder."""
+    """Summary of a finished fit: estimates, diagnostics, and the files of its posterior folder."""
 
     evaluation: Evaluation
     posterior: PosteriorSummary

@@ -1,4 +1,4 @@
-"""What a user should know before believing a run's numbers, in one line."""
+"""One-line warnings about a run's numbers."""
 
 import math
 
@@ -8,11 +8,11 @@ from vbpi_mix.experiment.run import Run
 
 
 def caution(run: Run, evaluation: Evaluation) -> str | None:
-    """What makes the importance weights doubtful: a heavy tail, or a posterior that candidates did not cover.
+    """Reasons to doubt the importance weights: a heavy tail, or a posterior that candidates did not cover.
 
     Arguments:
         run: the run.
-        evaluation: of its draws.
+        evaluation: evaluation of its draws.
 
     Returns:
         One line, or None if there is nothing to say: Pareto k is at most its threshold, and the last round of growth

@@ -50,8 +50,8 @@ def compare_weights(
         run: the run.
         n_particles: K draws per component and repeat.
         n_repeats: R.
-        seed: of all draws; the run's own if None.
-        weight_particles: of the bound that the weights raise; those of the training if None.
+        seed: seed of all draws; the run's own if None.
+        weight_particles: number of particles of the bound that the weights raise; those of the training if None.
         reporter: told about progress.
     """
     reporter = reporter or Silent()

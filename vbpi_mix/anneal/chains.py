@@ -25,11 +25,11 @@ _N_LIKE = 8  # trees
 
 @dataclass(frozen=True, kw_only=True)
 class WalkSettings:
-    """How a tree is moved.
+    """Settings of the moves of a tree.
 
     Arguments:
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
-        radius: of the regrafts, in edges.
+        radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
     """
@@ -47,11 +47,11 @@ class Walker:
         model: likelihood and priors.
         like: trees like those that will be moved, which say how many places are how far away; if not given, few taxa
             are expected.
-        settings: how trees are moved.
+        settings: settings of the moves.
 
     Attributes:
         counts: (5,) since the beginning, see `walk_kernels.walk`.
-        far_radius: of the far regrafts, in edges.
+        far_radius: far radius of the far regrafts, in edges.
     """
 
     def __init__(
@@ -197,8 +197,8 @@ class Scaling:
             particles: P of them.
             generator: source of the draws.
             adapting: tune the steps.
-            steps: how many.
-            reference: where the path begins.
+            steps: number of steps.
+            reference: density at which the path begins.
             beta: place on the path from the reference to the posterior; without a reference, power of the posterior.
         """
         x, u = particles.log_lengths, particles.coordinates
@@ -227,7 +227,7 @@ class PathDensity:
     Arguments:
         model: likelihood and priors.
         topologies: P of them.
-        reference: where the path begins; None: powers of the posterior are taken of the density of lengths.
+        reference: density at which the path begins; None: powers of the posterior are taken of the density of lengths.
         beta: place on it, or the power.
     """
 

@@ -28,9 +28,9 @@ class Scalar:
     """One number of every tree, followed over chains.
 
     Arguments:
-        name: what it is.
+        name: name of the scalar.
         r_hat: rank-normalised; near 1 where chains agree.
-        effective_size: of all draws, bulk.
+        effective_size: effective size of all draws, bulk.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Scalar:
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """How far groups of chains agree.
+    """Agreement between groups of chains.
 
     Arguments:
         asdsf: average standard deviation of the frequencies, between groups, of splits with at least 0.1 in one.
@@ -108,7 +108,7 @@ def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarr
 
 
 def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:
-    """How much further chains are apart than from their own past; near 1 where each visits what the others do.
+    """Ratio of the distance between chains to the distance of chains from their own past; near 1 once they mix.
 
     The variance between chains of the frequencies of splits, over the one that the difference between the first and
     the second half of each chain suggests. Large where chains stay in modes of their own.

@@ -1,4 +1,4 @@
-"""How many topologies share the posterior, from short chains."""
+"""Estimate from short chains of how many topologies share the posterior."""
 
 import numpy as np
 

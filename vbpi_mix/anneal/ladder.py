@@ -29,9 +29,9 @@ class Ladder:
         walker: moves trees.
         scaling: moves parameters and tree length; not tuned here.
         cold: the n chains, whose copies the companions begin as.
-        seed: of all draws.
+        seed: seed of all draws.
         n_levels: powers, with that of the chains themselves, 1.
-        steps: of the parameters and the tree length, a round.
+        steps: number of steps of the parameters and the tree length in a round.
 
     Attributes:
         accepted, tried: exchanges.

@@ -28,7 +28,7 @@ class Particles:
         return len(self.log_lengths)
 
     def take(self, rows: np.ndarray) -> "Particles":
-        """Those at (n,) positions, which may repeat."""
+        """Particles at (n,) positions, which may repeat."""
         return Particles(
             topologies=self.topologies[rows],
             log_lengths=self.log_lengths[rows],

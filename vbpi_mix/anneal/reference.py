@@ -38,7 +38,7 @@ def heated_reference(n_taxa: int) -> Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Described:
-    """What a reference says of P topologies.
+    """Parameters of a reference density for P topologies.
 
     Arguments:
         log_topology: (P,) log probabilities.
@@ -63,7 +63,7 @@ class TreeReference:
         weights: (P,) not negative, with a positive sum.
 
     Attributes:
-        reference: for the compiled moves.
+        reference: reference density for the compiled moves.
     """
 
     def __init__(self, sample: Particles, weights: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What annealing ends with: equally weighted trees, the marginal likelihood, and how far both sides agree."""
+"""Result of annealing: equally weighted trees, the marginal likelihood, and the agreement of both sides."""
 
 import json
 import math
@@ -32,9 +32,9 @@ class AnnealedPosterior:
         group_log_ml: estimates of the log marginal likelihood by independent groups of particles; none where only
             chains have been run.
         betas: temperatures that the groups passed.
-        n_particles: of a group.
-        n_ancestors: of each group's particles at the beginning, those with descendants at the end.
-        convergence: between the two sides, or between groups of one.
+        n_particles: number of particles of a group.
+        n_ancestors: number of first particles of each group that have descendants at the end.
+        convergence: agreement of the two sides, or of groups of one.
         converged: whether they agree as far as was asked for.
     """
 

@@ -25,7 +25,7 @@ Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their lo
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSettings:
-    """How long chains run.
+    """Settings for the length of chains.
 
     Arguments:
         n_chains: chains; odd ones and even ones are the two groups that must agree.
@@ -74,10 +74,10 @@ class ChainSample:
         particles: T trees, round by round.
         chains: (T,) chain of each.
         log_joint: (T,) log density of data, tree, log lengths and coordinates.
-        convergence: how far the two groups of chains agree.
+        convergence: agreement of the two groups of chains.
         converged: whether they agreed as far as was asked for.
         stuck: whether chains have stayed in modes of their own; if neither, rounds or time were up.
-        n_rounds: of each chain.
+        n_rounds: number of rounds of each chain.
         typical: (2,) that the moves were made with.
         scaling: steps of the parameters, tuned.
     """
@@ -95,12 +95,12 @@ class ChainSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What chains report of themselves.
+    """Progress report of running chains.
 
     Arguments:
         n_rounds: done.
         convergence: so far.
-        mean_log_joint: of the last rounds.
+        mean_log_joint: mean log joint density of the last rounds.
     """
 
     n_rounds: int
@@ -114,8 +114,8 @@ class Chains:
     Arguments:
         walker: moves trees.
         starts: one particle for each chain, in any state.
-        seed: of all draws.
-        settings: how long they run.
+        seed: seed of all draws.
+        settings: length of the chains.
         climb: go uphill before sampling, and search (`search.Search`).
 
     Attributes:

@@ -21,9 +21,9 @@ def save_chains(chains: Chains, path: Path, identity: str) -> None:
     """Write everything that the next round depends on, and the trees kept so far; atomic.
 
     Arguments:
-        chains: between two rounds.
+        chains: chains between two rounds.
         path: the file.
-        identity: of the fit, compared when they are loaded.
+        identity: identity of the fit, compared when they are loaded.
 
     Raises:
         InputError: the file cannot be written.
@@ -43,7 +43,7 @@ def restore_chains(chains: Chains, path: Path, identity: str) -> None:
     Arguments:
         chains: made with the same model, number of chains and settings.
         path: the file.
-        identity: of the fit.
+        identity: identity of the fit.
 
     Raises:
         CheckpointError: damaged.

@@ -31,7 +31,7 @@ class Search:
     Arguments:
         walker: moves trees.
         scaling: moves parameters and tree length.
-        steps: of the parameters and the tree length, a round.
+        steps: number of steps of the parameters and the tree length in a round.
 
     Attributes:
         rounds: done.
@@ -59,7 +59,7 @@ class Search:
         Arguments:
             particles: P of them.
             generators: one for each.
-            generator: for what concerns all.
+            generator: generator of random numbers that concern all.
             typical: (2,) see `target.typical_lengths`.
         """
         moved = self.walker.move(particles, generators, rounds=1.0, typical=typical, search=True)

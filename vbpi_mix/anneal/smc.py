@@ -29,7 +29,7 @@ _MOST_DRAWN = 200  # times the particles wanted
 
 @dataclass(frozen=True, kw_only=True)
 class AnnealSettings:
-    """How particles are annealed.
+    """Settings of annealing.
 
     Arguments:
         n_particles: particles of a group.
@@ -78,10 +78,10 @@ def anneal(
 
     Arguments:
         walker: moves trees.
-        reference: where the path begins.
+        reference: density at which the path begins.
         typical: (2,) see `target.typical_lengths`.
-        seed: of all draws of this group.
-        settings: how.
+        seed: seed of all draws of this group.
+        settings: settings of the particles.
         scaling: steps of the parameters; not tuned here.
         betas: temperatures, ending at 1, in place of ones chosen by the particles. Only with given ones is the
             estimate exactly unbiased.

@@ -36,10 +36,10 @@ class LocalModel:
         blocks: see `felsenstein.local.messages`.
         states: (B, N, BLOCK) state sets of all parts.
         width: states of the part that has most, filled up to a multiple of four.
-        rules: that topologies must satisfy.
-        prior: of the branch lengths.
-        n_categories: of all parts together.
-        n_rows: of one message.
+        rules: rules that topologies must satisfy.
+        prior: prior of the branch lengths.
+        n_categories: number of categories of all parts together.
+        n_rows: number of rows of one message.
     """
 
     def __init__(self, model: PhyloModel) -> None:
@@ -101,7 +101,7 @@ class LocalModel:
     def target(
         self, spectra: Spectra, typical: np.ndarray, *, reference: Reference | None = None, beta: float = 1.0
     ) -> Target:
-        """What the moves of one tree leave invariant."""
+        """Density that the moves of one tree leave invariant."""
         return Target(self.blocks, spectra, self.prior, reference or no_reference(), float(beta), typical, self.rules)
 
 

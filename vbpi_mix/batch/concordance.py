@@ -22,7 +22,7 @@ class SplitConcordance:
     Arguments:
         taxa: The side without the first of the shared taxa.
         concordance: Mean over loci of its posterior probability: the expected share of loci whose tree has it.
-        standard_error: Of that mean as an estimate for loci like these.
+        standard_error: Standard error of that mean as an estimate for loci like these.
         n_likely: Loci where its probability is above one half.
         lowest, highest: Posterior probability in a locus.
     """
@@ -44,7 +44,7 @@ def concordance(
 
     Arguments:
         batch: Folder of the batch.
-        taxa: At least four; those that all loci have if not given. Loci that lack one are left out then.
+        taxa: At least four taxa; those that all loci have if not given. Loci that lack one are left out then.
 
     Returns:
         The taxa, the splits, and the number of loci.

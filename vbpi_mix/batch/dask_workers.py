@@ -30,7 +30,7 @@ def run_on_dask(
         tasks: Loci.
         scheduler: Address of a scheduler, such as tcp://host:8786; or "local": a cluster of this machine.
         n_workers: Processes of a local cluster.
-        tries: How often a locus is begun whose worker dies.
+        tries: Number of times that a locus is begun if its worker dies.
         memory: Bytes for each worker of a local cluster.
         tell: called with a line about the cluster.
 

@@ -30,7 +30,7 @@ _ANNEALED_BY = AnnealSettings(n_particles=32)
 
 @dataclass(frozen=True, kw_only=True)
 class LocusTask:
-    """What a worker gets.
+    """Input of a worker: one locus and its options.
 
     Arguments:
         locus: The alignment and its options.
@@ -137,7 +137,7 @@ def _result(locus: Locus, key: str, alignment: Alignment, model: PhyloModel, sam
 
 
 def _log_ml(model: PhyloModel, sample: ChainSample, seed: int) -> tuple[float, float]:
-    """By groups of particles annealed from a density fitted to the chains' trees."""
+    """Log marginal likelihood, by groups of particles annealed from a density fitted to the chains' trees."""
     walker = Walker(model)
     particles = sample.particles
     reference = TreeReference(particles, np.ones(len(particles)))
@@ -212,13 +212,13 @@ def _seconds(begun: tuple[float, float]) -> tuple[float, float]:
 
 
 def _processor_seconds() -> float:
-    """Of this process and the programs that it started."""
+    """Processor time of this process and of the programs that it started, in seconds."""
     both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return sum(x.ru_utime + x.ru_stime for x in both)
 
 
 def warm_up() -> Callable[[LocusTask], Row]:
-    """What a process needs for loci, loaded."""
+    """Load everything that a process needs for loci."""
     set_threads(1)
     torch.set_num_threads(1)
     return do_locus

@@ -1,4 +1,4 @@
-"""What is done with a locus, and which loci there are."""
+"""Options of a locus, and the list of loci."""
 
 import csv
 import hashlib
@@ -89,7 +89,7 @@ class Locus:
     Arguments:
         name: Unique in the batch; the path below the folder, or as listed, without what names the format.
         path: The file.
-        options: What is done with it.
+        options: Options of the analysis.
     """
 
     name: str

@@ -30,7 +30,7 @@ def write_page(path: Path, rows: Sequence[Row], n_loci: int, output: Path) -> No
 
     Arguments:
         path: The page.
-        rows: Of the loci that ended.
+        rows: Rows of the loci that ended.
         n_loci: Asked for.
         output: Folder of the batch, for links to reports.
 

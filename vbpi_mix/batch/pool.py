@@ -47,7 +47,7 @@ def run_in_processes(
     Arguments:
         tasks: Loci.
         n_workers: Processes.
-        tries: How often a locus is begun whose process dies.
+        tries: Number of times that a locus is begun if its process dies.
         memory: Bytes that a process may use; one with more is ended, and its locus fails. Linux only.
         prepare: called once in each process; gives what does a task.
 
@@ -113,7 +113,7 @@ def _start(context: ForkServerContext, prepare: Callable[[], Callable[[LocusTask
 
 
 def _serve(pipe: Connection, prepare: Callable[[], Callable[[LocusTask], Row]]) -> None:
-    """What a process does: one task after the other until it is told to end."""
+    """Loop of a worker process: one task after the other until it is told to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the master ends its workers
     threading.Thread(target=_end_with_master, daemon=True).start()
     do = prepare()

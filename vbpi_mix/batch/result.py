@@ -22,7 +22,7 @@ class LocusResult:
     """Posterior of a locus.
 
     Arguments:
-        name: Of the locus.
+        name: Name of the locus.
         key: Hash of its data and options.
         taxa: (N,) names.
         topologies: Distinct ones, most probable first.
@@ -32,9 +32,9 @@ class LocusResult:
         parameters: (T, d) float32 values of the parameters of the substitution model.
         parameter_names: (d,).
         n_sites: Sites of the alignment.
-        depth: How the posterior was found.
+        depth: Depth of the analysis that found the posterior.
         level: good, fair or poor.
-        verdict: In words.
+        verdict: Verdict in words.
         log_ml: Log marginal likelihood and its standard error; NaN where it was not estimated.
         agreement: Numbers behind the verdict.
     """

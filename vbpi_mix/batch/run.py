@@ -25,12 +25,12 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """Who does the loci.
+    """Workers that analyse the loci.
 
     Arguments:
         number: Processes on this machine; one per available core if None.
         scheduler: Dask scheduler, see `dask_workers.run_on_dask`; processes of this machine without Dask if None.
-        tries: How often a locus is begun whose process dies.
+        tries: Number of times that a locus is begun if its process dies.
         memory: Bytes for each process; no limit if None.
 
     Raises:
@@ -58,12 +58,12 @@ class Workers:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSummary:
-    """What a call did.
+    """Summary of one call of a batch.
 
     Arguments:
         n_loci: Asked for.
         n_before: Done by earlier calls, with the same data and options.
-        rows: Of all loci that were asked for.
+        rows: Rows of all loci that were asked for.
         seconds: Wall time.
     """
 
@@ -88,10 +88,10 @@ def run_batch(
     """Do all loci that have no result of the same data and options yet; failed ones are tried again.
 
     Arguments:
-        loci: With different names.
+        loci: Loci with different names.
         output: Folder of the batch; made if need be. Several calls, such as the jobs of an array, may work on
             different loci in it at the same time.
-        workers: Who does them.
+        workers: Workers that analyse them.
         page: Write the page that shows the whole, at the end and every half a minute.
         reporter: Told about progress.
 

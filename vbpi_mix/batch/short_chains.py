@@ -29,7 +29,7 @@ _MOST_WALKS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class ShortSettings:
-    """How long the chains of a small locus run.
+    """Settings for the chains of a small locus.
 
     Arguments:
         n_chains: even; odd ones and even ones are the two groups that must agree.
@@ -69,9 +69,9 @@ def sample_locus(
 
     Arguments:
         alignment: N >= 4 taxa.
-        model: its likelihood and priors.
-        seed: of all draws.
-        settings: how long chains run.
+        model: likelihood and priors.
+        seed: seed of all draws.
+        settings: length of the chains.
         stop: asked between rounds whether to end with what there is.
 
     Raises:

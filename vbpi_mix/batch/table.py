@@ -27,14 +27,14 @@ class Row:
         taxa, sites: Of the alignment; 0 where it failed.
         topologies: Distinct topologies in the posterior sample.
         effective_topologies: exp(entropy) of their probabilities.
-        top_probability: Of the most probable topology.
+        top_probability: Probability of the most probable topology.
         log_ml, log_ml_error: Log marginal likelihood and its standard error, NaN where it was not estimated.
-        depth: How the posterior was found.
+        depth: Depth of the analysis that found the posterior.
         seconds: Wall time.
         core_seconds: Processor time of the process and the programs that it started.
         key: Hash of data and options.
-        verdict: In words.
-        error: What went wrong.
+        verdict: Verdict in words.
+        error: Error message.
     """
 
     locus: str

@@ -94,7 +94,7 @@ def make_flow(
         n_taxa: N.
         n_layers: L; the published number if None.
         n_hidden: hidden units of each layer's network; the published number if None.
-        n_flows: that many flows, one per component; None: one that they share.
+        n_flows: number of flows, one per component; None: one that they share.
 
     Raises:
         ConfigError: an unknown word, or a size that the flow does not have.

@@ -1,4 +1,4 @@
-"""Where a flow sees log branch lengths from: centred and scaled by feature rows that are not trained."""
+"""Frame in which a flow sees log branch lengths: centred and scaled by feature rows that are not trained."""
 
 import numpy as np
 import torch

@@ -27,7 +27,7 @@ class RealNVP(nn.Module):
         n_layers: L, coupling layers.
         n_hidden: H, units of each layer's network.
         n_flows: B flows of the same kind, each tree going through one of them; their rows follow one another.
-        dtype: of the stored rows.
+        dtype: data type of the stored rows.
 
     References:
         Dinh, Sohl-Dickstein and Bengio, Density estimation using Real NVP, ICLR 2017.

@@ -23,7 +23,7 @@ class ConsoleReporter:
         quiet: say nothing but warnings.
 
     Attributes:
-        warnings: that were given, to be repeated at the end.
+        warnings: warnings that were given, to be repeated at the end.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:

@@ -49,8 +49,8 @@ class Objective:
         n_particles: K particles inside the logarithm.
         n_subsets: independent subsets per step (the paper's M).
         n_draws: independent groups of K particles per component and subset (the paper's J).
-        annealed: what the inverse temperature scales: the log-likelihood (tempering) or the difference
-            log p(z) - log q(z) (KL warm-up).
+        annealed: quantity that the inverse temperature scales: the log-likelihood (tempering) or the difference log
+            p(z) - log q(z) (KL warm-up).
 
     Raises:
         ConfigError: impossible combinations.

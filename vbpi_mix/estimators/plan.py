@@ -1,4 +1,4 @@
-"""Which components are drawn in a step, and under which of them the draws are evaluated."""
+"""Choice of the components that draw in a step, and of those that evaluate the draws."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What a problem hands to the estimators: log-densities of the particles of one step."""
+"""Log densities of the particles of one step: what the estimators need from a problem."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol

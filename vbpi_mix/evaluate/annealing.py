@@ -1,4 +1,4 @@
-"""What annealing says of a posterior, as numbers that verdicts are made of."""
+"""Evaluation of annealing, as numbers that diagnostics judge."""
 
 import math
 from dataclasses import dataclass

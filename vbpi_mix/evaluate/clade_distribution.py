@@ -53,7 +53,7 @@ class CladeDistribution:
         return values.sum(axis=1)
 
     def entropy(self) -> float:
-        """In nats, exactly."""
+        """Exact entropy in nats."""
         return float(self._up(lambda p, below: (p * (below - np.log(np.maximum(p, 1e-300)))).sum(), np.add))
 
     def log_n_topologies(self) -> float:

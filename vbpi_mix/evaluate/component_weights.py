@@ -88,7 +88,7 @@ class LearnedWeights:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LearnedWeights":
-        """What `to_dict` gave."""
+        """Inverse of `to_dict`."""
         return cls(
             weights=np.array(values["weights"], dtype=np.float64),
             n_particles=values["n_particles"],
@@ -126,7 +126,8 @@ def learn_weights(
     Arguments:
         log_joint: (R, A, K) log p(x, z) of independent draws, K of each component in each repeat.
         log_q: (R, A, K, A) log-density of every draw under every component.
-        n_particles: of the bound; groups of so many draws are formed of each component's draws over all repeats.
+        n_particles: number of particles of the bound; groups of so many draws are formed of each component's draws over
+            all repeats.
         tolerance: `WeightFit.gap` that ends the search.
 
     Raises:
@@ -247,7 +248,8 @@ def many_sample_bound(
 
 
 def relative_densities(log_joint: np.ndarray, log_q: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """What the bounds take, and the constant: it makes the mean of h 1, and so centres the gradient.
+    """Relative densities as the bounds take them, and the constant that makes the mean of h 1 and so centres the
+    gradient.
 
     Arguments:
         log_joint: (R, A, K), see `learn_weights`.

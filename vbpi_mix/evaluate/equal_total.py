@@ -16,7 +16,7 @@ class EqualTotal:
     Arguments:
         per_repeat: mean over repeats of the pooled log mean weight of one repeat; a lower bound in expectation.
         deviation: standard deviation over repeats of the same: what one estimate from so many samples scatters by.
-        pooled: from the samples of all repeats at once.
+        pooled: estimate from the samples of all repeats at once.
         n_samples: samples in a repeat.
     """
 

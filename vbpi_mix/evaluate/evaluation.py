@@ -24,18 +24,18 @@ from vbpi_mix.evaluate.pareto import ParetoTail, pareto_tail
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How good a mixture is, in nats.
+    """Bounds and marginal likelihood of a mixture, in nats.
 
     Arguments:
         elbo: ELBO(1) of the mixture.
         lb10: the bound with ten particles.
         log_ml: marginal log-likelihood in the papers' form (mean over components of log mean weights).
-        log_ml_std: its standard deviation over repeats, which published tables print (NaN for one repeat).
+        log_ml_std: standard deviation of `log_ml` over repeats, which published tables print (NaN for one repeat).
         log_ml_pooled: marginal log-likelihood from all draws pooled, consistent.
         ess: effective sample size of all draws, for a weighted mixture of as many that follow its weights.
         tail: the tail of the importance weights.
         n_repeats, n_components, n_particles: R, A, K.
-        annealing: what annealing found, where the posterior comes from there.
+        annealing: result of annealing, where the posterior comes from there.
     """
 
     elbo: Estimate

@@ -1,4 +1,4 @@
-"""How far importance weights can be trusted: the shape k of their upper tail (Vehtari et al. 2024, PSIS)."""
+"""Reliability of importance weights: the shape k of their upper tail (Vehtari et al. 2024, PSIS)."""
 
 import sys
 import warnings
@@ -31,7 +31,7 @@ class ParetoTail:
 
     @property
     def verdict(self) -> Verdict:
-        """What k says: "good" below 0.5 (finite variance), "ok" up to the threshold, "unreliable" above it."""
+        """Verdict on k: "good" below 0.5 (finite variance), "ok" up to the threshold, "unreliable" above it."""
         if self.k > self.threshold:
             return "unreliable"
         return "good" if self.k < 0.5 else "ok"

@@ -1,4 +1,4 @@
-"""Where candidate topologies come from: bootstraps, tree files, a previous run."""
+"""Sources of candidate topologies: bootstraps, tree files, a previous run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -72,8 +72,8 @@ def begin_chains(
     Arguments:
         model: likelihood and priors.
         topologies: candidates.
-        seed: of the fit.
-        settings: of the chains.
+        seed: seed of the fit.
+        settings: settings of the chains.
         purpose: tells chains of one fit apart.
         climb: go uphill before sampling.
     """
@@ -101,12 +101,12 @@ def sample_start(
     """A sample of the posterior to start from, or None where a list of topologies is the better start.
 
     Arguments:
-        config: with `start` "auto", short chains decide; with "sample" chains are run in any case.
+        config: configuration: with `start` "auto" short chains decide, with "sample" chains are run in any case.
         alignment: the data.
         candidates: topologies that chains begin at.
         reporter: told about progress and the decision.
         until: `time.perf_counter()` at which chains end.
-        kept: what an interrupted search goes on from.
+        kept: state from which an interrupted search goes on.
     """
     kept = kept or KeptSearch()
     if config.start == "list" or alignment.n_taxa < 4:

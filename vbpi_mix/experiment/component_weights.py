@@ -22,8 +22,8 @@ def find_weights(problem: PhyloProblem, *, n_particles: int, seed: int, reporter
 
     Arguments:
         problem: target and mixture; nothing of it is changed, and the weights it has do not matter.
-        n_particles: of the bound that they are to raise.
-        seed: of the draws.
+        n_particles: number of particles of the bound that they are to raise.
+        seed: seed of the draws.
         reporter: told about progress.
     """
     n_components = problem.n_components

@@ -53,19 +53,20 @@ class FitConfig:
         tie_parameters: Whether all components share one distribution of the model's parameters.
         components: Number of components A of the mixture.
         sampled: Number of components S drawn in a step.
-        estimator: Which components draw, and which evaluate; see `estimators.plan`.
+        estimator: Estimator: which components draw, and which evaluate; see `estimators.plan`.
         particles: Number of particles K per drawn component.
-        tying: What the components share.
+        tying: Part of the model that the components share.
         features: Features of a branch that its length depends on.
         flow: Flow of the branch lengths, a key of `branch.FLOWS`.
         flow_layers: Layers of the flow; 0 where it has no such number.
         flow_hidden: Hidden units of each layer; 0 where the flow has no such number.
         flow_per_component: Whether each component has a flow of its own.
         recipe: Named set of defaults, see `experiment.recipes`.
-        start: What a fit starts from: a list of weighted topologies, a sample of chains, or what suits the posterior.
-        finish: What the posterior comes from: importance weights of the mixture, annealing, or what suits it.
+        start: Start of the fit: a list of weighted topologies, a sample of chains, or what suits the posterior.
+        finish: Source of the posterior: importance weights of the mixture, annealing, or what suits it.
         gradient: Gradient of the branch model, see `variational.PhyloProblem`.
-        stop: When training ends: after all iterations, or once the bound has stopped rising (`train.PlateauRule`).
+        stop: Rule for the end of training: after all iterations, or once the bound has stopped rising
+            (`train.PlateauRule`).
         iterations: Number of optimiser steps; the largest number where `stop` is "plateau".
         annealing_iterations: Number of steps over which the inverse temperature rises to 1.
         decay_every: Steps between multiplications of the learning rates by 0.75; not used with "plateau".

@@ -18,7 +18,7 @@ _ENDS: dict[Stage, float] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Deadlines:
-    """When each stage must end.
+    """Deadlines of the stages.
 
     Arguments:
         begun: `time.perf_counter()` at the beginning of the call.

@@ -50,7 +50,7 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
     A run that started from a sample of chains is annealed unless its settings say otherwise.
 
     Arguments:
-        run: in a folder.
+        run: run in a folder.
         reporter: told about progress.
         until: `time.perf_counter()` at which annealing ends.
     """
@@ -90,9 +90,9 @@ def anneal_run(
     """Anneal groups of particles from the mixture to the posterior, and compare them with the chains of the start.
 
     Arguments:
-        run: in a folder; what it has been annealed to before is replaced.
+        run: run in a folder; results of an earlier annealing are replaced.
         reporter: told about progress.
-        settings: of the groups.
+        settings: settings of the groups.
         n_groups: independent groups that the marginal likelihood is estimated from.
         rounds: rounds of the particles at the posterior; chosen if not given.
         until: `time.perf_counter()` at which annealing ends.

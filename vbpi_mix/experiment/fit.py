@@ -102,13 +102,13 @@ def fit_folder(
     Arguments:
         config: the settings; with `resume` those of the folder, see `resumed_config`.
         path: the folder; must not hold a run yet, unless `resume`.
-        alignment: what the configuration's file holds, if it has been read already.
+        alignment: alignment of the configuration, if it has been read already.
         start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
         resume: go on with the run in the folder.
-        iterations: with `resume`, train to this number of steps in place of the run's own.
+        iterations: number of steps to train to with `resume`, in place of the run's own.
         max_seconds: training time allowed to this call.
-        deadlines: when each stage must have ended; it ends early then, with what it has.
+        deadlines: times by which each stage must end; a stage that runs out of time ends with what it has.
         reporter: told about progress.
 
     Raises:

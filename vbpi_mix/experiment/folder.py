@@ -39,12 +39,12 @@ class RunFolder:
 
     @property
     def growth(self) -> Path:
-        """How the support came about; not there if it was taken from candidates as they are."""
+        """File that records the growth of the support; missing if the candidates were taken as they are."""
         return self.path / "growth.json"
 
     @property
     def start(self) -> Path:
-        """What came before the training, by which program, and how long it took."""
+        """File that records what came before the training, by which program, and how long it took."""
         return self.path / "start.json"
 
     @property
@@ -107,11 +107,11 @@ class RunFolder:
         return self.path / "figures"
 
     def read_growth(self) -> dict[str, Any]:
-        """What the search for candidates found, see `experiment.start.growth_account`; empty where there was none."""
+        """Record of the search for candidates, see `experiment.start.growth_account`; empty if there was none."""
         return read_json(self.growth) if self.growth.is_file() else {}
 
     def read_start(self) -> dict[str, Any]:
-        """What came before the training; empty where it is not known."""
+        """Record of what came before the training; empty if it is not known."""
         return read_json(self.start) if self.start.is_file() else {}
 
     def read_provenance(self) -> dict[str, Any]:

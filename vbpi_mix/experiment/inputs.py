@@ -1,4 +1,4 @@
-"""What a run is made from, kept in one file of the run folder: patterns, taxa and support."""
+"""Inputs of a run, kept in one file of the run folder: patterns, taxa and support."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class RunPart:
     """A part of the alignment with a model of its own.
 
     Arguments:
-        name: as the file of partitions calls it.
-        model: its model string.
-        patterns: its site patterns.
+        name: name as the file of partitions calls it.
+        model: model string.
+        patterns: site patterns of the part.
     """
 
     name: str
@@ -40,7 +40,7 @@ class RunInputs:
         taxa: (N,) names, in the order that topologies refer to.
         patterns: site patterns of the alignment.
         support: the topologies that can be sampled.
-        parts: of a partitioned alignment.
+        parts: parts of a partitioned alignment.
     """
 
     taxa: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a search for topologies keeps in the folder of its run until the run is past its start."""
+"""Files that a search for topologies keeps in the folder of its run until the run is past its start."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ TARGET = ("model", "codon_positions", "branch_prior", "branch_prior_rate", "prio
 
 @dataclass(frozen=True, kw_only=True)
 class KeptSearch:
-    """Where an interrupted search goes on.
+    """State from which an interrupted search goes on.
 
     Arguments:
-        results: of the list of topologies, see `io.kept_results`.
+        results: results of the list of topologies, see `io.kept_results`.
         chains: file of the state of chains, or None to keep none.
-        identity: of data and model.
+        identity: identity of data and model.
     """
 
     results: KeptResults = field(default_factory=KeptResults)
@@ -29,7 +29,7 @@ class KeptSearch:
 
     @classmethod
     def of(cls, folder: RunFolder, config: FitConfig, alignment: Alignment) -> "KeptSearch":
-        """What the folder of a run keeps.
+        """State that the folder of a run keeps.
 
         Raises:
             ConfigError, CheckpointError: see `KeptResults`.

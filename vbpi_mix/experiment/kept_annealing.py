@@ -1,4 +1,4 @@
-"""What annealing keeps in the folder of its run until it ends: groups of particles, and the rounds after them."""
+"""Files that annealing keeps in the folder of its run until it ends: groups of particles, and the rounds after them."""
 
 import hashlib
 import time
@@ -24,7 +24,7 @@ _SHARE = 0.05  # of the time of the rounds that saving them may take
 
 @dataclass(frozen=True, kw_only=True)
 class KeptAnnealing:
-    """Where interrupted annealing goes on; what another annealing has left in the folder is not used.
+    """State from which interrupted annealing goes on; files left by another annealing are not used.
 
     Arguments:
         groups: finished groups of particles.
@@ -38,12 +38,12 @@ class KeptAnnealing:
 
     @classmethod
     def of(cls, run: Run, drawn: Particles, settings: AnnealSettings, n_groups: int) -> "KeptAnnealing":
-        """What the folder of a run keeps.
+        """State that the folder of a run keeps.
 
         Arguments:
-            run: in a folder.
+            run: run in a folder.
             drawn: trees that the reference is made of.
-            settings: of the groups.
+            settings: settings of the groups.
             n_groups: number of groups.
 
         Raises:

@@ -35,7 +35,7 @@ class ParameterCollector:
         self._log_weights.append(batch.mixture_log_weights(self._problem.mixture.log_strata).numpy())
 
     def summary(self) -> ParameterSummary:
-        """Of all batches."""
+        """Summary over all batches."""
         log_weights = np.concatenate(self._log_weights)
         weights = np.exp(log_weights - log_weights.max())
         names = (TREE_LENGTH, *self._problem.model.parameters.names)

@@ -36,13 +36,13 @@ _SETTINGS = GrowthSettings(n_climbs=20, n_wide_climbs=0, max_neighbourhoods=200,
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """What a support lacks.
+    """Topologies that a support lacks.
 
     Arguments:
         weighted: topologies that the larger support represents, those that the old one did included.
         support: the larger support, equal to the old one if nothing was found.
         n_new: topologies that only the larger one represents.
-        share: of the weight, that these have.
+        share: share of the weight of these.
     """
 
     weighted: WeightedTopologies
@@ -82,7 +82,9 @@ def find_missing(problem: PhyloProblem, taxa: tuple[str, ...], generator: torch.
 def make_refresh(
     config: FitConfig, inputs: RunInputs, reporter: Reporter
 ) -> Callable[[int, TrainableProblem], Change | None]:
-    """What `train.fit` calls every `config.refresh_every` iterations; the result depends on seed and iteration only."""
+    """Function that `train.fit` calls every `config.refresh_every` iterations; its result depends on seed and iteration
+    only.
+    """
 
     @torch.no_grad()
     def refresh(iteration: int, problem: TrainableProblem) -> Change | None:
@@ -111,7 +113,7 @@ def current_inputs(inputs: RunInputs, extra: Mapping[str, Any]) -> RunInputs:
     """The inputs of a run with the support that its checkpoint was trained on.
 
     Arguments:
-        inputs: as the run began.
+        inputs: inputs with which the run began.
         extra: `extra` of its checkpoint.
 
     Raises:
@@ -124,7 +126,7 @@ def current_inputs(inputs: RunInputs, extra: Mapping[str, Any]) -> RunInputs:
 
 
 def _as_tensors(support: SubsplitSupport) -> dict[str, torch.Tensor]:
-    """As a checkpoint can hold it: torch has no unsigned words."""
+    """Tensors that a checkpoint can hold: torch has no unsigned words."""
     arrays = support.arrays()
     return {
         name: torch.from_numpy(array.view(np.int64) if name == "splits" else array) for name, array in arrays.items()

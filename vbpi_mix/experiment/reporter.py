@@ -1,4 +1,4 @@
-"""How long work tells what it is doing, whoever listens."""
+"""Progress reporting for long-running work."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -41,7 +41,7 @@ class Run:
         problem: target and mixture.
         iteration: optimiser steps done.
         seconds: training time.
-        folder: where it is kept, or None.
+        folder: folder in which it is kept, or None.
         learned: the component weights found after training, if they were looked for; the mixture has them if they
             were kept.
         annealed: the trees of annealing, where the run finished with them.
@@ -120,7 +120,7 @@ class Run:
         seed: int | None = None,
         reporter: Reporter | None = None,
     ) -> tuple[PosteriorDraws, np.ndarray]:
-        """The trees of `weighted_sample` alone, and the (R, A, K) log weights that the evidence is estimated from."""
+        """The trees of `weighted_sample` alone, and the (R, A, K) log weights for the marginal likelihood."""
         sample = self.weighted_sample(n_particles=n_particles, n_repeats=n_repeats, seed=seed, reporter=reporter)
         assert sample.log_weights is not None
         return sample.draws, sample.log_weights
@@ -205,9 +205,9 @@ class Run:
         """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.
 
         Arguments:
-            n_trees: how many.
+            n_trees: number of trees.
             oversampling: draws from the mixture per tree.
-            seed: of the draws; the run's own if None.
+            seed: seed of the draws; the run's own if None.
         """
         chosen = self.config.seed if seed is None else seed
         if self.annealed is not None:

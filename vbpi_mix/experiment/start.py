@@ -104,7 +104,7 @@ def make_start(
             do.
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
-        kept: what an interrupted search goes on from, and keeps what it finds in.
+        kept: state from which an interrupted search goes on, and in which it keeps its findings.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
 
@@ -150,7 +150,7 @@ def _few_trees(sample: ChainSample) -> SampledTrees:
 
 
 def _chain_account(sample: ChainSample) -> dict[str, float | int]:
-    """What the chains say of themselves, flat and ready for JSON."""
+    """Record of the chains, flat and ready for JSON."""
     found = sample.convergence
     values = {
         "asdsf": found.asdsf,
@@ -243,7 +243,8 @@ def grow_candidates(
     weighted = growth.weighted
     reporter.message(
         f"{weighted.sample.n_trees:,} topologies weighted by Laplace's method: {weighted.effective_number:.1f} "
-        f"effective ones, the best has {weighted.sample.weights[0]:.3f}; log evidence {growth.log_evidence:.2f}"
+        f"effective ones, the best has {weighted.sample.weights[0]:.3f}; "
+        f"log marginal likelihood {growth.log_evidence:.2f}"
         + (" under these parameters" if coordinates is not None else "")
     )
     if growth.missing > WARNED_MISSING:
@@ -261,7 +262,7 @@ def _described(model: PhyloModel, coordinates: np.ndarray) -> str:
 
 
 def growth_account(growth: Growth) -> dict[str, float | int]:
-    """What growth found and what it estimates to be missing, flat and ready for JSON."""
+    """Record of the topologies found and of the share estimated to be missing, flat and ready for JSON."""
     values = {
         "log_evidence_laplace": growth.log_evidence,
         "best_probability": float(growth.weighted.sample.weights[0]),
@@ -286,9 +287,9 @@ class GrownSupport:
 
     Arguments:
         saved: support, taxa and weighted topologies.
-        growth: evidences, rounds, estimates of what is missing.
+        growth: marginal likelihoods, rounds, estimates of what is missing.
         seconds: wall time, candidates included.
-        peak_memory: of the process so far, bytes.
+        peak_memory: peak memory of the process so far, bytes.
     """
 
     saved: SavedSupport

@@ -1,4 +1,4 @@
-"""What the likelihood accepts; each message names what was found and where."""
+"""Checks of the likelihood's arguments; each message names what was found and where."""
 
 import math
 

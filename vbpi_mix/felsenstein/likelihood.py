@@ -42,7 +42,7 @@ def tree_log_likelihood(
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.
-        dtype: of the partial likelihoods, see `jc69_log_likelihood`; arguments and results are float64.
+        dtype: data type of the partial likelihoods, see `jc69_log_likelihood`; arguments and results are float64.
 
     Returns:
         (T,) natural logarithms; sites without data add 0. A tree that cannot produce the data (zero-length branches
@@ -99,7 +99,7 @@ def length_log_likelihood(
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.
-        dtype: of the partial likelihoods, see `jc69_log_likelihood`.
+        dtype: data type of the partial likelihoods, see `jc69_log_likelihood`.
 
     Returns:
         (T,) natural logarithms; -inf as in `tree_log_likelihood`.
@@ -161,7 +161,7 @@ def spectral_log_likelihood(
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.
-        dtype: of the partial likelihoods, see `jc69_log_likelihood`.
+        dtype: data type of the partial likelihoods, see `jc69_log_likelihood`.
 
     Returns:
         (T,) natural logarithms; -inf as in `tree_log_likelihood`.
@@ -216,11 +216,11 @@ def jc69_log_likelihood(
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.
-        dtype: of the partial likelihoods; lengths, results and the sums over blocks of patterns are float64.
+        dtype: data type of the partial likelihoods; lengths, results and the sums over blocks of patterns are float64.
             torch.float32 (only "numba") saves memory and up to a third of the time. On the alignments DS1 to DS8 (27 to
             64 taxa, random topologies, mean lengths 0.001 to 0.3) its values were within 7e-8, relatively, that is
-            0.0015, and its derivatives within 4e-7 of the largest of the tree. Trees on which float32 loses its
-            digits (conflicting data across branches shorter than about 1e-17) are done again in float64.
+            0.0015, and its derivatives within 4e-7 of the largest of the tree. Trees on which float32 loses its digits
+            (conflicting data across branches shorter than about 1e-17) are done again in float64.
 
     Returns:
         (T,) natural logarithms; -inf as in `tree_log_likelihood`.

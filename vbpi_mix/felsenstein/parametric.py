@@ -47,7 +47,7 @@ def parametric_log_likelihood(
         topologies: T topologies of N taxa.
         patterns: site patterns of the same taxa.
         backend: a word of `BACKENDS`.
-        dtype: of the partial likelihoods, see `jc69_log_likelihood`.
+        dtype: data type of the partial likelihoods, see `jc69_log_likelihood`.
 
     Returns:
         (T,) natural logarithms; -inf as in `tree_log_likelihood`.

@@ -167,7 +167,7 @@ def tree_hessian(
     Exact; about E^2 / 2 dot products over states and patterns per tree and category (see `cpu.general_hessian`).
 
     Arguments:
-        transition_matrices: as all the following, see `tree_second_derivatives`.
+        transition_matrices: transition matrices, as all the following, see `tree_second_derivatives`.
         first_derivatives: (T, E, C, 4, 4).
         second_derivatives: (T, E, C, 4, 4).
         root_frequencies: (4,).
@@ -211,7 +211,7 @@ def tree_hessian_vector(
     Exact; the cost is that of a few gradients, whatever the number of edges.
 
     Arguments:
-        transition_matrices: as all but the last, see `tree_second_derivatives`.
+        transition_matrices: transition matrices, as all but the last, see `tree_second_derivatives`.
         first_derivatives: (T, E, C, 4, 4).
         second_derivatives: (T, E, C, 4, 4).
         root_frequencies: (4,).

@@ -23,7 +23,7 @@ class Minibatches:
     Arguments:
         images: (n, C, H, W) uint8.
         batch_size: B.
-        seed: of orders and binarisation.
+        seed: seed of orders and binarisation.
         pixels: "binary" draws every pixel from Bernoulli(byte / 255), anew in every batch (dynamic binarisation);
             "grey" divides by 255.
 

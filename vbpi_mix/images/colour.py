@@ -22,9 +22,9 @@ class ColourPixelCNN(nn.Module):
     Arguments:
         side: pixels per side, a multiple of 8.
         n_latent: D.
-        channels: of all layers.
+        channels: number of channels of all layers.
         n_layers: gated masked convolutions, the first of kind A.
-        normalisation: as of `PixelCNN`.
+        normalisation: normalisation as in `PixelCNN`.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from vbpi_mix.images.likelihoods import bernoulli_log_prob
 
 
 class ImageDecoder(Protocol):
-    """What a decoder must offer to stand in a `MixtureVAE`."""
+    """Interface of a decoder of a `MixtureVAE`."""
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """(B, S, K) log p(x | z) of images (B, C, H, W), each under its draws (B, S, K, D)."""
@@ -38,7 +38,7 @@ class PixelCNN(nn.Module):
     Arguments:
         side: pixels per side.
         n_latent: D.
-        channels: of the masked convolutions.
+        channels: number of channels of the masked convolutions.
         n_layers: masked convolutions, the first of kind A.
         normalisation: see `layers.NORMALISATIONS`.
     """

@@ -61,7 +61,7 @@ def evaluate_images(
         model: left in the mode that it was in.
         images: (n, C, H, W) float32.
         n_total: draws per image, L = ceil(n_total / A) of each component.
-        generator: of the draws.
+        generator: random generator of the draws.
         mode: "evaluation", where an image's value is its own; or "batch statistics", how the published figures were
             computed: batch normalisation in training mode, one component at a time, statistics over the images of the
             batch. Those values are not likelihoods. Without batch normalisation the two agree.

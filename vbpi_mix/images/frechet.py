@@ -1,4 +1,4 @@
-"""How far generated images are from real ones, without a pretrained network.
+"""Distance of generated images from real ones, without a pretrained network.
 
 The published FID compares means and covariances of features of the Inception network, trained on ImageNet, which cannot
 be had offline. Here the features are the leading principal components of the real images. The number is therefore named

@@ -39,7 +39,7 @@ class DiagonalGaussians:
 
 
 class ImageMixture(Protocol):
-    """What a mixture must offer to stand in a `MixtureVAE`."""
+    """Interface of a mixture of a `MixtureVAE`."""
 
     n_components: int
     n_latent: int
@@ -61,7 +61,7 @@ class AmortisedMixture(nn.Module):
     """MISVAE's mixture: one trunk and two component heads for all A components (Hotti et al. 2024, Section 5).
 
     Arguments:
-        trunk: from images to features.
+        trunk: trunk from images to features.
         n_components: A.
         n_latent: D.
 

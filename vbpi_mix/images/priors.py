@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class ImagePrior(Protocol):
-    """What a prior must offer to stand in a `MixtureVAE`."""
+    """Interface of a prior of a `MixtureVAE`."""
 
     def log_prob(self, z: Tensor) -> Tensor:
         """(...,) log p(z) at (..., D)."""

@@ -48,7 +48,7 @@ class ResNet20Trunk(nn.Module):
     Batch normalisation is replaced by group normalisation (8 channels a group), which sees one image only.
 
     Arguments:
-        channels: of the first stage; it doubles twice, so that there are 4 x `channels` features.
+        channels: number of channels of the first stage; it doubles twice, so that there are 4 x `channels` features.
 
     Raises:
         ConfigError: not a multiple of 8.

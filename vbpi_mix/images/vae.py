@@ -45,7 +45,7 @@ class MixtureVAE(nn.Module):
         Arguments:
             plan: components.
             n_particles: K.
-            generator: of the draws, on the CPU.
+            generator: random generator of the draws, on the CPU.
             batch: (B, C, H, W) images, binary or in [0, 1] as the decoder wants them.
         """
         if not isinstance(batch, Tensor) or batch.ndim != 4:
@@ -83,10 +83,10 @@ class MISVAE(MixtureVAE):
             "published" has batch normalisation. Both have the same parameters.
         side: pixels per side.
         n_latent: D.
-        trunk_channels: of the encoder's five gated convolutions.
-        channels: of the decoder's masked convolutions.
+        trunk_channels: number of channels of the encoder's five gated convolutions.
+        channels: number of channels of the decoder's masked convolutions.
         n_layers: masked convolutions.
-        seed: of the weights' start.
+        seed: seed of the weights' start.
 
     Example:
         >>> MISVAE(n_components=50, decoder="published").n_parameters()
@@ -143,13 +143,13 @@ class ColourMISVAE(MixtureVAE):
 
     Arguments:
         n_components: A.
-        decoder: as of `MISVAE`.
+        decoder: decoder as in `MISVAE`.
         side: pixels per side, a multiple of 8.
         n_latent: D.
-        trunk_channels: of the residual trunk's first stage.
-        channels: of the decoder.
+        trunk_channels: number of channels of the residual trunk's first stage.
+        channels: number of channels of the decoder.
         n_layers: gated masked convolutions.
-        seed: of the weights' start.
+        seed: seed of the weights' start.
     """
 
     def __init__(

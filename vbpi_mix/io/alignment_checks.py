@@ -1,4 +1,4 @@
-"""What is wrong with the rows of an alignment, and what a user should know of them."""
+"""Checks of the rows of an alignment, and warnings about them."""
 
 from collections.abc import Sequence
 
@@ -63,8 +63,8 @@ def unknown_sign(
     """The message for a character that is no code.
 
     Arguments:
-        taxon: whose row it is in.
-        column: from 0.
+        taxon: taxon of the row.
+        column: number of the column, from 0.
         symbol: the character.
         others: all such characters of the alignment.
         source: the file.

@@ -51,7 +51,7 @@ def read_alignment(
 
     Arguments:
         path: the file, or the name of a data set.
-        data_type: of the file's data; None: as it says, or as they look.
+        data_type: data type of the file's data; None: as it says, or as they look.
         partitions: a file of partitions (`io.partitions`) that may say what kinds of data the sites are.
 
     Returns:

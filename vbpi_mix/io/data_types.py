@@ -1,4 +1,4 @@
-"""Which kind of characters an alignment has, where its file does not say, and their state sets."""
+"""Recognition of the kind of characters of an alignment where its file does not declare it, and their state sets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ _FEWEST_NUCLEOTIDES = 0.9  # share of letters that leaves foreign ones a mistake
 
 @dataclass(frozen=True, kw_only=True)
 class Signs:
-    """What characters mean beside their data type's codes.
+    """Meaning of characters besides their data type's codes.
 
     Arguments:
         replaced: characters that stand for others, such as a declared sign of gaps.
@@ -98,8 +98,8 @@ def state_sets(
     Arguments:
         symbols: (N, L).
         taxa: (N,) names, for messages.
-        name: of the kind.
-        signs: what characters mean beside the kind's codes.
+        name: name of the kind.
+        signs: meaning of characters besides the data type's codes.
         source: the file, for messages.
         sites: (L,) columns of the file, from 0, for messages; None: all of them.
 

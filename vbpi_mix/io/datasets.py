@@ -29,17 +29,17 @@ class Dataset:
     """One entry of `data/catalog.toml`.
 
     Arguments:
-        name: what the user calls it.
+        name: name that the user knows.
         kind: "alignment" for files of the data folder, "download" for files that are fetched.
         file: path in the data folder, or on the mirror.
-        title: what it is, in a few words.
+        title: a few words on the picture.
         size: bytes.
         sha256: checksum of the file.
-        source: where it is from.
-        licence: its licence there.
+        source: origin of the file.
+        licence: licence at the source.
         dimensions: taxa, sites and patterns of an alignment.
         references: published or computed values: quantity, value, perhaps sd, method, source.
-        url: where the file is fetched from when no mirror is named; None: from a mirror only.
+        url: address of the file, used when no mirror is named; None: from a mirror only.
         group: the set of files that it belongs to, which can be fetched by one name.
     """
 
@@ -122,12 +122,12 @@ def members(name: str) -> list[Dataset]:
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: the user's cache, or what the environment variable VBPI_MIX_CACHE says."""
+    """Folder of fetched files: the user's cache, or the value of the environment variable VBPI_MIX_CACHE."""
     return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("vbpi_mix")).expanduser()
 
 
 def local_path(entry: Dataset) -> Path:
-    """Where a data set lies once it is on this machine."""
+    """Path of a data set once it is on this machine."""
     if entry.kind == "alignment":
         return data_folder() / entry.file
     return cache_folder() / Path(entry.file).name

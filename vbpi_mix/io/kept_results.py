@@ -33,7 +33,7 @@ class KeptResults:
 
     Arguments:
         path: the file, made by the first result; None: nothing is kept, and everything is computed.
-        identity: what all results depend on besides what they are asked for with.
+        identity: identity of everything that all results depend on besides the arguments of the call.
 
     Raises:
         ConfigError: the file belongs to another search.

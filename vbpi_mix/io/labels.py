@@ -1,4 +1,4 @@
-"""Which taxon a label in a tree file means."""
+"""Matching of labels in tree files to taxa."""
 
 import re
 import unicodedata
@@ -54,7 +54,7 @@ class TaxonLabels:
         """The index of the taxon that a token of a tree means, quotes and all.
 
         Arguments:
-            token: as the tree has it.
+            token: token as the tree has it.
             translate: token without quotes to label as written, from a TRANSLATE table or the numbers of a TAXA block.
         """
         written = translate.get(unquote(token), token)
@@ -99,7 +99,7 @@ def plain_name(name: str, source: str) -> str:
     """A name of a file with every kind of white space in it as one blank, with a notice where that changes it.
 
     Arguments:
-        name: of a taxon or a part.
+        name: name of a taxon or a part.
         source: the file, for messages.
 
     Raises:

@@ -297,7 +297,7 @@ def _unrooted_edges(root: Node, nodes: Sequence[Node]) -> Iterator[tuple[Node, N
 
 
 def _excerpt(text: str, position: int) -> str:
-    """Where in the text, for a message: the character's number from 1 and what stands there."""
+    """Place in the text, for a message: the character's number from 1 and an excerpt."""
     return f"character {position + 1} ({' '.join(text[position : position + 20].split())!r})"
 
 

@@ -79,7 +79,7 @@ def write_nexus_statements(
     Arguments:
         path: the file to write.
         taxa: (N,) names; statement texts call them 1 to N.
-        statements: what stands behind `tree` on each line, `name = [&U] (1:0.1,...);`.
+        statements: text behind `tree` on each line, `name = [&U] (1:0.1,...);`.
         comments: lines put into square brackets behind `#NEXUS`; without brackets of their own.
         taxa_block: whether to write a TAXA block too.
 

@@ -71,7 +71,7 @@ def of_matrix(found: Sequence[Block], matrix: Block) -> list[Block]:
 
     Arguments:
         found: the blocks of the file.
-        matrix: that of the matrix.
+        matrix: name of the matrix.
     """
     others = [block for block in found if block.name in CHARACTER_BLOCKS and block is not matrix and _has_matrix(block)]
     titles = {block.title.lower() for block in others} - {"", matrix.title.lower()}

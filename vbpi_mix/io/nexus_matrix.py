@@ -80,7 +80,7 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
 
     Arguments:
         text: the file.
-        source: its name, for messages.
+        source: name of the source, for messages.
 
     Raises:
         InputError: no matrix or several, data of other types than DNA, protein and standard, NTAX or NCHAR that the

@@ -1,4 +1,4 @@
-"""What the commands of a NEXUS file leave out of its matrix, and a line about those that are not obeyed."""
+"""Sites and taxa that the commands of a NEXUS file leave out, and a warning about commands that are not obeyed."""
 
 import re
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def name_ignored(commands: Sequence[Command], source: str) -> None:
 
 
 def nexus_name(name: str) -> str:
-    """What names that NEXUS takes for one have in common: it knows no case, and blanks are underscores."""
+    """Canonical form of a NEXUS name: case does not matter, and blanks are underscores."""
     return name.lower().replace(" ", "_")
 
 

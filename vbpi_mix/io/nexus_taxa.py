@@ -13,8 +13,8 @@ def taxa_block(
 
     Arguments:
         found: the blocks of the file.
-        source: its name, for messages.
-        title: of the block, as LINK TAXA gives it; None: no link.
+        source: name of the source, for messages.
+        title: title of the block, as LINK TAXA gives it; None: no link.
         before: the block that refers to it; None: the end of the file.
 
     Returns:

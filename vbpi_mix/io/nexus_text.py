@@ -22,8 +22,8 @@ class Command:
     """One NEXUS command without its semicolon and comments.
 
     Arguments:
-        text: what it says; line breaks are kept, those of comments too.
-        line: where it begins in the file, from 1.
+        text: the text; line breaks are kept, those of comments too.
+        line: line of the file on which it begins, from 1.
         block: lower-case name of the block it stands in, "" outside.
         ended: False for what follows the last semicolon of the file.
     """
@@ -40,7 +40,7 @@ class Command:
 
     @property
     def rest(self) -> str:
-        """What follows the first word, with the line breaks right behind it."""
+        """Text behind the first word, with the line breaks right behind it."""
         return self.text.lstrip()[len(self.keyword) :]
 
 
@@ -49,10 +49,10 @@ class Block:
     """One NEXUS block.
 
     Arguments:
-        name: in lower case.
-        line: where it begins in the file, from 1.
-        commands: what stands between BEGIN and END.
-        title: of a TITLE command, "" without one.
+        name: name in lower case.
+        line: line of the file on which it begins, from 1.
+        commands: text between BEGIN and END.
+        title: title of a TITLE command, "" without one.
         links: kind of block (in lower case) to title, of LINK commands.
     """
 

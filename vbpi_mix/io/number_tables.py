@@ -30,8 +30,8 @@ def read_number_table(path: Path, *, first: str, separator: str | None = None) -
 
     Arguments:
         path: the file.
-        first: what the first column is called, in any case.
-        separator: between cells; None: any white space.
+        first: name of the first column, in any case.
+        separator: separator between cells; None: any white space.
 
     Raises:
         InputError: no such heading, no row, columns of one name or without one, a row with more or fewer cells than

@@ -24,7 +24,7 @@ def read_parameters(paths: Sequence[Path], *, burn_in: float = 0.0) -> tuple[tup
     The tree length is called TL in partitioned analyses too, where MrBayes says TL{all}.
 
     Arguments:
-        paths: at least one file.
+        paths: files, at least one.
         burn_in: share of each file's rows left out from its beginning.
 
     Raises:

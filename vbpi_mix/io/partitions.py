@@ -110,13 +110,13 @@ class _Part:
 
     @property
     def data_type(self) -> DataTypeName | None:
-        """That is said of the part, or that its model is one of."""
+        """Data type declared for the part, or the one that its model belongs to."""
         return self.word or (None if self.model is None else type_of_model(self.model))
 
 
 @dataclass(kw_only=True)
 class _Statements:
-    """What has been read of a NEXUS file so far."""
+    """Statements read from a NEXUS file so far."""
 
     sets: dict[str, np.ndarray] = field(default_factory=dict)
     charsets: list[_Part] = field(default_factory=list)
@@ -242,7 +242,7 @@ def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> 
 
 
 def _signs(text: str, sign: str) -> list[int]:
-    """Where a colon or comma stands outside quotes and braces."""
+    """Positions of colons and commas outside quotes and braces."""
     return [match.start() for match in _SIGN.finditer(text) if match[0] == sign]
 
 
@@ -253,7 +253,7 @@ def _split(text: str) -> list[str]:
 
 
 def _label(division: str) -> tuple[str | None, str]:
-    """What stands before the first such colon, if there is one, and the rest."""
+    """Text before the first such colon, if there is one, and the rest."""
     colons = _signs(division, ":")
     if not colons:
         return None, division

@@ -36,7 +36,7 @@ def is_phylip(text: str) -> bool:
 def parse_phylip(text: str, source: str, *, digits: bool = False) -> Rows:
     """(name, sequence) of every row, as the file has them.
 
-    Names: in relaxed files what precedes the first white space; in strict ones the first ten characters; where
+    Names: Names in relaxed files what precedes the first white space; in strict ones the first ten characters; where
     neither fits, what precedes two or more spaces or a tab, or all but the last word of the line. A name in single
     quotes may hold anything.
 
@@ -45,7 +45,7 @@ def parse_phylip(text: str, source: str, *, digits: bool = False) -> Rows:
 
     Arguments:
         text: the file.
-        source: its name, for messages.
+        source: name of the source, for messages.
         digits: whether rows may hold digits; otherwise they may only where no other reading fits.
 
     Raises:
@@ -164,7 +164,7 @@ def _last_word(line: str) -> tuple[str, str]:
 
 
 def _complaint(attempts: list[Rows], lines: list[str], n_taxa: int, n_sites: int, source: str) -> str:
-    """What is wrong, told by the reading that comes closest to the header."""
+    """Error message of the reading that comes closest to the header."""
     best = max(
         attempts, key=lambda rows: sum(len(sequence) == n_sites for _, sequence in rows) - abs(len(rows) - n_taxa)
     )
@@ -191,5 +191,5 @@ def _complaint(attempts: list[Rows], lines: list[str], n_taxa: int, n_sites: int
 
 
 def _strange(sequence: str) -> int | None:
-    """Where the first sign stands that no row may hold, from 0."""
+    """Position, from 0, of the first character that no row may hold."""
     return next((i for i, symbol in enumerate(sequence) if not _SYMBOLS.match(symbol)), None)

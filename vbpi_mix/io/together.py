@@ -24,8 +24,8 @@ def written_together(folder: Path, names: Sequence[str], *, overwrite: bool = Fa
     process left is removed by the next that writes to the same folder.
 
     Arguments:
-        folder: where the files shall be; made if it is not there, but not its parents.
-        names: of the files that the block must write.
+        folder: folder for the files; made if it is not there, but not its parents.
+        names: names of the files that the block must write.
         overwrite: replace files of the same names.
 
     Yields:

@@ -43,7 +43,7 @@ class TreeBatch:
         buffer: text that holds the trees.
         spans: (T, 2) int64, first bracket and end of each tree in it, without the semicolon.
         weights: (T,) float64; None where the file gives none.
-        translate: what tokens stand for: token without quotes to label as written.
+        translate: labels as written, by token without quotes.
         first_line: line of the file at which `buffer` begins.
     """
 

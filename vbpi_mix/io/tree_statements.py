@@ -23,7 +23,7 @@ class Statements:
         buffer: text that holds them.
         spans: (S, 3) int64, begin, first opening bracket (-1: none) and semicolon of each.
         line: line of the file at which `buffer` begins.
-        rest: what follows the last semicolon, at the end of the file.
+        rest: text behind the last semicolon, at the end of the file.
     """
 
     buffer: bytes
@@ -56,7 +56,7 @@ def whole_statements(head: bytes, chunks: Iterator[bytes], path: Path) -> Iterat
 
     Arguments:
         head: the text that was read before.
-        chunks: what follows it.
+        chunks: rest of the text.
         path: the file, for messages.
 
     Raises:

@@ -142,6 +142,6 @@ def _read_file(path: Path, labels: TaxonLabels, distinct: _Distinct) -> tuple[np
 
 
 def _read_refused(batch: TreeBatch, tree: int, reader: TopologyReader, path: Path) -> np.ndarray:
-    """What is wrong with a tree that the compiled reader refused, as an error; its children if nothing is."""
+    """Raise the error of a tree that the compiled reader refused; return its children if nothing is wrong."""
     where = f"{path}, line {batch.line(tree)}"
     return read_tree(batch.text(tree), reader.labels, reader.translate, where, with_lengths=False)[0].children

@@ -39,7 +39,7 @@ def check_columns(alignment: Alignment, sites: np.ndarray | None, model: str, wh
         alignment: the data.
         sites: (n,) columns from 0; None: all.
         model: the model's string.
-        where: what the message begins with.
+        where: beginning of the message.
     """
     columns = np.arange(alignment.n_sites) if sites is None else sites
     constant = columns[np.bitwise_and.reduce(alignment.state_sets[:, columns], axis=0) > 0]
@@ -72,7 +72,7 @@ def log_variable(constant: Sequence[Tensor], n_states: int) -> Tensor:
 
     Arguments:
         constant: (T,) log-likelihoods of the constant patterns, or of one of them where all are alike.
-        n_states: how many there are.
+        n_states: number of states.
     """
     total = torch.stack(list(constant)).exp().sum(dim=0) * (n_states / len(constant))
     return (1.0 - total).clamp(min=_SMALLEST).log()

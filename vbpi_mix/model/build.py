@@ -36,7 +36,7 @@ def exchangeabilities(name: ModelName, rates: Tensor) -> Tensor:
 
 
 def classes_of(specification: ModelSpecification) -> list[int]:
-    """Which rate each of A-C, A-G, A-T, C-G, C-T, G-T is: 0 the one that others are relative to."""
+    """Rate class of each of A-C, A-G, A-T, C-G, C-T, G-T; 0 is the one that others are relative to."""
     if specification.code is not None:
         return [int(digit) for digit in specification.code]
     return list(CLASSES[specification.name])  # type: ignore[index]  # a nucleotide model
@@ -70,7 +70,7 @@ def substitution_model(text: str, patterns: SitePatterns) -> SubstitutionModel:
 
     Arguments:
         text: see `model_string.parse_model`.
-        patterns: where +F counts frequencies.
+        patterns: site patterns in which +F counts frequencies.
 
     Raises:
         ConfigError: a string that is no model, or lacks values.

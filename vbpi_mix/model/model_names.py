@@ -12,14 +12,14 @@ ModelName: TypeAlias = Literal["JC69", "K80", "F81", "HKY85", "TN93", "GTR"]
 
 @dataclass(frozen=True, kw_only=True)
 class NamedModel:
-    """What a name says.
+    """Meaning of a model's name.
 
     Arguments:
         name: the model here; a nucleotide model that has none of its own is GTR with some of its rates equal.
-        code: of nucleotide models, which rates of A-C, A-G, A-T, C-G, C-T, G-T are equal, by digits; that of G-T is 1
-            and the others are given in the order in which they appear.
+        code: code of nucleotide models: which rates of A-C, A-G, A-T, C-G, C-T, G-T are equal, by digits; that of G-T
+            is 1 and the others are given in the order in which they appear.
         equal_frequencies: whether the name means equal frequencies; None: programs differ.
-        data_type: that it is a model of.
+        data_type: data type that the model describes.
     """
 
     name: str
@@ -94,7 +94,7 @@ _NAME_OF_CODE = {"000000": "F81", "010010": "HKY85", "010020": "TN93"}
 
 
 def find_name(word: str) -> NamedModel | None:
-    """What a word means: a name, in any case, or six digits that say which rates are equal; None: nothing."""
+    """Meaning of a word: a name, in any case, or six digits that say which rates are equal; None if it is neither."""
     if word.upper() in NAMES:
         return NAMES[word.upper()]
     if not _CODE.fullmatch(word):

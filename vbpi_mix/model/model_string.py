@@ -70,10 +70,10 @@ def parse_model(text: str, *, infer: bool = False, nearest: bool = False) -> Mod
 
     Arguments:
         text: the string.
-        infer: what has no value in braces is to be inferred, frequencies too where nothing or +FO is said of them;
-            else values are required, and frequencies are counted where nothing is said.
-        nearest: with `infer`, for what files of other programs name: where free rates cannot be inferred (of more than
-            ten categories), a gamma distribution is, and a notice says so.
+        infer: parameters without a value in braces are to be inferred, frequencies too where nothing or +FO is said of
+            them; else values are required, and frequencies are counted where nothing is said.
+        nearest: with `infer`, for models that files of other programs name: where free rates cannot be inferred (of
+            more than ten categories), a gamma distribution is, and a notice says so.
 
     Raises:
         ConfigError: anything else, with the character where it goes wrong.

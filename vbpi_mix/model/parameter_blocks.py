@@ -28,10 +28,10 @@ class Block:
 
     Arguments:
         kind: "rates", "ratio", "frequencies", "shape" or "invariant".
-        columns: where its coordinates are.
+        columns: columns of its coordinates.
         n_shares: n, or 0.
-        names: of what is reported.
-        prior: of it.
+        names: names of the values that are reported.
+        prior: prior probability of the hypothesis.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class FreeRatesBlock:
     with equal concentrations; C! such densities, one for each order of the categories, are one on ordered rates.
 
     Arguments:
-        columns: where the coordinates are, 2 (C - 1) of them, u first.
+        columns: columns of the coordinates, 2 (C - 1) of them, u first.
         n_categories: C.
         weights: prior of w.
         rates: prior of x.

@@ -116,8 +116,8 @@ class ParameterPriors:
         exchangeabilities: shares of A-C, A-G, A-T, C-G, C-T, G-T in their sum (GTR), or of the distinct ones (TN93:
             A-G, C-T and the others).
         ratio: share kappa / (1 + kappa) of the transition rate (K80, HKY85).
-        frequencies: of the states.
-        shape: of the gamma distribution of site rates.
+        frequencies: frequencies of the states.
+        shape: shape of the gamma distribution of site rates.
         invariant: proportion of invariant sites.
         multipliers: rate multipliers of partitions, each times its share of the sites.
         free_weights: weights of free rates (+R); one number for all.

@@ -106,11 +106,11 @@ class ModelFamily:
 
     Arguments:
         specification: the string, read with `infer=True`.
-        patterns: where +F counts frequencies.
-        priors: of the parameters.
+        patterns: site patterns in which +F counts frequencies.
+        priors: priors of the parameters.
 
     Attributes:
-        names: of the parameters reported, MrBayes's.
+        names: names of the parameters reported, MrBayes's.
         n_coordinates: d.
     """
 
@@ -205,13 +205,13 @@ class ParameterSpace:
     is 1. With a single part there is none.
 
     Arguments:
-        families: of the parts; None for a part whose model is fixed.
+        families: families of the parts; None for a part whose model is fixed.
         n_sites: sites of the parts.
-        priors: of the multipliers.
-        part_names: of the parts; their numbers from 1 if not given.
+        priors: priors of the multipliers.
+        part_names: names of the parts; their numbers from 1 if not given.
 
     Attributes:
-        names: of the parameters reported; with several parts the name of the part follows, as in `alpha{pos2}`.
+        names: names of the parameters reported; with several parts the name of the part follows, as in `alpha{pos2}`.
         n_coordinates: d; 0 if nothing is inferred.
     """
 

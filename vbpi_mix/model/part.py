@@ -32,11 +32,11 @@ class Part:
     """Site patterns and what evolves them.
 
     Arguments:
-        patterns: of the part; merged as far as the model's symmetry allows.
-        model: with fixed parameters, or a family whose parameters are given with every tree.
+        patterns: patterns of the part; merged as far as the model's symmetry allows.
+        model: model with fixed parameters, or a family whose parameters are given with every tree.
         rate: multiplies all branch lengths.
         backend: a word of `felsenstein.BACKENDS`.
-        dtype: of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
+        dtype: data type of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
         ascertained: whether the data are only those sites that vary.
         exchangeable: whether all states are alike to the model.
     """

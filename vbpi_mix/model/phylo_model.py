@@ -38,15 +38,15 @@ class PhyloModel:
         branch_prior_rate: rate of the exponential prior on each branch length.
         branch_prior: another prior of the branch lengths in its place.
         priors: Priors of the parameters; MrBayes's if not given.
-        constraints: that topologies must satisfy; all are allowed if not given. Densities are those of allowed
-            topologies: whether one is, says `allows`.
+        constraints: constraints that topologies must satisfy; all are allowed if not given. Densities are those of
+            allowed topologies: whether one is, says `allows`.
         backend: a word of `felsenstein.BACKENDS`.
         dtype: Type of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
     Attributes:
         parts: Parts of the alignment.
-        parameters: what is inferred besides the tree.
-        n_topologies: how many are allowed; None for all of them.
+        parameters: parameters that are inferred besides the tree.
+        n_topologies: number of allowed topologies; None for all of them.
 
     Raises:
         InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.

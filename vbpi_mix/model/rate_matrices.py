@@ -104,7 +104,7 @@ def transition_matrices(rates: Tensor, spectrum: Spectrum, times: Tensor) -> Ten
 
     Arguments:
         rates: (n, n) Q.
-        spectrum: that of Q.
+        spectrum: spectrum of Q.
         times: (...) float64 >= 0.
     """
     return _Exponential.apply(rates, times, spectrum)  # type: ignore[return-value]
@@ -116,7 +116,7 @@ def transition_derivatives(spectrum: Spectrum, times: Tensor) -> tuple[Tensor, T
     Constants for autograd; errors as small as those of `transition_matrices`.
 
     Arguments:
-        spectrum: that of Q.
+        spectrum: spectrum of Q.
         times: (...) float64 >= 0.
     """
     slopes = spectrum.values * torch.exp(times.detach()[..., None] * spectrum.values)

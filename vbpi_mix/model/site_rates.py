@@ -1,4 +1,4 @@
-"""How substitution rates differ between sites."""
+"""Models of rate differences between sites."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class SiteRates:
 
     Arguments:
         gamma_shape: () float64, or None for equal rates.
-        n_gamma_categories: of the discrete gamma distribution.
+        n_gamma_categories: number of categories of the discrete gamma distribution.
         discretisation: see `gamma.discrete_gamma_rates`.
         proportion_invariant: () float64 in [0, 1), or None.
         free_rates: (weight, rate) of each category, in place of a gamma distribution; weights of sum 1, mean rate 1.

@@ -1,4 +1,4 @@
-"""What a model string says."""
+"""Parsed model strings."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -42,20 +42,20 @@ class FreeRates:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpecification:
-    """What a model string says; `str` gives it back in its plainest form.
+    """A parsed model string; `str` gives it back in its plainest form.
 
     What is "inferred" is a parameter with a prior, see `parameter_space.ModelFamily`.
 
     Arguments:
         name: the model.
-        data_type: that it is a model of.
-        rates: of a nucleotide model, its exchangeabilities relative to that of G-T (and all that the model holds equal
-            to it): none, kappa, (A-G, C-T) or (A-C, A-G, A-T, C-G, C-T).
-        code: of GTR with inferred rates some of which are equal: a digit for each of A-C, A-G, A-T, C-G, C-T, G-T,
+        data_type: data type that the model describes.
+        rates: rates of a nucleotide model, its exchangeabilities relative to that of G-T (and all that the model holds
+            equal to it): none, kappa, (A-G, C-T) or (A-C, A-G, A-T, C-G, C-T).
+        code: code of GTR with inferred rates some of which are equal: a digit for each of A-C, A-G, A-T, C-G, C-T, G-T,
             that of G-T 0 and the others from 1 in the order in which they appear; None: all differ.
-        frequencies: of the states, with sum 1; or how to find them; "model": a matrix's own.
-        proportion_invariant: of sites; None: the model has no such class.
-        gamma: of the rates of the other sites; None: equal rates, or free ones.
+        frequencies: frequencies of the states, with sum 1, or the way to find them; "model": a matrix's own.
+        proportion_invariant: proportion of invariant sites; None: the model has no such class.
+        gamma: gamma distribution of the rates of the other sites; None: equal rates, or free ones.
         free_rates: (weight, rate) of each category of the other sites, with weights of sum 1 and a mean rate of 1; or
             how many are to be inferred.
         ascertained: whether the data are only those sites that vary.

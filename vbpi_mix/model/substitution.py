@@ -14,7 +14,7 @@ from vbpi_mix.model.site_rates import SiteRates
 
 
 class SubstitutionModel(Protocol):
-    """What the likelihood needs of a model of n states with C rate categories.
+    """A substitution model of n states with C rate categories, as the likelihood needs it.
 
     Attributes:
         exchangeable: whether all states are alike, so that site patterns may be merged by relabelling.

@@ -20,7 +20,7 @@ class Section:
     """Sites of an alignment that have one data type.
 
     Arguments:
-        data_type: of the sites.
+        data_type: data type of the sites.
         sites: (n,) int64 columns from 0, ascending.
     """
 
@@ -35,11 +35,11 @@ class Alignment:
     Arguments:
         taxa: (N,) names, exactly as the file had them.
         state_sets: (N, L) unsigned integers, one bit per state that the character allows (see `data_type`).
-        symbol_counts: how often each upper-case character occurred in the file.
-        source: where it came from, for messages.
+        symbol_counts: number of times that each upper-case character occurred in the file.
+        source: origin of the text, for messages.
         excluded: (sites of the file,) bool, those that the file itself leaves out; L are left. None: all are there.
-        data_type: of the sites, where they have one.
-        sections: of an alignment with several data types; together they have all sites.
+        data_type: data type of the sites, where they have one.
+        sections: sections of an alignment with several data types; together they have all sites.
     """
 
     taxa: tuple[str, ...]
@@ -117,7 +117,7 @@ class SitePatterns:
     Arguments:
         state_sets: (N, P) state sets, of the integer type that the data type asks for.
         weights: (P,) float64, number of sites of each pattern.
-        data_type: what the states are.
+        data_type: data type of the states.
     """
 
     state_sets: np.ndarray

@@ -25,7 +25,7 @@ def conform(
     Arguments:
         topologies: T of them.
         constraints: any.
-        generator: for ties and draws.
+        generator: random generator for ties and draws.
 
     Raises:
         InputError: conflicting constraints, or hardly any topology satisfies them.

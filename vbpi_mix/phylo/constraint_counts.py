@@ -1,4 +1,4 @@
-"""How many topologies satisfy constraints, and uniform draws of them.
+"""Number of topologies that satisfy constraints, and uniform draws of them.
 
 Splits of all taxa cut a tree into independent nodes: with degrees d the number of topologies that have them is the
 product of (2d - 5)!!. A split of fewer taxa that is neither displayed nor contradicted by those concerns one node.
@@ -33,7 +33,7 @@ class TopologyCount:
     """A number of topologies.
 
     Arguments:
-        log: its natural logarithm; -inf for none.
+        log: natural logarithm of the factor; -inf for none.
         relative_error: standard error as a share of the number; 0 where it is exact.
     """
 
@@ -50,7 +50,7 @@ def count_topologies(constraints: Constraints, *, seed: int = 1) -> TopologyCoun
 
     Arguments:
         constraints: any.
-        seed: of the draws, where the number is estimated.
+        seed: seed of the draws, where the number is estimated.
 
     Raises:
         InputError: more than twelve negative constraints, or an estimate from draws of which none fits.

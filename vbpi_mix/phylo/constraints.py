@@ -25,7 +25,7 @@ class Constraint:
         inside: (X, N) bool, A of each split.
         outside: (X, N) bool, B of each split; disjoint from A.
         negative: satisfied by the topologies that do not display all of the splits.
-        name: in words or as a tree, for messages and tables.
+        name: name in words or as a tree, for messages and tables.
     """
 
     taxa: tuple[str, ...]
@@ -130,7 +130,7 @@ def clade_constraint(
         taxa: (N,) names.
         members: indices of the taxa on one side.
         others: indices of those on the other; all the rest if not given.
-        name: for tables; the members' names if not given.
+        name: name for tables; the members' names if not given.
 
     Raises:
         InputError: a taxon is on both sides.

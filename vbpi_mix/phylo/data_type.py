@@ -23,12 +23,12 @@ STANDARD_SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DataType:
-    """What the characters of an alignment are.
+    """Data type of the characters of an alignment.
 
     A state set has one bit per state, the first state's being 1; all bits stand for gaps and missing data too.
 
     Arguments:
-        name: of the kind.
+        name: name of the kind.
         states: one symbol per state, in order.
         codes: state set of each upper-case character that is read.
     """

@@ -12,10 +12,10 @@ class Partition:
     """One part of the sites of an alignment; `site_patterns(alignment, part.sites)` gives its patterns.
 
     Arguments:
-        name: as the file has it.
+        name: name as the file has it.
         sites: (n,) int64 columns from 0, ascending and distinct, n >= 1.
         model: a model string as written, not checked; None where the file names none.
-        data_type: that the file says, by itself or by the model's name; None where it says none.
+        data_type: data type that the file declares, by itself or by the model's name; None where it declares none.
     """
 
     name: str

@@ -12,7 +12,7 @@ from vbpi_mix.posterior.draws import PosteriorDraws
 
 
 def thinned(posterior: AnnealedPosterior, n_trees: int) -> AnnealedPosterior:
-    """At most so many of the trees, evenly spaced, so that the rest are nearly independent."""
+    """At most `n_trees` of the trees, evenly spaced, so that they are nearly independent."""
     total = len(posterior.particles)
     if total <= n_trees:
         return posterior

@@ -73,7 +73,7 @@ class ConsensusTree:
         return words
 
     def describe(self) -> str:
-        """How the tree was made, for titles and file comments."""
+        """Description of how the tree was made, for titles and file comments."""
         rule = f"splits above {self.threshold:.0%} of the posterior"
         return f"{'extended ' if self.extended else ''}majority-rule consensus ({rule})"
 
@@ -83,7 +83,7 @@ def consensus_tree(splits: SplitSummary, *, threshold: float = 0.5, extended: bo
 
     Arguments:
         splits: the splits of the draws.
-        threshold: at least 0.5, so that the splits are compatible with each other, and below 1.
+        threshold: frequency of at least 0.5, so that the splits are compatible with each other, and below 1.
         extended: go on with the remaining splits in the order of their frequency, adding those that are compatible with
             all before them, until the tree is binary or none is left.
 
@@ -119,8 +119,8 @@ def tree_of_splits(
     Arguments:
         splits: the splits of the draws.
         chosen: (n,) which of them.
-        threshold: for the record; 0 where the splits were not chosen by their frequency.
-        extended: for the record.
+        threshold: threshold, for the record; 0 where the splits were not chosen by their frequency.
+        extended: setting of the consensus, for the record.
     """
     n_taxa = len(splits.taxa)
     inner = splits.clades[chosen]

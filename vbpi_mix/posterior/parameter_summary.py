@@ -39,7 +39,7 @@ class ParameterSummary:
 
     @property
     def n_model_parameters(self) -> int:
-        """How many there are besides the tree length."""
+        """Number of parameters besides the tree length."""
         return len(self.names) - 1
 
     def to_dict(self) -> dict[str, dict[str, float]]:

@@ -16,19 +16,19 @@ from vbpi_mix.posterior.summaries import SplitSummary, TopologySummary, summaris
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedSample:
-    """Trees that follow the posterior by their weights, and the draws that bounds and evidence are estimated from.
+    """Trees that follow the posterior by their weights, and the draws for bounds and marginal likelihood.
 
     The two are the same draws where the components of the mixture weigh the same. Where they do not, the trees are
-    drawn in proportion to the components' weights, and the draws for the evidence as often from each component. Trees
-    that come from elsewhere, equally weighted ones included, need no such draws.
+    drawn in proportion to the components' weights, and the draws for the marginal likelihood as often from each
+    component. Trees that come from elsewhere, equally weighted ones included, need no such draws.
 
     Arguments:
         draws: weighted trees.
         log_weights: (R, A, K) log importance weights of draws of each component, see `evaluate.estimates`; None where
             only trees are known.
         component_weights: (A,) weights of the mixture's components, uniform if not given.
-        annealing: what annealing found, where the trees come from there; the log weights are the mixture's all the
-            same, for its bounds.
+        annealing: result of annealing, where the trees come from there; the log weights are the mixture's all the same,
+            for its bounds.
     """
 
     draws: PosteriorDraws
@@ -41,7 +41,7 @@ class WeightedSample:
         """Bounds, marginal log-likelihood and effective sample size.
 
         Raises:
-            InputError: the sample has no draws for the evidence.
+            InputError: the sample has no draws for the marginal likelihood.
         """
         if self.log_weights is None:
             raise InputError("a sample of trees without importance weights of the mixture has no marginal likelihood")

@@ -1,4 +1,4 @@
-"""What the pictures of the toy and image benchmarks have in common."""
+"""Style of the pictures of the toy and image benchmarks."""
 
 from collections.abc import Mapping
 from pathlib import Path

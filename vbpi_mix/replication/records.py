@@ -30,7 +30,7 @@ def write_record(path: Path, config: Mapping[str, Any], result: Mapping[str, Any
     Arguments:
         path: the file.
         config: everything that the result depends on, the seed included; values that JSON holds exactly.
-        result: what was found.
+        result: result that was found.
 
     Returns:
         The record as `read_record` gives it back.

@@ -22,8 +22,8 @@ def render_table3(folder: Path, output: Path | None = None) -> list[Path]:
     """Write `table3.md`, `table3.csv`, `table3.tex`, and pictures of each way of training as SVG and PNG.
 
     Arguments:
-        folder: of the results, see `load_results`.
-        output: where to write; the same folder if not given.
+        folder: folder of the results, see `load_results`.
+        output: folder to write to; the same folder if not given.
 
     Returns:
         The files, in the order of their making.

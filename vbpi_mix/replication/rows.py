@@ -25,12 +25,12 @@ class MixtureRow:
 
     @property
     def word(self) -> str:
-        """As the user writes it: s2a:2:5."""
+        """Word for the row on the command line: s2a:2:5."""
         return f"{self.estimator}:{self.n_sampled}:{self.n_components}"
 
     @property
     def label(self) -> str:
-        """As tables and pictures show it."""
+        """Label of the row in tables and pictures."""
         return f"{self.estimator.upper()} S={self.n_sampled} A={self.n_components}"
 
 
@@ -60,7 +60,7 @@ def check_jobs(benchmark: str, rows: Sequence[str], seeds: Sequence[int]) -> Non
     """Check that a benchmark has something to train, and nothing twice.
 
     Arguments:
-        benchmark: Its name in messages.
+        benchmark: Name of the benchmark in messages.
         rows: Words of the rows.
         seeds: Seeds of each row.
 

@@ -29,7 +29,7 @@ class Found:
     """Topologies that a support cannot represent, in a pool.
 
     Arguments:
-        positions: in the pool, distinct.
+        positions: positions in the pool, distinct.
         shares: estimated share of the posterior that draws find at each: the sum over draws of their shares times
             w' / (w + w'), with w and w' the maximum densities of the draw and of its neighbour. Topologies near
             several draws count for each, so the sum is rather too large.
@@ -42,7 +42,7 @@ class Found:
 
     @property
     def share(self) -> float:
-        """Of all together."""
+        """Share of the draws that all topologies found have together."""
         return float(self.shares.sum())
 
 
@@ -53,10 +53,10 @@ def explore(
 
     Arguments:
         pool: topologies, lengths, densities; grows.
-        support: what can be represented already.
+        support: support that is there already.
         draws: distinct positions in the pool, drawn by weight.
-        shares: of all draws, that each of them has.
-        radius: how far clades are regrafted, see `climb.neighbours`.
+        shares: share of all draws of each of them.
+        radius: largest distance of a regraft, see `climb.neighbours`.
         within: nats below a draw that are good enough.
     """
     kept, starts, owners = [], [], []

@@ -21,10 +21,10 @@ _SMALLEST_SHARE = 1e-6  # of one new entry: what can never be drawn cannot be le
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """What became of the rows of a mixture's parameters.
+    """New places of the rows of a mixture's parameters.
 
     Arguments:
-        rows: by parameter name as in `named_parameters`: (R_old,) the new row of every old row of its memory
+        rows: rows by parameter name as in `named_parameters`: (R_old,) the new row of every old row of its memory
             (`row_table`); parameters that are not there kept their rows.
     """
 

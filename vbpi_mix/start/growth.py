@@ -46,10 +46,10 @@ _SEARCHED_AT_ONCE = 100  # draws, between looks at what was found
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What one round of draws found.
+    """Result of one round of draws.
 
     Arguments:
-        n_topologies: in the list after it.
+        n_topologies: number of topologies in the list after the round.
         n_new: drawn ones that were not in the list.
         missing: estimated share of the posterior that was not in the list before it.
         unsupported: share of the posterior that the last draws searched before it found outside the support; an
@@ -75,9 +75,10 @@ class Growth:
         rounds: one after the other.
         drawn_share: share of the weight that was estimated from draws.
         effective_draws: their effective number (sum of weights squared over sum of squared weights).
-        log_evidence: of the model, branch lengths by Laplace's method, the uniform topology prior included.
+        log_evidence: log marginal likelihood of the model, branch lengths by Laplace's method, the uniform topology
+            prior included.
         n_weighed: topologies that were optimised, kept or not.
-        n_evaluations: of likelihood and gradient.
+        n_evaluations: number of evaluations of likelihood and gradient.
         complete: whether the search ended by its own rules, not because time was up.
     """
 
@@ -117,12 +118,12 @@ def grow_topologies(
     Arguments:
         model: likelihood and priors.
         candidates: distinct topologies; their frequencies are not used.
-        generator: for the draws.
-        settings: how far to look.
+        generator: random generator for the draws.
+        settings: limits of the search.
         report: told in words what was found.
         progress: called with (steps done, their largest number, words) while it goes.
         until: `time.perf_counter()` at which to end with what there is.
-        results: where what takes long is kept, so that a search done again, with the same model, takes little time.
+        results: store of slow results, so that a search done again with the same model takes little time.
     """
     settings = settings or GrowthSettings()
     state = _Growing(model, settings, report or (lambda _: None), progress, until, results)

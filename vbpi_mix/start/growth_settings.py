@@ -1,4 +1,4 @@
-"""How far growth looks for topologies."""
+"""Settings of the search for topologies."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,26 @@ from vbpi_mix.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthSettings:
-    """How far to look.
+    """Limits of the search.
 
     Arguments:
         n_climbs: best candidates from which nearest-neighbour interchanges climb to an optimum.
         n_wide_climbs: best optima from which climbs regraft clades as well.
-        radius: how far, in nodes, see `phylo.spr_neighbours`.
+        radius: largest distance of a regraft in nodes, see `phylo.spr_neighbours`.
         covered: neighbourhoods of the heaviest topologies are weighed until these hold so much of the weight ...
         max_neighbourhoods: ... or so many were weighed, half of them before the first round.
         n_components: networks of a proposal.
         n_draws: topologies drawn in a round.
-        max_rounds: at most so many rounds.
+        max_rounds: largest number of rounds.
         n_explored: draws whose surroundings are searched before the first round, and between rounds, ...
-        explored_radius: how far clades are regrafted there.
+        explored_radius: largest distance of a regraft there.
         explored_within: nats below a draw that its neighbours must reach to enter.
         unsupported: ... until the last hundred found less than this share of the posterior, see
             `explore.Found.share`; rounds go on until then.
         missing: rounds end when the estimate of the missing mass is below, ...
         standard_error: ... or when that of any split's frequency, from the finite number of draws, surely is: a
             flat posterior is a weighted sample then, not a list.
-        pseudo_count: of the proposals' tables, see `sbn.em`.
+        pseudo_count: pseudo count of the proposals' tables, see `sbn.em`.
         negligible: topologies with a smaller share of the weight are left out of the result.
 
     Raises:

@@ -33,7 +33,7 @@ def start_fitted(
     the components differ by normal noise of standard deviation 0.02.
 
     Arguments:
-        mixture: its parameters are overwritten.
+        mixture: mixture, whose parameters are overwritten.
         weighted: topologies of the mixture's support.
         n_sites: sites of the alignment.
         generator: source of the noise.

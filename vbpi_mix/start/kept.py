@@ -22,7 +22,7 @@ def with_candidates(model: PhyloModel, weighted: WeightedTopologies, candidates:
 
     Arguments:
         model: likelihood and priors that the weights were computed under.
-        weighted: what growth kept.
+        weighted: topologies that growth kept, with weights.
         candidates: topologies to have in the result; their own weights are not used.
     """
     known = {row.tobytes() for row in weighted.sample.topologies.children}

@@ -18,7 +18,7 @@ _POINTS = 4096  # evaluated at a time
 
 @dataclass(frozen=True, kw_only=True)
 class LaplaceWeights:
-    """Approximate log evidence of topologies.
+    """Approximate log marginal likelihood of topologies.
 
     Arguments:
         log_weight: (T,) approximate log p(data | topology).
@@ -32,7 +32,7 @@ class LaplaceWeights:
     exact_hessian: np.ndarray
 
     def take(self, index: np.ndarray) -> "LaplaceWeights":
-        """Those of some of the topologies."""
+        """Values of some of the topologies."""
         return LaplaceWeights(
             log_weight=self.log_weight[index],
             log_precision=self.log_precision[index],

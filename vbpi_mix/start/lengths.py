@@ -39,7 +39,7 @@ class OptimisedLengths:
     n_evaluations: int
 
     def take(self, index: np.ndarray) -> "OptimisedLengths":
-        """Those of some of the topologies."""
+        """Values of some of the topologies."""
         return OptimisedLengths(
             log_lengths=self.log_lengths[index],
             log_density=self.log_density[index],
@@ -109,7 +109,7 @@ def optimise_lengths(
         max_iterations: a bound on the steps.
         on_progress: called with (topologies done, T).
         tick: called between steps; may raise, see `clock`.
-        results: where batches of topologies are kept, under the same model.
+        results: store of optimised batches of topologies, under the same model.
     """
     results = KeptResults() if results is None else results
     n_trees, n_edges = topologies.n_trees, topologies.n_edges

@@ -1,4 +1,4 @@
-"""Where a fit with unknown model parameters starts: their optimum, and Laplace's approximation around it.
+"""Start of a fit with unknown model parameters: their optimum, and Laplace's approximation around it.
 
 Growth weighs topologies under parameters that all of them share, the optimum on a good topology. Around the optimum the
 log density of log lengths x and coordinates u is nearly quadratic on each topology, with the Hessian H: given x
@@ -53,7 +53,7 @@ class ParameterFit:
 
     @property
     def other_share(self) -> float:
-        """Of the posterior, that the further modes have."""
+        """Share of the posterior in all modes but the first."""
         others = sum(mode.weight for mode in self.others)
         return others / (1.0 + others)
 
@@ -65,7 +65,7 @@ class Mode:
     Arguments:
         centre: (d,) the mode.
         covariance: (d, d).
-        log_weight: log evidence, up to a constant.
+        log_weight: log marginal likelihood, up to a constant.
     """
 
     centre: np.ndarray
@@ -74,11 +74,11 @@ class Mode:
 
     @property
     def weight(self) -> float:
-        """What the log weight is the logarithm of, at most e^50."""
+        """Weight of the mode, at most e^50."""
         return float(np.exp(min(self.log_weight, 50.0)))
 
     def distance(self, coordinates: np.ndarray) -> float:
-        """Of other coordinates (d,), in standard deviations of this mode."""
+        """Distance of other coordinates (d,), in standard deviations of this mode."""
         away = self.centre - coordinates
         return float(np.sqrt(away @ np.linalg.solve(self.covariance, away)))
 
@@ -89,7 +89,7 @@ def optimise_parameters(
     """Maximise the joint density in log lengths and coordinates on one topology, by L-BFGS.
 
     Arguments:
-        model: with d parameters.
+        model: model with d parameters.
         topology: a single one.
         log_lengths: (E,) to start from.
         coordinates: (d,) to start from.
@@ -156,7 +156,7 @@ def find_modes(
     """Modes of the parameters' posterior on a topology, apart from each other, that searches from every start end at.
 
     Arguments:
-        model: with d parameters.
+        model: model with d parameters.
         topology: a single one.
         log_lengths: (E,) to start from.
         known: (d,) a mode that is not wanted again.
@@ -181,7 +181,7 @@ def _mode_at(model: PhyloModel, topology: TopologyBatch, log_lengths: np.ndarray
 def _other_modes(
     model: PhyloModel, topology: TopologyBatch, x: np.ndarray, coordinates: np.ndarray, log_evidence: float
 ) -> tuple[Mode, ...]:
-    """Modes besides the one that is known, whose log evidence is given, if they weigh anything beside it."""
+    """Modes besides the one that is known, whose log marginal likelihood is given, if they weigh anything beside it."""
     if len(model.parameters.starts()) == 1:
         return ()
     found = find_modes(model, topology, x, known=coordinates)
@@ -196,7 +196,7 @@ def settle(model: PhyloModel, weighted: WeightedTopologies, coordinates: np.ndar
     and evidences are computed anew, and weights change by the evidences' ratio.
 
     Arguments:
-        model: with d parameters.
+        model: model with d parameters.
         weighted: topologies weighed under `coordinates`.
         coordinates: (d,).
     """
@@ -220,7 +220,7 @@ def fit_parameters(
     """Laplace's approximation, averaged over the heaviest topologies.
 
     Arguments:
-        model: with d parameters.
+        model: model with d parameters.
         weighted: topologies with log lengths optimal under `coordinates`.
         support: numbers the splits.
         coordinates: (d,).
@@ -260,7 +260,7 @@ class _Around:
         mode: (T, d) of the coordinates, one Newton step away.
         covariance: (T, d, d) of the coordinates.
         response: (T, E, d) change of the optimal log lengths with the coordinates.
-        log_evidence: (T,) Laplace's approximation of the log evidence, up to a constant.
+        log_evidence: (T,) Laplace's approximation of the log marginal likelihood, up to a constant.
     """
 
     mode: np.ndarray

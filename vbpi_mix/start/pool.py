@@ -19,12 +19,12 @@ _MOST_REMEMBERED = 4000  # topologies that first guesses of lengths are taken fr
 
 
 class TopologyPool:
-    """Topologies with optimised branch lengths and approximate evidence.
+    """Topologies with optimised branch lengths and approximate marginal likelihood.
 
     Arguments:
         model: likelihood and priors.
         clock: asked between steps.
-        results: where what was computed is kept.
+        results: store of computed results.
     """
 
     def __init__(self, model: PhyloModel, clock: Clock | None = None, results: KeptResults | None = None) -> None:
@@ -52,7 +52,7 @@ class TopologyPool:
         return np.array([self._position.get(row.tobytes(), -1) for row in topologies.children], dtype=np.int64)
 
     def allowed(self, topologies: TopologyBatch) -> TopologyBatch:
-        """Those of the topologies that satisfy the model's constraints."""
+        """Topologies that satisfy the model's constraints."""
         return topologies if self.model.constraints is None else topologies[self.model.allows(topologies)]
 
     def add(
@@ -149,7 +149,7 @@ class TopologyPool:
         )
 
     def laplace(self) -> LaplaceWeights:
-        """The same for the evidence."""
+        """The same for the marginal likelihood."""
         return LaplaceWeights(
             log_weight=self.log_weight(),
             log_precision=self._log_precision,

@@ -17,7 +17,7 @@ class Proposal:
 
     Arguments:
         networks: the mixture, components with equal weights.
-        n_draws: how many topologies were drawn.
+        n_draws: number of topologies that were drawn.
     """
 
     networks: SubsplitBayesianNetworks
@@ -91,7 +91,7 @@ class Inclusion:
 
         Arguments:
             topologies: the list; what was in it before stands where it stood.
-            rows: those wanted.
+            rows: rows that are wanted.
         """
         more = topologies.n_trees - len(self._n_seen)
         self._log_missed = np.concatenate([self._log_missed, np.zeros(more)])

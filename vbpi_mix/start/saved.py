@@ -1,4 +1,4 @@
-"""What a fit starts from, as one value, and in a file that several fits can share."""
+"""Start of a fit as one value, and in a file that several fits can share."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class Start:
     Arguments:
         topologies: grown and weighted, or candidates as they are.
         seconds: wall time by what was done: "candidates", "growth".
-        account: what growth found (`experiment.start.growth_account`); empty if the candidates were not grown.
+        account: record of growth (`experiment.start.growth_account`); empty if the candidates were not grown.
         settings: everything that the topologies depend on.
         made: versions, machine, commit, threads and load that made them.
     """
@@ -97,7 +97,7 @@ def load_start(path: Path | str, settings: Mapping[str, Any]) -> Start | None:
 
     Arguments:
         path: the file.
-        settings: what the topologies must have been made with.
+        settings: settings that the topologies must have been made with.
 
     Raises:
         InputError: damaged, written by something else, or made with other settings.

@@ -1,4 +1,4 @@
-"""Which topologies can be sampled: candidate trees, integer-coded supports, topologies as ids."""
+"""Topologies that can be sampled: candidate trees, integer-coded supports, topologies as ids."""
 
 from vbpi_mix.support.build import build_support
 from vbpi_mix.support.coverage import Coverage, coverage

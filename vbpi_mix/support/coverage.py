@@ -1,4 +1,4 @@
-"""How much of a sample of trees a support can represent."""
+"""Share of a sample of trees that a support can represent."""
 
 from dataclasses import asdict, dataclass
 
@@ -17,8 +17,8 @@ class Coverage:
         mass_represented: weight of the trees that have a rooting with all its parent-child pairs in the support.
         trees_represented: the same, distinct topologies counted once each.
         splits_represented: share of the distinct non-trivial splits of the trees that the support holds.
-        n_rootsplits: of the support.
-        n_pcsps: of the support.
+        n_rootsplits: number of rootsplits of the support.
+        n_pcsps: number of PCSPs of the support.
     """
 
     mass_represented: float

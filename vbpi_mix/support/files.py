@@ -19,7 +19,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class SavedSupport:
-    """What a support file holds.
+    """Content of a support file.
 
     Arguments:
         support: the support.

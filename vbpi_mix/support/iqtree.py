@@ -58,7 +58,7 @@ def iqtree_bootstrap(
         model: a substitution model in IQ-TREE's words; of data that are no nucleotides it is LG.
         progress: called every second with (iterations of its search, their largest number).
         until: `time.perf_counter()` at which the program is ended; it writes its trees at the end only.
-        folder: where its files are meanwhile, under a name that the lock of a run's folder clears after a kill; the
+        folder: folder for temporary files, under a name that the lock of a run's folder clears after a kill; the
             system's folder of temporary files if None.
 
     Returns:

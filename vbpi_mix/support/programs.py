@@ -11,11 +11,11 @@ _running: set[subprocess.Popen[bytes]] = set()
 
 
 def run_program(command: list[str], standard_input: bytes = b"", *, meanwhile: Callable[[], None] | None = None) -> str:
-    """What a program writes to its standard output; an exception meanwhile (a signal) ends the program.
+    """Standard output of a program; an exception meanwhile (a signal) ends the program.
 
     Arguments:
-        command: its words.
-        standard_input: what it reads.
+        command: words of the command.
+        standard_input: text that the program reads.
         meanwhile: called every second while it runs; may raise.
 
     Raises:

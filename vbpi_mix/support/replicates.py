@@ -21,7 +21,7 @@ class ReplicateFile:
 
     Arguments:
         path: the file; made by the first `append`.
-        identity: what a replicate depends on besides its number; kept in the file.
+        identity: identity of everything that a replicate depends on besides its number; kept in the file.
         n_taxa: N.
 
     Raises:

@@ -30,7 +30,7 @@ _ARRAYS = {"splits": (np.uint64, None), "tripartitions": (np.int32, 3), "adjacen
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubsplitSupport:
-    """Which splits, subsplits and parent-child subsplit pairs have positive probability.
+    """Splits, subsplits and parent-child subsplit pairs that have positive probability.
 
     Build one with `build_support`, or from saved arrays with `SubsplitSupport.from_arrays`.
 
@@ -108,7 +108,7 @@ class SubsplitSupport:
         return hash(self.content_hash)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What must be saved to get the same support back."""
+        """Arrays from which the same support can be made again."""
         state = {"n_taxa": np.array(self.n_taxa, dtype=np.int64)}
         return state | {name: getattr(self, name) for name in _ARRAYS}
 

@@ -68,7 +68,7 @@ def union(first: SubsplitSupport, second: SubsplitSupport) -> SubsplitSupport:
 
 
 def embed(small: SubsplitSupport, large: SubsplitSupport) -> Embedding:
-    """Where the items of one support are in another that holds them all.
+    """Positions of the items of one support in another that holds them all.
 
     Raises:
         SupportError: something of `small` is not in `large`.

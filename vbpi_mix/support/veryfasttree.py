@@ -136,7 +136,7 @@ def _generator(seed: int, replicate: int, stream: int) -> np.random.Generator:
 
 
 def _identity(rows: np.ndarray, seed: int, options: tuple[str, ...]) -> str:
-    """What replicates depend on: sequences, seed, program."""
+    """Identity of replicates: hash of sequences, seed and program."""
     try:
         program = version("veryfasttree")
     except PackageNotFoundError:

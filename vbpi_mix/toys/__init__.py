@@ -1,4 +1,4 @@
-"""A posterior in two dimensions whose evidence and bounds can be computed exactly: Neal's funnel under binary data."""
+"""A posterior in two dimensions with computable marginal likelihood and bounds: Neal's funnel under binary data."""
 
 from vbpi_mix.toys.funnel import FunnelModel, Latents, simulate_funnel
 from vbpi_mix.toys.gaussians import GaussianMixture

@@ -99,7 +99,7 @@ def simulate_funnel(
     """Draw weights, z and data; equal arguments give equal models.
 
     Arguments:
-        seed: of the data, not of any training.
+        seed: seed of the data, not of any training.
         n_points: N.
         dimension: D, the paper's d_x.
         latents: one z for all points (the model as it is written), or one for each point (the published code; the

@@ -1,4 +1,4 @@
-"""Exact evidence, posterior moments and mixture bounds of the toy, by trapezoid rules that check their own error.
+"""Exact marginal likelihood, posterior moments and mixture bounds of the toy, by trapezoid rules with error checks.
 
 Every integral is taken against a two-dimensional standard normal: the funnel is a smooth image of one, and so is each
 Gaussian of a mixture. On such integrands the trapezoid rule on a square converges faster than any power of the step, so
@@ -49,7 +49,7 @@ def exact_posterior(model: FunnelModel, *, tolerance: float = 1e-8) -> ExactPost
     """log p(x) = log E[p(x | z(e))] over standard normals e, where z(e) has the funnel's law.
 
     The likelihood of binary data is at most 1, so what a square [-L, L]^2 leaves out is at most the mass of the normal
-    outside it, at most 4 Phi(-L): L grows until that is below the tolerance relative to the evidence.
+    outside it, at most 4 Phi(-L): L grows until that is below the tolerance relative to the marginal likelihood.
 
     Arguments:
         model: prior and data.
@@ -69,7 +69,7 @@ def exact_posterior(model: FunnelModel, *, tolerance: float = 1e-8) -> ExactPost
 
 
 def _left_out(half_width: float, log_evidence: float) -> float:
-    """A bound of the evidence outside the square, relative to the evidence: 4 Phi(-L) / p(x)."""
+    """A bound of the marginal likelihood outside the square, relative to the marginal likelihood: 4 Phi(-L) / p(x)."""
     log_tail = float(torch.special.log_ndtr(torch.tensor(-half_width, dtype=torch.float64)))
     return math.exp(min(0.0, math.log(4) + log_tail - log_evidence))
 
@@ -90,8 +90,8 @@ def _evidence_on_square(
             return value, abs(value - before), (mean, sd), len(z)
         before, step = value, step / 2
     raise NumericalError(
-        f"the evidence of the toy changes by more than {tolerance:g} nats on the finest grid (step {step * 2:g}): "
-        "the data are too many or too extreme for it; use fewer points or a larger tolerance"
+        f"the marginal likelihood of the toy changes by more than {tolerance:g} nats on the finest grid "
+        f"(step {step * 2:g}): the data are too many or too extreme for it; use fewer points or a larger tolerance"
     )
 
 
@@ -104,7 +104,7 @@ def exact_bound(
 
     Arguments:
         model: prior and data.
-        mixture: with equal weights.
+        mixture: mixture with equal weights.
         tolerance: largest change, in nats, when the step is halved for the last time.
         step: use this step (in standard deviations of the components) alone, without a check.
 

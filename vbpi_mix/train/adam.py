@@ -84,7 +84,7 @@ class Adam:
         """A saved state of this optimiser for tables whose rows moved.
 
         Arguments:
-            state: what `state_dict` gave.
+            state: return value of `state_dict`.
             rows: for each table (R_old,) the new row of each old one, or None where rows kept their numbers.
         """
         tables = [

@@ -68,7 +68,7 @@ def load_checkpoint(path: Path, *, identity: Mapping[str, Any] | None = None) ->
 
     Arguments:
         path: the file.
-        identity: what the run is (hashes of taxa and support, ...); compared with what the file says.
+        identity: identity of the run (hashes of taxa and support, ...); compared with what the file says.
 
     Raises:
         CheckpointError: no such file, not a checkpoint, another format version, or of another run.

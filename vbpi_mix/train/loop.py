@@ -44,7 +44,7 @@ class TrainableProblem(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a fit stands: averages over the last `metrics_every` iterations.
+    """Progress of a fit: averages over the last `metrics_every` iterations.
 
     Arguments:
         iteration: steps done, of `n_iterations` (as far as is known, with a stopping rule).
@@ -52,8 +52,8 @@ class Progress:
         iterations_per_second: over the last window.
         bound: the multi-sample bound at inverse temperature 1, in nats.
         ess: effective number of the K particles.
-        learning_rate_factor: on all rates, in the last iteration.
-        words: what the stopping rule found last (`stopping.Schedule`); empty without one.
+        learning_rate_factor: factor on all rates in the last iteration.
+        words: last finding of the stopping rule (`stopping.Schedule`); empty without one.
     """
 
     iteration: int
@@ -77,9 +77,9 @@ class Change:
 
     Arguments:
         problem: the new problem, its parameters set.
-        rows: by parameter name: (R_old,) the new row of each old row of a `RowTable`; moments move along. Other
+        rows: rows by parameter name: (R_old,) the new row of each old row of a `RowTable`; moments move along. Other
             parameters keep their shape.
-        extra: what a checkpoint must hold so that the new problem can be made again.
+        extra: values that a checkpoint must hold so that the new problem can be made again.
     """
 
     problem: TrainableProblem
@@ -89,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """How a fit ended: all iterations done, a plateau, time used up, or a signal (its number in `signal_number`).
+    """End of a fit: all iterations done, a plateau, time used up, or a signal (its number in `signal_number`).
 
     `problem` is the one trained last, which is another than the first if a `Change` took place.
     """
@@ -133,7 +133,7 @@ def fit(
             iteration alone, so that a resumed fit sees the same ones.
         max_seconds: training time allowed to this call.
         checkpoint: file to save to, and to resume from.
-        identity: what the run is; saved, and compared on resume.
+        identity: identity of the run; saved, and compared on resume.
         metrics: file of JSON lines.
         resume: go on from `checkpoint`.
         on_progress: called after every window of metrics and at the end.

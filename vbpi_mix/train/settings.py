@@ -1,4 +1,4 @@
-"""How a mixture is trained: iterations, rates, tempering."""
+"""Settings of training: iterations, rates, tempering."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ class TrainSettings:
         decay_factor: the step sizes are multiplied by this every `decay_every` iterations.
         decay_every: see `decay_factor`.
         annealing_iterations: the inverse temperature rises linearly to 1 over this many iterations (0: no tempering).
-        initial_inverse_temperature: its value at the first iteration.
+        initial_inverse_temperature: inverse temperature at the first iteration.
         metrics_every: iterations averaged into one line of metrics.
         checkpoint_seconds: time between checkpoints.
         change_every: iterations between calls of `change` (see `train.fit`); 0: none.
-        plateau: when rates fall and training ends, in place of `decay_every` and a fixed end; None: no such rule. It
-            sees the windows of metrics, so `metrics_every` must divide its `check_every`.
+        plateau: rule by which rates fall and training ends, in place of `decay_every` and a fixed end; None: no such
+            rule. It sees the windows of metrics, so `metrics_every` must divide its `check_every`.
 
     Raises:
         ConfigError: values out of range.

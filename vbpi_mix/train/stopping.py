@@ -1,4 +1,4 @@
-"""When learning rates fall and training ends: at a fixed iteration, or once the bound has stopped rising."""
+"""Rules for the learning rates and the end of training: a fixed iteration, or the plateau of the bound."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class PlateauRule:
 
 
 class Schedule:
-    """What is known during a training of when it ends; part of a checkpoint.
+    """State of the stopping rule during a training; part of a checkpoint.
 
     It depends on the bounds of the windows of metrics alone, never on the clock.
 
@@ -66,7 +66,7 @@ class Schedule:
 
     @property
     def words(self) -> str:
-        """What the rule found last, for people; empty without one."""
+        """Last finding of the rule, for people; empty without a rule."""
         return self._words
 
     @property

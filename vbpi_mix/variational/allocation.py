@@ -1,4 +1,4 @@
-"""How many draws each component of a weighted mixture makes."""
+"""Numbers of draws of the components of a weighted mixture."""
 
 import torch
 from torch import Tensor

@@ -46,7 +46,7 @@ class PhyloMixture(nn.Module):
     follows them: see `parameters.ParameterPosterior`.
 
     Arguments:
-        support: what topologies are possible.
+        support: topologies that are possible.
         n_components: A.
         tying: "none"; "topology": one topology model shared by all components; "branch": one branch model.
         features: rows of the branch model: "psp" (split and primary subsplit pairs) or "split".

@@ -96,7 +96,9 @@ class PhyloProblem(nn.Module):
         return torch.from_numpy(~constraints.allows(draws.encoded.topologies))
 
     def _softened(self, log_likelihood: Tensor, draws: TreeDraws) -> Tensor:
-        """For training, whose bound must stay finite: excluded trees count as worse than the worst allowed one."""
+        """Log likelihoods for training, whose bound must stay finite: excluded trees count as worse than the worst
+        allowed one.
+        """
         excluded = self._excluded(draws)
         if excluded is None or not bool(excluded.any()):
             return log_likelihood

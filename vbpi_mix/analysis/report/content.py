@@ -27,10 +27,10 @@ CLOUD_TREES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """What a report says.
+    """Content of a report.
 
     Arguments:
-        name: of the alignment.
+        name: name of the alignment.
         run: the run.
         command: a command that makes the same run.
         provenance: versions, machine, time, as the run's folder has them.
@@ -42,8 +42,8 @@ class ReportContent:
         missing_share: share of the alignment that is gaps or unknown.
         outgroup: taxon that trees are rooted at for drawing, if one was asked for.
         parameters: tree length and parameters of the substitution model.
-        densities: of the same.
-        certainty: of the whole topology.
+        densities: densities of the same.
+        certainty: certainty of the whole topology.
     """
 
     name: str

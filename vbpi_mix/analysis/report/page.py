@@ -51,7 +51,7 @@ def html_page(content: ReportContent, figures: Mapping[str, Drawing]) -> str:
     """The page.
 
     Arguments:
-        content: what it says.
+        content: content of the page.
         figures: drawings by name, see `write.figures_of`.
     """
     title = f"Bayesian phylogeny of {content.name}"

@@ -1,4 +1,4 @@
-"""What a report says in sentences: plain text, nothing marked up or escaped."""
+"""Sentences of a report as plain text, nothing marked up or escaped."""
 
 from collections.abc import Sequence
 
@@ -174,7 +174,7 @@ def _topology(content: ReportContent) -> str:
 
 
 def _certain(content: ReportContent) -> str:
-    """What to make of a consensus without doubtful branches."""
+    """Advice on a consensus without doubtful branches."""
     n_taxa, support = content.consensus.n_taxa, content.run.problem.mixture.support
     if content.diagnosis.evaluation.annealing is None and support.n_splits == 2 * n_taxa - 3:
         return "The fit knew no other topology than this one, so that these numbers cannot show any doubt."

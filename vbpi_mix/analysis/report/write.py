@@ -67,7 +67,7 @@ def write_report(
     Arguments:
         run: the run.
         sample: weighted draws of the run, see `Run.weighted_sample`.
-        path: of the page.
+        path: path of the page.
         figures: folder for the figures, made if it is not there; none are written if not given.
         outgroup: taxon at whose branch to root the drawings; the midpoint if not given.
         neighbours: weigh what lies outside the support, which takes seconds.

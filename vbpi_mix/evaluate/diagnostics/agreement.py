@@ -10,7 +10,7 @@ from vbpi_mix.evaluate.distances.splits import SplitAgreement
 def agreement_diagnostics(
     splits: SplitAgreement, total_variation: float, evidence: list[tuple[float, float]]
 ) -> list[Diagnostic]:
-    """How far several runs agree.
+    """Diagnostics of the agreement between several runs.
 
     Arguments:
         splits: their split frequencies.

@@ -1,4 +1,4 @@
-"""What each component of a mixture contributes, and how different the components are."""
+"""Contributions of the components of a mixture, and their diversity."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ def component_shares(weights: np.ndarray, components: np.ndarray, n_components: 
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentDiversity:
-    """How different the components are.
+    """Diversity of the components.
 
     Arguments:
         divergence: generalised Jensen-Shannon divergence, sum_a w_a KL(q_a || q_mix), in nats, between 0
             (all equal) and the entropy of w, log A for equal weights (no overlap).
-        standard_error: of that.
+        standard_error: standard error of that.
         effective_number: exp(divergence): how many components without overlap would be as diverse.
     """
 

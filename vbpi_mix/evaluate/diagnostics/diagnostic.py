@@ -16,13 +16,13 @@ class Diagnostic:
     """One number, what it is, and what it says.
 
     Arguments:
-        key: its name in JSON.
-        label: its name for people.
+        key: name in JSON.
+        label: name for people.
         value: the number; NaN if there is none.
         text: the number for people, with error and unit.
         level: "good", "fair", "poor"; "info" where there is nothing to judge.
-        verdict: what it says, in words.
-        definition: what it is, thresholds included.
+        verdict: the verdict in words.
+        definition: definition of the number, thresholds included.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""What the support of a fit leaves out next to the topologies that it has."""
+"""Estimate of the posterior on neighbouring topologies that the support of a fit leaves out."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ def neighbour_mass(
 
     Arguments:
         model: likelihood and priors.
-        support: what can be drawn.
+        support: topologies that can be drawn.
         sample: topologies of the posterior with their probabilities, most probable first.
         covered: topologies are taken until they hold so much of the posterior ...
         at_most: ... or are so many.

@@ -74,7 +74,7 @@ def mode_diagnostic(coverage: ModeCoverage) -> Diagnostic:
 
 
 def parameter_diagnostic(names: Sequence[str], sizes: np.ndarray) -> Diagnostic:
-    """How many independent draws the least determined parameter is worth.
+    """Diagnostic of the effective sample size of the least determined parameter.
 
     Arguments:
         names: (n,) of the parameters, n >= 1.
@@ -112,7 +112,7 @@ def _parameter_diagnostic(names: Sequence[str], size: float, least: int, level: 
 
 
 def parameter_agreement(names: Sequence[str], means: np.ndarray, deviations: np.ndarray) -> Diagnostic:
-    """How far the means of several runs lie apart.
+    """Diagnostic of the distance between the parameter means of several runs.
 
     Arguments:
         names: (n,) of the parameters, n >= 1.

@@ -12,12 +12,12 @@ Level = Literal["good", "fair", "poor", "info"]
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where a number that should be small, or large, passes from good to fair and to poor.
+    """Limits at which a number that should be small, or large, passes from good to fair and to poor.
 
     Arguments:
         good: Last value that is good.
         fair: Last value that is fair.
-        form: How the two are written, as in a format string.
+        form: Format of the two numbers, as in a format string.
     """
 
     good: float

@@ -1,4 +1,4 @@
-"""How wide a distribution over topologies is, and how far two of them lie apart."""
+"""Width of a distribution over topologies, and distances between two of them."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ def entropy(probabilities: np.ndarray) -> float:
 
 
 def credible_size(probabilities: np.ndarray, level: float) -> int:
-    """How many of the (T,) probabilities, largest first, it takes to reach `level` of their sum."""
+    """Number of the (T,) probabilities, largest first, that it takes to reach `level` of their sum."""
     ladder = np.cumsum(np.sort(probabilities)[::-1])
     return int(np.searchsorted(ladder, level * ladder[-1] * (1 - 1e-12)) + 1)
 
@@ -37,7 +37,7 @@ def kl_divergence(p: np.ndarray, log_q: np.ndarray, *, lowest: float = LOWEST_PR
 
 @dataclass(frozen=True, kw_only=True)
 class TopologyDistance:
-    """How far a topology distribution q is from a reference p.
+    """Distances of a topology distribution q from a reference p.
 
     Arguments:
         kl: KL(p || q) in nats, with the floor of `kl_divergence`.

@@ -196,7 +196,7 @@ def by_rates(
         topologies: T topologies.
         patterns: site patterns.
         with_gradient: whether derivatives are wanted (zeros if not).
-        dtype: of the partial likelihoods; trees on which float32 loses its digits are done again in float64.
+        dtype: data type of the partial likelihoods; trees on which float32 loses its digits are done again in float64.
 
     Returns:
         Values, and derivatives in lengths (T, E), rate matrices (T, 4, 4), rates (T, C), frequencies (T, 4) and

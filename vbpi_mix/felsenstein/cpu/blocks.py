@@ -45,7 +45,7 @@ def _falling_ranges(count: int, n_threads: int) -> list[Range]:
 
 
 class _BlockCache(Generic[T]):
-    """What is made of the patterns that are in use, for each block size; patterns are values and do not change."""
+    """Cache of the blocks of patterns in use, for each block size; patterns are values and do not change."""
 
     def __init__(self, make: Callable[[SitePatterns, int], T]) -> None:
         self._make = make

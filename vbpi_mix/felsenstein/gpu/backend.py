@@ -179,7 +179,7 @@ def general(
         topologies: T topologies.
         patterns: site patterns.
         with_gradient: whether derivatives are wanted; without, they have no entries.
-        dtype: as in `jc69`.
+        dtype: data type as in `jc69`.
 
     Raises:
         BackendError: no Triton, tensors on different devices, or on one that it cannot use here.

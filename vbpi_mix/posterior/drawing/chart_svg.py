@@ -30,8 +30,8 @@ def training_drawing(
         iterations: (n,) of the training records, n >= 1.
         bounds: (n,) their mean bounds, in nats.
         log_ml: marginal log-likelihood.
-        width: of the drawing.
-        height: of the drawing.
+        width: width of the drawing.
+        height: height of the drawing.
     """
     low = float(np.quantile(bounds, 0.01))
     high = max(float(bounds.max()), log_ml)
@@ -76,7 +76,7 @@ class LengthRow:
 
     Arguments:
         name: the taxon it leads to, or one of the taxa on the smaller side of its split.
-        others: how many more taxa there are on that side.
+        others: number of further taxa on that side.
         mean: mean length.
         low, high: ends of its 95% interval.
         inner: whether it is an inner branch.
@@ -94,10 +94,10 @@ def lengths_drawing(rows: Sequence[LengthRow], *, title: str, largest: float, wi
     """A dot for the mean and a line for the interval of every branch length, inner branches as squares.
 
     Arguments:
-        rows: from top to bottom.
-        title: for those who do not see it.
+        rows: rows from top to bottom.
+        title: description for those who do not see it.
         largest: length at the right end of the scale.
-        width: of the drawing.
+        width: width of the drawing.
     """
     row, size = 17.0, 11.5
     left = 0.42 * width

@@ -31,8 +31,8 @@ class Cloud:
     Arguments:
         taxa: (N,) names.
         order: (N,) tips from top to bottom, those of the consensus drawing.
-        lines: for each tree (B, 4): distance from the root and row of both ends of every branch.
-        kinds: for each tree 0, 1, 2 for the three most probable topologies, 3 for the others.
+        lines: lines of each tree (B, 4): distance from the root and row of both ends of every branch.
+        kinds: kind of each tree: 0, 1, 2 for the three most probable topologies, 3 for the others.
         shares: (4,) of these kinds among the trees.
     """
 
@@ -77,8 +77,8 @@ def cloud_drawing(cloud: Cloud, *, width: float, title: str) -> Drawing:
 
     Arguments:
         cloud: the trees.
-        width: of the drawing, about pixels.
-        title: for those who do not see it.
+        width: width of the drawing, about pixels.
+        title: description for those who do not see it.
     """
     n_taxa = len(cloud.taxa)
     size = 12.5 if width > 500 else 11.5
@@ -115,7 +115,7 @@ def cloud_drawing(cloud: Cloud, *, width: float, title: str) -> Drawing:
 
 
 def _drawn(cloud: Cloud, kind: int) -> str:
-    """How many of the drawn trees are of a kind: not the probability, which all draws tell better."""
+    """Number of the drawn trees of each kind; probabilities are estimated better from all draws."""
     n_trees = len(cloud.lines)
     return f"{round(cloud.shares[kind] * n_trees):,} of {n_trees:,} trees"
 

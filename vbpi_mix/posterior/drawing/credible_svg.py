@@ -1,4 +1,4 @@
-"""How many topologies it takes to hold the posterior, as SVG."""
+"""Picture of the number of topologies that it takes to hold the posterior, as SVG."""
 
 import math
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ def credible_drawing(
 
     Arguments:
         probabilities: (T,) of the topologies, the first one best.
-        title: for those who do not see it.
+        title: description for those who do not see it.
         levels: marked by dashed lines.
-        width: of the drawing.
-        height: of the drawing.
+        width: width of the drawing.
+        height: height of the drawing.
     """
     ladder = np.cumsum(probabilities)
     n = len(ladder)

@@ -27,10 +27,10 @@ class DensityCurve:
     """An estimated density with its mean and interval.
 
     Arguments:
-        name: of the number.
+        name: name of the number.
         x: (n,) rising.
         y: (n,) density at x.
-        mean: of the number.
+        mean: mean of the number.
         low, high: ends of its 95% interval.
     """
 
@@ -49,7 +49,7 @@ def density_curves(summary: ParameterSummary, values: np.ndarray, weights: np.nd
     what the kernel would put below zero is reflected.
 
     Arguments:
-        summary: of the columns.
+        summary: summary of the columns.
         values: (T, n) columns.
         weights: (T,) that sum to 1.
     """
@@ -96,8 +96,8 @@ def densities_drawing(curves: Sequence[DensityCurve], *, title: str, width: floa
 
     Arguments:
         curves: row by row.
-        title: for those who do not see it.
-        width: of the drawing.
+        title: description for those who do not see it.
+        width: width of the drawing.
         n_columns: pictures side by side.
     """
     n_rows = -(-len(curves) // n_columns)

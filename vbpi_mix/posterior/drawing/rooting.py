@@ -19,7 +19,7 @@ class DisplayTree:
         lengths: (n_nodes,) branch above each node; 0 for the root.
         supports: (n_nodes,) posterior probability of the split above each inner node; NaN for tips, for the root, and
             for the smaller half of the edge that the root cuts (so that each split is labelled once).
-        rooting: how the root was chosen, for captions.
+        rooting: description of the choice of the root, for captions.
     """
 
     taxa: tuple[str, ...]

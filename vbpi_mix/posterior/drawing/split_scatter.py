@@ -17,7 +17,7 @@ def comparison_figure(splits: SplitAgreement, *, first: str, reference: str) -> 
     Splits that differ by more than 0.05 have another sign as well as another colour. Save it with `Figure.savefig`.
 
     Arguments:
-        splits: of two posteriors; the reference's frequencies are on the horizontal axis.
+        splits: splits of two posteriors; the reference's frequencies are on the horizontal axis.
         first: name of the first posterior, shown as it is.
         reference: name of the second.
     """

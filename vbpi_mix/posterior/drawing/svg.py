@@ -51,9 +51,9 @@ class Drawing:
 
     Arguments:
         width, height: of the canvas in user units, about pixels.
-        title: what the picture is, for those who do not see it.
-        description: what it shows, for the same.
-        parts: its elements as markup.
+        title: description of the picture, for those who do not see it.
+        description: description of what it shows, for the same readers.
+        parts: elements of the figure as markup.
     """
 
     width: float

@@ -148,7 +148,7 @@ def _place_supports(
 
 
 def _overlaps(box: np.ndarray, others: np.ndarray) -> int:
-    """How many of the boxes (n, 4), given by their lower left and upper right corners, meet the box (4,)."""
+    """Number of the boxes (n, 4), given by their lower left and upper right corners, that meet the box (4,)."""
     meets = (others[:, :2] < box[2:]) & (others[:, 2:] > box[:2])
     return int(meets.all(axis=1).sum())
 

@@ -28,8 +28,8 @@ def consensus_drawing(consensus: ConsensusTree, *, width: float, title: str, out
 
     Arguments:
         consensus: the tree.
-        width: of the drawing, about pixels; the height follows from the number of taxa.
-        title: for those who do not see it.
+        width: width of the drawing, about pixels; the height follows from the number of taxa.
+        title: description for those who do not see it.
         outgroup: taxon at whose branch to root the drawing; the midpoint if not given.
 
     Raises:

@@ -24,7 +24,7 @@ class AnnotatedTree:
 
     Arguments:
         tree: splits, supports, mean lengths and their standard deviations.
-        title: what tree it is.
+        title: description of the tree.
         medians: (n_nodes,) median lengths; NaN for the top.
         intervals: (n_nodes, 2) ends of the shortest intervals that hold 95 % of the weight; NaN for the top.
     """
@@ -54,8 +54,8 @@ def annotated_consensus(
 
     Arguments:
         stream: the trees.
-        splits: of the same stream.
-        folder: for a temporary file of 8 bytes per tree and edge.
+        splits: splits of the same stream.
+        folder: folder for a temporary file of 8 bytes per tree and edge.
         threshold: see `consensus_tree`.
         extended: see `consensus_tree`.
     """
@@ -68,9 +68,9 @@ def annotated_map(stream: TreeStream, splits: SplitSummary, ranking: TopologyRan
 
     Arguments:
         stream: the trees.
-        splits: of the same stream.
-        ranking: of the same stream.
-        folder: for a temporary file of 8 bytes per tree and edge.
+        splits: splits of the same stream.
+        ranking: ranking of the same stream.
+        folder: folder for a temporary file of 8 bytes per tree and edge.
     """
     clades = stream.take(ranking.first[:1]).topologies.clades()[0, stream.n_taxa :]
     known = {row.tobytes(): i for i, row in enumerate(splits.clades)}
@@ -87,8 +87,8 @@ def annotate(stream: TreeStream, tree: ConsensusTree, *, title: str, folder: Pat
     Arguments:
         stream: trees that have all splits of the tree.
         tree: the summary tree.
-        title: what tree it is.
-        folder: for a temporary file of 8 bytes per tree and edge.
+        title: description of the tree.
+        folder: folder for a temporary file of 8 bytes per tree and edge.
     """
     n, n_edges = stream.n_taxa, tree.n_nodes - 1
     wanted = {row.tobytes(): node for node, row in enumerate(tree.clades()[:-1]) if node >= n}

@@ -72,7 +72,7 @@ def write_annotated(annotated: AnnotatedTree, name: str, path: Path | str, *, co
 
     Arguments:
         annotated: the tree.
-        name: of the tree in the file.
+        name: name of the tree in the file.
         path: the file to write.
         comments: lines to put at the beginning.
 

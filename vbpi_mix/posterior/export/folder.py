@@ -23,15 +23,15 @@ _PNG_DPI = 150
 
 @dataclass(frozen=True, kw_only=True)
 class PosteriorSummary:
-    """What `write_posterior` computed and wrote.
+    """Values and files of `write_posterior`.
 
     Arguments:
         splits: all splits of the draws.
         topologies: the topologies of the draws, most probable first.
         consensus: the consensus tree.
         parameters: tree length and parameters of the substitution model.
-        files: what was written, by file name: sample.trees, consensus.nwk, consensus.nex, consensus.svg, consensus.png,
-            splits.tsv, topologies.tsv, parameters.tsv.
+        files: files that were written, by name: sample.trees, consensus.nwk, consensus.nex, consensus.svg,
+            consensus.png, splits.tsv, topologies.tsv, parameters.tsv.
     """
 
     splits: SplitSummary
@@ -72,12 +72,12 @@ def write_posterior(
     Arguments:
         folder: made if it is not there.
         sample: weighted trees; tables and consensus use their weights, sample.trees is resampled by them.
-        generator: for the resampling.
+        generator: random generator for the resampling.
         title: printed above the picture.
         n_samples: number of equally weighted trees in sample.trees.
         n_topologies: longest table of topologies to write.
-        threshold: of the consensus, see `consensus_tree`.
-        extended: of the consensus, see `consensus_tree`.
+        threshold: threshold of the consensus, see `consensus_tree`.
+        extended: extended of the consensus, see `consensus_tree`.
         outgroup: taxon to root the picture at; its midpoint if not given.
 
     Raises:

@@ -56,7 +56,7 @@ def write_trprobs(stream: TreeStream, ranking: TopologyRanking, path: Path | str
 
     Arguments:
         stream: the trees, weighted or not.
-        ranking: of the same stream.
+        ranking: ranking of the same stream.
         path: the file to write.
 
     Raises:

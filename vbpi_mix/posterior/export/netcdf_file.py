@@ -50,9 +50,9 @@ def write_netcdf(
 
     Arguments:
         stream: the trees.
-        splits: of the same stream.
-        ranking: of the same stream.
-        model: for the log-likelihoods of site patterns; the one that scored the trees.
+        splits: splits of the same stream.
+        ranking: ranking of the same stream.
+        model: model for the log-likelihoods of site patterns; the one that scored the trees.
         path: the file to write, of 8 bytes for each tree and pattern and a little more.
 
     Raises:

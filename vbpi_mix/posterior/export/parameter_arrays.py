@@ -14,9 +14,9 @@ class ParameterArray:
 
     Arguments:
         name: letters, digits and `_`; the number of the part of the alignment is at its end, if there are several.
-        columns: where its parameters are among all.
+        columns: columns of its parameters among all.
         axis: name of its dimension; None for one alone.
-        labels: of the parameters along it; none for one alone.
+        labels: labels of the parameters along it; none for one alone.
     """
 
     name: str

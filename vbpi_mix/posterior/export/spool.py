@@ -15,8 +15,8 @@ class Spool:
     """Rows of fixed width in a temporary file without a name, which vanishes with this object.
 
     Arguments:
-        folder: where to put the file; there must be room for it.
-        dtype: of a row.
+        folder: folder for the file; there must be room for it.
+        dtype: data type of a row.
     """
 
     def __init__(self, folder: Path, dtype: np.dtype) -> None:
@@ -73,9 +73,9 @@ class ColumnSpool:
     """A table of float64 that is written row by row and read column by column, in a temporary file.
 
     Arguments:
-        folder: where to put the file; 8 bytes a number.
-        n_columns: of the table.
-        n_rows: of the table.
+        folder: folder for the file; 8 bytes a number.
+        n_columns: number of columns of the table.
+        n_rows: number of rows of the table.
     """
 
     def __init__(self, folder: Path, *, n_columns: int, n_rows: int) -> None:
@@ -100,9 +100,9 @@ class TreeSpool:
     """Trees with their scores in a `Spool`.
 
     Arguments:
-        folder: where to put the temporary file.
+        folder: folder for the temporary file.
         n_taxa: N.
-        n_parameters: of the substitution model.
+        n_parameters: number of parameters of the substitution model.
         n_coordinates: d that they are computed from.
     """
 

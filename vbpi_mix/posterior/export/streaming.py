@@ -74,9 +74,9 @@ def stream_weighted(
         problem: target and mixture.
         taxa: names of its taxa.
         n_trees: draws, rounded up to whole numbers from every component.
-        seed: of the draws; equal seeds give equal trees.
+        seed: seed of the draws; equal seeds give equal trees.
         stream: number of the stream of random numbers, see `seeding`.
-        folder: for a temporary file of about 24 N + 30 bytes a tree and 16 a parameter, gone when the result is.
+        folder: folder for a temporary file of about 24 N + 30 bytes a tree and 16 a parameter, gone when the result is.
         on_progress: called with (draws done, draws).
 
     Raises:
@@ -117,10 +117,10 @@ def stream_resampled(
         taxa: names of its taxa.
         n_trees: n, the trees wanted.
         oversampling: draws from the mixture per tree wanted.
-        seed: of draws and resampling; equal seeds give equal trees.
+        seed: seed of draws and resampling; equal seeds give equal trees.
         stream: number of the stream of random numbers, see `seeding`.
-        folder: for temporary files, of 8 bytes a draw, about 24 N + 30 a tree and 16 a parameter of each, gone when the
-            result is.
+        folder: folder for temporary files, of 8 bytes a draw, about 24 N + 30 a tree and 16 a parameter of each, gone
+            when the result is.
         on_progress: called with (draws done, draws), the draws of both passes.
 
     Raises:

@@ -57,7 +57,7 @@ class TreeStream:
         read: gives the chunks in order, anew at each call.
         take: gives the trees at given positions as one chunk, in the order asked for.
         parameter_names: (n,) of the substitution model's parameters.
-        source: How equally weighted trees came about, where they are not resampled from the mixture.
+        source: Origin of equally weighted trees that are not resampled from the mixture.
     """
 
     taxa: tuple[str, ...]
@@ -77,11 +77,11 @@ class TreeStream:
 
     @property
     def error_factor(self) -> float:
-        """By how much standard errors exceed those of as many independent draws, where resampling repeats draws."""
+        """Factor by which standard errors exceed those of as many independent draws, as resampling repeats them."""
         return 1.0 if self.weighted else max(1.0, self.n_trees / self.effective_sample_size) ** 0.5
 
     def describe(self) -> list[str]:
-        """How the trees came about, a sentence a line, for comments in files."""
+        """Description of how the trees were made, a sentence a line, for comments in files."""
         size = f"effective sample size {self.effective_sample_size:,.1f}"
         if self.weighted:
             return [

@@ -1,1 +1,1 @@
-"""What a posterior says to a question: hypotheses, credible sets, centres, rogue taxa, islands."""
+"""Questions to a posterior: hypotheses, credible sets, central trees, rogue taxa, islands."""

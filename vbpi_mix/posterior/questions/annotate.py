@@ -15,7 +15,7 @@ def on_tree(splits: SplitSummary, clades: Sequence[frozenset[int]]) -> Consensus
     A split that no draw has gets the frequency 0 and the length 0.
 
     Arguments:
-        splits: of a posterior.
+        splits: splits of a posterior.
         clades: taxa below the inner nodes of a tree of all taxa, multifurcating or not.
     """
     n = len(splits.taxa)

@@ -21,7 +21,8 @@ class Centre:
 
     Arguments:
         topology: the topology.
-        value: what it is best in: log probability, or mean Robinson-Foulds distance to the posterior's trees.
+        value: value that is best in this tree: log probability, or mean Robinson-Foulds distance to the posterior's
+            trees.
         probability: share of the draws that are this topology.
         drawn: whether there are any.
     """
@@ -40,7 +41,8 @@ def most_probable(draws: TopologyDraws, log_prob: Callable[[TopologyBatch], np.n
 
     Arguments:
         draws: T topologies.
-        log_prob: of topologies (T,), -inf where they are impossible; constraints are the caller's business.
+        log_prob: log probability of topologies (T,), -inf where they are impossible; constraints are the caller's
+            business.
     """
     some = _heaviest(draws)
     models = [clade_distribution(draws.distinct[some], draws.probability[some], model=m) for m in ("ccd1", "ccd0")]
@@ -66,7 +68,7 @@ def medoid(draws: TopologyDraws, allows: Callable[[TopologyBatch], np.ndarray] |
 
     Arguments:
         draws: T topologies.
-        allows: which topologies are possible, (T,) bool; all if not given.
+        allows: topologies that are possible, (T,) bool; all if not given.
     """
     n = draws.distinct.n_taxa
     some = _heaviest(draws)

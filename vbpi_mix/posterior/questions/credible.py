@@ -22,8 +22,8 @@ class CredibleSet:
 
     Arguments:
         level: the share asked for.
-        probability: that the set has; more than the level where topologies are few.
-        standard_error: of that probability.
+        probability: probability of the set; more than the level where topologies are few.
+        standard_error: standard error of that probability.
         n_topologies: drawn ones in it.
         n_splits: distinct inner splits of those.
         n_subsplits: distinct splits of a clade (rooted at the first taxon) of those.
@@ -47,8 +47,8 @@ class CredibleLevel:
 
     Arguments:
         better: posterior probability of all topologies that score higher.
-        standard_error: of that.
-        equal: of the draws that score the same: those of the topology itself, as a rule.
+        standard_error: standard error of that.
+        equal: share of the draws that score the same: those of the topology itself, as a rule.
         drawn: whether the topology is among the draws.
     """
 
@@ -59,7 +59,7 @@ class CredibleLevel:
 
     @property
     def level(self) -> float:
-        """Of the set, the topology included."""
+        """Probability of the set, the topology included."""
         return min(self.better + self.equal, 1.0)
 
     def randomised(self, uniform: float) -> float:
@@ -74,8 +74,8 @@ def credible_sets(
 
     Arguments:
         draws: T topologies.
-        scores: of the distinct ones.
-        levels: between 0 and 1.
+        scores: scores of the distinct ones.
+        levels: levels between 0 and 1.
     """
     p = draws.probability
     order = ranking(draws, scores)
@@ -110,7 +110,7 @@ def ranking(draws: TopologyDraws, scores: np.ndarray) -> np.ndarray:
 
     Arguments:
         draws: T topologies.
-        scores: of the distinct ones.
+        scores: scores of the distinct ones.
     """
     return np.lexsort((-draws.probability, -scores))
 
@@ -121,13 +121,13 @@ def counted(found: CredibleSet) -> str:
 
 
 def credible_level(draws: TopologyDraws, scores: np.ndarray, topology: np.ndarray, score: float) -> CredibleLevel:
-    """Where a topology stands.
+    """Level of the smallest credible set that holds a topology.
 
     Arguments:
         draws: T topologies.
-        scores: of the distinct ones.
+        scores: scores of the distinct ones.
         topology: (N-2, 2) children.
-        score: of the topology; -inf where the mixture does not have it: then it is behind all draws.
+        score: score of the topology; -inf where the mixture does not have it: then it is behind all draws.
     """
     p = draws.probability
     own = (draws.distinct.children == topology).all(axis=(1, 2))

@@ -64,7 +64,7 @@ class Probability:
 
     Arguments:
         value: the estimate.
-        standard_error: of it.
+        standard_error: standard error of the probability.
         low, high: where it lies with 95%; one-sided where draws on one side are too few (`resolved`).
         resolved: whether the estimate is more than a bound.
         method: "draws", "mixture" or "Laplace".
@@ -85,11 +85,11 @@ class Probability:
 
 @dataclass(frozen=True, kw_only=True)
 class BayesFactor:
-    """How data change the odds of a hypothesis against all else that is allowed.
+    """Bayes factor of a hypothesis against all other allowed topologies.
 
     Arguments:
         log: log Bayes factor, natural logarithm; infinite where the estimated probability is 0 or 1.
-        standard_error: of it; infinite where it is only bounded.
+        standard_error: standard error of the estimate; infinite where it is only bounded.
         low, high: where it lies with 95%; infinite on a side that is not bounded.
     """
 
@@ -141,7 +141,7 @@ def probability_of(draws: TopologyDraws, satisfied: np.ndarray) -> Probability:
 
 
 def complement(p: Probability) -> Probability:
-    """Of the opposite hypothesis."""
+    """Answer for the opposite hypothesis."""
     return Probability(
         value=1 - p.value,
         standard_error=p.standard_error,
@@ -156,8 +156,8 @@ def bayes_factor(posterior: Probability, prior: float) -> BayesFactor:
     """Posterior odds over prior odds.
 
     Arguments:
-        posterior: of the hypothesis.
-        prior: its prior probability, between 0 and 1; NaN comes out where it is 0 or 1.
+        posterior: posterior probability of the hypothesis.
+        prior: prior probability of the hypothesis, between 0 and 1; NaN comes out where it is 0 or 1.
     """
     if not 0.0 < prior < 1.0:
         return BayesFactor(log=math.nan, standard_error=math.nan, low=math.nan, high=math.nan)
@@ -168,7 +168,7 @@ def bayes_factor(posterior: Probability, prior: float) -> BayesFactor:
 
 
 def prior_probability(hypotheses: Sequence[Constraint], given: Constraints | None = None) -> tuple[float, float]:
-    """Of hypotheses together under uniform topologies, and the standard error where topologies could not be counted.
+    """Prior probability of hypotheses together under uniform topologies, with a standard error where they were sampled.
 
     Arguments:
         hypotheses: constraints, one at least.

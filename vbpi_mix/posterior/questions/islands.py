@@ -21,7 +21,7 @@ class Island:
 
     Arguments:
         probability: posterior probability of its topologies.
-        n_topologies: how many.
+        n_topologies: number of topologies.
         best: the most probable one.
         splits: (members, frequency on the island, elsewhere) of splits that set it apart, the clearest first.
     """

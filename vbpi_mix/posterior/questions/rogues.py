@@ -20,7 +20,7 @@ class Rogues:
 
     Arguments:
         taxa: (N,) names.
-        entropy: of all taxa.
+        entropy: entropy of all taxa.
         without: (N,) of the topology of the other taxa, each taxon pruned in turn.
     """
 

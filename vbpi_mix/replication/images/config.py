@@ -1,4 +1,4 @@
-"""Which image models the benchmark trains, on what, and how."""
+"""Configuration of the image benchmark: models, data and training."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,13 +26,13 @@ class ImageRow:
 
     @property
     def word(self) -> str:
-        """As the user writes it: s2a:1:20, s2a:1:20:published, a2a:4:4:semvae."""
+        """Word for the row on the command line: s2a:1:20, s2a:1:20:published, a2a:4:4:semvae."""
         more = [word for word in (self.decoder, self.model) if word in ("published", "semvae")]
         return ":".join([self.estimator, str(self.n_sampled), str(self.n_components), *more])
 
     @property
     def label(self) -> str:
-        """As tables and pictures show it."""
+        """Label of the row in tables and pictures."""
         return f"{self.model.upper()} {self.estimator.upper()} S={self.n_sampled} A={self.n_components}"
 
 
@@ -63,7 +63,7 @@ class ImageScale:
     Arguments:
         side: pixels per side; images are averaged over blocks to it.
         n_latent: D.
-        trunk_channels: of the encoder, see `images.MISVAE` and `images.ColourMISVAE`.
+        trunk_channels: number of channels of the encoder, see `images.MISVAE` and `images.ColourMISVAE`.
         channels, n_layers: of the decoder.
         n_train, n_test: images, taken from the beginning of a fixed random order.
         epochs, warm_up: in all, and those over which the weight of the KL term rises to 1.
@@ -122,8 +122,8 @@ class ImagesConfig:
 
     Arguments:
         data: the set of images.
-        rows: what to train, each once per seed.
-        seeds: of start and training.
+        rows: rows to train, each once per seed.
+        seeds: seeds of start and training.
         scale: sizes.
         title: the scale in words, for tables and pictures.
 
@@ -171,8 +171,8 @@ def make_images_config(
         data: the set of images.
         scale: "small", for two processor cores, or "published", for a GPU or days.
         rows: words as `parse_image_row` reads them; none: a choice for the scale (`DEFAULT_ROWS`).
-        epochs: in place of the scale's; the warm-up keeps its share.
-        n_seeds: how many.
+        epochs: number of epochs in place of the scale's; the warm-up keeps its share.
+        n_seeds: number of seeds.
         first_seed: the first of them.
         n_train: training images, in place of the scale's.
         n_test: test images, in place of the scale's.

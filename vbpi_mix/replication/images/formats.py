@@ -33,7 +33,7 @@ class LabelledImages:
     labels: np.ndarray
 
     def sha256(self) -> str:
-        """Of the bytes of the images, however they were packed."""
+        """SHA-256 of the bytes of the images, however they were packed."""
         return hashlib.sha256(np.ascontiguousarray(self.images).tobytes()).hexdigest()
 
 

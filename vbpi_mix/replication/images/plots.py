@@ -25,7 +25,7 @@ def write_pictures(groups: Sequence[ImageGroup], folder: Path, generated: Path) 
 
     Arguments:
         groups: records.
-        folder: of the pictures.
+        folder: folder of the pictures.
         generated: folder with `NAME.npy`, generated images by the model's name, and `DATA_test.npy`, real ones.
     """
     figures: dict[str, Figure] = {}

@@ -13,8 +13,8 @@ def render_images(folder: Path, output: Path | None = None) -> list[Path]:
     """Write `images.md`, `images.csv`, and Figures 1, 4, 5, 6, 13 and 14 as far as there are records for them.
 
     Arguments:
-        folder: of the results, as `run_images` wrote it.
-        output: where to write; the same folder if not given.
+        folder: folder of the results, as `run_images` wrote it.
+        output: folder to write to; the same folder if not given.
 
     Raises:
         InputError: no records there, records of something else, or files that cannot be written.

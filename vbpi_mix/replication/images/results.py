@@ -24,8 +24,8 @@ class ImageGroup:
 
     Arguments:
         data: name of the set of images.
-        row: what was trained.
-        records: of the seeds, by seed.
+        row: the row that was trained.
+        records: records of the seeds, by seed.
     """
 
     data: str

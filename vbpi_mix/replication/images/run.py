@@ -23,14 +23,14 @@ _SHOWN = 64  # images of a picture
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesOutcome:
-    """What a call of `run_images` did: the records that are there, and the signal that ended it, if one did."""
+    """Outcome of `run_images`: the records that are there, and the signal that ended it, if one did."""
 
     records: tuple[Path, ...]
     signal_number: int | None = None
 
 
 def model_name(config: ImagesConfig, row: ImageRow, seed: int) -> str:
-    """Of a model's files, without their endings."""
+    """Name of a model's files, without their endings."""
     return f"{config.data}_{row.word.replace(':', '_')}_seed{seed}"
 
 
@@ -48,10 +48,10 @@ def run_images(
     interrupts goes on from its checkpoint and ends bit for bit where it would have ended.
 
     Arguments:
-        config: what to train.
+        config: models to train.
         folder: made if need be.
-        source: of the images, see `replication.images.sets.load_image_set`.
-        n_threads: of torch.
+        source: source of the images, see `replication.images.sets.load_image_set`.
+        n_threads: number of threads of torch.
         reporter: told about progress.
 
     Raises:

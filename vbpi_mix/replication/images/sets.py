@@ -23,7 +23,7 @@ def load_image_set(name: ImageSet, source: Path | None = None) -> tuple[Labelled
     """Training images, and test images where the source has them.
 
     Arguments:
-        name: of the set.
+        name: name of the set.
         source: a folder with the IDX files by their usual names (gzipped or not) or CIFAR-10's binary files; CIFAR-10's
             archive; or, for grey images, a CSV file of one set of images. If not given: what `vbpi-mix data fetch`
             fetched, then what the system has installed.

@@ -40,12 +40,12 @@ _N_FEATURES = 32  # of the Frechet distance
 
 @dataclass(frozen=True, kw_only=True)
 class ImageData:
-    """What all models of a benchmark share.
+    """Data that all models of a benchmark share.
 
     Arguments:
         train, test: (n, C, side, side) uint8.
-        pixels: how bytes become pixels.
-        sha256: of all images that were read, before any choice.
+        pixels: conversion of bytes to pixels.
+        sha256: SHA-256 of all images that were read, before any choice.
     """
 
     train: Tensor

@@ -20,9 +20,9 @@ class Column:
     """A number of every model.
 
     Arguments:
-        name: in the CSV file.
-        path: in a record's result.
-        head: in tables.
+        name: name in the CSV file.
+        path: path of a value in a record's result.
+        head: heading in tables.
         digits: after the point.
         sign: -1 for what is printed without its sign.
     """
@@ -83,7 +83,7 @@ COLUMNS = (EQUAL, EQUAL_SD, POOLED, POOLED_SE, ELBO, LB10, PARETO, ESS, *POSTERI
 
 
 def tolerance(data: str) -> float:
-    """How far from the published value -log ML may lie without a mark, nats."""
+    """Distance from the published value that -log ML may have without a mark, in nats."""
     return FLAT_TOLERANCE if data in FLAT_DATA else TOLERANCE
 
 

@@ -1,4 +1,4 @@
-"""Which models of Table 3 to train, on what, and with which settings."""
+"""Configuration of the Table 3 benchmark: models, data and settings."""
 
 import re
 import types
@@ -46,8 +46,8 @@ class Table3Data:
     """One data set.
 
     Arguments:
-        name: as tables and files call it.
-        alignment: its file.
+        name: name as tables and files call it.
+        alignment: file of the alignment.
         trees: file of candidate topologies, or None for a bootstrap.
         reference: file of the topologies of an MCMC run with their probabilities, or None.
         reference_kind: a word of `REFERENCE_KINDS`, or None.
@@ -71,18 +71,18 @@ class Table3Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Table3Config:
-    """What a call of the benchmark trains; made by `make_table3_config`.
+    """Models that a call of the benchmark trains; made by `make_table3_config`.
 
     Arguments:
         data: data sets.
         rows: rows of the table.
-        seeds: of everything random.
-        recipe: of the training.
-        flow: of the branch lengths.
-        iterations: in place of the recipe's.
+        seeds: seeds of all random numbers.
+        recipe: recipe of the training.
+        flow: flow of the branch lengths.
+        iterations: number of iterations in place of the recipe's.
         extra: further settings of `FitConfig`.
         label: word at the end of every model's name, to tell it from one with other settings.
-        n_repeats: of the evaluation ...
+        n_repeats: number of repeats of the evaluation ...
         n_samples: ... with so many draws of each component.
     """
 
@@ -117,12 +117,12 @@ class Table3Config:
         )
 
     def name(self, job: Table3Job) -> str:
-        """Of a model's run folder and record: DS1_A4_S1_s2a_seed1_default_realnvp."""
+        """Name of a model's run folder and record: DS1_A4_S1_s2a_seed1_default_realnvp."""
         words = [job.data.name, job.row.name, f"seed{job.seed}", self.recipe, self.flow]
         return "_".join([*words, *([] if self.label is None else [self.label])])
 
     def start_name(self, job: Table3Job) -> str:
-        """Of the file that all rows of a data set and seed start from.
+        """Name of the file that all rows of a data set and seed start from.
 
         Candidates as they are have their own; so have those that a further setting makes others, if there is a label.
         """
@@ -151,14 +151,14 @@ class Table3Config:
 
 
 def settings_default(name: str) -> Any:
-    """What a record that was written before a setting existed counts as having: the setting's default, or None."""
+    """Value assumed for a record that was written before a setting existed: the setting's default, or None."""
     known = {f.name: f.default for f in fields(FitConfig)} | {"model": MODEL}
     default = known.get(name)
     return None if default is MISSING else _as_json(default)
 
 
 def _as_json(value: Any) -> Any:
-    """As a value comes back from JSON."""
+    """A value as it comes back from JSON."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -182,11 +182,11 @@ def make_table3_config(
     Arguments:
         data: data sets of the catalogue or alignment files, separated by commas; None: DS1 to DS8.
         rows: see `parse_rows`.
-        n_seeds: how many seeds.
+        n_seeds: number of seeds.
         first_seed: the first of them; the others follow.
         recipe: see `experiment.recipes`.
-        flow: of the branch lengths; None: the published RealNVP.
-        iterations: in place of the recipe's.
+        flow: flow of the branch lengths; None: the published RealNVP.
+        iterations: number of iterations in place of the recipe's.
         trees: candidate topologies: a file, or a folder with NAME.ufboot.topologies.tsv.gz; None: a bootstrap.
         references: folder with NAME.KIND.topologies.tsv.gz of MCMC runs, KIND golden, short or wmb, the first of these.
         settings: NAME=VALUE of further settings of `FitConfig`.

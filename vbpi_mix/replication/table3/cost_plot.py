@@ -1,4 +1,4 @@
-"""What a model of Table 3 costs, against what it reaches."""
+"""Picture of the cost of the models of Table 3 against their marginal likelihood."""
 
 from collections.abc import Callable
 

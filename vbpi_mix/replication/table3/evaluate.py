@@ -32,8 +32,8 @@ class Reference:
 
     Arguments:
         kind: "golden", where topology probabilities can be trusted; of others only split frequencies are compared.
-        name: of the file.
-        sample: on the taxa of the run that is evaluated.
+        name: name of the file.
+        sample: trees on the taxa of the run that is evaluated.
     """
 
     kind: str
@@ -57,7 +57,7 @@ def evaluate_model(
     component_weights: np.ndarray | None = None,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Bounds, evidence, diagnostics, and distances to an MCMC run, ready for JSON.
+    """Bounds, marginal likelihood, diagnostics, and distances to an MCMC run, ready for JSON.
 
     The draws are those of `vbpi-mix evaluate` with the run's own seed: `n_repeats` times `n_samples` of each component.
 
@@ -102,7 +102,7 @@ def evaluate_model(
 
 
 def training_curve(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """At most 200 points of the training's records: the end of each stretch, and the means of bound and ESS over it."""
+    """At most 200 points of the training curve: the end of each stretch, and the means of bound and ESS over it."""
     groups = np.array_split(np.arange(len(lines)), min(_CURVE_POINTS, len(lines))) if lines else []
     curve: dict[str, list[float]] = {name: [] for name in _CURVE}
     for group in groups:

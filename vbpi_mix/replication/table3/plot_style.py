@@ -1,4 +1,4 @@
-"""What the pictures of Table 3 have in common."""
+"""Style of the pictures of Table 3."""
 
 from collections.abc import Sequence
 

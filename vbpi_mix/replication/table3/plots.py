@@ -1,4 +1,4 @@
-"""Pictures of Table 3: evidence by row, training curves, cost against quality; readable without colour."""
+"""Pictures of Table 3: marginal likelihood by row, training curves, cost against quality; readable without colour."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

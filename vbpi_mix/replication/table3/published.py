@@ -27,8 +27,8 @@ class Published:
     """All published values, by the names of the data sets.
 
     Arguments:
-        models: of each row, 100 estimates from 1,000 samples per component for each of three trained models.
-        mrbayes: of stepping stones with MrBayes.
+        models: values of each row, 100 estimates from 1,000 samples per component for each of three trained models.
+        mrbayes: value of stepping stones with MrBayes.
         elbo: ELBO(1) of a single SBN (`ELBO_SOURCE`), nats.
         costs: (p, q) milliseconds of one evaluation on an i5-1130G7.
     """

@@ -28,8 +28,8 @@ class Cell:
     """The models of one row and data set, one per seed.
 
     Arguments:
-        seeds: in order.
-        results: of the records, in the same order.
+        seeds: seeds in order.
+        results: results of the records, in the same order.
     """
 
     seeds: tuple[int, ...]
@@ -78,8 +78,8 @@ class Variant:
 
     Arguments:
         words: recipe, flow, and the label if there is one.
-        cells: by data set and row.
-        settings: those of the fits that all models share.
+        cells: cells by data set and row.
+        settings: settings of the fits that all models share.
         varying: names of the settings that differ where they should not, with the values found.
         provenance: distinct (commit, processor, torch) of the records, and threads.
     """
@@ -97,7 +97,7 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """As people read it."""
+        """Title for people."""
         recipe, flow, *label = self.words
         return ", ".join([f"recipe {recipe}", f"flow {flow}", *label])
 

@@ -19,17 +19,17 @@ class Table3Row:
 
     @property
     def word(self) -> str:
-        """As the user writes it: s2a:2:4."""
+        """Word for the row on the command line: s2a:2:4."""
         return f"{self.estimator}:{self.n_sampled}:{self.n_components}"
 
     @property
     def label(self) -> str:
-        """As the paper's table and ours name it: 4,2,S2A (A, S, estimator)."""
+        """Label in the paper's table and ours: 4,2,S2A (A, S, estimator)."""
         return f"{self.n_components},{self.n_sampled},{self.estimator.upper()}"
 
     @property
     def name(self) -> str:
-        """As files are named: A4_S2_s2a."""
+        """Name in files: A4_S2_s2a."""
         return f"A{self.n_components}_S{self.n_sampled}_{self.estimator}"
 
     @property

@@ -30,13 +30,13 @@ from vbpi_mix.train import FitResult
 
 @dataclass(frozen=True, kw_only=True)
 class Table3Outcome:
-    """What a call of `run_table3` did.
+    """Outcome of `run_table3`.
 
     Arguments:
         records: files of the models asked for that are there now.
-        n_trained: of these, trained or measured by this call.
+        n_trained: number of these that this call trained or measured.
         n_taken: models left to other processes.
-        signal_number: of the signal that ended the call, if one did.
+        signal_number: number of the signal that ended the call, if one did.
     """
 
     records: tuple[Path, ...]
@@ -56,8 +56,8 @@ def run_table3(
 
     Arguments:
         config: see `make_table3_config`.
-        folder: of the results, made if need be.
-        command: as the user typed it, for the records.
+        folder: folder of the results, made if need be.
+        command: command as the user typed it, for the records.
         reporter: told about progress.
 
     Raises:
@@ -106,7 +106,7 @@ def make_starts(
 
     Arguments:
         config: see `make_table3_config`.
-        folder: of the results, made if need be.
+        folder: folder of the results, made if need be.
         reporter: told about progress.
 
     Returns:
@@ -131,7 +131,7 @@ def make_starts(
 
 
 class _Bench:
-    """What models share while a process goes through them."""
+    """State that models share while a process goes through them."""
 
     def __init__(
         self,

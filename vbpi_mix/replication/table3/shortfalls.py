@@ -1,4 +1,4 @@
-"""Where the figures of a table fall short, in sentences beside it."""
+"""Sentences about figures of a table that fall short."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def shortfalls(variant: Variant, published: Published) -> list[str]:
 def _of_cell(
     variant: Variant, published: Published, data: str, row: Table3Row, cell: Cell
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with a cell, and by how much."""
+    """Shortfalls of a cell."""
     known = published.models.get((data, row))
     apart = difference(cell, known)
     if apart is not None and mark(data, cell, known) == "†":

@@ -1,4 +1,4 @@
-"""What one p and one q cost: the units in which the paper counts the work of its estimators."""
+"""Times of one p and one q: the units in which the paper counts the work of its estimators."""
 
 import statistics
 
@@ -23,7 +23,7 @@ _LARGEST_ERROR = 1e-8  # nats
 
 @torch.no_grad()
 def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
-    """How many p and q a training step needs per particle, and what one of each takes.
+    """Numbers of p and q that a training step needs per particle, and the time of one of each.
 
     `p_ms`: the log joint of one tree: log-likelihood of the whole alignment, branch-length prior, topology prior.
     `q_ms`: the log density of one tree, topology and branch lengths, under one component: its subsplits looked up and

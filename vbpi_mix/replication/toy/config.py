@@ -1,4 +1,4 @@
-"""Which mixtures the toy benchmark trains, and how."""
+"""Configuration of the toy benchmark: mixtures and training."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,8 +23,8 @@ class ToyConfig:
     """Rows, seeds, data and training of one benchmark.
 
     Arguments:
-        rows: what to train, each once per seed.
-        seeds: of start and training.
+        rows: rows to train, each once per seed.
+        seeds: seeds of start and training.
         iterations: Adam's steps.
         learning_rate: constant, as in the paper.
         n_draws: draws per sampled component and step, outside the logarithm (the published code: 10).
@@ -81,7 +81,7 @@ def make_toy_config(
     Arguments:
         scale: "paper": 50,000 iterations at rate 0.001, three seeds; "small": 3,000 at rate 0.01, one seed.
         rows: words as `parse_row` reads them; none: the paper's five.
-        iterations: in place of the scale's.
+        iterations: number of iterations in place of the scale's.
         n_seeds: seeds 1 to this number, in place of the scale's.
         data_seed: see `ToyConfig`.
         latents: see `ToyConfig`.

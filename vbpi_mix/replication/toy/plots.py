@@ -51,7 +51,7 @@ def write_pictures(tables: ToyTables, model: FunnelModel, folder: Path) -> list[
 
 
 def bounds_figure(tables: ToyTables) -> Figure:
-    """Figure 3: bounds during training, gaps to the exact evidence at its end, and the time of a step."""
+    """Figure 3: bounds during training, gaps to the exact marginal likelihood at its end, and the time of a step."""
     config = tables.config
     figure = Figure(figsize=(12.0, 4.8))
     FigureCanvasAgg(figure)
@@ -75,7 +75,7 @@ def bounds_figure(tables: ToyTables) -> Figure:
         axes.set_xlim(left=0)
         plain(axes)
     times.set_xlim(right=1.22 * max(tables.step_ms(row) for row in config.rows))
-    gaps.set_xlabel("log evidence - exact bound, nats", color=INK)
+    gaps.set_xlabel("log marginal likelihood - exact bound, nats", color=INK)
     gaps.set_title("after training, a mark per seed", fontsize=9.5, color=INK)
     times.set_xlabel("ms per training step", color=INK)
     (_, energy), _ = next(iter(tables.times.items()))
@@ -102,7 +102,7 @@ def _draw_curves(axes: Axes, tables: ToyTables) -> None:
     axes.set_ylim(lowest - 0.15 * room, exact + 0.12 * room)
     axes.set_xlim(0, config.iterations)
     axes.annotate(
-        f"exact log evidence {exact:.3f}", (0.02, exact), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        f"exact log marginal likelihood {exact:.3f}", (0.02, exact), xycoords=("axes fraction", "data"), xytext=(0, 3),
         textcoords="offset points", fontsize=8.5, color=INK,
     )  # fmt: skip
     axes.set_xlabel("iteration", color=INK)
@@ -126,7 +126,7 @@ def latent_figure(
 
     Arguments:
         model: the target.
-        exact: its moments, which choose the window together with the components.
+        exact: moments of the exact posterior, which choose the window together with the components.
         title: printed above.
         means: (A, 2) of the components, drawn as dots; none: the posterior alone.
         sds: (A, 2) their standard deviations, drawn as ellipses of one and two.

@@ -18,12 +18,12 @@ from vbpi_mix.train import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class ToyOutcome:
-    """What a call of `run_toy` did.
+    """Outcome of `run_toy`.
 
     Arguments:
         tables: the figures, None if a signal came before everything was trained.
         files: written or kept, in the order of their making.
-        signal_number: of the signal that ended the training, if one did.
+        signal_number: number of the signal that ended the training, if one did.
     """
 
     tables: ToyTables | None
@@ -40,7 +40,7 @@ def run_toy(
     interrupts is trained anew by the next call. `timings.json` is kept likewise: delete it to measure again.
 
     Arguments:
-        config: what to train.
+        config: models to train.
         folder: made if need be; models go to `models/`.
         only_train: stop before timings, tables and pictures, so that several processes can share the training.
         reporter: told about progress.
@@ -59,7 +59,7 @@ def run_toy(
     with torch_threads(1):
         model, _ = simulate_funnel(config.data_seed, **config.data())
         exact = exact_posterior(model)
-        reporter.message(f"exact log evidence {exact.log_evidence:.6f} nats (error below {exact.error:.0e})")
+        reporter.message(f"exact log marginal likelihood {exact.log_evidence:.6f} nats (error below {exact.error:.0e})")
         for job in jobs:
             if records[job] is None:
                 record, signal_number = _train(config, job, model, paths[job], reporter)

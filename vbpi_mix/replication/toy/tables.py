@@ -30,10 +30,10 @@ class ToyTables:
     """Everything that tables and pictures show.
 
     Arguments:
-        config: what was trained.
-        exact: evidence and moments by quadrature.
+        config: models that were trained.
+        exact: marginal likelihood and moments by quadrature.
         results: the result of every row and seed (see `toy_train`).
-        provenance: of the first model: its machine and commit.
+        provenance: provenance of the first model: its machine and commit.
         times: milliseconds per step by (dimension, energy), then by row, see `toy_timing`.
     """
 
@@ -82,7 +82,7 @@ def write_tables(tables: ToyTables, folder: Path) -> list[Path]:
 
 
 def csv_lines(tables: ToyTables) -> list[dict[str, Any]]:
-    """One flat record per trained model; bounds and evidence in nats."""
+    """One flat record per trained model; bounds and marginal likelihood in nats."""
     lines = []
     for (row, seed), result in tables.results.items():
         lines.append(
@@ -114,14 +114,15 @@ def markdown(tables: ToyTables) -> str:
     text = [
         f"# Toy: {config.title}",
         "",
-        f"Exact log evidence {exact.log_evidence:.6f} nats by quadrature (error below {exact.error:.0e}, "
+        f"Exact log marginal likelihood {exact.log_evidence:.6f} nats by quadrature (error below {exact.error:.0e}, "
         f"{exact.n_nodes:,} nodes); data seed {config.data_seed}, N = {config.n_points}, D = {config.dimension}, "
         f"{'one z for all points' if config.latents == 'one' else 'data drawn with a z per point'}; "
         f"energy {config.energy}. Trained at commit {str(made['commit'])[:7]} on {made['processor']}, "
         f"torch {made['packages'].get('torch')}, one thread.",
         "",
-        "Bounds are those of the whole mixture, by quadrature; the gap is log evidence minus bound, which is KL(q || "
-        "posterior), in nats: mean over seeds (lowest to highest). Steps were timed in turns (median of 7 blocks).",
+        "Bounds are those of the whole mixture, by quadrature; the gap is log marginal likelihood minus bound, which "
+        "is KL(q || posterior), in nats: mean over seeds (lowest to highest). Steps were timed in turns (median of 7 "
+        "blocks).",
         "",
         _row("mixture", "bound", "gap", *heads, "training, s of processor"),
         _row(*["---"] * (4 + len(cases))),

@@ -1,4 +1,4 @@
-"""What a training step of each row costs, measured in turns so that a slow minute of the machine hits all rows."""
+"""Times of a training step of each row, measured in turns so that a slow minute of the machine hits all rows."""
 
 import statistics
 from collections.abc import Callable

@@ -29,7 +29,7 @@ class TrainedToy:
     """A trained mixture, or how far it came.
 
     Arguments:
-        ending: as `train.fit` returned it.
+        ending: result of `train.fit`.
         result: numbers for the record, None if a signal ended the training.
     """
 
@@ -74,9 +74,9 @@ def train_toy(
 ) -> TrainedToy:
     """Train one row from one seed; equal settings and seeds give equal parameters and bounds.
 
-    The result holds the exact bound (quadrature), the importance-sampling estimate of the evidence with its Pareto k,
-    the curve of the bound during training (2,000 draws a point), the parameters, and seconds of wall clock and of
-    processor.
+    The result holds the exact bound (quadrature), the importance-sampling estimate of the marginal likelihood with its
+    Pareto k, the curve of the bound during training (2,000 draws a point), the parameters, and seconds of wall clock
+    and of processor.
     """
     problem = toy_problem(config, row, seed, model)
     curve = [{"iteration": 0, "bound": _sampled_bound(problem, seed)}]
