@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,15 @@ def test_failures_are_named(alignment, monkeypatch, tmp_path):
     monkeypatch.setattr(veryfasttree, "find_veryfasttree", lambda: str(tmp_path / "nothing_here"))
     with pytest.raises(BackendError, match="cannot be started"):
         veryfasttree_bootstrap(alignment, 3, seed=1)
+
+
+def test_the_program_on_the_path_stands_in_for_a_missing_wheel(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "veryfasttree", None)  # import fails
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackendError, match="pip install veryfasttree"):
+        veryfasttree.find_veryfasttree()
+    (tmp_path / "VeryFastTree").touch(mode=0o755)
+    assert veryfasttree.find_veryfasttree() == str(tmp_path / "VeryFastTree")
 
 
 def same(one, other):

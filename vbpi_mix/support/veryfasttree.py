@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -116,7 +117,7 @@ def veryfasttree_bootstrap(
 
 
 def find_veryfasttree() -> str:
-    """The program inside the installed wheel.
+    """Path of the program inside the installed wheel or, where the wheel is not installed (conda), on PATH.
 
     Raises:
         BackendError: it is not there, or not to be executed.
@@ -124,6 +125,8 @@ def find_veryfasttree() -> str:
     try:
         import veryfasttree  # not above: it asks the processor for its features, which is slow
     except (ImportError, OSError, KeyError) as error:
+        if isinstance(error, ImportError) and (found := shutil.which("VeryFastTree")):
+            return found
         raise BackendError(f"VeryFastTree cannot be loaded ({error}): pip install veryfasttree") from error
     program = str(veryfasttree.VFT_BINARY)
     if not os.access(program, os.X_OK):
