@@ -99,7 +99,7 @@ class Look:
 
     Arguments:
         n_rounds: done.
-        convergence: so far.
+        convergence: agreement of the chains so far.
         mean_log_joint: mean log joint density of the last rounds.
     """
 

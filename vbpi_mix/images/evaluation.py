@@ -58,7 +58,7 @@ def evaluate_images(
     estimates rise whatever the mixture is.
 
     Arguments:
-        model: left in the mode that it was in.
+        model: model, which is left in the mode that it was in.
         images: (n, C, H, W) float32.
         n_total: draws per image, L = ceil(n_total / A) of each component.
         generator: random generator of the draws.

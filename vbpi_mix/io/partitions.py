@@ -1,4 +1,4 @@
-r"""How the sites of an alignment are divided: NEXUS sets and partitions, RAxML's lists.
+r"""Partitions of the sites of an alignment: NEXUS sets and partitions, RAxML's lists.
 
 Biopython's reader of charsets was tried and is the oracle of the tests where it works: it does not know `400-.` nor
 MrBayes's `partition`, reads 6-1 as nothing and 0 as -1 without a word, needs the matrix in the same file, and its

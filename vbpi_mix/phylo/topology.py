@@ -127,7 +127,7 @@ def from_neighbours(neighbours: Sequence[Sequence[int]], n_taxa: int) -> tuple[T
     """The canonical form of an unrooted binary tree given by its adjacency lists.
 
     Arguments:
-        neighbours: for each of the 2N-2 nodes (tips 0..N-1 first) the nodes it touches.
+        neighbours: for each of the 2N-2 nodes (tips 0..N-1 first), the nodes that it touches.
         n_taxa: N >= 3.
 
     Returns:

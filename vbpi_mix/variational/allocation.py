@@ -13,7 +13,7 @@ class Allocation:
     `log_strata` makes up for the rounding.
 
     Arguments:
-        mixture: whose component weights count.
+        mixture: the mixture, whose component weights count.
         n: draws per component on average.
 
     Attributes:

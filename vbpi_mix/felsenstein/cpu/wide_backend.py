@@ -194,7 +194,7 @@ def _evaluate(
         category_weights: (C,) or (T, C).
         topologies: T topologies.
         patterns: site patterns.
-        with_gradient: as in `wide_gradient.wide_kernel`.
+        with_gradient: whether to compute the gradient, as in `wide_gradient.wide_kernel`.
         with_matrices: likewise.
     """
     codes, weights, sets = pattern_codes(patterns, BLOCK)

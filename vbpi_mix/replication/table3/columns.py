@@ -23,7 +23,7 @@ class Column:
         name: name in the CSV file.
         path: path of a value in a record's result.
         head: heading in tables.
-        digits: after the point.
+        digits: number of digits after the point.
         sign: -1 for what is printed without its sign.
     """
 
