@@ -64,13 +64,11 @@ def read(revision: str | None) -> dict[str, str]:
     """Texts of README, CONTRIBUTING, pages and commands by path: of the checkout, or of a commit."""
     if revision is None:
         names = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("*.md"))]
-        names += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+        names += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
         names += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "vbpi_mix" / "cli").glob("*.py"))]
         return {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
     listed = _git("ls-tree", "-r", "--name-only", revision)
-    names = [
-        name for name in listed.splitlines() if re.fullmatch(r"[^/]+\.md|docs/[^/]+\.md|vbpi_mix/cli/.*\.py", name)
-    ]
+    names = [name for name in listed.splitlines() if re.fullmatch(r"[^/]+\.md|docs/.+\.md|vbpi_mix/cli/.*\.py", name)]
     return {name: _git("show", f"{revision}:{name}") for name in names}
 
 

@@ -1,10 +1,10 @@
 """The README and the documentation: their commands work as they are written, what they name is there.
 
 The line before a block of shell commands says what is done with it: `<!-- run with: FILES -->`, here, with trainings
-cut short, in a folder with an alignment `my.fasta` and what else is named; `<!-- ci:NAME -->`, by .ci/run; `<!-- not
-run: WHY -->`. Options of commands that are not run are looked up all the same. Blocks of Python (`python`) run, those
-of a page one after the other; `py` blocks are marked as not run. Blocks of R after `<!-- run with R: PACKAGES -->` run
-behind the page's shell commands where R has these packages.
+cut short, in a folder with an alignment `my.fasta` and what else is named; `<!-- ci:NAME -->`, by .ci/run; `<!--
+example: STEP -->`, by examples/run; `<!-- not run: WHY -->`. Options of commands that are not run are looked up all
+the same. Blocks of Python (`python`) run, those of a page one after the other; `py` blocks are marked like those of the
+shell. Blocks of R after `<!-- run with R: PACKAGES -->` run behind the page's shell commands where R has them.
 """
 
 import importlib.util
@@ -25,7 +25,9 @@ from vbpi_mix.cli.main import app
 from vbpi_mix.evaluate.diagnostics import thresholds
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCS = REPOSITORY / "docs"
+EXAMPLES = sorted((DOCS / "examples").glob("*.md"))
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *EXAMPLES]
 TAXA = {"Homo_sapiens": "Homo", "Pan": "Pan", "Pongo": "Pongo", "Lemur_catta": "Lemur", "Tarsius_syrichta": "Tarsius"}
 TREE = "(Homo:0.04,Pan:0.05,(Pongo:0.1,(Lemur:0.2,Tarsius:0.2):0.1):0.05);"
 
@@ -122,11 +124,11 @@ def test_every_command_is_run_or_said_not_to_be(page):
     assert not blocks(page, ""), "a block without a language"
     for block in blocks(page, "bash"):
         kind, _, rest = block.mark.partition(":")
-        assert kind in ("run with", "not run", "ci"), f"no mark before\n{block.text}"
+        assert kind in ("run with", "not run", "ci", "example"), f"no mark before\n{block.text}"
         assert rest, block.mark
         assert kind != "ci" or re.search(rf"run_command \S+ {rest}$", ci, flags=re.MULTILINE), f".ci/run: {block.mark}"
     for block in blocks(page, "py"):
-        assert block.mark.startswith("not run: "), f"no mark before\n{block.text}"
+        assert block.mark.startswith(("not run: ", "example: ")), f"no mark before\n{block.text}"
     for block in blocks(page, "r"):
         assert block.mark.startswith("run with R: "), f"no mark before\n{block.text}"
 
@@ -199,6 +201,19 @@ def test_the_page_on_the_report_has_every_number_with_its_thresholds(repository)
 def test_the_reference_has_every_public_name(repository):
     named = re.findall(r"^::: vbpi_mix\.(\w+)$", (repository / "docs" / "api.md").read_text(), flags=re.MULTILINE)
     assert sorted(named) == sorted(name for name in vm.__all__ if name != "__version__")
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
+def test_examples_are_filled_in_from_their_steps(page):
+    text = page.read_text()
+    steps = set(re.findall(r"<!-- example: (\S+) -->\n```(?:bash|py)\n", text))
+    assert len(steps) == len(re.findall(r"<!-- example: ", text))
+    outputs = re.findall(r"<!-- output: (\S+).*-->\n```text\n((?:.*\n)*?)```\n", text)
+    assert len(outputs) == len(re.findall(r"<!-- output: ", text))
+    assert all(step in steps and output.strip() for step, output in outputs)
+    assert len(re.findall(r"<!-- picture: \S+ -->\n!\[[^]]+\]\(", text)) == len(re.findall("<!-- picture: ", text))
+    table = re.search(r"<!-- times -->\n\n(\|.*\n)*", text)
+    assert not steps or steps == set(re.findall(r"^\| (\S+) \| [0-9]", table[0], flags=re.MULTILINE))
 
 
 def load(name):

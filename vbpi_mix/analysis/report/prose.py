@@ -202,7 +202,7 @@ def _model_name(content: ReportContent) -> str:
     parts = content.run.inputs.parts
     if parts:
         return f"a substitution model for each of {len(parts)} parts of the alignment"
-    return f"the substitution model {content.run.config.model} (`fit --model` chooses another)"
+    return f"the substitution model {content.run.config.model} (the option --model of fit chooses another)"
 
 
 def _frequencies(frequencies: FrequencyWord | tuple[float, ...], states: str) -> str:
