@@ -16,6 +16,7 @@ MOVES = {
     "regrafts next door": WalkSettings(regrafts=1.0, radius=1),
     "regrafts far away": WalkSettings(regrafts=0.5, radius=4),
     "regrafts anywhere": WalkSettings(regrafts=0.5, radius=1, far=0.5),
+    "lengths alone at times": WalkSettings(rearrangements=0.4, regrafts=0.1),
 }
 
 
@@ -32,13 +33,13 @@ def test_without_data_the_moves_sample_the_prior(moves, prior):
         assert_mean(lengths, [tip] * TAXA + [tip / 2] * 2)
 
 
-@pytest.mark.parametrize("moves", [MOVES["edges"], MOVES["regrafts far away"]], ids=["edges", "with regrafts"])
+@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "lengths alone at times"])
 @pytest.mark.parametrize("text", ["JC69", GENERAL])
 def test_with_data_the_moves_sample_the_posterior(moves, text):
     model = small_model(model=text)
     log_ml, means = exact_posterior(model)
     share = np.exp(log_ml - np.logaddexp.reduce(log_ml))
-    frequencies, lengths, _ = walk_chains(model, moves)
+    frequencies, lengths, _ = walk_chains(model, MOVES[moves])
     assert_mean(frequencies, share, slack=0.004)  # 20,000 draws know the shares that well
     assert_mean(lengths, share @ means, slack=0.002)
 

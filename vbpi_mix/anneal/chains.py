@@ -28,12 +28,14 @@ class WalkSettings:
     """Settings of the moves of a tree.
 
     Arguments:
+        rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths.
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
     """
 
+    rearrangements: float = 1.0
     regrafts: float = 0.2
     radius: int = 3
     far: float = 0.15
@@ -103,13 +105,14 @@ class Walker:
         regrafts = self.settings.regrafts if (beta == 1.0 or heated) and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
         far = 1.0 if search else self.settings.far
+        rearrangements = 1.0 if greedy else self.settings.rearrangements
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, regrafts, self.settings.radius, far, self.far_radius, search, greedy,
-                any_root, counts[i], generators[i],
+                tree, work, target, n_steps, rearrangements, regrafts, self.settings.radius, far, self.far_radius,
+                search, greedy, any_root, counts[i], generators[i],
             )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)
@@ -140,14 +143,17 @@ class Scaling:
 
     Arguments:
         model: likelihood and priors.
+        covariance: (d, d) of u, where something is known of it before.
     """
 
-    def __init__(self, model: PhyloModel) -> None:
+    def __init__(self, model: PhyloModel, covariance: np.ndarray | None = None) -> None:
         self.model = model
         d = model.parameters.n_coordinates + 1
         self.factor = 2.38 / math.sqrt(d)
         self.root = np.diag(np.full(d, 0.1))
         self.root[-1, -1] = 1.0 / math.sqrt(model.n_sites)
+        if covariance is not None:
+            self.root[:-1, :-1] = np.linalg.cholesky(covariance)
         self._n = 0
         self._mean = np.zeros(d)
         self._sum = np.zeros((d, d))

@@ -111,7 +111,7 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
 
 @kernel(inner=True)
 def move_edge(
-    tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, greedy: bool,
+    tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, rearrangements: float, greedy: bool,
     generator: np.random.Generator,
 ) -> int:  # fmt: skip
     """One move at the edge above a node whose messages D and U are right; they are right after it.
@@ -122,6 +122,7 @@ def move_edge(
         target: what is sampled.
         node: the one below the edge.
         total: (1,) tree length.
+        rearrangements: probability that arrangements are tried at an inner edge, not its length alone.
         greedy: take the best arrangement at its mode in place of a draw.
         generator: source of the draws.
 
@@ -138,13 +139,13 @@ def move_edge(
     at_tip = node < n_taxa or node == tree.top[0]
     power = prior.tip if at_tip else prior.inner
     start = target.typical[0 if at_tip else 1]
-    ways = 1 if at_tip else 3
+    ways = 1 if at_tip or (rearrangements < 1.0 and generator.random() >= rearrangements) else 3
     constants, shapes, rates = np.zeros(3), np.zeros(3), np.zeros(3)
     barred = np.zeros(3, np.bool_)
     if ways == 3 and len(target.rules.group) > 0:
         for way in range(1, 3):
             barred[way] = not may_rearrange(tree, target.rules, node, way)
-    if at_tip:
+    if ways == 1:
         tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
         above = tree.up[node]
@@ -156,7 +157,7 @@ def move_edge(
         tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
         tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)
     if beta < 1.0:
-        if at_tip:
+        if ways == 1:
             shapes[0], rates[0] = length_row(target.reference, tree.clades[node])
         else:
             for way in range(3):

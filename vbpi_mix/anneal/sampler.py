@@ -9,16 +9,25 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, follow, separation, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import (
+    Convergence,
+    expected_asdsf,
+    follow,
+    separation,
+    split_agreement_of_groups,
+)
 from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
+from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
 _LOOK_EVERY = 25  # rounds
+_SMALL = 24_000  # taxa times patterns times rate categories
+_MOST_WALKS = 4
 _COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again", "were_stuck")
 Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
@@ -32,7 +41,8 @@ class SamplerSettings:
         burn_in: share of the rounds that is left out, as MrBayes does.
         adapting: rounds, at the beginning, in which steps are tuned.
         fewest, most: rounds.
-        asdsf: chains end when the groups' split frequencies are this close, see `convergence`, ...
+        asdsf: chains end when the groups' split frequencies are this close, see `convergence`, or ...
+        effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance, ...
         r_hat: ... the R-hat of log joint, tree length and all parameters is at most this ...
         effective_size: ... and their effective sizes are at least this.
         apart: Separation (`convergence.separation`) of chains that are thought to be stuck in modes of their own, ...
@@ -40,7 +50,7 @@ class SamplerSettings:
         most_kept: trees kept; beyond, every second one is dropped.
         scalings: steps of the parameters and the tree length a round, ...
         scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
-        walks: rounds over all edges between these steps, which count as one round of a chain.
+        walks: rounds over all edges between these steps, which count as one round of a chain; None: by `walks_of`.
 
     Raises:
         ConfigError: a number out of range.
@@ -52,6 +62,7 @@ class SamplerSettings:
     fewest: int = 200
     most: int = 4_000
     asdsf: float = 0.01
+    effective_trees: float = 1_000.0
     r_hat: float = 1.05
     effective_size: float = 200.0
     apart: float = 4.0
@@ -59,7 +70,7 @@ class SamplerSettings:
     most_kept: int = 8_000
     scalings: int = 6
     scalings_per_coordinate: float = 1.5
-    walks: int = 1
+    walks: int | None = None
 
     def __post_init__(self) -> None:
         if self.n_chains < 2 or not 1 <= self.fewest <= self.most or not 0 <= self.burn_in < 1:
@@ -117,6 +128,7 @@ class Chains:
         seed: seed of all draws.
         settings: length of the chains.
         climb: go uphill before sampling, and search (`search.Search`).
+        covariance: (d, d) of the parameters' coordinates, by which they move until more is known.
 
     Attributes:
         n_rounds: done since the search ended.
@@ -130,18 +142,20 @@ class Chains:
         seed: np.random.SeedSequence,
         settings: SamplerSettings,
         climb: bool = True,
+        covariance: np.ndarray | None = None,
     ) -> None:
         self.walker, self.settings = walker, settings
         own, *others = seed.spawn(len(starts) + 1)
         self._generator = np.random.default_rng(own)
         self._generators = [np.random.default_rng(s) for s in others]
-        self.scaling = Scaling(walker.model)
+        self.scaling = Scaling(walker.model, covariance)
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0
         self._scalings = max(
             settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
         )
+        self._walks = settings.walks or walks_of(walker)
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
@@ -163,9 +177,7 @@ class Chains:
                 if stop is not None and stop():
                     return
             adapting = self.n_rounds < self._adapting_until
-            moved = self.walker.move(
-                self.particles, self._generators, rounds=float(settings.walks), typical=self.typical
-            )
+            moved = self.walker.move(self.particles, self._generators, rounds=float(self._walks), typical=self.typical)
             if adapting:
                 if self.n_rounds == settings.adapting // 3:  # what came before is on the way down from the starts
                     self.scaling.forget()
@@ -248,13 +260,14 @@ class Chains:
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
+        good = self._good(convergence, particles)
         return ChainSample(
             particles=particles,
             chains=chains,
             log_joint=log_joint,
             convergence=convergence,
-            converged=self._good(convergence),
-            stuck=stuck and not self._good(convergence),
+            converged=good,
+            stuck=stuck and not good,
             n_rounds=self.n_rounds,
             typical=self.typical,
             scaling=self.scaling,
@@ -280,13 +293,19 @@ class Chains:
         columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
-    def _good(self, found: Convergence) -> bool:
+    def _good(self, found: Convergence, particles: Particles) -> bool:
         settings = self.settings
+        by_chance = expected_asdsf(particles.topologies, 0.5 * settings.effective_trees)
         return (
-            found.asdsf <= settings.asdsf
+            found.asdsf <= max(settings.asdsf, by_chance)
             and found.r_hat <= settings.r_hat
             and found.effective_size >= settings.effective_size
         )
+
+
+def walks_of(walker: Walker) -> int:
+    """Walks of one round: for small data, what is done once a round takes longer than a walk."""
+    return int(np.clip(_SMALL // (walker.model.n_taxa * walker.local.n_rows * BLOCK), 1, _MOST_WALKS))
 
 
 def scalars_of(model: PhyloModel, particles: Particles, log_joint: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.chains import Walker, WalkSettings
+from vbpi_mix.anneal.convergence import expected_asdsf
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.errors import ConfigError
@@ -23,8 +24,6 @@ from vbpi_mix.support.veryfasttree import veryfasttree_bootstrap
 
 _START_LENGTH = 0.05
 _CLIMBS = 4  # greedy rounds
-_PATTERNS = 600
-_MOST_WALKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,13 @@ class ShortSettings:
         adapting: rounds at the beginning in which steps are tuned; they are left out of the sample.
         fewest, most: rounds of each chain.
         every: rounds between looks.
-        asdsf, largest: chains end when the split frequencies of the two groups are this close.
+        asdsf, largest: chains end when the split frequencies of the two groups are this close, or ...
+        effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance.
+        r_hat: of log joint density, tree length and all parameters, at the end at most.
         scalings: steps of the parameters and the tree length a round.
+        accepted: acceptance of rearrangements at which all of them are tried; where fewer are accepted while steps are
+            tuned, fewer are tried afterwards, ...
+        fewest_tried: ... but this share of them at least.
 
     Raises:
         ConfigError: a number out of range.
@@ -50,7 +54,11 @@ class ShortSettings:
     every: int = 20
     asdsf: float = 0.015
     largest: float = 0.1
-    scalings: int = 2
+    effective_trees: float = 400.0
+    r_hat: float = 1.1
+    scalings: int = 6
+    accepted: float = 0.02
+    fewest_tried: float = 0.25
 
     def __post_init__(self) -> None:
         if self.n_chains < 4 or self.n_chains % 4 or not self.adapting < self.fewest <= self.most or self.every < 1:
@@ -82,7 +90,7 @@ def sample_locus(
     own, climbing, moving = np.random.SeedSequence(entropy=seed, spawn_key=(23,)).spawn(3)
     walker = Walker(model)
     starts = _starts(alignment, model, walker, settings.n_chains, seed, climbing)
-    starts = replace(starts, coordinates=_parameters(model, starts, np.random.default_rng(own)))
+    starts, covariance = _with_parameters(model, starts, np.random.default_rng(own))
     chains = Chains(
         walker,
         starts,
@@ -94,24 +102,43 @@ def sample_locus(
             most=settings.most,
             scalings=settings.scalings,
             scalings_per_coordinate=0.0,
-            walks=_walks(model),
         ),
         climb=False,
+        covariance=covariance,
     )
     target = settings.fewest
+    chains.run(settings.adapting, stop=stop)
+    walker.settings = _tried(walker, settings)
     while True:
         chains.run(target - chains.n_rounds, stop=stop)
         sample = chains.sample()
-        agree = sample.convergence.asdsf <= settings.asdsf and sample.convergence.largest <= settings.largest
-        if agree or chains.n_rounds >= settings.most or (stop is not None and stop()):
+        if _agree(sample, settings) or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
 
-def _walks(model: PhyloModel) -> int:
-    """Walks of one round: where there are few patterns, what is done once a round takes longer than a walk."""
-    n_patterns = sum(part.patterns.n_patterns for part in model.parts)
-    return int(np.clip(_PATTERNS // max(1, n_patterns), 1, _MOST_WALKS))
+def _tried(walker: Walker, settings: ShortSettings) -> WalkSettings:
+    """Moves of topologies as often as they have been accepted: a peaked posterior needs few of them."""
+    moved_at, _, rearranged, regrafts, regrafted = walker.counts.tolist()
+    plain = walker.settings
+    n = walker.model.n_taxa
+    inner = moved_at * (n - 3) / (2 * n - 3)
+
+    def share(accepted: int, tried: float) -> float:
+        return float(np.clip(accepted / max(1.0, tried) / settings.accepted, settings.fewest_tried, 1.0))
+
+    return replace(
+        plain,
+        rearrangements=plain.rearrangements * share(rearranged, inner),
+        regrafts=plain.regrafts * share(regrafted, regrafts),
+    )
+
+
+def _agree(sample: ChainSample, settings: ShortSettings) -> bool:
+    found = sample.convergence
+    by_chance = expected_asdsf(sample.particles.topologies, 0.5 * settings.effective_trees)
+    agree = found.asdsf <= max(settings.asdsf, by_chance) and found.largest <= settings.largest
+    return agree and found.r_hat <= settings.r_hat
 
 
 def level_of_agreement(sample: ChainSample) -> str:
@@ -138,13 +165,15 @@ def _starts(
     return walker.move(first, generators, rounds=_CLIMBS, typical=typical, greedy=True)
 
 
-def _parameters(model: PhyloModel, starts: Particles, generator: np.random.Generator) -> np.ndarray:
-    """(n, d) coordinates, opposite pairs of draws from Laplace's approximation at the best start."""
+def _with_parameters(
+    model: PhyloModel, starts: Particles, generator: np.random.Generator
+) -> tuple[Particles, np.ndarray | None]:
+    """Starts with coordinates drawn in opposite pairs from Laplace's approximation at the best, and its covariance."""
     n, d = starts.coordinates.shape
     if d == 0:
-        return starts.coordinates
+        return starts, None
     best = int(np.argmax(starts.log_likelihood))
     modes = find_modes(model, starts.topologies[[best]], starts.log_lengths[best])
     mode: Mode = max(modes, key=lambda m: m.log_weight)
     z = generator.standard_normal((n // 2, d)) @ np.linalg.cholesky(mode.covariance).T
-    return mode.centre + np.concatenate([z, -z])
+    return replace(starts, coordinates=mode.centre + np.concatenate([z, -z])), mode.covariance

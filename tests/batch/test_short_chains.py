@@ -1,0 +1,36 @@
+"""Short chains: how long they run, and how often they try what is rarely accepted."""
+
+import numpy as np
+
+from benchmarks.calibration.simulate_model import simulate_model
+from vbpi_mix.batch.short_chains import ShortSettings, sample_locus
+from vbpi_mix.model import JC69, PhyloModel
+from vbpi_mix.phylo import random_topologies, site_patterns
+
+
+def simulated(n_sites, mean_length, seed=3):
+    generator = np.random.default_rng(seed)
+    topology = next(iter(random_topologies(1, 8, generator)))
+    lengths = generator.exponential(mean_length, size=13) + 0.2 * mean_length
+    return simulate_model(JC69(), topology, lengths, n_sites, generator)
+
+
+def test_the_parameters_of_a_locus_mix():
+    alignment = simulated(200, 0.1)
+    model = PhyloModel(site_patterns(alignment), 8, substitution_model="HKY+G4")
+    sample = sample_locus(alignment, model, seed=1)
+    assert sample.converged
+    assert sample.convergence.r_hat <= ShortSettings.r_hat
+    assert sample.convergence.effective_size > 20
+
+
+def test_a_flat_posterior_ends_at_the_agreement_that_its_trees_have_by_chance():
+    alignment = simulated(12, 0.5)
+    model = PhyloModel(site_patterns(alignment), 8)
+    rounds = {
+        trees: sample_locus(
+            alignment, model, seed=1, settings=ShortSettings(asdsf=0.0, largest=1.0, effective_trees=trees, most=300)
+        ).n_rounds
+        for trees in (50.0, 1500.0)
+    }
+    assert rounds[50.0] < rounds[1500.0]
