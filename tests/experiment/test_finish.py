@@ -10,6 +10,7 @@ import pytest
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import export_run, summarise
 from vbpi_mix.analysis.diagnose import diagnose
+from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, load_annealed
 from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.experiment import Run, fit_folder, make_config
@@ -119,8 +120,6 @@ def test_a_listed_start_can_be_annealed_from_the_mixture_alone(data, tmp_path):
 
 
 def test_a_damaged_file_of_trees_is_named(annealed, tmp_path):
-    from vbpi_mix.anneal.result import load_annealed
-
     broken = tmp_path / "annealed.npz"
     broken.write_bytes(annealed.folder.annealed.read_bytes()[:-200])
     with pytest.raises(CheckpointError, match=r"annealed\.npz"):
@@ -158,29 +157,55 @@ class Interrupting(Silent):
             raise StoppedError
 
 
-@pytest.mark.parametrize("sides", [1, 2])
+def shorten(chains, n_trees):
+    """Leave so many trees of each chain in a file."""
+    past = load_annealed(chains)
+    kept = np.arange(len(past.chains) - n_trees * (past.chains.max() + 1), len(past.chains))
+    replace(
+        past, particles=past.particles.take(kept), chains=past.chains[kept], sides=past.sides[kept],
+        log_joint=past.log_joint[kept],
+    ).save(chains)  # fmt: skip
+
+
+def test_chains_that_were_short_go_on_beside_the_particles(annealed, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    shorten(folder / "chains.npz", 10)
+    run = replace(Run.load(folder), annealed=None)
+    found = anneal_run(run, Silent(), settings=AnnealSettings(n_particles=16), rounds=40).annealed
+    n_chains, n_trees = 8, 40 - 4  # after burn-in
+    assert np.count_nonzero(found.sides == FROM_CANDIDATES) == n_chains * n_trees
+    assert np.count_nonzero(found.sides == FROM_MIXTURE) == n_chains * n_trees
+
+
+@pytest.mark.parametrize("sides", ["mixture", "both", "both go on"])
 def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, sides):
     """While temperatures are chosen, in a later group, and between rounds; nothing is left in the folder."""
     folder = tmp_path / "run"
     shutil.copytree(annealed.folder.path, folder)
     (folder / "annealed.npz").unlink()
-    if sides == 1:
-        (folder / "chains.npz").unlink()
-    run = replace(Run.load(folder), annealed=None)
     options = {"settings": AnnealSettings(n_particles=16), "n_groups": 3}
+    stages = [("rounds at the posterior", 0), ("rounds at the posterior", 2)]
+    if sides == "mixture":
+        (folder / "chains.npz").unlink()
+    elif sides == "both go on":
+        shorten(folder / "chains.npz", 10)
+        options["rounds"] = 40
+        stages += [("rounds of the chains from candidate topologies", n) for n in (0, 2)]
+    run = replace(Run.load(folder), annealed=None)
     whole = anneal_run(run, Silent(), **options).annealed
     begun = []
     for stage, n in (
         ("annealing", 2),
         ("annealing", len(whole.betas) + 1),
-        ("rounds at the posterior", 0),
-        ("rounds at the posterior", 2),
+        *stages,
     ):
         reporter = Interrupting(stage, n)
         with pytest.raises(StoppedError):
             anneal_run(run, reporter, **options)
         begun += [text for text in reporter.messages if "goes on" in text]
-    assert {"annealing.results", "annealing_rounds.npz"} <= {path.name for path in folder.iterdir()}
+    states = ("annealing.results", "annealing_rounds.npz", "candidate_rounds.npz")
+    assert [(folder / name).exists() for name in states] == [True, True, sides == "both go on"]
     reporter = Interrupting("annealing", 0)  # no group is annealed again
     parts = anneal_run(run, reporter, **options).annealed
     assert begun
@@ -190,7 +215,9 @@ def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, s
         np.testing.assert_array_equal(getattr(parts.particles, field), getattr(whole.particles, field))
     np.testing.assert_array_equal(parts.particles.topologies.children, whole.particles.topologies.children)
     assert parts.convergence == whole.convergence
-    assert not {"annealing.results", "annealing_rounds.npz"} & {path.name for path in folder.iterdir()}
+    assert not {"annealing.results", "annealing_rounds.npz", "candidate_rounds.npz"} & {
+        path.name for path in folder.iterdir()
+    }
 
 
 def test_groups_of_other_settings_are_not_used(annealed, tmp_path):

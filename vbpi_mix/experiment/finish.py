@@ -8,20 +8,19 @@ from functools import partial
 import numpy as np
 
 from vbpi_mix.anneal.chains import Scaling, Walker
-from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
-from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.reference import TreeReference
-from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior, load_annealed
-from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
+from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
-from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS, SPLIT_DIFFERENCE
+from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.rounds import rounds_at_the_posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.seeding import torch_generator
@@ -37,10 +36,9 @@ class _OutOfTimeError(Exception):
 
 
 _REFERENCE_DRAWS = 2_000
-_AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _JUDGED_BY = (5, 500)  # repeats and draws of each component
 _EVALUATED = 40_000  # draws of a whole evaluation
-_PURPOSE_ANNEAL, _PURPOSE_ROUNDS = 1, 2
+_PURPOSE_ANNEAL = 1
 
 
 @torch_threads(1)
@@ -123,26 +121,12 @@ def anneal_run(
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
         return run if past is None else replace(run, annealed=past)
     # chains that do not agree say where the modes are, and nothing of their shares
-    result = _go_on(run, walker, groups, past if agreed else None, rounds, reporter, until, kept)
+    result = rounds_at_the_posterior(
+        run, walker, groups, past if agreed else None, rounds, reporter, until=until, kept=kept
+    )
     result.save(run.folder.annealed)
     kept.clear()
     return replace(run, annealed=result)
-
-
-def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
-    """The trees of a start's chains in the form that a run's folder keeps."""
-    return AnnealedPosterior(
-        particles=sample.particles,
-        chains=sample.chains,
-        sides=np.full(len(sample.chains), FROM_CANDIDATES),
-        log_joint=sample.log_joint,
-        group_log_ml=(),
-        betas=(),
-        n_particles=0,
-        n_ancestors=(),
-        convergence=sample.convergence,
-        converged=sample.converged,
-    )
 
 
 def mixture_particles(run: Run, n_draws: int) -> Particles:
@@ -214,130 +198,3 @@ def _anneal_groups(
         f"{left:.0%} of the first ancestors are left"
     )
     return groups
-
-
-def _go_on(
-    run: Run,
-    walker: Walker,
-    groups: list[Annealed],
-    past: AnnealedPosterior | None,
-    rounds: int | None,
-    reporter: Reporter,
-    until: float | None,
-    kept: KeptAnnealing,
-) -> AnnealedPosterior:
-    """Further rounds at the posterior until both sides agree."""
-    wanted = SamplerSettings()
-    if past is None:
-        starts = join_particles([g.particles for g in groups])
-        least = rounds or max(10, 40 * AnnealSettings.n_particles // len(groups[0].particles))
-    else:  # a few of each group, for as long as the other side's chains
-        each = max(1, wanted.n_chains // len(groups))
-        starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
-        least = rounds or max(50, wanted.fewest // 2)
-    settings = replace(wanted, n_chains=len(starts), burn_in=0.1, adapting=min(20, least // 4), fewest=least)
-    chains = Chains(walker, starts, seed=chain_seed(run.config.seed, _PURPOSE_ROUNDS), settings=settings, climb=False)
-    save = kept.go_on(chains)
-    limit = rounds or 8 * least
-    most = limit if rounds or past is None else max(limit, wanted.most)  # where both sides do not agree at all
-    target = least
-
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
-
-    while True:
-        while chains.n_rounds < target and not late():
-            chains.run(min(10, target - chains.n_rounds), stop=late)
-            save()
-            reporter.progress("rounds at the posterior", chains.n_rounds, max(target, least))
-        if chains.n_rounds > target:  # saved in a later turn
-            target += least // 2
-            continue
-        result = _join(run, chains.sample(), groups, past)
-        enough = result.converged if past is None else _settled(result.convergence)
-        if enough or chains.n_rounds >= (limit if result.converged else most) or late():
-            break
-        target += least // 2
-    found = result.convergence
-    what = "both sides" if past is not None else "the groups"
-    text = (
-        f"{what} after {chains.n_rounds} rounds: ASDSF {found.asdsf:.4f}, largest difference of a split "
-        f"{found.largest:.3f}, R-hat {found.r_hat:.3f}"
-    )
-    if result.converged:
-        reporter.message(text)
-    else:
-        reporter.warning(
-            f"{text}: they do not agree yet; `vbpi-mix anneal` with more --rounds goes on from the mixture"
-        )
-    return result
-
-
-def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
-    settings = SamplerSettings()
-    particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
-    sides = np.full(len(chains), FROM_MIXTURE)
-    noise = 0.0
-    if past is None:
-        n_each = len(groups[0].particles)
-        noise = expected_asdsf(particles.topologies, float(np.mean([g.n_ancestors for g in groups])))
-        split_by = chains // n_each  # the group that a chain began in
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
-        scalars = _of_groups(run, particles, log_joint, split_by, sample, groups)
-    else:
-        particles = join_particles([past.particles, particles])
-        sides = np.concatenate([past.sides, sides])
-        log_joint = np.concatenate([past.log_joint, log_joint])
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, sides)
-        chains = np.concatenate([past.chains, chains + past.chains.max() + 1])
-        scalars = follow(_by_chain(run, particles, log_joint, chains))
-    convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
-    return AnnealedPosterior(
-        particles=particles,
-        chains=chains,
-        sides=sides,
-        log_joint=log_joint,
-        group_log_ml=tuple(g.log_ml for g in groups),
-        betas=groups[0].betas,
-        n_particles=len(groups[0].particles),
-        n_ancestors=tuple(g.n_ancestors for g in groups),
-        convergence=convergence,
-        converged=convergence.asdsf <= _AGREE * max(settings.asdsf, noise)
-        and convergence.r_hat <= 2 * settings.r_hat - 1,
-    )
-
-
-def _settled(found: Convergence) -> bool:
-    """Whether both sides agree so well that further rounds are not worth their time."""
-    wanted = SamplerSettings()
-    return (
-        found.asdsf <= wanted.asdsf
-        and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
-        and found.r_hat <= wanted.r_hat
-        and found.effective_size >= 2 * wanted.effective_size
-    )
-
-
-def _of_groups(
-    run: Run,
-    particles: Particles,
-    log_joint: np.ndarray,
-    group: np.ndarray,
-    sample: ChainSample,
-    groups: list[Annealed],
-) -> tuple[Scalar, ...]:
-    """R-hat between groups; effective sizes are those of the chains, or the number of ancestors where that is more."""
-    between = follow(_by_chain(run, particles, log_joint, group))
-    ancestors = float(sum(g.n_ancestors for g in groups))
-    within = {s.name: s.effective_size for s in sample.convergence.scalars}
-    return tuple(replace(s, effective_size=np.fmax(ancestors, within[s.name])) for s in between)
-
-
-def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:
-    """Scalars (chains, draws) of chains cut to the length of the shortest."""
-    columns = scalars_of(run.problem.model, particles, log_joint)
-    numbers = np.unique(chains)
-    rows = [np.flatnonzero(chains == c) for c in numbers]
-    shortest = min(len(r) for r in rows)
-    evenly = [r[np.linspace(0, len(r) - 1, shortest).astype(np.int64)] for r in rows]
-    return {name: np.stack([x[r] for r in evenly]) for name, x in columns.items()}

@@ -26,7 +26,7 @@ from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config, recorded
 from vbpi_mix.experiment.deadlines import Deadlines
-from vbpi_mix.experiment.finish import chains_as_posterior, finish_run
+from vbpi_mix.experiment.finish import finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
 from vbpi_mix.experiment.kept import KeptSearch
@@ -34,6 +34,7 @@ from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
 from vbpi_mix.experiment.reporter import Reporter, Silent
+from vbpi_mix.experiment.rounds import chains_as_posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.start import check_start, make_start
 from vbpi_mix.experiment.streams import TRAIN_STREAM
@@ -232,7 +233,8 @@ def _fit_folder(
     for past in (folder.search, folder.chains_so_far):
         past.unlink(missing_ok=True)
     if result.iteration > before:
-        for past in (folder.annealed, folder.annealed_groups, folder.annealed_rounds):  # of the mixture as it was
+        of_the_old = folder.annealed, folder.annealed_groups, folder.annealed_rounds, folder.candidate_rounds
+        for past in of_the_old:  # of the mixture as it was
             past.unlink(missing_ok=True)
     run = finish_weights(_run(config, inputs, result, folder), result, reporter)
     if result.ending == "time" and max_seconds is None:

@@ -78,6 +78,11 @@ class RunFolder:
         return self.path / "annealing_rounds.npz"
 
     @property
+    def candidate_rounds(self) -> Path:
+        """State of the chains of the start that go on beside them; not there once annealing is finished."""
+        return self.path / "candidate_rounds.npz"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 

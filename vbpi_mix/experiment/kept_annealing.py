@@ -28,12 +28,14 @@ class KeptAnnealing:
 
     Arguments:
         groups: finished groups of particles.
-        rounds: file of the state of the chains at the posterior.
+        rounds: file of the state of the chains at the posterior that began at the groups' particles, ...
+        other_rounds: ... and of those that began at candidate topologies.
         identity: hash of everything that the groups depend on.
     """
 
     groups: KeptResults
     rounds: Path
+    other_rounds: Path
     identity: str
 
     @classmethod
@@ -61,7 +63,10 @@ class KeptAnnealing:
         except ConfigError:  # of another annealing
             path.unlink()
             groups = KeptResults(path, identity)
-        return cls(groups=groups, rounds=run.folder.annealed_rounds, identity=identity)
+        folder = run.folder
+        return cls(
+            groups=groups, rounds=folder.annealed_rounds, other_rounds=folder.candidate_rounds, identity=identity
+        )
 
     def group(self, number: int, compute: Callable[[], Annealed]) -> Annealed:
         """The group of this number, computed if it is not there."""
@@ -88,34 +93,34 @@ class KeptAnnealing:
             n_ancestors=int(numbers[1]),
         )
 
-    def go_on(self, chains: Chains) -> Callable[[], None]:
-        """Bring the chains of the rounds to where they were, and give a function that saves them between two rounds.
+    def go_on(self, chains: Chains, path: Path) -> Callable[..., None]:
+        """Bring chains to where a file says that they were, and give a function that saves them between two rounds.
 
-        It saves so seldom that a small share of the time goes into it.
+        It saves so seldom that a small share of the time goes into it, and at once if `now` is true.
         """
         digest = hashlib.sha256(f"{self.identity} {chains.settings}".encode())
         for array in (chains.particles.topologies.children, chains.particles.log_lengths, chains.particles.coordinates):
             digest.update(np.ascontiguousarray(array).tobytes())
         identity = digest.hexdigest()
-        if self.rounds.is_file():
+        if path.is_file():
             try:
-                restore_chains(chains, self.rounds, identity)
+                restore_chains(chains, path, identity)
             except ConfigError:  # of other groups
-                self.rounds.unlink()
+                path.unlink()
         last = cost = 0.0
 
-        def save() -> None:
+        def save(now: bool = False) -> None:
             nonlocal last, cost
             begun = time.perf_counter()
-            if (begun - last) * _SHARE > cost:
-                save_chains(chains, self.rounds, identity)
+            if now or (begun - last) * _SHARE > cost:
+                save_chains(chains, path, identity)
                 last = time.perf_counter()
                 cost = last - begun
 
         return save
 
     def clear(self) -> None:
-        """Remove both files: annealing is finished."""
-        for path in (self.groups.path, self.rounds):
+        """Remove all files: annealing is finished."""
+        for path in (self.groups.path, self.rounds, self.other_rounds):
             if path is not None:
                 path.unlink(missing_ok=True)

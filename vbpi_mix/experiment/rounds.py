@@ -1,0 +1,222 @@
+"""Rounds of moves at the posterior after annealing, until what came from the mixture agrees with what did not."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
+from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior
+from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings
+from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
+from vbpi_mix.experiment.chains import chain_seed
+from vbpi_mix.experiment.kept_annealing import KeptAnnealing
+from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.experiment.run import Run
+
+_AGREE = 1.5  # times the ASDSF that chains of one side must reach
+_PURPOSE_ROUNDS, _PURPOSE_CANDIDATES = 2, 3
+_BURN_IN = 0.1
+_TOLD_EVERY = 10  # rounds
+
+
+def rounds_at_the_posterior(
+    run: Run,
+    walker: Walker,
+    groups: list[Annealed],
+    past: AnnealedPosterior | None,
+    rounds: int | None,
+    reporter: Reporter,
+    *,
+    until: float | None,
+    kept: KeptAnnealing,
+) -> AnnealedPosterior:
+    """Go on with annealed particles until they agree with the chains of the start, or with each other without those.
+
+    Where the particles have gone on for longer than the chains had, the chains go on, too: a side that was short
+    would never be met by the other, however long that is.
+
+    Arguments:
+        run: in a folder.
+        walker: moves trees.
+        groups: annealed ones.
+        past: the chains of the start, if they agreed.
+        rounds: rounds of the particles; chosen if not given.
+        reporter: told about progress.
+        until: `time.perf_counter()` at which to end.
+        kept: state that an interrupted call goes on from.
+    """
+    wanted = SamplerSettings()
+    if past is None:
+        starts = join_particles([g.particles for g in groups])
+        least = rounds or max(10, 40 * AnnealSettings.n_particles // len(groups[0].particles))
+    else:  # a few of each group, for as long as the other side's chains
+        each = max(1, wanted.n_chains // len(groups))
+        starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
+        least = rounds or max(50, wanted.fewest // 2)
+    covariance = _covariance(groups)
+    mixture = _begin(run, walker, starts, _PURPOSE_ROUNDS, least, covariance)
+    save = kept.go_on(mixture, kept.rounds)
+    other: Chains | None = None
+    save_other = save
+    limit = rounds or 8 * least
+    most = limit if rounds or past is None else max(limit, wanted.most)  # where both sides do not agree at all
+    target, step = least, least // 2
+
+    def late() -> bool:
+        return until is not None and time.perf_counter() > until
+
+    def advance(chains: Chains, words: str) -> None:
+        while chains.n_rounds < target and not late():
+            chains.run(min(_TOLD_EVERY, target - chains.n_rounds), stop=late)
+            (save if chains is mixture else save_other)()
+            reporter.progress(words, chains.n_rounds, target)
+
+    while True:
+        advance(mixture, "rounds at the posterior")
+        if mixture.n_rounds > target:  # saved in a later turn
+            target += step
+            continue
+        side = past
+        if past is not None and target - step >= _length(past):
+            save(now=True)  # the file of this side must never be older than that of the other
+            if other is None:
+                other = _begin(run, walker, _last(past), _PURPOSE_CANDIDATES, least, covariance)
+                save_other = kept.go_on(other, kept.other_rounds)
+            advance(other, "rounds of the chains from candidate topologies")
+            if other.n_rounds >= _length(past):
+                side = chains_as_posterior(other.sample())
+        result = _join(run, mixture.sample(), groups, side)
+        enough = result.converged if past is None else _settled(result.convergence)
+        if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
+            break
+        target += step
+    found = result.convergence
+    what = "both sides" if past is not None else "the groups"
+    text = (
+        f"{what} after {mixture.n_rounds} rounds: ASDSF {found.asdsf:.4f}, largest difference of a split "
+        f"{found.largest:.3f}, R-hat {found.r_hat:.3f}"
+    )
+    if result.converged:
+        reporter.message(text)
+    else:
+        reporter.warning(
+            f"{text}: they do not agree yet; `vbpi-mix anneal` with more --rounds goes on from the mixture"
+        )
+    return result
+
+
+def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
+    """The trees of a start's chains in the form that a run's folder keeps."""
+    return AnnealedPosterior(
+        particles=sample.particles,
+        chains=sample.chains,
+        sides=np.full(len(sample.chains), FROM_CANDIDATES),
+        log_joint=sample.log_joint,
+        group_log_ml=(),
+        betas=(),
+        n_particles=0,
+        n_ancestors=(),
+        convergence=sample.convergence,
+        converged=sample.converged,
+    )
+
+
+def _begin(
+    run: Run, walker: Walker, starts: Particles, purpose: int, least: int, covariance: np.ndarray | None
+) -> Chains:
+    settings = replace(
+        SamplerSettings(), n_chains=len(starts), burn_in=_BURN_IN, adapting=min(20, least // 4), fewest=least
+    )
+    seed = chain_seed(run.config.seed, purpose)
+    return Chains(walker, starts, seed=seed, settings=settings, climb=False, covariance=covariance)
+
+
+def _covariance(groups: list[Annealed]) -> np.ndarray | None:
+    """(d, d) of the coordinates of all particles."""
+    u = np.concatenate([g.particles.coordinates for g in groups])
+    d = u.shape[1]
+    return np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d) if d else None
+
+
+def _length(past: AnnealedPosterior) -> int:
+    """Trees of each chain."""
+    return int(np.bincount(past.chains).min())
+
+
+def _last(past: AnnealedPosterior) -> Particles:
+    """The last tree of every chain."""
+    return past.particles.take(np.array([np.flatnonzero(past.chains == c)[-1] for c in np.unique(past.chains)]))
+
+
+def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
+    settings = SamplerSettings()
+    particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
+    sides = np.full(len(chains), FROM_MIXTURE)
+    noise = 0.0
+    if past is None:
+        n_each = len(groups[0].particles)
+        noise = expected_asdsf(particles.topologies, float(np.mean([g.n_ancestors for g in groups])))
+        split_by = chains // n_each  # the group that a chain began in
+        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
+        scalars = _of_groups(run, particles, log_joint, split_by, sample, groups)
+    else:
+        particles = join_particles([past.particles, particles])
+        sides = np.concatenate([past.sides, sides])
+        log_joint = np.concatenate([past.log_joint, log_joint])
+        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, sides)
+        chains = np.concatenate([past.chains, chains + past.chains.max() + 1])
+        scalars = follow(_by_chain(run, particles, log_joint, chains))
+    convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
+    return AnnealedPosterior(
+        particles=particles,
+        chains=chains,
+        sides=sides,
+        log_joint=log_joint,
+        group_log_ml=tuple(g.log_ml for g in groups),
+        betas=groups[0].betas,
+        n_particles=len(groups[0].particles),
+        n_ancestors=tuple(g.n_ancestors for g in groups),
+        convergence=convergence,
+        converged=convergence.asdsf <= _AGREE * max(settings.asdsf, noise)
+        and convergence.r_hat <= 2 * settings.r_hat - 1,
+    )
+
+
+def _settled(found: Convergence) -> bool:
+    """Whether both sides agree so well that further rounds are not worth their time."""
+    wanted = SamplerSettings()
+    return (
+        found.asdsf <= wanted.asdsf
+        and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
+        and found.r_hat <= wanted.r_hat
+        and found.effective_size >= 2 * wanted.effective_size
+    )
+
+
+def _of_groups(
+    run: Run,
+    particles: Particles,
+    log_joint: np.ndarray,
+    group: np.ndarray,
+    sample: ChainSample,
+    groups: list[Annealed],
+) -> tuple[Scalar, ...]:
+    """R-hat between groups; effective sizes are those of the chains, or the number of ancestors where that is more."""
+    between = follow(_by_chain(run, particles, log_joint, group))
+    ancestors = float(sum(g.n_ancestors for g in groups))
+    within = {s.name: s.effective_size for s in sample.convergence.scalars}
+    return tuple(replace(s, effective_size=np.fmax(ancestors, within[s.name])) for s in between)
+
+
+def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:
+    """Scalars (chains, draws) of chains cut to the length of the shortest."""
+    columns = scalars_of(run.problem.model, particles, log_joint)
+    numbers = np.unique(chains)
+    rows = [np.flatnonzero(chains == c) for c in numbers]
+    shortest = min(len(r) for r in rows)
+    evenly = [r[np.linspace(0, len(r) - 1, shortest).astype(np.int64)] for r in rows]
+    return {name: np.stack([x[r] for r in evenly]) for name, x in columns.items()}
