@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
+from benchmarks.evolve import evolve_states
 from vbpi_mix.model import ReversibleModel, SiteRates, SubstitutionModel
 from vbpi_mix.model.gamma import LARGEST_SHAPE, SMALLEST_SHAPE
 from vbpi_mix.phylo import Alignment, Topology, random_topologies
@@ -75,20 +76,17 @@ def simulate_model(
         n_sites: L.
         generator: source of the draws.
     """
-    n = topology.n_taxa
     with torch.no_grad():
         matrices = model.transition_matrices(torch.from_numpy(np.asarray(lengths, dtype=np.float64))[None])[0].numpy()
         frequencies, shares = model.root_frequencies().numpy(), model.category_weights().numpy()
     category = _draw(np.broadcast_to(shares, (n_sites, len(shares))), generator)
-    states = np.zeros((2 * n - 2, n_sites), dtype=np.uint8)
-    top = 2 * n - 3
-    states[top] = _draw(np.broadcast_to(frequencies, (n_sites, 4)), generator)
-    states[0] = _draw(matrices[0, category, states[top]], generator)  # the edge above the top node leads to tip 0
-    for i in range(n - 3, -1, -1):
-        for child in topology.children[i].tolist():
-            states[child] = _draw(matrices[child, category, states[n + i]], generator)
-    taxa = tuple(f"t{i}" for i in range(n))
-    return Alignment(taxa=taxa, state_sets=np.left_shift(np.uint8(1), states[:n]), source="simulated")
+    states = evolve_states(
+        topology,
+        _draw(np.broadcast_to(frequencies, (n_sites, 4)), generator),
+        lambda upper, edge: _draw(matrices[edge, category, upper], generator),
+    )
+    taxa = tuple(f"t{i}" for i in range(topology.n_taxa))
+    return Alignment(taxa=taxa, state_sets=np.left_shift(np.uint8(1), states), source="simulated")
 
 
 def _draw(probabilities: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.evolve import evolve_states
 from vbpi_mix import provenance
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.edge_kernels import rearrange
@@ -36,18 +37,12 @@ def simulated(n_taxa: int, n_sites: int, seed: int) -> tuple[SitePatterns, Topol
     """An alignment evolved on a random tree under JC69, and the tree's topology."""
     generator = np.random.default_rng(seed)
     topology = next(iter(random_topologies(1, n_taxa, generator)))
-    states = np.zeros((2 * n_taxa - 2, n_sites), dtype=np.int64)
-    states[2 * n_taxa - 3] = generator.integers(4, size=n_sites)
 
-    def evolve(source: np.ndarray) -> np.ndarray:
+    def along(states: np.ndarray, _: int) -> np.ndarray:
         changed = generator.random(n_sites) < 1 - np.exp(-4 / 3 * generator.exponential(0.06))
-        return np.where(changed, generator.integers(4, size=n_sites), source)
+        return np.where(changed, generator.integers(4, size=n_sites), states)
 
-    states[0] = evolve(states[2 * n_taxa - 3])
-    for i in range(n_taxa - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = evolve(states[n_taxa + i])
-    sets = (1 << states[:n_taxa]).astype(np.uint8)
+    sets = (1 << evolve_states(topology, generator.integers(4, size=n_sites), along)).astype(np.uint8)
     names = tuple(f"t{i}" for i in range(n_taxa))
     return site_patterns(Alignment(taxa=names, state_sets=sets)), topology.batch()
 

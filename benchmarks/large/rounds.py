@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.evolve import evolve_states
 from vbpi_mix import provenance
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.particles import Particles
@@ -39,18 +40,13 @@ def evolved(n_taxa: int, n_sites: int, n_states: int, seed: int) -> tuple[np.nda
     """State sets evolved on a random tree with equal rates, and the tree's children."""
     generator = np.random.default_rng(seed)
     topology = next(iter(random_topologies(1, n_taxa, generator)))
-    states = np.zeros((2 * n_taxa - 2, n_sites), dtype=np.int64)
-    states[2 * n_taxa - 3] = generator.integers(n_states, size=n_sites)
 
-    def evolve(source: np.ndarray) -> np.ndarray:
+    def along(states: np.ndarray, _: int) -> np.ndarray:
         changed = generator.random(n_sites) < 1 - np.exp(-generator.exponential(0.1))
-        return np.where(changed, generator.integers(n_states, size=n_sites), source)
+        return np.where(changed, generator.integers(n_states, size=n_sites), states)
 
-    states[0] = evolve(states[2 * n_taxa - 3])
-    for i in range(n_taxa - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = evolve(states[n_taxa + i])
-    return np.uint64(1) << states[:n_taxa].astype(np.uint64), topology.children
+    states = evolve_states(topology, generator.integers(n_states, size=n_sites), along)
+    return np.uint64(1) << states.astype(np.uint64), topology.children
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -113,7 +109,8 @@ def peak() -> float:
 
 
 def _elsewhere(folder: Path, arguments: list[str]) -> dict[str, dict[str, Any]]:
-    environment = os.environ | {"PYTHONPATH": str(folder)}
+    here = Path(__file__).resolve().parents[2]  # has the benchmarks' own modules
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{here}"}
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", *arguments]
     made = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True)
     return json.loads(made.stdout)

@@ -12,6 +12,7 @@ import numpy as np
 from dendropy.simulate import treesim
 from scipy.linalg import expm
 
+from benchmarks.evolve import evolve_states
 from vbpi_mix.io.alignments import write_fasta
 from vbpi_mix.model import substitution_model
 from vbpi_mix.model.rate_matrices import rate_matrix
@@ -66,19 +67,13 @@ def evolve_protein(n_taxa: int, n_sites: int, generator: np.random.Generator) ->
     lengths = generator.exponential(0.1, size=2 * n_taxa - 3)
     category = generator.integers(4, size=n_sites)
     rates = model.site_rates.rates().numpy()
-    states = np.empty((2 * n_taxa - 2, n_sites), dtype=np.int64)
-    top = 2 * n_taxa - 3
-    states[top] = generator.choice(20, size=n_sites, p=frequencies.numpy())
 
-    def evolve(source: np.ndarray, length: float) -> np.ndarray:
-        steps = np.stack([expm(matrix * rate * length) for rate in rates]).cumsum(axis=2)[category, source]
+    def along(states: np.ndarray, edge: int) -> np.ndarray:
+        steps = np.stack([expm(matrix * rate * lengths[edge]) for rate in rates]).cumsum(axis=2)[category, states]
         return (generator.random(n_sites)[:, None] > steps).sum(axis=1).clip(0, 19)
 
-    states[0] = evolve(states[top], lengths[0])
-    for i in range(n_taxa - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = evolve(states[n_taxa + i], lengths[child])
-    sets = (1 << states[:n_taxa]).astype(PROTEIN.dtype)
+    root_states = generator.choice(20, size=n_sites, p=frequencies.numpy())
+    sets = (1 << evolve_states(topology, root_states, along)).astype(PROTEIN.dtype)
     taxa = tuple(f"t{i}" for i in range(n_taxa))
     return Alignment(taxa=taxa, state_sets=sets, data_type=PROTEIN), lengths, topology
 

@@ -76,10 +76,8 @@ def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> dict[str, Any]:
     """Two runs of four chains, and the time they took to agree."""
-    codes = {states: code for code, states in DNA.codes.items()} | {1 << i: s for i, s in enumerate(DNA.states)}
-    codes[DNA.missing] = "?"
-    rows = [f"{name} {''.join(codes[int(s)] for s in row)}" for name, row in zip(
-        alignment.taxa, alignment.state_sets, strict=True)]  # fmt: skip
+    characters = DNA.characters(alignment.state_sets, missing="?")
+    rows = [f"{name} {''.join(row)}" for name, row in zip(alignment.taxa, characters, strict=True)]
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,
         every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),

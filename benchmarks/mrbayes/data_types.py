@@ -63,12 +63,12 @@ def write_cynipids(folder: Path) -> tuple[Path, Path]:
     ).all(axis=0)
     characters = characters[:, binary]
     gene = given.state_sets[:, _GENE]
-    codes = {int(sets): code for code, sets in given.sections[1].data_type.codes.items() if code not in "UXO?-N"}
+    letters = given.sections[1].data_type.characters(gene, missing="?")
     n = characters.shape[1]
     rows = (
         name.replace(" ", "_") + " " + "".join({1: "0", 2: "1"}.get(int(s), "?") for s in of_characters)
-        + "".join(codes.get(int(s), "?") for s in of_gene)
-        for name, of_characters, of_gene in zip(given.taxa, characters, gene, strict=True)
+        + "".join(of_gene)
+        for name, of_characters, of_gene in zip(given.taxa, characters, letters, strict=True)
     )  # fmt: skip
     end = n + gene.shape[1]
     path, parts = folder / "cynipids.nex", folder / "parts.txt"

@@ -191,12 +191,7 @@ def write_data(alignment: Alignment, path: Path) -> None:
     sections = alignment.sections or (Section(data_type=alignment.data_type, sites=np.arange(alignment.n_sites)),)
     kinds = []
     for section in sections:
-        sets, inverse = np.unique(alignment.state_sets[:, section.sites], return_inverse=True)
-        codes = {value: code for code, value in section.data_type.codes.items()}
-        codes |= {1 << i: state for i, state in enumerate(section.data_type.states)}
-        codes[section.data_type.missing] = "?"
-        letters = np.array([codes[int(value)] for value in sets])
-        text[:, section.sites] = letters[inverse.reshape(alignment.n_taxa, -1)]
+        text[:, section.sites] = section.data_type.characters(alignment.state_sets[:, section.sites], missing="?")
         name = {"dna": "DNA", "protein": "Protein", "standard": "Standard"}[section.data_type.name]
         kinds.append(f"{name}:{section.sites[0] + 1}-{section.sites[-1] + 1}")
     kind = f"mixed({','.join(kinds)})" if len(kinds) > 1 else kinds[0].partition(":")[0]

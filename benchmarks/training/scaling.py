@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
+from benchmarks.evolve import evolve_states, jukes_cantor
 from benchmarks.training import step
 from vbpi_mix.estimators import Objective
 from vbpi_mix.model import PhyloModel
@@ -39,21 +40,9 @@ MIXTURES = [(a, s, e) for e, s in (("s2a", 1), ("s2a", 4), ("s2s", 1)) for a in 
 
 def simulated(topology: Topology, generator: np.random.Generator) -> SitePatterns:
     """Patterns of JC69 sites on a tree with exponential branch lengths of mean 0.1."""
-    n = topology.n_taxa
-    lengths = generator.exponential(0.1, 2 * n - 3)
-    states = np.zeros((2 * n - 2, N_SITES), dtype=np.int64)
-    states[-1] = generator.integers(4, size=N_SITES)
-
-    def evolve(source: np.ndarray, length: float) -> np.ndarray:
-        changed = generator.random(N_SITES) < 1 - np.exp(-4 / 3 * length)
-        return np.where(changed, generator.integers(4, size=N_SITES), source)
-
-    states[0] = evolve(states[-1], float(lengths[0]))
-    for i in range(n - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = evolve(states[n + i], float(lengths[child]))
-    rows = np.array([1, 2, 4, 8], dtype=np.uint8)[states[:n]]
-    return SitePatterns(state_sets=rows, weights=np.ones(N_SITES))
+    lengths = generator.exponential(0.1, 2 * topology.n_taxa - 3)
+    states = evolve_states(topology, generator.integers(4, size=N_SITES), jukes_cantor(lengths, generator))
+    return SitePatterns(state_sets=(1 << states).astype(np.uint8), weights=np.ones(N_SITES))
 
 
 def rearranged(topology: Topology, n_moves: int, generator: np.random.Generator) -> Topology:

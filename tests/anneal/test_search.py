@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.evolve import evolve_states
 from tests.anneal.examples import TAXA, TYPICAL, no_data, small_model
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Scaling, Walker
@@ -15,18 +16,11 @@ from vbpi_mix.start.lengths import optimise_lengths
 
 def evolved(topology, n_sites, generator):
     """State sets (N, n_sites) evolved along a tree, a tenth of the sites changed on every edge."""
-    n = topology.n_taxa
-    states = np.zeros((2 * n - 2, n_sites), dtype=np.int64)
 
-    def changed(row):
-        return np.where(generator.random(n_sites) < 0.1, generator.integers(4, size=n_sites), row)
+    def along(states, _):
+        return np.where(generator.random(n_sites) < 0.1, generator.integers(4, size=n_sites), states)
 
-    states[2 * n - 3] = generator.integers(4, size=n_sites)
-    states[0] = changed(states[2 * n - 3])
-    for i in range(n - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = changed(states[n + i])
-    return (1 << states[:n]).astype(np.uint8)
+    return (1 << evolve_states(topology, generator.integers(4, size=n_sites), along)).astype(np.uint8)
 
 
 def begin(topologies, seed=1):

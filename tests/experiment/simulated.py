@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.evolve import evolve_states, jukes_cantor
 from vbpi_mix.experiment import fit_alignment, make_config
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
@@ -16,19 +17,8 @@ from vbpi_mix.phylo.alignment import IUPAC
 def simulate(topology, lengths, n_sites, seed):
     """(N, n_sites) JC69 characters on a tree: from the top node outwards."""
     generator = np.random.default_rng(seed)
-    n = topology.n_taxa
-    states = np.zeros((2 * n - 2, n_sites), dtype=int)
-    states[2 * n - 3] = generator.integers(4, size=n_sites)
-
-    def evolve(source, length):
-        changed = generator.random(n_sites) < 1 - np.exp(-4 / 3 * length)
-        return np.where(changed, generator.integers(4, size=n_sites), source)
-
-    states[0] = evolve(states[2 * n - 3], lengths[0])
-    for i in range(n - 3, -1, -1):
-        for child in topology.children[i]:
-            states[child] = evolve(states[n + i], lengths[child])
-    return np.array(list("ACGT"))[states[:n]]
+    states = evolve_states(topology, generator.integers(4, size=n_sites), jukes_cantor(lengths, generator))
+    return np.array(list("ACGT"))[states]
 
 
 def write_example(folder, n_taxa=6, n_sites=200, seed=1):

@@ -17,6 +17,20 @@ def test_codes_are_bit_sets_of_the_states():
 
 
 @pytest.mark.parametrize("kind", [DNA, PROTEIN, standard(2), standard(7)])
+def test_characters_are_those_that_are_read_as_the_sets(kind):
+    sets = np.array(sorted(set(kind.codes.values())), dtype=kind.dtype)
+    characters = kind.characters(np.stack([sets, sets[::-1]]), missing="?")
+    assert [[kind.codes[c] for c in row] for row in characters] == [sets.tolist(), sets[::-1].tolist()]
+    assert "".join(kind.characters(1 << np.arange(kind.n_states), missing="?")) == kind.states
+    assert kind.characters(np.array([kind.missing]), missing="-").tolist() == ["-"]
+
+
+def test_a_set_of_states_without_a_character_is_named():
+    with pytest.raises(InputError, match=r"standard data .* 101 "):
+        standard(3).characters(np.array([[1, 5]]), missing="?")
+
+
+@pytest.mark.parametrize("kind", [DNA, PROTEIN, standard(2), standard(7)])
 def test_labels_survive_a_round_trip(kind):
     assert data_type(kind.label) == kind
 
@@ -26,7 +40,7 @@ def test_unknown_words_are_refused():
         data_type("codon")
     with pytest.raises(ConfigError, match="2 to 32 states, not 1"):
         standard(1)
-    with pytest.raises(ConfigError, match="choose one of auto, dna, protein, standard"):
+    with pytest.raises(ConfigError, match="auto, dna, protein, standard"):
         data_type_name("aa")
     assert data_type_name("auto") is None
     assert [type_of_model(text) for text in ("lg+G4", "MK", "GTR+G4", "Blosum62")] == [
@@ -45,7 +59,7 @@ def mixed():
 
 def test_patterns_have_the_type_of_their_sites():
     assert site_patterns(mixed(), np.array([0, 1])).data_type == DNA
-    with pytest.raises(InputError, match="sites of dna and standard data together"):
+    with pytest.raises(InputError, match="dna and standard data"):
         site_patterns(mixed())
 
 

@@ -189,12 +189,10 @@ def write_fasta(alignment: Alignment, path: Path | str) -> None:
         InputError: the file cannot be written there, several kinds of data, or a set of states without a code.
     """
     data_type = alignment.type_of()
-    codes = {states: code for code, states in reversed(list(data_type.codes.items()))} | {data_type.missing: "-"}
-    sets, inverse = np.unique(alignment.state_sets, return_inverse=True)
-    without = [states for states in sets.tolist() if states not in codes]
-    if without:
-        raise InputError(f"{alignment.source}: FASTA has no code for a set of states such as {without[0]:b} (in bits)")
-    letters = np.array([codes[states] for states in sets.tolist()])[inverse.reshape(alignment.state_sets.shape)]
+    try:
+        letters = data_type.characters(alignment.state_sets, missing="-")
+    except InputError as error:
+        raise InputError(f"{alignment.source}: {error}") from None
     with atomic_write(path) as file:
         for name, row in zip(alignment.taxa, letters, strict=True):
             file.writelines(fasta_lines(name, "".join(row)))

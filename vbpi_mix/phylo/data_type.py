@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from vbpi_mix.errors import ConfigError
+from vbpi_mix.errors import ConfigError, InputError
 
 DataTypeName: TypeAlias = Literal["dna", "protein", "standard"]
 DATA_TYPES: tuple[DataTypeName, ...] = get_args(DataTypeName)
@@ -55,6 +55,20 @@ class DataType:
     def label(self) -> str:
         """Name and, where it tells more, number of states: what `data_type` reads."""
         return f"standard:{self.n_states}" if self.name == "standard" else self.name
+
+    def characters(self, state_sets: np.ndarray, *, missing: str) -> np.ndarray:
+        """The character of each state set, of the same shape; `missing` for the set of all states.
+
+        Raises:
+            InputError: a set of states has no character.
+        """
+        characters = {states: character for character, states in reversed(list(self.codes.items()))}
+        characters[self.missing] = missing
+        sets, inverse = np.unique(state_sets, return_inverse=True)
+        without = [states for states in sets.tolist() if states not in characters]
+        if without:
+            raise InputError(f"{self.name} data have no character for a set of states such as {without[0]:b} (in bits)")
+        return np.array([characters[states] for states in sets.tolist()])[inverse.reshape(state_sets.shape)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DataType) and (self.name, self.states) == (other.name, other.states)
