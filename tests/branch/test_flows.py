@@ -363,12 +363,12 @@ def test_skewness_of_a_fitted_start_is_that_of_a_gamma_distribution():
 @pytest.mark.parametrize(
     ("word", "sizes", "message"),
     [
-        ("unknown", {}, "choose one of identity, skew, planar, realnvp"),
-        ("identity", {"n_layers": 3}, "flow_layers is 3, but the flow 'identity' has no such number"),
-        ("planar", {"n_hidden": 3}, "flow_hidden is 3, but the flow 'planar'"),
-        ("realnvp", {"n_layers": 0}, "flow_layers must be at least 1, not 0"),
-        ("realnvp", {"n_hidden": -1}, "flow_hidden must be at least 1, not -1"),
-        ("skew", {"n_flows": 2}, "flow_per_component is for the flow 'realnvp'"),
+        ("unknown", {}, "identity, skew, planar, realnvp"),
+        ("identity", {"n_layers": 3}, "flow_layers is 3, .*'identity'"),
+        ("planar", {"n_hidden": 3}, "flow_hidden is 3, .*'planar'"),
+        ("realnvp", {"n_layers": 0}, "flow_layers .* 1, not 0"),
+        ("realnvp", {"n_hidden": -1}, "flow_hidden .* 1, not -1"),
+        ("skew", {"n_flows": 2}, "flow_per_component .*'realnvp'"),
     ],
 )
 def test_sizes_that_a_flow_does_not_have(word, sizes, message):

@@ -95,12 +95,12 @@ def test_a_taxon_without_data_is_named():
 def test_a_part_without_data_is_named():
     alignment = read_alignment(FILES / "12_gap_partition.fasta")
     config = make_config(alignment="x", partitions=str(FILES / "12_gap_partition.txt"))
-    with pytest.warns(InputWarning, match="the part 'empty_gene' has data of 0 taxa"):
+    with pytest.warns(InputWarning, match="'empty_gene' .* 0 taxa"):
         make_parts(config, alignment)
 
 
 def test_names_that_are_alike_are_named():
-    with pytest.warns(InputWarning, match="'Rana' and 'rana', 'Bufo bufo' and 'Bufo_bufo'"):
+    with pytest.warns(InputWarning, match="'Rana' and 'rana', .*'Bufo_bufo'"):
         read_alignment(FILES / "19_case.fasta")
 
 
@@ -151,7 +151,7 @@ def test_a_length_that_rounding_made_negative_is_zero():
 
 def test_a_length_that_is_negative_costs_the_lengths_only(tmp_path):
     (tmp_path / "x.nwk").write_text("((A:0.07,B:-0.07):0.08,(C:0.07,D:0.07):0.08,(E:0.07,F:0.07):0.08);\n")
-    with pytest.warns(InputWarning, match="negative; branch lengths are not compared"):
+    with pytest.warns(InputWarning, match="negative"):
         assert read_trees_with_lengths([tmp_path / "x.nwk"], TAXA) is None
     assert read_trees([tmp_path / "x.nwk"], TAXA).n_trees == 1
 
@@ -182,7 +182,7 @@ def test_weights_of_trees(file, taxa, weights):
 
 def test_a_number_that_is_no_weight_is_named(tmp_path):
     (tmp_path / "x").write_text("#NEXUS\nbegin trees;\ntree a [p = 0.5] = (A,B,(C,D));\nend;\n")
-    with pytest.warns(InputWarning, match=r"line 3: the comment '\[p = 0.5\]' is not read as a weight"):
+    with pytest.warns(InputWarning, match=r"line 3: .*'\[p = 0.5\]' .*weight"):
         read_trees([tmp_path / "x"], TAXA[:4])
 
 
@@ -193,7 +193,7 @@ def test_the_first_word_of_a_header_with_signs_replaced(program):
 
 def test_lengths_of_baliphy_are_scaled(tmp_path):
     (tmp_path / "C1.trees").write_text("(A:1,B:2,(C:1,D:1):1);\n(A:1,B:2,(C:1,D:1):1);\n")
-    with pytest.warns(InputWarning, match=r"C1\.log; that file is not beside it"):
+    with pytest.warns(InputWarning, match=r"C1\.log"):
         bare = read_trees_with_lengths([tmp_path / "C1.trees"], TAXA[:4])
     assert bare.branch_lengths[:, 1].tolist() == [2, 2]
     (tmp_path / "C1.log").write_text("iter\tprior\tscale[1]\n0\t-1\t0.5\n1\t-1\t0.25\n")
@@ -206,8 +206,8 @@ def test_lengths_of_baliphy_are_scaled(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "named"),
     [
-        ("x.phy", "4 6\na AC{AG}TA\nb ACGTAC\nc ACGTAC\nd ACGTAC\n", "taxon 'a' has '{' at column 3"),
-        ("x.fasta", ">a\nACG\x1bTA\n>b\nACGTA\n>c\nACGTA\n>d\nACGTA\n", r"taxon 'a' has '\\x1b' at column 4"),
+        ("x.phy", "4 6\na AC{AG}TA\nb ACGTAC\nc ACGTAC\nd ACGTAC\n", "'a' has '{' at column 3"),
+        ("x.fasta", ">a\nACG\x1bTA\n>b\nACGTA\n>c\nACGTA\n>d\nACGTA\n", r"'a' has '\\x1b' at column 4"),
         ("x.nex", "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=2;\nformat datatype=mixed(DNA:1-1,Restriction:2-2);\n"
          "matrix\na AC\nb AC\nc AC\nd AC\n;\nend;\n", r"data type is 'mixed\(dna:1-1,restriction:2-2\)'"),
     ],
@@ -274,9 +274,9 @@ def test_free_rates_have_a_mean_of_one():
     rates = parse_model("JC+R3{0.2,0.1,0.3,2,0.5,3}").free_rates
     assert math.fsum(w for w, _ in rates) == pytest.approx(1)
     assert math.fsum(w * r for w, r in rates) == pytest.approx(1)
-    with pytest.raises(ConfigError, match="a weight and a rate for each category"):
+    with pytest.raises(ConfigError, match="weight and a rate"):
         parse_model("JC+R3{0.2,0.1,0.3,2,0.5}")
-    with pytest.raises(ConfigError, match="programs differ in the frequencies of TIM2"):
+    with pytest.raises(ConfigError, match="frequencies of TIM2"):
         parse_model("TIM2{1,2,3}")
 
 
@@ -322,7 +322,7 @@ def test_declared_symbols_are_the_states_in_their_order(tmp_path, symbols):
 
 
 def test_symbols_that_are_not_declared_are_named(tmp_path):
-    with pytest.warns(InputWarning, match="SYMBOLS are '01', but the matrix has 2"):
+    with pytest.warns(InputWarning, match="SYMBOLS .*'01', .* 2"):
         alignment = _standard(tmp_path / "x.nex", "01", ["0012", "0112", "1000", "0001"])
     assert len(alignment.data_type.states) == 3
     with pytest.raises(InputError, match="differ in case only"):

@@ -25,7 +25,7 @@ def test_a_name_is_shown_with_its_dots_and_underscores():
 def test_six_rates_agree_with_the_classes_of_the_model():
     assert parse_model("TN{1/2/1/1/3/1}") == parse_model("TN{2,3}")
     assert parse_model("HKY{0.5/1/0.5/0.5/1/0.5}") == parse_model("HKY{2}")
-    with pytest.raises(ConfigError, match="equal rates in the classes 010020, not 2 and 1"):
+    with pytest.raises(ConfigError, match="010020, not 2 and 1"):
         parse_model("TN{2/3/1/1/1/1}")
 
 
@@ -38,7 +38,7 @@ def test_data_types_of_raxml(tmp_path):
         (None, "dna"), ("LG+F", "protein"), ("wag+FO", "protein"), ("LG", "protein"),
     ]  # fmt: skip
     path.write_text("AUTO, a = 1-40\n")
-    with pytest.raises(InputError, match="line 1, part 'a': the data type is 'AUTO'; read are DNA"):
+    with pytest.raises(InputError, match=r"line 1, part 'a': .*'AUTO'"):
         read_partitions(path, 40)
 
 
@@ -47,5 +47,5 @@ def test_a_letter_among_digits_is_named(tmp_path):
         "#NEXUS\nbegin data;\ndimensions ntax=4 nchar=3;\nformat datatype=standard;\n"
         "matrix a 010 b 1N0 c 001 d 110;\nend;\n"
     )
-    with pytest.warns(InputWarning, match="'N' is read as the state 23 .* 24 states, though 2, 3, 4 and 18 more"):
+    with pytest.warns(InputWarning, match="'N' .* 23 .* 24 states, .*2, 3, 4 and 18 more"):
         assert len(read_alignment(tmp_path / "x.nex").type_of().states) == 24

@@ -24,13 +24,13 @@ def test_tables_of_revbayes(tmp_path, remarks, name, tag):
     assert found is not None
     assert found.branch_lengths.shape == (3, 5)
     (tmp_path / "x.trees").write_text(f"{remarks}Iteration\tPosterior\tPrior\t{name}\n{rows}3\t-1\n")
-    with pytest.raises(InputError, match=rf"line {5 + remarks.count(chr(10))}: 2 columns, where the header has 4"):
+    with pytest.raises(InputError, match=rf"line {5 + remarks.count(chr(10))}: 2 columns, .* 4"):
         read_trees([tmp_path / "x.trees"], TAXA)
 
 
 def test_a_table_without_trees(tmp_path):
     (tmp_path / "x.log").write_text("#BEAST\nstate\tposterior\n0\t-1\n")
-    with pytest.raises(InputError, match="no tree list: it begins with 'state"):
+    with pytest.raises(InputError, match="begins with 'state"):
         read_trees([tmp_path / "x.log"], TAXA)
 
 
@@ -43,7 +43,7 @@ def test_edge_numbers_of_jplace(tmp_path):
     np.testing.assert_array_equal(numbered[1], plain[1])
     assert read_trees([tmp_path / "x.nwk", tmp_path / "y.nwk"], TAXA).weights.tolist() == [2]
     (tmp_path / "x.nwk").write_text("((A:0.1{x},B:0.2):0.3,C:0.1,D:0.1);\n")
-    with pytest.raises(InputError, match=r"a branch length must follow the colon, not '0\.1\{x\}'"):
+    with pytest.raises(InputError, match=r"branch length .*'0\.1\{x\}'"):
         read_one_tree(tmp_path / "x.nwk", TAXA)
 
 
@@ -58,17 +58,17 @@ def test_numbers_of_trees_in_splitstree_are_no_weights(tmp_path, recwarn):
 def test_tables_of_several_runs_in_one_file_are_named(tmp_path):
     run = "[ID: 1]\nGen\tLnL\tTL\n0\t-1\t0.5\n100\t-1\t0.6\n"
     (tmp_path / "x.p").write_text(run + run)
-    with pytest.raises(InputError, match="line 6: the heading stands there again: several runs in one file"):
+    with pytest.raises(InputError, match="line 6: the heading"):
         read_parameters([tmp_path / "x.p"])
 
 
 def test_text_behind_the_last_tree_is_named(tmp_path):
     (tmp_path / "x.nwk").write_text(f"# a remark\n{OTHER}\n[a comment]\n// end\n")
-    with pytest.warns(InputWarning, match="text behind the last tree is passed over: '// end'"):
+    with pytest.warns(InputWarning, match="behind the last tree .*'// end'"):
         assert read_trees([tmp_path / "x.nwk"], TAXA).n_trees == 1
 
 
 def test_generations_that_begin_anew_are_named(tmp_path):
     (tmp_path / "x.p").write_text("[ID: 1]\nGen\tLnL\tTL\n0\t-1\t0.5\n100\t-1\t0.6\n0\t-1\t0.7\n100\t-1\t0.8\n")
-    with pytest.warns(InputWarning, match="the generations begin anew 1 time, first at row 3: several runs"):
+    with pytest.warns(InputWarning, match="generations .* 1 time, first at row 3"):
         assert read_parameters([tmp_path / "x.p"])[1].shape == (4, 1)

@@ -50,7 +50,7 @@ def test_a_run_on_other_taxa_is_refused(run):
     given = read_alignment(run / "example.fasta")
     others = type(given)(taxa=("t0", "t1", "x", "t3", "t4", "t5"), state_sets=given.state_sets)
     config = make_config(alignment="example.fasta", trees=(str(run / "run"),))
-    with pytest.raises(InputError, match="taxa are not those of the alignment: it has 'taxon 2'"):
+    with pytest.raises(InputError, match=r"taxa .* it has 'taxon 2'"):
         load_candidates(config, others, Silent())
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_a_source(run):
     with pytest.raises(InputError, match="no order"):
         make_sources(make_config(alignment="x", trees=(str(run / "run"),), burn_in=0.1))
     (source,) = make_sources(make_config(alignment="x", trees=(str(run),)))
-    with pytest.raises(ConfigError, match="is this the folder of a run"):
+    with pytest.raises(ConfigError, match="folder of a run"):
         source.check()
     (source,) = make_sources(make_config(alignment="x", trees=(str(run / "absent"),)))
     with pytest.raises(InputError, match="no such file"):

@@ -46,7 +46,7 @@ def test_configurations_survive_their_file(tmp_path):
         ("alignment = 'x'\niterations = 'many'\n", "'iterations' must be int"),
         ("alignment = 'x'\n", "incomplete"),
         ("alignment = \n", "not a TOML file"),
-        ("recipe = 'fast'\n", "unknown recipe 'fast': choose one of default, paper"),
+        ("recipe = 'fast'\n", "recipe 'fast': .*default, paper"),
     ],
 )
 def test_wrong_files_are_refused_with_the_reason(tmp_path, text, message):
@@ -88,12 +88,12 @@ def test_sizes_of_a_flow_are_the_published_ones_unless_given(given, sizes, tmp_p
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"flow": "glow"}, "unknown flow 'glow': choose one of identity, skew, planar, realnvp"),
-        ({"flow_layers": 3}, "flow_layers is 3, but the flow 'skew' has no such number: leave flow_layers out"),
-        ({"flow": "planar", "flow_hidden": 8}, "flow_hidden is 8, but the flow 'planar'"),
-        ({"flow": "realnvp", "flow_layers": 0}, "flow_layers must be at least 1, not 0"),
+        ({"flow": "glow"}, "flow 'glow': .*identity, skew, planar, realnvp"),
+        ({"flow_layers": 3}, "flow_layers is 3, .*'skew'"),
+        ({"flow": "planar", "flow_hidden": 8}, "flow_hidden is 8, .*'planar'"),
+        ({"flow": "realnvp", "flow_layers": 0}, "flow_layers .* 1, not 0"),
         ({"flow": "realnvp", "flow_hidden": 1.5}, "'flow_hidden' must be int"),
-        ({"flow": "skew", "flow_per_component": True}, "flow_per_component is for the flow 'realnvp', not 'skew'"),
+        ({"flow": "skew", "flow_per_component": True}, "flow_per_component .*'realnvp', not 'skew'"),
         ({"flow": "realnvp", "flow_per_component": 1}, "'flow_per_component' must be bool"),
     ],
 )

@@ -163,7 +163,7 @@ def test_resume_refuses_settings_that_contradict_the_run(tmp_path):
     settings = config(tmp_path)
     fit_folder(settings, tmp_path / "run")
     other = config(tmp_path, components=2)
-    with pytest.raises(ConfigError, match="components = 3, now it is 2"):
+    with pytest.raises(ConfigError, match=r"components = 3, .* 2"):
         resumed_config(tmp_path / "run", other, {"components"})
     assert resumed_config(tmp_path / "run", other, {"seed"}) == settings
 
@@ -179,7 +179,7 @@ def test_wrong_input_leaves_nothing_behind(tmp_path):
 def test_folders_that_are_no_runs_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         Run.load(tmp_path / "absent")
-    with pytest.raises(ConfigError, match="is this the folder of a run"):
+    with pytest.raises(ConfigError, match="folder of a run"):
         Run.load(tmp_path)
     fit_folder(config(tmp_path), tmp_path / "run")
     (tmp_path / "run" / "inputs.npz").write_bytes(b"PK nonsense")

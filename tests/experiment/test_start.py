@@ -55,7 +55,7 @@ def test_a_start_does_not_depend_on_the_mixture(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({"seed": 6}, "seed = 5, now it is 6"), ({"model": "K80{2.0}"}, "model = JC69"), ({"recipe": "paper"}, "grown")],
+    [({"seed": 6}, "seed = 5, .* 6"), ({"model": "K80{2.0}"}, "model = JC69"), ({"recipe": "paper"}, "grown")],
 )
 def test_a_start_of_other_settings_is_refused(tmp_path, options, expected):
     start = shared_start(config(tmp_path), tmp_path / "start.npz")

@@ -116,8 +116,8 @@ def test_declared_sizes_are_not_believed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Gen\tTL\tkappa\n0\t7\t2\n1\t7\n", "line 3: expected 3 numbers, as the heading has columns, not 2"),
-        ("Gen\tTL\tkappa\n0\tnan\t2\n", "line 2: 'nan' in the column 'TL' is no finite number"),
+        ("Gen\tTL\tkappa\n0\t7\t2\n1\t7\n", "line 3: expected 3 numbers, .* 2"),
+        ("Gen\tTL\tkappa\n0\tnan\t2\n", "line 2: 'nan' .*'TL'"),
         ("Gen\tTL\tkappa\n0\t1\tinf\n", "'inf' in the column 'kappa'"),
         ("Gen\tTL\tkappa\n0\t1\t1e999\n", "'1e999'"),
         ("Gen\tTL\tkappa\n0\t1\t1_0\n", "'1_0'"),

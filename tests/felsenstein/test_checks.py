@@ -13,8 +13,8 @@ from vbpi_mix.phylo import SitePatterns, TopologyBatch, all_topologies
     [
         (np.ones((4, 2), dtype=np.int64), np.ones(2), "uint8 array"),
         (np.ones(4, dtype=np.uint8), np.ones(2), "uint8 array"),
-        (np.ones((4, 2), dtype=np.uint8), np.ones(3), "2 site patterns with weights of shape"),
-        (np.ones((3, 2), dtype=np.uint8), np.ones(2), "topologies have 4 taxa, the site patterns 3"),
+        (np.ones((4, 2), dtype=np.uint8), np.ones(3), "2 site patterns .*weights of shape"),
+        (np.ones((3, 2), dtype=np.uint8), np.ones(2), "4 taxa, .*patterns 3"),
     ],
 )
 def test_malformed_patterns(sets, weights, message):

@@ -222,7 +222,7 @@ def test_errors_name_what_is_wrong():
         jc69_log_likelihood(lengths[:, :4], topologies, patterns)
     with pytest.raises(InputError, match=r"torch\.float32, expected torch\.float64"):
         jc69_log_likelihood(lengths.float(), topologies, patterns)
-    with pytest.raises(InputError, match="4 taxa, the site patterns 5"):
+    with pytest.raises(InputError, match=r"4 taxa, .*patterns 5"):
         jc69_log_likelihood(lengths, topologies, examples.patterns(5, 3, np.random.default_rng(0)))
     for bad in (-0.1, float("nan"), float("inf")):
         wrong = lengths.clone()

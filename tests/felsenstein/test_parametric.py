@@ -298,7 +298,7 @@ def test_options_that_are_refused():
         parametric_log_likelihood(*valid(), all_topologies(4), patterns, backend="fast")
     with pytest.raises(BackendError, match="float64 only"):
         parametric_log_likelihood(*valid(), all_topologies(4), patterns, backend="reference", dtype=torch.float32)
-    with pytest.raises(InputError, match="5 taxa, the site patterns 4"):
+    with pytest.raises(InputError, match=r"5 taxa, .*patterns 4"):
         parametric_log_likelihood(*valid(), all_topologies(5)[[0, 1, 2]], patterns)
 
 

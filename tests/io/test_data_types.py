@@ -37,7 +37,7 @@ def test_nucleotides_with_many_ambiguity_codes_are_nucleotides(tmp_path):
 
 
 def test_one_foreign_letter_does_not_make_a_protein(tmp_path):
-    with pytest.raises(InputError, match="taxon 't1' has 'L' at column 3, which is no nucleotide code"):
+    with pytest.raises(InputError, match=r"'t1' has 'L' at column 3, .*nucleotide"):
         read_alignment(write(tmp_path, ["ACGTACGT", "ACLTACGT", "ACGTACGT", "ACGTACGT"]))
 
 
@@ -85,7 +85,7 @@ def test_partitions_say_what_the_sites_are(tmp_path):
 
 def test_what_the_user_says_decides_and_is_said(tmp_path):
     path = nexus(tmp_path, "datatype=dna", ["ACGT", "ACGT", "ACGA", "ACGA"])
-    with pytest.warns(InputWarning, match="the file says that its data are dna; read as protein, as asked"):
+    with pytest.warns(InputWarning, match="data are dna; read as protein"):
         assert read_alignment(path, "protein").data_type == PROTEIN
 
 

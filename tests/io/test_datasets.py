@@ -59,7 +59,7 @@ def address(request, mirror):
 
 def test_fetch_by_checksum(monkeypatch, address, cache, mirror, entry):
     monkeypatch.setenv(datasets.MIRROR_VARIABLE, address + "/")
-    with pytest.raises(InputError, match=r"fetch it with `vbpi-mix data fetch DS1\.ufboot`"):
+    with pytest.raises(InputError, match=r"`vbpi-mix data fetch DS1\.ufboot`"):
         datasets.where("DS1.ufboot")
     path = datasets.fetch("DS1.ufboot")
     assert path == cache / "DS1.ufboot.topologies.tsv.gz"
@@ -83,7 +83,7 @@ def left_in(folder):
 def test_a_wrong_checksum_keeps_nothing(monkeypatch, address, cache, mirror, entry):
     (mirror / entry.file).write_bytes(b"something else")
     monkeypatch.setenv(datasets.MIRROR_VARIABLE, address)
-    with pytest.raises(InputError, match=r"DS1\.ufboot: .* is not the expected file \(SHA-256 differs\)"):
+    with pytest.raises(InputError, match=r"DS1\.ufboot: .*SHA-256"):
         datasets.fetch("DS1.ufboot")
     assert left_in(cache) == []
 
@@ -91,7 +91,7 @@ def test_a_wrong_checksum_keeps_nothing(monkeypatch, address, cache, mirror, ent
 def test_a_file_that_the_mirror_lacks(monkeypatch, address, cache, mirror, entry):
     (mirror / entry.file).unlink()
     monkeypatch.setenv(datasets.MIRROR_VARIABLE, address)
-    with pytest.raises(InputError, match=r"DS1\.ufboot: the mirror has no .*DS1\.ufboot\.topologies"):
+    with pytest.raises(InputError, match=r"DS1\.ufboot: the mirror .*DS1\.ufboot\.topologies"):
         datasets.fetch("DS1.ufboot")
     assert left_in(cache) == []
 
@@ -99,13 +99,13 @@ def test_a_file_that_the_mirror_lacks(monkeypatch, address, cache, mirror, entry
 def test_a_mirror_that_does_not_answer(monkeypatch, server, cache):
     port = int(server.rsplit(":", 1)[1])
     monkeypatch.setenv(datasets.MIRROR_VARIABLE, f"http://127.0.0.1:{port + 1 if port < 65535 else port - 1}")
-    with pytest.raises(InputError, match=r"cannot be reached .*; is this machine offline\?"):
+    with pytest.raises(InputError, match=r"offline\?"):
         datasets.fetch("DS1.ufboot")
     assert left_in(cache) == []
 
 
 def test_without_a_mirror_the_message_says_so(cache):
-    with pytest.raises(InputError, match=r"no public data server yet; set VBPI_MIX_DATA_MIRROR") as caught:
+    with pytest.raises(InputError, match=r"VBPI_MIX_DATA_MIRROR") as caught:
         datasets.fetch("DS1.golden")
     assert "\n" not in str(caught.value)
     assert left_in(cache) == []
@@ -120,7 +120,7 @@ def test_resolve(tmp_path, monkeypatch, repository):
     (tmp_path / "DS2").write_text("mine")
     assert datasets.resolve("DS2").read_text() == "mine"
     assert datasets.resolve("primates") == repository / "data" / "examples" / "primates.nex"
-    with pytest.raises(InputError, match=r"no file ds11.fasta, and no data set is named 'ds11.fasta'"):
+    with pytest.raises(InputError, match=r"no file ds11.fasta, .*'ds11.fasta'"):
         datasets.resolve("ds11.fasta")
 
 

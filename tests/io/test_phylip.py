@@ -39,12 +39,12 @@ def test_variants(text, rows):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("5 6\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "declares 5 taxa, but there are 4 rows"),
-        ("3 6\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "declares 3 taxa, but there are 4 rows"),
-        ("4 6\na ACGTAC\nb ACG-A\nc NNNTAC\nd acgtac\n", "taxon 'b' has 5 sites, where the header declares 6"),
-        ("4 7\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "taxon 'a' has 6 sites, where the header declares 7"),
+        ("5 6\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "5 taxa, .*4 rows"),
+        ("3 6\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "3 taxa, .*4 rows"),
+        ("4 6\na ACGTAC\nb ACG-A\nc NNNTAC\nd acgtac\n", "'b' has 5 sites, .* 6"),
+        ("4 7\na ACGTAC\nb ACG-AC\nc NNNTAC\nd acgtac\n", "'a' has 6 sites, .* 7"),
         ("4 6\na ACGTAC\nb ACG-AC\na NNNTAC\nd acgtac\n", "two rows are named 'a'"),
-        ("4 6\na ACGTAC\nb ACG-AC\nc NN@TAC\nd acgtac\n", "taxon 'c' has '@' at column 3"),
+        ("4 6\na ACGTAC\nb ACG-AC\nc NN@TAC\nd acgtac\n", "'c' has '@' at column 3"),
         ("0 6\n", "declares 0 taxa"),
         ("4 0\na\nb\nc\nd\n", "0 sites"),
         ("4 6\n", "but there are 0 rows"),

@@ -38,9 +38,9 @@ def test_either_side_and_quotes(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["0.9\ta,x"], "line 2: the taxa differ: 'x'"),
-        (["1.2\ta,b"], "line 2: '1.2' is no probability"),
-        (["0.9\ta,b", "0.1\te,f,'c, d'"], "line 3: this split is there twice"),
+        (["0.9\ta,x"], "line 2: .*taxa .*'x'"),
+        (["1.2\ta,b"], "line 2: '1.2' .*probability"),
+        (["0.9\ta,b", "0.1\te,f,'c, d'"], "line 3: .*split .*twice"),
         (["0.9"], "line 2: 1 columns"),
     ],
 )

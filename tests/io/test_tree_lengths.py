@@ -48,7 +48,7 @@ def test_weights_and_no_lengths(tmp_path):
     assert read_trees_with_lengths([bare], TAXA) is None
     mixed = tmp_path / "mixed.nwk"
     mixed.write_text("((e:1,d:1):1,'b c':1,a:1);\n((e,d),'b c',a);\n")
-    with pytest.raises(InputError, match=r"mixed\.nwk, line 2: this tree has no branch lengths"):
+    with pytest.raises(InputError, match=r"mixed\.nwk, line 2: .*no branch lengths"):
         read_trees_with_lengths([mixed], TAXA)
 
 
@@ -65,5 +65,5 @@ def test_taxa_of_a_file(tmp_path):
         read_taxa(short)
     twice = tmp_path / "twice.nwk"
     twice.write_text("(a,b,a);\n")
-    with pytest.raises(InputError, match="'a' is in the first tree more than once"):
+    with pytest.raises(InputError, match=r"'a' .*first tree"):
         read_taxa(twice)

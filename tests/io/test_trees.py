@@ -168,26 +168,26 @@ def test_any_cutting_into_chunks_gives_the_same(tmp_path, monkeypatch, size):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"{AB}\n\n(A,B,(C,E));\n", r"trees, line 3: .*it has 'E', which .*; the alignment has 'D'"),
-        (f"{AB}\n(A,B,C);", r"line 2: .*the alignment has 'D', which the tree has not"),
-        (f"{AB}\n(A,B,(C,C));", "line 2: taxon 'C' is there more than once"),
+        (f"{AB}\n\n(A,B,(C,E));\n", r"trees, line 3: .*it has 'E', .*; the alignment has 'D'"),
+        (f"{AB}\n(A,B,C);", r"line 2: .*the alignment has 'D'"),
+        (f"{AB}\n(A,B,(C,C));", "line 2: taxon 'C' .*more than once"),
         (f"{AB}\n(A,B,(C,D);", "line 2: unexpected ';'|never closed"),
-        (f"{AB}\n(A,B,(C,D):);", "line 2: a branch length must follow|a colon without"),
+        (f"{AB}\n(A,B,(C,D):);", "line 2: a branch length|a colon without"),
         (f"{AB}\n(A,B,(C,D))));", "line 2: unexpected '\\)'"),
         (f"{AB}\n(A,B C,(C,D));", "line 2: unexpected 'C'"),
         (f"{AB}\n(A,B,(C,D))x y;", "line 2: unexpected 'y'"),
-        (f"{AB}\n(A,B,C,D);\n(A,B,C,D);", r"2 of 3 trees have multifurcations .*, the first at line 2"),
-        (f"{AB}\n(A,(B,C,D));\n", r"1 of 2 trees have multifurcations .*, the first at line 2"),
-        (f"{AB}\n(A,B,(C", r"line 2: the text from here to the end of the file has no closing semicolon: '\(A,B,\(C'"),
+        (f"{AB}\n(A,B,C,D);\n(A,B,C,D);", r"2 of 3 trees .*multifurcations .* line 2"),
+        (f"{AB}\n(A,(B,C,D));\n", r"1 of 2 trees .*multifurcations .* line 2"),
+        (f"{AB}\n(A,B,(C", r"line 2: .*semicolon: '\(A,B,\(C'"),
         ("(A,B,(C,D))", "line 1: the text from here"),
-        (f"{AB}\nhello {AC}", "line 2: 'hello' where a tree or a weight and a tree"),
+        (f"{AB}\nhello {AC}", "line 2: 'hello' where a tree"),
         (f"{AB}\nhello;{AC}", "line 2: 'hello' where"),
         (f"{AB}\n;{AC}", "line 2: ';' where a tree"),
-        (f"-1 {AB}", "is no tree list: it begins with '-1"),
+        (f"-1 {AB}", "begins with '-1"),
         (f"1 {AB}\n-1 {AC}", "line 2: '-1' where"),
-        (f"1 {AB}\n{AC}", "some trees have a weight and others have none"),
-        (f"0 {AB}\n0 {AC}", "no tree has a positive weight"),
-        (MRBAYES_T.replace("[&U] (2:1", "[&W 0.1] (2:1"), "near line 12: some trees have a weight"),
+        (f"1 {AB}\n{AC}", "some trees have a weight"),
+        (f"0 {AB}\n0 {AC}", "positive weight"),
+        (MRBAYES_T.replace("[&U] (2:1", "[&W 0.1] (2:1"), "line 12: some trees have a weight"),
         (TRPROBS.replace("0.625] (", "x] ("), r"line 11: '\[&W x\]' where a weight"),
         (TRPROBS.replace("(1,2,(3,4))", "(1,2,(3,5))"), "line 11: .*it has '5'"),
         (TRPROBS.replace("4  D", "4  E"), "line 11: .*it has 'E'"),
@@ -195,10 +195,10 @@ def test_any_cutting_into_chunks_gives_the_same(tmp_path, monkeypatch, size):
         (MRBAYES_T[:-80], "no closing semicolon"),
         ("#NEXUS\nbegin trees;\nend;\n", "no trees found"),
         ("newick\tcount\n", "no trees found"),
-        (f"newick\tcount\n{AB}\tmany\n", "line 2: 'many' in column 'count' is no weight"),
-        (f"newick\tcount\n\n{AB}\t1\t2\n", "line 3: 3 columns, where the header has 2"),
+        (f"newick\tcount\n{AB}\tmany\n", "line 2: 'many' .*'count'"),
+        (f"newick\tcount\n\n{AB}\t1\t2\n", "line 3: 3 columns, .* 2"),
         (f"newick\tcount\n{AB}\t1\n(A,B,(C,E));\t2\n", "line 3: .*it has 'E'"),
-        (">A\nACGT\n", "is no tree list: it begins with '>A'"),
+        (">A\nACGT\n", "begins with '>A'"),
         ("rank\tother\n1\t2\n", "is no tree list"),
         ("", "is empty"),
     ],
@@ -210,12 +210,12 @@ def test_errors_name_file_and_line(tmp_path, text, message):
 
 
 def test_weighted_trees_have_no_burn_in(tmp_path):
-    with pytest.raises(InputError, match="weighted trees, which have no order"):
+    with pytest.raises(InputError, match="weighted trees"):
         read(tmp_path, TRPROBS, burn_in=0.1)
 
 
 def test_counts_and_probabilities_do_not_mix(tmp_path):
-    with pytest.raises(InputError, match=r"one counts trees and .*two gives probabilities"):
+    with pytest.raises(InputError, match=r"one counts .*two gives"):
         read_trees([write(tmp_path / "one", AB), write(tmp_path / "two", TRPROBS)], TAXA)
 
 

@@ -66,9 +66,9 @@ def test_sites_that_may_not_vary_are_named():
     sets = np.array([[1, 2, 1, 3], [2, 2, 3, 1], [1, 2, 1, 3], [2, 3, 3, 3]], dtype=np.uint8)
     alignment = Alignment(taxa=("a", "b", "c", "d"), state_sets=sets, data_type=standard(2),
                           excluded=np.array([False, True, False, False, False]))  # fmt: skip
-    with pytest.raises(InputError, match=r"x\.nex: the model MK\+ASC is of sites that vary, .* in all taxa: 3, 4, 5"):
+    with pytest.raises(InputError, match=r"x\.nex: .*MK\+ASC .*: 3, 4, 5"):
         check_columns(alignment, None, "MK+ASC", "x.nex")
-    with pytest.raises(InputError, match="3 sites have or may have the same state"):
+    with pytest.raises(InputError, match=r"3 sites .*same state"):
         PhyloModel(
             SitePatterns(state_sets=sets, weights=np.ones(4), data_type=standard(2)), 4, substitution_model="MK+ASC"
         )

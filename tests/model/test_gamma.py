@@ -120,7 +120,7 @@ def test_many_shapes_at_once(discretisation):
 
 def test_one_impossible_shape_among_others():
     shapes = torch.tensor([0.5, 2e6, 1.0], dtype=torch.float64)
-    with pytest.raises(NumericalError, match=r"rates is 2000000\.0: it must lie between 0\.001"):
+    with pytest.raises(NumericalError, match=r"rates is 2000000\.0: .*0\.001"):
         discrete_gamma_rates(shapes, 4)
     with pytest.raises(NumericalError, match="rates is nan"):
         discrete_gamma_rates(shapes * torch.nan, 4)

@@ -318,7 +318,7 @@ def test_what_is_refused():
         model.hessian(LENGTHS, TOPOLOGIES)
     with pytest.raises(ConfigError, match="the model K80"):
         model.parts[0].log_likelihood(LENGTHS, TOPOLOGIES)
-    with pytest.raises(ConfigError, match="2 substitution models for 3 parts"):
+    with pytest.raises(ConfigError, match=r"2 substitution models .*3 parts"):
         PhyloModel([PATTERNS] * 3, N, substitution_model=["JC", "K80"])
     with pytest.raises(ConfigError, match="the alignment has 2 parts"):
         _ = PhyloModel([PATTERNS] * 2, N).patterns
@@ -328,5 +328,5 @@ def test_what_is_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             family(text, parse_priors([prior]))
-    with pytest.raises(ConfigError, match="rate multipliers takes 1 number or 2, not 3"):
+    with pytest.raises(ConfigError, match=r"rate multipliers .*1 number or 2, not 3"):
         ParameterSpace([None, None], [3, 4], parse_priors(["multipliers=dirichlet(1,2,3)"]))

@@ -134,7 +134,7 @@ def test_joint_density_and_its_gradient(problem):
 
 def test_errors(problem):
     topologies, lengths, patterns = problem
-    with pytest.raises(InputError, match="5 taxa in a model of 6"):
+    with pytest.raises(InputError, match=r"5 taxa .* 6"):
         PhyloModel(patterns, 6)
     with pytest.raises(ConfigError, match="unknown substitution model"):
         PhyloModel(patterns, 5, substitution_model="K3000")

@@ -99,7 +99,7 @@ def test_what_a_branch_prior_is_called():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("uniform(0,1)", r"unknown branch-length prior 'uniform\(0,1\)': expected exponential\(10\), or gammadir"),
+        ("uniform(0,1)", r"prior 'uniform\(0,1\)': .*exponential\(10\), .*gammadir"),
         ("exponential()", "unknown branch-length prior"),
         ("exponential(a)", "unknown branch-length prior"),
         ("exponential(1,2)", "unknown branch-length prior"),
@@ -107,7 +107,7 @@ def test_what_a_branch_prior_is_called():
         ("gammadir(1,2,3,4", "unknown branch-length prior"),
         ("", "unknown branch-length prior"),
         ("exponential(0)", "finite and positive"),
-        ("gammadir(1,0,1,1)", "gammadir: rate is 0.0: it must be finite and positive"),
+        ("gammadir(1,0,1,1)", "gammadir: rate is 0.0"),
         ("gammadir(inf,1,1,1)", "gammadir: shape is inf"),
         ("gammadir(1,1,-1,1)", "gammadir: concentration is -1.0"),
         ("gammadir(1,1,1,nan)", "gammadir: inner is nan"),

@@ -159,12 +159,12 @@ def test_a_model_with_parameters_can_be_differentiated_again():
 @pytest.mark.parametrize(
     ("exchange", "frequencies", "message"),
     [
-        ([1.0] * 5, None, "exchangeabilities must be 6 float64 numbers"),
+        ([1.0] * 5, None, "exchangeabilities .*6 float64"),
         ([1.0] * 5 + [-1.0], None, "not negative"),
         ([0.0] * 6, None, "not all zero"),
         ([1.0] * 5 + [float("nan")], None, "finite"),
-        ([1.0] * 6, [0.5, 0.5, 0.0, 0.0], "must be positive and have sum 1"),
-        ([1.0] * 6, [0.3, 0.3, 0.3, 0.3], "must be positive and have sum 1"),
+        ([1.0] * 6, [0.5, 0.5, 0.0, 0.0], "sum 1"),
+        ([1.0] * 6, [0.3, 0.3, 0.3, 0.3], "sum 1"),
     ],
 )
 def test_impossible_parameters(exchange, frequencies, message):

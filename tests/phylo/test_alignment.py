@@ -102,7 +102,7 @@ def test_patterns_of_a_part_are_those_of_an_alignment_of_its_sites():
         ([], "at least one column"),
         ([0.5], "whole numbers"),
         ([[1, 2]], "a list of"),
-        ([3, 40], "no column 41; the alignment has 40 sites"),
+        ([3, 40], "column 41; .*40 sites"),
         ([-1], "no column 0"),
     ],
 )

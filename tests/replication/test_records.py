@@ -22,9 +22,9 @@ def test_no_file_is_no_record(tmp_path):
 def test_another_configuration_is_refused(tmp_path):
     path = tmp_path / "a.json"
     write_record(path, CONFIG, {})
-    with pytest.raises(InputError, match=r"a\.json was made with seed = 1, now it is 2"):
+    with pytest.raises(InputError, match=r"a\.json .*seed = 1, .* 2"):
         read_record(path, {**CONFIG, "seed": 2})
-    with pytest.raises(InputError, match=r"rate = 0\.001, now it is None"):
+    with pytest.raises(InputError, match=r"rate = 0\.001, .* None"):
         read_record(path, {k: v for k, v in CONFIG.items() if k != "rate"})
 
 

@@ -138,7 +138,7 @@ def test_what_cannot_be_fitted():
     support = build_support(everything[:3])
     encoded = encode(support, everything)
     weights = np.ones(105)
-    with pytest.raises(SupportError, match=r"of 105 topologies, 0\.\d+ of the weight"):
+    with pytest.raises(SupportError, match=r"of 105 topologies, 0\.\d+ "):
         em(support, encoded, weights, generator=torch_generator(1))
     weights[encoded.n_represented_rootings() == 0] = 0  # of weight zero they do not matter
     assert np.isfinite(em(support, encoded, weights, generator=torch_generator(1)).log_likelihoods).all()

@@ -69,7 +69,7 @@ def test_selection():
 
 def test_other_taxa():
     support = build_support(all_topologies(5))
-    with pytest.raises(SupportError, match="6 taxa do not fit a support of 5"):
+    with pytest.raises(SupportError, match=r"6 taxa .*support of 5"):
         encode(support, all_topologies(6))
 
 

@@ -64,8 +64,8 @@ def test_iqtree_is_called_as_its_version_asks(alignment, monkeypatch, tmp_path, 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("IQ-TREE multicore version 1.5.5 for Linux 64-bit", "is IQ-TREE 1.5: version 1.6, 2 or 3 is needed"),
-        ("something else", "said no version of IQ-TREE but: 'something else'"),
+        ("IQ-TREE multicore version 1.5.5 for Linux 64-bit", "IQ-TREE 1.5: .*1.6, 2 or 3"),
+        ("something else", "version of IQ-TREE .*'something else'"),
     ],
 )
 def test_programs_that_are_too_old_or_another(alignment, monkeypatch, tmp_path, said, message):
@@ -86,7 +86,7 @@ def test_iqtree_absent_or_failing(alignment, monkeypatch, tmp_path):
     with pytest.raises(BackendError, match="wrote no bootstrap trees"):
         iqtree_bootstrap(alignment, 1000, seed=1)
     executable(tmp_path / "iqtree3", version + "print('ERROR: no such model'); sys.exit(2)")
-    with pytest.raises(BackendError, match="iqtree3 ended with status 2 and said: ERROR: no such model"):
+    with pytest.raises(BackendError, match=r"iqtree3 .*status 2 .*: ERROR: no such model"):
         iqtree_bootstrap(alignment, 1000, seed=1)
 
 
@@ -108,7 +108,7 @@ def test_a_program_that_has_too_little_time_is_ended_and_leaves_nothing(alignmen
     monkeypatch.setenv("PATH", str(tmp_path))
     run, told = tmp_path / "run", []
     run.mkdir()
-    with pytest.raises(TimeIsUpError, match="iqtree2 had not ended when its time was up"):
+    with pytest.raises(TimeIsUpError, match=r"iqtree2 .*time"):
         iqtree_bootstrap(
             alignment,
             1000,

@@ -55,7 +55,7 @@ def test_failures_are_named(alignment, monkeypatch, tmp_path):
             veryfasttree_bootstrap(alignment, **bad)
     program = executable(tmp_path / "tree_builder", "import sys; sys.exit('out of luck')")
     monkeypatch.setattr(veryfasttree, "find_veryfasttree", lambda: program)
-    with pytest.raises(BackendError, match="tree_builder ended with status 1 and said: out of luck"):
+    with pytest.raises(BackendError, match=r"tree_builder .*status 1 .*: out of luck"):
         veryfasttree_bootstrap(alignment, 3, seed=1)
     monkeypatch.setattr(veryfasttree, "find_veryfasttree", lambda: str(tmp_path / "nothing_here"))
     with pytest.raises(BackendError, match="cannot be started"):
@@ -107,7 +107,7 @@ def test_replicates_of_another_bootstrap_are_refused(alignment, tmp_path):
     veryfasttree_bootstrap(alignment, 1, seed=3, keep=keep)
     before = keep.read_bytes()
     for other, seed in ((alignment, 4), (tree_alignment(seed=2), 3)):
-        with pytest.raises(ConfigError, match=r"replicates\.tsv: holds replicates of another bootstrap"):
+        with pytest.raises(ConfigError, match=r"replicates\.tsv: .*another bootstrap"):
             veryfasttree_bootstrap(other, 1, seed=seed, keep=keep)
     assert keep.read_bytes() == before
     with pytest.raises(InputError, match="cannot write"):

@@ -135,7 +135,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_state_saved_and_the_cause_name
 
 def test_resume_refuses_another_run_and_damaged_files(tmp_path):
     run(tmp_path, 5, identity={"support": "abc"})
-    with pytest.raises(CheckpointError, match="support is abc, here it is xyz"):
+    with pytest.raises(CheckpointError, match=r"support is abc, .* xyz"):
         run(tmp_path, 5, identity={"support": "xyz"}, resume=True)
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="damaged"):
@@ -212,7 +212,7 @@ def test_checkpoints_of_older_formats_can_be_resumed(tmp_path):
         _, _, result = run(tmp_path, 20, resume=True)
         assert result.iteration == 20
     torch.save({**old, "format_version": 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match="format 1, this version reads formats 2 to 5"):
+    with pytest.raises(CheckpointError, match=r"format 1, .*formats 2 to 5"):
         run(tmp_path, 30, resume=True)
 
 

@@ -326,7 +326,7 @@ def test_s2a_averaged_over_subsets_is_a2a(n_sampled):
 
 def test_model_and_mixture_must_have_the_same_parameters():
     target = problem()
-    with pytest.raises(ConfigError, match="the model has 5 parameters to infer, the mixture 0"):
+    with pytest.raises(ConfigError, match=r"model has 5 parameters .*mixture 0"):
         PhyloProblem(target.model, PhyloMixture(target.mixture.support, n_components=2))
-    with pytest.raises(ConfigError, match="the model has 0 parameters to infer, the mixture 5"):
+    with pytest.raises(ConfigError, match=r"model has 0 parameters .*mixture 5"):
         PhyloProblem(target.model.at(torch.zeros(5, dtype=torch.float64)), target.mixture)

@@ -59,10 +59,10 @@ def test_the_checksum_is_that_of_the_pixels(tmp_path):
         (idx(PIXELS)[:9], "header is cut off"),
         # sizes whose product is 0 modulo 2^64
         (b"\0\0\x08\x03]\0\0\0\x02\0\0\0\x02\0\0\0", "the IDX header says 1,756,720,331,"),
-        (idx(PIXELS)[:-1], r"says 60 bytes \(5, 4, 3\), there are 59"),
+        (idx(PIXELS)[:-1], r"60 bytes \(5, 4, 3\), .* 59"),
         (idx(PIXELS) + b"x", "there are 61"),
-        (gzip.compress(idx(PIXELS), mtime=0)[:-20], "gzip data is damaged or cut off"),
-        (gzip.compress(idx(PIXELS), mtime=0)[:12] + b"\xff" * 20, "gzip data is damaged or cut off"),
+        (gzip.compress(idx(PIXELS), mtime=0)[:-20], "gzip data is damaged"),
+        (gzip.compress(idx(PIXELS), mtime=0)[:12] + b"\xff" * 20, "gzip data is damaged"),
     ],
 )
 def test_bad_idx(tmp_path, content, message):
@@ -77,7 +77,7 @@ def test_bad_idx(tmp_path, content, message):
 def test_idx_files_that_do_not_belong_together(tmp_path):
     for name, array in (("images", PIXELS), ("labels", CLASSES), ("few", CLASSES[:4])):
         (tmp_path / name).write_bytes(idx(array))
-    with pytest.raises(InputError, match=r"shape \(4,\) for the 5 images"):
+    with pytest.raises(InputError, match=r"shape \(4,\) .*5 images"):
         read_idx_pair(tmp_path / "images", tmp_path / "few")
     with pytest.raises(InputError, match="three axes"):
         read_idx_pair(tmp_path / "labels", tmp_path / "labels")
@@ -104,7 +104,7 @@ def test_bad_cifar(tmp_path):
     records = cifar(2)
     records[1, 0] = 10
     path.write_bytes(records.tobytes())
-    with pytest.raises(InputError, match="image 2 is of class 10"):
+    with pytest.raises(InputError, match=r"image 2 .*class 10"):
         read_cifar(path)
     with pytest.raises(InputError, match=r"no data_batch_\*\.bin"):
         read_cifar_folder(tmp_path)
@@ -133,7 +133,7 @@ def test_cifar_archive_and_folder(tmp_path):
 
 def test_bad_archives(tmp_path):
     archive(tmp_path / "a.tar.gz", ["data_batch_1.bin"])
-    with pytest.raises(InputError, match=r"lacks data_batch_2\.bin.*test_batch\.bin: give the binary version"):
+    with pytest.raises(InputError, match=r"lacks data_batch_2\.bin.*test_batch\.bin"):
         read_cifar_archive(tmp_path / "a.tar.gz")
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(b"no archive"))
     with pytest.raises(InputError, match="not a tar archive"):
@@ -154,10 +154,10 @@ def test_csv(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2,3\n", "3 numbers are not a square image"),
-        ("1,2,3,4,0\n1,2,256,4,0\n", "line 2, column 3: 256 is not a byte"),
-        ("1,2,3,x,0\n", "not a table of whole numbers"),
-        ("1,2,3,4,0\n1,2\n", "not a table of whole numbers"),
+        ("1,2,3\n", "3 numbers .*square"),
+        ("1,2,3,4,0\n1,2,256,4,0\n", "line 2, column 3: 256"),
+        ("1,2,3,x,0\n", "whole numbers"),
+        ("1,2,3,4,0\n1,2\n", "whole numbers"),
     ],
 )
 def test_bad_csv(tmp_path, text, message):

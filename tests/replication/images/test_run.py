@@ -117,7 +117,7 @@ def test_an_interrupted_evaluation_is_made_again(finished, tmp_path):
 
 def test_other_settings_or_images_in_the_same_folder(finished, tmp_path):
     source, folder, _ = finished
-    with pytest.raises(InputError, match="epochs = 2, now it is 3"):
+    with pytest.raises(InputError, match=r"epochs = 2, .* 3"):
         run_images(config_of(epochs=3), folder, source=source)
     with pytest.raises(InputError, match="made with other images"):
         run_images(config_of(), folder, source=write_grey(tmp_path / "other", seed=2))
@@ -125,7 +125,7 @@ def test_other_settings_or_images_in_the_same_folder(finished, tmp_path):
 
 def test_too_few_images(finished, tmp_path):
     source, _, _ = finished
-    with pytest.raises(InputError, match="too few for 20 and 30"):
+    with pytest.raises(InputError, match="20 and 30"):
         run_images(config_of(n_test=30), tmp_path, source=source)
 
 

@@ -84,7 +84,7 @@ def test_optional_settings_and_choices(monkeypatch):
     [
         ("particles", "is not NAME=VALUE"),
         ("=5", "is not NAME=VALUE"),
-        ("particels=5", "unknown setting 'particels'; there are annealing_iterations, "),
+        ("particels=5", "'particels'; .*annealing_iterations, "),
         ("components=2", "decided by --rows"),
         ("iterations=5", "decided by --iterations"),
         ("particles=many", "not of type int"),

@@ -165,10 +165,10 @@ def test_two_processes_share_the_work(config, tmp_path):
 
 def test_results_of_other_settings_are_refused(config, tmp_path):
     run_table3(config(rows="1,1,A2A"), tmp_path / "t")
-    with pytest.raises(InputError, match=r"was made with iterations = 200, now it is 300"):
+    with pytest.raises(InputError, match=r"iterations = 200, .* 300"):
         run_table3(config(iterations=300), tmp_path / "t")
     (tmp_path / "t" / "models" / f"{NAMES[0]}.json").unlink()
-    with pytest.raises(ConfigError, match=r"the run was started with particles = 10, now it is 5.*--label"):
+    with pytest.raises(ConfigError, match=r"particles = 10, .* 5.*--label"):
         run_table3(config(settings=["particles=5"]), tmp_path / "t")
     run_table3(config(rows="1,1,A2A", settings=["particles=5"], label="k5"), tmp_path / "t")
     assert read(tmp_path / "t", f"{NAMES[0]}_k5")["config"]["particles"] == 5
@@ -184,7 +184,7 @@ def test_a_record_from_before_a_setting_existed_stays_valid(config, tmp_path):
     assert run_table3(config(rows="1,1,A2A"), tmp_path / "t").n_trained == 0
     del record["config"]["flow"]  # not at its default here
     path.write_text(json.dumps(record))
-    with pytest.raises(InputError, match="flow = identity, now it is skew"):
+    with pytest.raises(InputError, match=r"flow = identity, .* skew"):
         run_table3(config(rows="1,1,A2A"), tmp_path / "t")
 
 
@@ -193,11 +193,11 @@ def test_taxa_that_differ_are_found_before_any_training(config, tmp_path, monkey
     (tmp_path / "references").mkdir()
     path = tmp_path / "references" / "example.golden.topologies.tsv.gz"
     path.write_text("rank\tmean_prob\tnewick\n1\t1.0\t(t0,t1,(t2,(t3,(t4,t5))));\n")
-    with pytest.raises(InputError, match="taxa are not those of the alignment"):
+    with pytest.raises(InputError, match=r"taxa .*the alignment"):
         run_table3(config(references=tmp_path / "references"), tmp_path / "t")
     path.unlink()
     (tmp_path / "candidates.nwk").write_text("(t0,t1,(t2,(t3,(t4,t5))));\n")
-    with pytest.raises(InputError, match="taxa are not those of the alignment"):
+    with pytest.raises(InputError, match=r"taxa .*the alignment"):
         run_table3(config(), tmp_path / "t")
     assert not list((tmp_path / "t" / "runs").iterdir())
 

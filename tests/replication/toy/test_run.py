@@ -133,7 +133,7 @@ def test_rows_trained_apart_are_equal(finished, tmp_path):
 def test_other_settings_in_the_same_folder(finished):
     _, folder, _ = finished
     before = sorted(folder.rglob("*"))
-    with pytest.raises(InputError, match="iterations = 40, now it is 41"):
+    with pytest.raises(InputError, match=r"iterations = 40, .* 41"):
         run_toy(config_of(iterations=41), folder)
     with pytest.raises(InputError, match=r"timings\.json was made with rows"):
         run_toy(config_of(ROWS[:2]), folder)
