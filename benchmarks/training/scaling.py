@@ -2,6 +2,7 @@
 
     python -m benchmarks.training.scaling mixtures --trees ../shared/data/phylo/support_trees
     python -m benchmarks.training.scaling taxa
+    python -m benchmarks.training.scaling taxa --draw      # the picture of lines that were written before
 
 `mixtures`: DS1 with up to a hundred components, S2A and S2S. `taxa`: alignments simulated on random trees, 1,000 sites,
 1,000 candidate trees around the true one (random rearrangements of it); each size in a process of its own, whose peak
@@ -166,13 +167,18 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--results", type=Path, default=RESULTS_FOLDER / "step")
+    parser.add_argument("--draw", action="store_true", help="measure nothing, draw the lines in --results")
     options = parser.parse_args()
     if options.what == "one":
         with torch_threads(1):
             print(json.dumps(measure_taxa(options.size, options.flow[0], options.steps)))
         return
-    rows = taxa(options) if options.what == "taxa" else mixtures(options)
-    write_json_lines(options.results / f"scaling_{options.what}.jsonl", rows)
+    path = options.results / f"scaling_{options.what}.jsonl"
+    if options.draw:
+        _, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    else:
+        rows = taxa(options) if options.what == "taxa" else mixtures(options)
+        write_json_lines(path, rows)
     x, label = ("taxa", "taxa") if options.what == "taxa" else ("components", "components of the mixture, A")
     picture(rows, options.results / f"scaling_{options.what}.png", x, label)
     timed = "milliseconds" if options.what == "taxa" else "iterations_per_second"
