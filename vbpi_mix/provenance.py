@@ -3,17 +3,18 @@
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("vbpi-mix", "torch", "numpy", "numba", "biopython", "dendropy", "veryfasttree")
+PACKAGES = ("vbpi-mix", "torch", "numpy", "numba", "biopython", "dendropy", "veryfasttree")
 
 
-def package_versions() -> dict[str, str]:
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of the package and of what its numbers depend on; absent ones are left out."""
     versions = {}
-    for name in _PACKAGES:
+    for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -3,19 +3,21 @@
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 
 from tests.experiment.simulated import write_example
 from vbpi_mix.replication.table3 import run as table3
-from vbpi_mix.replication.table3 import timing as table3_timing
-from vbpi_mix.replication.toy import timing as toy_timing
+from vbpi_mix.replication.table3.timing import operation_costs
+from vbpi_mix.replication.toy import run as toy
+from vbpi_mix.replication.toy.timing import CASES, time_rows
 
 
 @pytest.fixture(autouse=True)
 def few_timings(monkeypatch):
-    monkeypatch.setattr(table3_timing, "_BLOCKS", 3)
-    monkeypatch.setattr(toy_timing, "CASES", tuple({**case, "steps": 2} for case in toy_timing.CASES))
+    monkeypatch.setattr(table3, "operation_costs", partial(operation_costs, n_blocks=3))
+    monkeypatch.setattr(toy, "time_rows", partial(time_rows, cases=[{**case, "steps": 2} for case in CASES]))
 
 
 def test_toy(program, tmp_path):

@@ -8,9 +8,8 @@ from vbpi_mix.cli import console
 from vbpi_mix.cli.console import ConsoleReporter
 
 
-def test_no_long_silence(monkeypatch, capsys):
-    monkeypatch.setattr(console, "_SECONDS_OF_SILENCE", 0.5)
-    with ConsoleReporter() as reporter:
+def test_no_long_silence(capsys):
+    with ConsoleReporter(seconds_of_silence=0.5) as reporter:
         reporter.message("begun")
         reporter.progress("topologies", 1, 10)
         time.sleep(2.5)
@@ -19,9 +18,8 @@ def test_no_long_silence(monkeypatch, capsys):
     assert any(line.startswith("topologies: ") and line.endswith(" so far") for line in lines)
 
 
-def test_a_quiet_reporter_says_nothing_but_warnings(monkeypatch, capsys):
-    monkeypatch.setattr(console, "_SECONDS_OF_SILENCE", 0.1)
-    with ConsoleReporter(quiet=True) as reporter:
+def test_a_quiet_reporter_says_nothing_but_warnings(capsys):
+    with ConsoleReporter(quiet=True, seconds_of_silence=0.1) as reporter:
         reporter.message("begun")
         time.sleep(1.3)
         reporter.warning("look")

@@ -1,6 +1,7 @@
 """The joint density."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,26 +90,25 @@ def test_float32(problem, substitution_model):
     torch.testing.assert_close(ours, exact, rtol=1e-7, atol=0)
 
 
-def test_many_trees_under_another_model(monkeypatch, problem):
+def test_many_trees_under_another_model(problem):
     """Their transition matrices are made in parts, with the same values and gradients."""
     topologies, lengths, patterns = problem
-    model = PhyloModel(patterns, 5, substitution_model="GTR{1,2,3,4,5}+F+I{0.1}+G4{0.5}")
+    (part,) = PhyloModel(patterns, 5, substitution_model="GTR{1,2,3,4,5}+F+I{0.1}+G4{0.5}").parts
     results = []
     for at_once in (256, 4):
-        monkeypatch.setattr("vbpi_mix.model.part._TREES_AT_ONCE", at_once)
         leaf = lengths.clone().requires_grad_()
-        values = model.log_likelihood(leaf, topologies)
+        values = replace(part, trees_at_once=at_once).log_likelihood(leaf, topologies)
         results.append((values.detach(), torch.autograd.grad(values.sum(), leaf)[0]))
     torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("text", ["JC69", "HKY{2}+F", "GTR{1,2,3,4,5}+F+I{0.1}+G4{0.5}"])
-def test_hessian(monkeypatch, problem, text):
+def test_hessian(problem, text):
     """A change of gradients along a direction, for trees in parts."""
-    monkeypatch.setattr("vbpi_mix.model.part._TREES_AT_ONCE", 4)
     topologies, lengths, patterns = problem
     lengths = lengths + 0.01
-    model = PhyloModel(patterns, 5, substitution_model=text)
+    (part,) = PhyloModel(patterns, 5, substitution_model=text).parts
+    model = replace(part, trees_at_once=4)
     direction = torch.from_numpy(np.random.default_rng(3).normal(size=lengths.shape))
 
     def gradient(at):

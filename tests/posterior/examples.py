@@ -4,7 +4,7 @@ import numpy as np
 
 from vbpi_mix.phylo import random_topologies
 from vbpi_mix.posterior.draws import PosteriorDraws
-from vbpi_mix.posterior.export.tree_stream import stream_draws
+from vbpi_mix.posterior.export.tree_stream import CHUNK, stream_draws
 
 PRIMATES = (
     "Tarsius_syrichta", "Lemur catta", "Homo_sapiens", "Pan", "Gorilla", "Pongo", "Hylobates", "Macaca 'fuscata'",
@@ -31,8 +31,9 @@ def made_up_draws(n_trees=400, n_taxa=12, *, n_topologies=4, ratio=0.3, seed=3, 
     )
 
 
-def made_up_stream(n_trees=400, n_taxa=12, **options):
+def made_up_stream(n_trees=400, n_taxa=12, *, chunk_size=CHUNK, **options):
     """The same as a stream, with made-up scores."""
     draws = made_up_draws(n_trees, n_taxa, **options)
     generator = np.random.default_rng(9)
-    return stream_draws(draws, generator.normal(-6000, 3, n_trees), generator.normal(14, 1, n_trees))
+    log_likelihood, log_prior = generator.normal(-6000, 3, n_trees), generator.normal(14, 1, n_trees)
+    return stream_draws(draws, log_likelihood, log_prior, chunk_size=chunk_size)

@@ -1,15 +1,13 @@
 import numpy as np
 
-from vbpi_mix.posterior import accumulate
 from vbpi_mix.posterior.accumulate import GroupTable
 
 
-def test_chunks_add_up_to_the_whole(monkeypatch):
-    monkeypatch.setattr(accumulate, "_FEWEST_WAITING", 10)  # so that it merges on the way
+def test_chunks_add_up_to_the_whole():
     generator = np.random.default_rng(1)
     keys = generator.integers(0, 6, (500, 2)).astype(np.uint64)
     terms = generator.random((500, 3))
-    table = GroupTable(2, 3)
+    table = GroupTable(2, 3, fewest_waiting=10)  # so that it merges on the way
     for rows in np.array_split(np.arange(500), 37):
         table.add(keys[rows], terms[rows], rows)
     found, sums, first = table.result()

@@ -12,7 +12,6 @@ from rich.table import Column
 
 _BAR = 20  # characters
 _SECONDS_BETWEEN_LINES = 5.0
-_SECONDS_OF_SILENCE = 8.0
 _MAY_END_EARLIER = frozenset({"topologies", "training", "rounds at the posterior", "iterations of IQ-TREE"})
 
 
@@ -21,13 +20,14 @@ class ConsoleReporter:
 
     Arguments:
         quiet: say nothing but warnings.
+        seconds_of_silence: Time in seconds after which a line says that the work goes on.
 
     Attributes:
         warnings: warnings that were given, to be repeated at the end.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool = False, seconds_of_silence: float = 8.0) -> None:
+        self._quiet, self._seconds_of_silence = quiet, seconds_of_silence
         self._console = Console(stderr=True, highlight=False)
         self._live = self._console.is_terminal and not quiet
         self._bars: Progress | None = None
@@ -73,7 +73,7 @@ class ConsoleReporter:
         """A line whenever there has been no other sign of life for a while."""
         while not self._over.wait(1.0):
             now = time.monotonic()
-            if now - self._last_sign > _SECONDS_OF_SILENCE:
+            if now - self._last_sign > self._seconds_of_silence:
                 self._print(f"{self._doing or 'working'}: {duration(now - self._since)} so far")
 
     def _begin(self, doing: str) -> None:

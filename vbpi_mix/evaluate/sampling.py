@@ -11,7 +11,7 @@ from torch import Tensor
 from vbpi_mix.estimators import all_components
 from vbpi_mix.variational import PhyloProblem, TreeDraws
 
-_LARGEST_BATCH = 1000
+BATCH_SIZE = 1000
 _FEWEST_REPEATS = 2
 
 
@@ -39,10 +39,10 @@ def draw_weighted(problem: PhyloProblem, n_particles: int | Tensor, generator: t
     return WeightedTrees(trees=trees, log_weights=log_likelihood + log_prior - problem.mixture.mixed(trees.log_q))
 
 
-def spans(n_particles: int) -> Iterator[tuple[int, int]]:
+def spans(n_particles: int, batch_size: int = BATCH_SIZE) -> Iterator[tuple[int, int]]:
     """First and last + 1 of batches of particles that fit into memory."""
-    for first in range(0, n_particles, _LARGEST_BATCH):
-        yield first, min(first + _LARGEST_BATCH, n_particles)
+    for first in range(0, n_particles, batch_size):
+        yield first, min(first + batch_size, n_particles)
 
 
 def draw_batches(
@@ -54,6 +54,7 @@ def draw_batches(
     use: Callable[[WeightedTrees], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     until: float | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> np.ndarray:
     """(R, A, K) log importance weights of independent draws, in bounded memory.
 
@@ -68,10 +69,11 @@ def draw_batches(
         use: called with every batch of trees, for what else is to be made of them.
         on_progress: called with (repeats done, R).
         until: `time.perf_counter()` at which to end after fewer repeats, two at least.
+        batch_size: Most particles of a component in a batch.
     """
     log_weights = np.empty((n_repeats, problem.n_components, n_particles))
     for repeat in range(n_repeats):
-        for first, last in spans(n_particles):
+        for first, last in spans(n_particles, batch_size):
             batch = draw_weighted(problem, last - first, generator)
             log_weights[repeat, :, first:last] = batch.log_weights.reshape(problem.n_components, -1).numpy()
             if use is not None:

@@ -18,7 +18,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BINARY_MARK = b"\x00"
 _DOS_END = "\x1a"
 # of a file that is read as a whole, unpacked: a packed one may hold a thousand times its size
-_LARGEST_TEXT = 1 << 31
+LARGEST_TEXT = 1 << 31
 
 
 @contextmanager
@@ -66,16 +66,20 @@ def open_text(path: Path | str) -> Iterator[TextIO]:
             raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def read_text(path: Path | str) -> str:
+def read_text(path: Path | str, *, largest: int = LARGEST_TEXT) -> str:
     """The whole of a text file, with every kind of line end read as a newline.
 
+    Arguments:
+        path: the file.
+        largest: Most characters that are read.
+
     Raises:
-        InputError: as `open_text`, or there is nothing but white space.
+        InputError: as `open_text`, or there is nothing but white space, or more than `largest` characters.
     """
     with open_text(path) as file:
-        text = file.read(_LARGEST_TEXT + 1)
-    if len(text) > _LARGEST_TEXT:
-        raise InputError(f"{path}: more than {_LARGEST_TEXT:,} characters of text; that is more than can be used")
+        text = file.read(largest + 1)
+    if len(text) > largest:
+        raise InputError(f"{path}: more than {largest:,} characters of text; that is more than can be used")
     if text.rstrip().endswith(_DOS_END):
         text = text.rstrip()[:-1]
         notice(f"{path}: the DOS end-of-file character (Ctrl-Z) at its end is passed over")

@@ -22,9 +22,7 @@ from vbpi_mix.model.parameter_space import ModelFamily
 from vbpi_mix.model.substitution import JC69, SubstitutionModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
-# transition matrices of that many trees exist at a time, with the copies that the kernels make of them
-_TREES_AT_ONCE = 256
-_WIDE_TREES_AT_ONCE = 16  # of other than four states, with matrices that are larger
+_WIDE_TREES_AT_ONCE = 16  # Hessians of other than four states, with matrices that are larger
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +37,7 @@ class Part:
         dtype: data type of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
         ascertained: whether the data are only those sites that vary.
         exchangeable: whether all states are alike to the model.
+        trees_at_once: Most trees whose transition matrices exist at a time, with the copies that the kernels make.
     """
 
     patterns: SitePatterns
@@ -48,6 +47,7 @@ class Part:
     dtype: torch.dtype = torch.float64
     ascertained: bool = False
     exchangeable: bool = False
+    trees_at_once: int = 256
 
     @property
     def family(self) -> ModelFamily | None:
@@ -88,7 +88,7 @@ class Part:
             return jc69_log_likelihood(lengths, topologies, self.patterns, backend=self.backend, dtype=self.dtype)
         check_inputs(topologies, self.patterns)
         check_lengths(lengths, topologies)
-        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        slices = [slice(i, i + self.trees_at_once) for i in range(0, topologies.n_trees, self.trees_at_once)]
         if isinstance(self.model, ModelFamily):
             if coordinates is None:
                 raise ConfigError(f"the model {self.model.specification} has parameters: give their coordinates")
@@ -119,7 +119,7 @@ class Part:
         check_inputs(topologies, self.patterns)
         check_lengths(lengths, topologies)
         rest = (model.root_frequencies(), model.category_weights())
-        slices = [slice(i, i + _TREES_AT_ONCE) for i in range(0, topologies.n_trees, _TREES_AT_ONCE)]
+        slices = [slice(i, i + self.trees_at_once) for i in range(0, topologies.n_trees, self.trees_at_once)]
         if self.patterns.n_states != 4:
             spectrum = model.constant_spectrum()
             if spectrum is None:

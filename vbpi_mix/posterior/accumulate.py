@@ -4,8 +4,6 @@ import numpy as np
 
 from vbpi_mix.phylo.clades import unique_rows
 
-_FEWEST_WAITING = 1 << 16
-
 
 class GroupTable:
     """Sums by key; keys are rows of unsigned words.
@@ -13,9 +11,11 @@ class GroupTable:
     Arguments:
         n_words: words of a key.
         n_sums: sums kept for each key.
+        fewest_waiting: Rows that wait at least before they are merged.
     """
 
-    def __init__(self, n_words: int, n_sums: int) -> None:
+    def __init__(self, n_words: int, n_sums: int, *, fewest_waiting: int = 1 << 16) -> None:
+        self._fewest_waiting = fewest_waiting
         self._keys = np.zeros((0, n_words), dtype=np.uint64)
         self._sums = np.zeros((0, n_sums))
         self._first = np.zeros(0, dtype=np.int64)
@@ -27,7 +27,7 @@ class GroupTable:
         part = _grouped(keys, terms, positions)
         self._waiting.append(part)
         self._n_waiting += len(part[0])
-        if self._n_waiting > max(_FEWEST_WAITING, len(self._keys)):
+        if self._n_waiting > max(self._fewest_waiting, len(self._keys)):
             self._merge()
 
     def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.evaluate.sampling import WeightedTrees, draw_batches, draw_weighted, spans
+from vbpi_mix.evaluate.sampling import BATCH_SIZE, WeightedTrees, draw_batches, draw_weighted, spans
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.posterior.weighted_sample import WeightedSample
@@ -27,6 +27,7 @@ def draw_posterior(
     generator: torch.Generator,
     on_progress: OnProgress | None = None,
     until: float | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> WeightedSample:
     """Draw R * A * K weighted trees.
 
@@ -41,6 +42,7 @@ def draw_posterior(
         generator: source of the draws.
         on_progress: called with (repeats done, R), or with twice that.
         until: `time.perf_counter()` at which to end early.
+        batch_size: Most particles of a component in a batch.
     """
     gathered = _Gathered(problem)
     component_weights = problem.mixture.component_weights
@@ -54,6 +56,7 @@ def draw_posterior(
             use=partial(gathered.add, log_strata=problem.mixture.log_strata) if equal else None,
             on_progress=on_progress if equal else half(on_progress, 0),
             until=until,
+            batch_size=batch_size,
         )
     if equal:
         return WeightedSample(draws=gathered.draws(taxa), log_weights=by_repeat)
@@ -64,6 +67,7 @@ def draw_posterior(
         n_repeats=len(by_repeat),
         generator=generator,
         on_progress=half(on_progress, 1),
+        batch_size=batch_size,
     )
     return WeightedSample(draws=draws, log_weights=by_repeat, component_weights=component_weights)
 
@@ -76,13 +80,14 @@ def draw_trees(
     n_repeats: int,
     generator: torch.Generator,
     on_progress: OnProgress | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> PosteriorDraws:
     """The draws of `draw_posterior` alone: R * K of each component on average, in proportion to its weight."""
     allocation = Allocation(problem.mixture, n_particles * n_repeats)
     gathered = _Gathered(problem)
     with torch_threads(1):
         for repeat in range(n_repeats):
-            for first, last in spans(n_particles):
+            for first, last in spans(n_particles, batch_size):
                 counts = allocation.counts(repeat * n_particles + first, repeat * n_particles + last)
                 gathered.add(draw_weighted(problem, counts, generator), allocation.log_strata)
             if on_progress is not None:

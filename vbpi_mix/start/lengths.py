@@ -16,7 +16,6 @@ _MEMORY = 8
 _ARMIJO = 1e-4
 _SHORTEST_STEP = 2.0**-20
 _LARGEST_CHANGE = 2.0  # of a log length in one step
-_CHUNK = 512
 _FIRST_CHUNK = 64  # started without knowledge, to be learned from
 # a topology is given up only if several times the gain that its quadratic model promises would not save it
 _CAUTION, _FEWEST_STEPS = 8.0, 3
@@ -87,6 +86,7 @@ def optimise_lengths(
     give_up: float = np.inf,
     best: float = -np.inf,
     max_iterations: int = 200,
+    batch_size: int = 512,
     on_progress: Callable[[int, int], None] | None = None,
     tick: Callable[[], None] | None = None,
     results: KeptResults | None = None,
@@ -107,6 +107,7 @@ def optimise_lengths(
             is reported of them is where they stopped.
         best: log density of a topology that is known already, for `give_up`.
         max_iterations: a bound on the steps.
+        batch_size: Topologies in one batch; without `start` the first batch has fewer.
         on_progress: called with (topologies done, T).
         tick: called between steps; may raise, see `clock`.
         results: store of optimised batches of topologies, under the same model.
@@ -118,7 +119,7 @@ def optimise_lengths(
     n_evaluations, first = 0, 0
     learn_at = _FIRST_CHUNK
     while first < n_trees:
-        part = slice(first, min(first + (_FIRST_CHUNK if start is None and first == 0 else _CHUNK), n_trees))
+        part = slice(first, min(first + (_FIRST_CHUNK if start is None and first == 0 else batch_size), n_trees))
 
         def optimise(some: TopologyBatch = topologies[part], begin: np.ndarray = x[part], best: float = best) -> Arrays:
             batch = _Batch(model, some, begin)

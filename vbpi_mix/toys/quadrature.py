@@ -19,7 +19,7 @@ from vbpi_mix.toys.gaussians import GaussianMixture
 
 _FIRST_STEP = 0.25
 _SMALLEST_HALF_WIDTH = 6.0
-_SMALLEST_STEP = 0.25 / 2**5
+SMALLEST_STEP = 0.25 / 2**5
 # half the side of the square for the bounds: 5e-19 of a normal lies outside, times what grows like a square
 _BOUND_HALF_WIDTH = 9.0
 _CHUNK = 20_000  # nodes evaluated at once, so that memory stays in tens of megabytes
@@ -45,7 +45,9 @@ class ExactPosterior:
 
 
 @torch.no_grad()
-def exact_posterior(model: FunnelModel, *, tolerance: float = 1e-8) -> ExactPosterior:
+def exact_posterior(
+    model: FunnelModel, *, tolerance: float = 1e-8, smallest_step: float = SMALLEST_STEP
+) -> ExactPosterior:
     """log p(x) = log E[p(x | z(e))] over standard normals e, where z(e) has the funnel's law.
 
     The likelihood of binary data is at most 1, so what a square [-L, L]^2 leaves out is at most the mass of the normal
@@ -54,16 +56,17 @@ def exact_posterior(model: FunnelModel, *, tolerance: float = 1e-8) -> ExactPost
     Arguments:
         model: prior and data.
         tolerance: absolute, in nats.
+        smallest_step: Smallest distance of the nodes.
 
     Raises:
-        NumericalError: the smallest step (1/128) does not reach the tolerance.
+        NumericalError: the smallest step does not reach the tolerance.
     """
     half_width = _SMALLEST_HALF_WIDTH
     nodes, log_weights = _normal_grid(half_width, _FIRST_STEP)
     value = float(torch.logsumexp(log_weights + _in_chunks(model.log_likelihood, funnel_from_normal(nodes)), dim=0))
     while _left_out(half_width, value) > tolerance / 4:
         half_width += 1.0
-    value, change, (mean, sd), n_nodes = _evidence_on_square(model, half_width, tolerance / 2)
+    value, change, (mean, sd), n_nodes = _evidence_on_square(model, half_width, tolerance / 2, smallest_step)
     error = change + _left_out(half_width, value)
     return ExactPosterior(log_evidence=value, error=error, mean=mean, sd=sd, n_nodes=n_nodes)
 
@@ -75,10 +78,10 @@ def _left_out(half_width: float, log_evidence: float) -> float:
 
 
 def _evidence_on_square(
-    model: FunnelModel, half_width: float, tolerance: float
+    model: FunnelModel, half_width: float, tolerance: float, smallest_step: float
 ) -> tuple[float, float, tuple[Tensor, Tensor], int]:
     step, before = _FIRST_STEP, math.inf
-    while step >= _SMALLEST_STEP:
+    while step >= smallest_step:
         nodes, log_weights = _normal_grid(half_width, step)
         z = funnel_from_normal(nodes)
         log_terms = log_weights + _in_chunks(model.log_likelihood, z)
@@ -96,7 +99,12 @@ def _evidence_on_square(
 
 
 def exact_bound(
-    model: FunnelModel, mixture: GaussianMixture, *, tolerance: float = 1e-5, step: float | None = None
+    model: FunnelModel,
+    mixture: GaussianMixture,
+    *,
+    tolerance: float = 1e-5,
+    step: float | None = None,
+    smallest_step: float = SMALLEST_STEP,
 ) -> Tensor:
     """The MISELBO of the whole mixture, (1/A) sum_a E_{q_a}[log p(x, z) - log q_mix(z)], without sampling error.
 
@@ -107,14 +115,15 @@ def exact_bound(
         mixture: mixture with equal weights.
         tolerance: largest change, in nats, when the step is halved for the last time.
         step: use this step (in standard deviations of the components) alone, without a check.
+        smallest_step: Smallest step that is tried.
 
     Raises:
-        NumericalError: the smallest step (1/128) does not reach the tolerance.
+        NumericalError: the smallest step does not reach the tolerance.
     """
     if step is not None:
         return _bound_on_grid(model, mixture, step)
     step, before = 2 * _FIRST_STEP, math.inf
-    while step >= _SMALLEST_STEP:
+    while step >= smallest_step:
         value = _bound_on_grid(model, mixture, step)
         now = float(value.detach())
         if abs(now - before) < tolerance:

@@ -123,8 +123,6 @@ def test_the_order_is_random(run, tmp_path):
 
 
 def test_one_draw_with_all_the_weight_is_written_in_pieces(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "_SHUFFLED_AT_ONCE", 64)
-
     def one_heavy(problem, trees, allocation):
         likelihood, prior, weights = original(problem, trees, allocation)
         weights = np.full_like(weights, -np.inf)
@@ -133,7 +131,7 @@ def test_one_draw_with_all_the_weight_is_written_in_pieces(run, tmp_path, monkey
 
     original = streaming._scores
     monkeypatch.setattr(streaming, "_scores", one_heavy)
-    stream = draw(stream_resampled, run, 1000, tmp_path, oversampling=1)
+    stream = draw(stream_resampled, run, 1000, tmp_path, oversampling=1, block_size=64)
     columns = gathered(stream)
     assert stream.n_trees == 1000
     assert len(np.unique(columns["branch_lengths"], axis=0)) == 1

@@ -3,17 +3,15 @@ import pytest
 
 from tests.posterior.examples import made_up_draws, made_up_stream
 from vbpi_mix.phylo import all_topologies
-from vbpi_mix.posterior.export import tree_stream
 from vbpi_mix.posterior.export.annotated import summarise_stream
 from vbpi_mix.posterior.export.topology_ranking import rank_topologies, topology_keys
 from vbpi_mix.posterior.summaries import summarise_splits, summarise_topologies
 
 
 @pytest.mark.parametrize("equal", [True, False])
-def test_a_stream_in_chunks_is_summarised_as_the_draws_in_memory(monkeypatch, equal):
-    monkeypatch.setattr(tree_stream, "CHUNK", 64)
+def test_a_stream_in_chunks_is_summarised_as_the_draws_in_memory(equal):
     options = {"n_topologies": 9, "ratio": 0.6, "equal": equal}
-    draws, stream = made_up_draws(**options), made_up_stream(**options)
+    draws, stream = made_up_draws(**options), made_up_stream(**options, chunk_size=64)
     assert len(list(stream.read())) > 5
     whole, ranking = summarise_topologies(draws), rank_topologies(stream)
     np.testing.assert_allclose(ranking.probability, whole.probability)

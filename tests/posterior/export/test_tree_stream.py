@@ -3,13 +3,11 @@ import pytest
 
 from tests.posterior.examples import made_up_draws, made_up_stream
 from vbpi_mix.errors import InputError
-from vbpi_mix.posterior.export import tree_stream
 from vbpi_mix.posterior.export.tree_stream import stream_draws
 
 
-def test_chunks_follow_each_other(monkeypatch):
-    monkeypatch.setattr(tree_stream, "CHUNK", 150)
-    draws, stream = made_up_draws(400), made_up_stream(400)
+def test_chunks_follow_each_other():
+    draws, stream = made_up_draws(400), made_up_stream(400, chunk_size=150)
     for _ in range(2):  # from the beginning each time
         chunks = list(stream.read())
         assert [chunk.first for chunk in chunks] == [0, 150, 300]
@@ -32,10 +30,9 @@ def test_scores_of_other_trees():
         stream_draws(made_up_draws(400), np.zeros(3), np.zeros(3))
 
 
-def test_parameters_go_along(monkeypatch):
-    monkeypatch.setattr(tree_stream, "CHUNK", 150)
+def test_parameters_go_along():
     draws = made_up_draws(400, parameters=("kappa", "alpha"))
-    stream = stream_draws(draws, np.zeros(400), np.zeros(400))
+    stream = stream_draws(draws, np.zeros(400), np.zeros(400), chunk_size=150)
     assert stream.parameter_names == ("kappa", "alpha")
     np.testing.assert_array_equal(np.concatenate([c.parameters for c in stream.read()]), draws.parameters)
     np.testing.assert_array_equal(stream.take(np.array([7, 3])).parameters, draws.parameters[[7, 3]])

@@ -8,7 +8,6 @@ import pytest
 from tests.replication.images.test_formats import cifar, idx
 from vbpi_mix.errors import InputError
 from vbpi_mix.io import datasets
-from vbpi_mix.replication.images import sets
 from vbpi_mix.replication.images.sets import load_image_set
 
 STEMS = [f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
@@ -25,7 +24,6 @@ def write_set(folder, *, prefix="", suffix="", pack=bytes, n=4):
 @pytest.fixture(autouse=True)
 def nothing_installed(tmp_path, monkeypatch):
     monkeypatch.setenv(datasets.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(sets, "SYSTEM_FOLDERS", {"fashion-mnist": tmp_path / "system"})
 
 
 def test_a_folder(tmp_path):
@@ -37,10 +35,11 @@ def test_a_folder(tmp_path):
 
 
 def test_fetched_files_come_before_those_of_the_system(tmp_path):
+    folders = {"fashion-mnist": tmp_path / "system"}
     write_set(tmp_path / "system", n=3)
-    assert len(load_image_set("fashion-mnist")[0].images) == 3
+    assert len(load_image_set("fashion-mnist", system_folders=folders)[0].images) == 3
     write_set(tmp_path / "cache", prefix="fashion-mnist-", suffix=".gz", pack=gzip.compress, n=5)
-    assert len(load_image_set("fashion-mnist")[0].images) == 5
+    assert len(load_image_set("fashion-mnist", system_folders=folders)[0].images) == 5
 
 
 def test_cifar(tmp_path):

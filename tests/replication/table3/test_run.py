@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -14,9 +15,9 @@ from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.experiment import Run
 from vbpi_mix.replication.locks import hold_lock
 from vbpi_mix.replication.table3 import run as table3
-from vbpi_mix.replication.table3 import timing as table3_timing
 from vbpi_mix.replication.table3.config import make_table3_config
 from vbpi_mix.replication.table3.run import make_starts, run_table3, without_folders
+from vbpi_mix.replication.table3.timing import operation_costs
 
 ROWS = "1,1,A2A;2,1,S2S"
 NAMES = ["example_A1_S1_a2a_seed1_default_skew", "example_A2_S1_s2s_seed1_default_skew"]
@@ -24,8 +25,7 @@ NAMES = ["example_A1_S1_a2a_seed1_default_skew", "example_A2_S1_s2s_seed1_defaul
 
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch):
-    monkeypatch.setattr(table3_timing, "_BLOCKS", 3)
-    monkeypatch.setattr(table3_timing, "_BLOCK_SECONDS", 0.001)
+    monkeypatch.setattr(table3, "operation_costs", partial(operation_costs, n_blocks=3, block_seconds=0.001))
 
 
 @pytest.fixture

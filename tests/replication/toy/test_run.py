@@ -5,15 +5,17 @@ import json
 import os
 import signal
 import statistics
+from functools import partial
 
 import pytest
 from matplotlib.image import imread
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment.reporter import Silent
-from vbpi_mix.replication.toy import timing as toy_timing
+from vbpi_mix.replication.toy import run as toy_run
 from vbpi_mix.replication.toy.config import make_toy_config
 from vbpi_mix.replication.toy.run import run_toy
+from vbpi_mix.replication.toy.timing import CASES, time_rows
 
 ROWS = ["s2a:1:3", "a2a:2:2", "s2s:2:5"]
 
@@ -21,8 +23,7 @@ ROWS = ["s2a:1:3", "a2a:2:2", "s2s:2:5"]
 @pytest.fixture(scope="module", autouse=True)
 def short_timing():
     patch = pytest.MonkeyPatch()
-    patch.setattr(toy_timing, "_ROUNDS", 2)
-    patch.setattr(toy_timing, "CASES", tuple({**case, "steps": 3} for case in toy_timing.CASES))
+    patch.setattr(toy_run, "time_rows", partial(time_rows, n_rounds=2, cases=[{**case, "steps": 3} for case in CASES]))
     yield
     patch.undo()
 

@@ -10,10 +10,9 @@ def test_medians_of_turns_without_the_first_round(monkeypatch):
         order.append((model.dimension, row.word))
         return next(seconds[row.word])
 
-    monkeypatch.setattr(toy_timing, "_ROUNDS", 3)
     monkeypatch.setattr(toy_timing, "_seconds_per_step", fake)
     rounds = []
-    table = toy_timing.time_rows(make_toy_config(rows=list(seconds)), on_round=lambda *a: rounds.append(a))
+    table = toy_timing.time_rows(make_toy_config(rows=list(seconds)), n_rounds=3, on_round=lambda *a: rounds.append(a))
     assert order[:4] == [(20, "s2a:1:2"), (20, "a2a:2:2")] * 2
     assert rounds[-1] == (12, 12)
     assert table[0] == {"dimension": 20, "energy": "sequential", "row": "s2a:1:2", "ms": 200.0, "fastest_ms": 100.0}

@@ -24,7 +24,6 @@ from vbpi_mix.threads import torch_threads
 from vbpi_mix.variational import Allocation, PhyloProblem, TreeDraws
 
 _DRAWS_AT_ONCE = 1000  # per component, on average
-_SHUFFLED_AT_ONCE = 32_768
 
 
 @dataclass
@@ -106,11 +105,12 @@ def stream_resampled(
     stream: int,
     folder: Path,
     on_progress: OnProgress | None = None,
+    block_size: int = 32_768,
 ) -> TreeStream:
     """Equally weighted posterior trees, by systematic sampling-importance-resampling.
 
     A draw of normalised weight w is taken floor(n w) or ceil(n w) times, n w times in expectation. The order is random
-    within blocks of about 32,000 trees, which are draws made one after the other: copies of one draw stay in one block.
+    within blocks of trees, which are draws made one after the other: copies of one draw stay in one block.
 
     Arguments:
         problem: target and mixture.
@@ -122,6 +122,7 @@ def stream_resampled(
         folder: folder for temporary files, of 8 bytes a draw, about 24 N + 30 a tree and 16 a parameter of each, gone
             when the result is.
         on_progress: called with (draws done, draws), the draws of both passes.
+        block_size: Number of trees in a block.
 
     Raises:
         InputError: n_trees or oversampling below 1, or the folder cannot be written.
@@ -153,9 +154,9 @@ def stream_resampled(
             ladder[weights.last_positive - first :] = n_trees  # rounding must not lose the last tree
         points = np.ceil(np.concatenate([[rung], ladder]) - offset).astype(np.int64)
         rung, first = float(ladder[-1]), first + len(ladder)
-        for copies in _in_pieces(np.diff(points)):
+        for copies in _in_pieces(np.diff(points), block_size):
             block.append(_chosen(problem, trees, copies))
-            if sum(len(part["log_weight"]) for part in block) >= _SHUFFLED_AT_ONCE:
+            if sum(len(part["log_weight"]) for part in block) >= block_size:
                 _flush(spool, block, generator)
     _flush(spool, block, generator)
     kept.close()
@@ -188,11 +189,11 @@ def _scores(
         return log_likelihood.numpy(), log_prior.numpy(), log_weights.numpy()
 
 
-def _in_pieces(copies: np.ndarray) -> Iterator[np.ndarray]:
+def _in_pieces(copies: np.ndarray, most: int) -> Iterator[np.ndarray]:
     """Numbers of copies, split up so that no part has too many in all: one draw may have most of the weight."""
     ends = np.concatenate([[0], np.cumsum(copies)])
-    for low in range(0, int(ends[-1]), _SHUFFLED_AT_ONCE):
-        yield np.diff(np.clip(ends, low, low + _SHUFFLED_AT_ONCE))
+    for low in range(0, int(ends[-1]), most):
+        yield np.diff(np.clip(ends, low, low + most))
 
 
 def _chosen(problem: PhyloProblem, trees: TreeDraws, copies: np.ndarray) -> dict[str, np.ndarray]:

@@ -112,7 +112,11 @@ def chunk_of(rows: PosteriorDraws, chosen: slice | np.ndarray, weights: np.ndarr
 
 
 def stream_draws(
-    draws: PosteriorDraws, log_likelihood: Sequence[float] | np.ndarray, log_prior: Sequence[float] | np.ndarray
+    draws: PosteriorDraws,
+    log_likelihood: Sequence[float] | np.ndarray,
+    log_prior: Sequence[float] | np.ndarray,
+    *,
+    chunk_size: int = CHUNK,
 ) -> TreeStream:
     """Draws that are in memory, as a stream.
 
@@ -120,6 +124,7 @@ def stream_draws(
         draws: weighted or equally weighted trees.
         log_likelihood: (T,) of each.
         log_prior: (T,) of each.
+        chunk_size: Number of trees in a chunk.
 
     Raises:
         InputError: another number of log-likelihoods or priors than of trees.
@@ -130,6 +135,7 @@ def stream_draws(
         raise InputError(f"{n} trees need as many log-likelihoods and log priors, not {scores.shape[1]}")
     weighted = bool(np.ptp(draws.log_weights) > 0)
     weights = np.exp(draws.log_weights - draws.log_weights.max())
+    chunks = [slice(i, min(i + chunk_size, n)) for i in range(0, n, chunk_size)]
     return TreeStream(
         taxa=draws.taxa,
         n_trees=n,
@@ -137,7 +143,7 @@ def stream_draws(
         total_weight=float(weights.sum()),
         n_draws=n,
         effective_sample_size=draws.effective_sample_size(),
-        read=lambda: (chunk_of(draws, slice(i, min(i + CHUNK, n)), weights, scores) for i in range(0, n, CHUNK)),
+        read=lambda: (chunk_of(draws, chunk, weights, scores) for chunk in chunks),
         take=lambda positions: chunk_of(draws, positions, weights, scores),
         parameter_names=draws.parameter_names,
     )

@@ -1,5 +1,6 @@
 """MNIST, FashionMNIST and CIFAR-10 wherever they lie: fetched, installed by the system, or in the user's own files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,7 +20,9 @@ ImageSet = Literal["mnist", "fashion-mnist", "cifar10"]
 SYSTEM_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 
 
-def load_image_set(name: ImageSet, source: Path | None = None) -> tuple[LabelledImages, LabelledImages | None]:
+def load_image_set(
+    name: ImageSet, source: Path | None = None, *, system_folders: Mapping[str, Path] = SYSTEM_FOLDERS
+) -> tuple[LabelledImages, LabelledImages | None]:
     """Training images, and test images where the source has them.
 
     Arguments:
@@ -27,6 +30,7 @@ def load_image_set(name: ImageSet, source: Path | None = None) -> tuple[Labelled
         source: a folder with the IDX files by their usual names (gzipped or not) or CIFAR-10's binary files; CIFAR-10's
             archive; or, for grey images, a CSV file of one set of images. If not given: what `vbpi-mix data fetch`
             fetched, then what the system has installed.
+        system_folders: Folder of each set that the system may have installed.
 
     Raises:
         InputError: nothing there, or files that cannot be read.
@@ -34,7 +38,7 @@ def load_image_set(name: ImageSet, source: Path | None = None) -> tuple[Labelled
     if name not in get_args(ImageSet):
         raise InputError(f"no set of images is named {name!r}; there are {', '.join(get_args(ImageSet))}")
     if source is None:
-        source = _found(name)
+        source = _found(name, system_folders)
     if not source.exists():
         raise InputError(f"there is no file or folder {source}")
     if name == "cifar10":
@@ -44,11 +48,11 @@ def load_image_set(name: ImageSet, source: Path | None = None) -> tuple[Labelled
     return _idx_pair(source, "train", name), _idx_pair(source, "t10k", name)
 
 
-def _found(name: ImageSet) -> Path:
+def _found(name: ImageSet, system_folders: Mapping[str, Path]) -> Path:
     paths = [datasets.local_path(entry) for entry in datasets.members(name)]
     if all(path.is_file() for path in paths):
         return paths[0] if name == "cifar10" else paths[0].parent
-    system = SYSTEM_FOLDERS.get(name)
+    system = system_folders.get(name)
     if system is not None and system.is_dir():
         return system
     raise InputError(f"{name} is not on this machine: `vbpi-mix data fetch {name}`, or give its files with --data")

@@ -17,12 +17,13 @@ from vbpi_mix.threads import torch_threads
 
 _STREAM = 1500
 _BATCH = 10  # trees at a time, as many as a step's particles of one component
-_BLOCKS, _BLOCK_SECONDS = 15, 0.05
 _LARGEST_ERROR = 1e-8  # nats
 
 
 @torch.no_grad()
-def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
+def operation_costs(
+    run: Run, row: Table3Row, *, n_blocks: int = 15, block_seconds: float = 0.05
+) -> dict[str, float | int]:
     """Numbers of p and q that a training step needs per particle, and the time of one of each.
 
     `p_ms`: the log joint of one tree: log-likelihood of the whole alignment, branch-length prior, topology prior.
@@ -30,8 +31,14 @@ def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
     summed over all rootings, the features of its branches, the flow inverted, the normal densities, the Jacobians.
     Trees come encoded (children and subsplit ids), as the sampler gives them; drawing them is in neither. Both are
     forward only, without gradients, for 10 trees drawn from the first component in one call, divided by 10, with the
-    threads that the kernels use. Medians of 15 blocks of about 0.05 s in turns; `_fastest` the least disturbed block.
+    threads that the kernels use. Medians of blocks in turns; `_fastest` the least disturbed block.
     Before the timing the compiled likelihood is compared with its plain definition on these trees.
+
+    Arguments:
+        run: target and mixture.
+        row: how many p and q its estimator takes.
+        n_blocks: Number of blocks.
+        block_seconds: Length of a block in seconds, about.
 
     Raises:
         NumericalError: the two likelihoods differ by more than 1e-8.
@@ -49,8 +56,8 @@ def operation_costs(run: Run, row: Table3Row) -> dict[str, float | int]:
                 "p": lambda: problem.model.log_joint(log_lengths.exp(), topologies),
                 "q": lambda: problem.mixture.log_prob(first, log_lengths, component),
             },
-            n_blocks=_BLOCKS,
-            block_seconds=_BLOCK_SECONDS,
+            n_blocks=n_blocks,
+            block_seconds=block_seconds,
         )
     n_p, n_q = row.n_evaluations
     costs: dict[str, float | int] = {"n_p": n_p, "n_q": n_q}

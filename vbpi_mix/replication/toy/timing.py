@@ -1,7 +1,7 @@
 """Times of a training step of each row, measured in turns so that a slow minute of the machine hits all rows."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from vbpi_mix.seeding import torch_generator
 from vbpi_mix.toys import FunnelModel, simulate_funnel
 from vbpi_mix.train import fit
 
-_ROUNDS = 7
 _STREAM = 25
 # The paper's dimension, with the likelihood of a step's components one after the other and all at once; and a
 # likelihood a hundred times as dear, the case that the paper's estimators are made for.
@@ -23,29 +22,37 @@ CASES = (
 )
 
 
-def time_rows(config: ToyConfig, *, on_round: Callable[[int, int], None] | None = None) -> list[dict[str, Any]]:
+def time_rows(
+    config: ToyConfig,
+    *,
+    cases: Sequence[Mapping[str, Any]] = CASES,
+    n_rounds: int = 7,
+    on_round: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
     """Milliseconds per training step by case and row, by the same `fit` that trains.
 
-    Each is the median over 7 rounds of blocks of steps, in which the rows take turns, after one round that is thrown
+    Each is the median over rounds of blocks of steps, in which the rows take turns, after one round that is thrown
     away; `fastest` is the block that other programs disturbed least.
 
     Arguments:
         config: rows, and the data's seed and number of points.
+        cases: Dimension of the data, way to compute their likelihood, and steps in a block.
+        n_rounds: Number of rounds that count.
         on_round: called with (rounds done, rounds in all).
     """
     table: list[dict[str, Any]] = []
-    total = len(CASES) * (_ROUNDS + 1)
-    for i, case in enumerate(CASES):
+    total = len(cases) * (n_rounds + 1)
+    for i, case in enumerate(cases):
         changed = replace(config, dimension=case["dimension"], energy=case["energy"])
         model, _ = simulate_funnel(config.data_seed, **changed.data())
         seconds: dict[str, list[float]] = {row.word: [] for row in config.rows}
-        for round_ in range(_ROUNDS + 1):
+        for round_ in range(n_rounds + 1):
             for row in config.rows:
                 taken = _seconds_per_step(changed, row, model, case["steps"])
                 if round_ > 0:
                     seconds[row.word].append(taken)
             if on_round is not None:
-                on_round(i * (_ROUNDS + 1) + round_ + 1, total)
+                on_round(i * (n_rounds + 1) + round_ + 1, total)
         table += [
             {
                 "dimension": case["dimension"],
