@@ -1,4 +1,4 @@
-"""Draws of a trained mixture: weights, order, bookkeeping."""
+"""Draws of a trained mixture: order, bookkeeping, component weights."""
 
 import numpy as np
 import pytest
@@ -6,37 +6,8 @@ import torch
 
 from tests.statistics import assert_mean
 from tests.variational.test_problem import make_problem
-from vbpi_mix.evaluate.sampling import draw_batches, draw_weighted
 from vbpi_mix.posterior.sampling import draw_posterior, draw_trees
 from vbpi_mix.support import encode
-
-
-def test_weights_are_joint_over_mixture():
-    problem = make_problem(n_components=3)
-    batch = draw_weighted(problem, 5, torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        log_q = problem.mixture.log_prob(batch.trees.encoded, batch.trees.log_lengths)
-        log_mix = torch.logsumexp(log_q, dim=0) - np.log(3)
-        lengths = batch.trees.log_lengths.exp()
-        log_joint = problem.model.log_joint(lengths, batch.trees.encoded.topologies)
-    torch.testing.assert_close(batch.log_weights.reshape(-1), log_joint - log_mix)
-    assert batch.trees.component_of_tree.tolist() == [0] * 5 + [1] * 5 + [2] * 5
-
-
-def test_batches_do_not_change_the_shape_and_every_repeat_is_new(monkeypatch):
-    problem = make_problem(n_components=2)
-    monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 4)
-    told = []
-    log_w = draw_batches(
-        problem,
-        n_particles=10,
-        n_repeats=3,
-        generator=torch.Generator().manual_seed(2),
-        on_progress=lambda done, total: told.append((done, total)),
-    )
-    assert log_w.shape == (3, 2, 10)
-    assert len(np.unique(log_w)) == log_w.size
-    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("n_particles", [7, 30])
@@ -57,8 +28,7 @@ def test_posterior_draws_hold_the_weighted_trees(n_particles):
 
 
 @pytest.mark.parametrize("n_particles", [1, 8, 30])
-def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch):
-    monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 20)
+def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles):
     problem, weights = make_problem(n_components=3), np.array([0.62, 0.005, 0.375])
     problem.mixture.set_component_weights(weights)
     names = [f"t{i}" for i in range(5)]
@@ -68,6 +38,7 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
         names,
         n_particles=n_particles,
         n_repeats=2,
+        batch_size=20,
         generator=torch.Generator().manual_seed(3),
         on_progress=lambda done, total: told.append((done, total)),
     )
@@ -93,7 +64,8 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
     # what bounds are estimated from: as many draws of each component, the same as without weights
     problem.mixture.set_component_weights(None)
     again = torch.Generator().manual_seed(3)
-    plain = draw_posterior(problem, names, n_particles=n_particles, n_repeats=2, generator=again).draws
+    how = {"n_particles": n_particles, "n_repeats": 2, "batch_size": 20}
+    plain = draw_posterior(problem, names, **how, generator=again).draws
     problem.mixture.set_component_weights(weights)
     order = np.argsort(plain.components, kind="stable")
     by_component = np.moveaxis(log_w, 1, 0).reshape(-1)
@@ -101,10 +73,9 @@ def test_draws_of_a_weighted_mixture_follow_its_weights(n_particles, monkeypatch
 
 
 @pytest.mark.parametrize("n_particles", [3, 50])
-def test_draws_with_and_without_their_estimates_are_the_same(n_particles, monkeypatch):
-    monkeypatch.setattr("vbpi_mix.evaluate.sampling._LARGEST_BATCH", 20)
+def test_draws_with_and_without_their_estimates_are_the_same(n_particles):
     problem, names = make_problem(n_components=2), [f"t{i}" for i in range(5)]
-    how = {"n_particles": n_particles, "n_repeats": 2}
+    how = {"n_particles": n_particles, "n_repeats": 2, "batch_size": 20}
     both = draw_posterior(problem, names, **how, generator=torch.Generator().manual_seed(3)).draws
     alone = draw_trees(problem, names, **how, generator=torch.Generator().manual_seed(3))
     for name in ("branch_lengths", "log_weights", "components"):
