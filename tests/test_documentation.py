@@ -171,6 +171,24 @@ def test_options_beside_those_of_other_programs_exist(repository):
     assert named <= every
 
 
+def test_places_named_for_contributors_are_there(repository):
+    """Folders of the list, modules of the table, and steps that the table leads to."""
+    text = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = repository / "vbpi_mix"
+    section = {part.partition("\n")[0]: part for part in text.split("\n## ")}
+    listed = re.findall(r"`([\w/.]+)`", "".join(re.findall(r"^\| (`.*?) \|", section["The folders"], re.MULTILINE)))
+    assert set(listed) == {
+        *(f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").is_file()),
+        *(path.name for path in package.glob("*.py") if not path.name.startswith("_")),
+    }
+    rows = section["Where things are"]
+    places = re.findall(r"`(\w+/[\w/.]*)`", rows.replace("below `vbpi_mix/`", ""))
+    assert len(places) > 20
+    assert [name for name in places if not any((folder / name).exists() for folder in (package, repository))] == []
+    titles = {title.lower().replace(" ", "-") for title in re.findall(r"^### (.*)", text, re.MULTILINE)}
+    assert set(re.findall(r"\(#([\w-]+)\)", rows)) <= titles
+
+
 def test_the_page_on_the_report_has_every_number_with_its_thresholds(repository):
     text = (repository / "docs" / "report.md").read_text()
     for source in (repository / "vbpi_mix" / "evaluate" / "diagnostics").glob("*.py"):

@@ -27,7 +27,7 @@ from benchmarks._common import print_table
 from benchmarks.calibration.simulate_model import simulate_model
 from benchmarks.calibration.topologies import calibration
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.batch.result import LocusResult, load_result
 from vbpi_mix.batch.run import results_of
 from vbpi_mix.io.alignments import write_fasta

@@ -7,8 +7,8 @@ from tests.anneal.examples import GENERAL, TYPICAL, exact_posterior, small_model
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.smc import AnnealSettings, anneal, pooled_log_ml, systematic
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.phylo import all_topologies
 
 

@@ -9,7 +9,7 @@ from vbpi_mix.phylo import collect
 from vbpi_mix.start import GrowthSettings, grow_topologies
 from vbpi_mix.start.climb import neighbours
 from vbpi_mix.start.explore import explore
-from vbpi_mix.start.pool import TopologyPool
+from vbpi_mix.start.topology_pool import TopologyPool
 from vbpi_mix.support import build_support, coverage, represented
 
 WITHIN = 6.0

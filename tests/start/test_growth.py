@@ -12,8 +12,8 @@ from vbpi_mix.phylo import Alignment, all_topologies, collect, log_n_topologies,
 from vbpi_mix.phylo.alignment import IUPAC
 from vbpi_mix.start import GrowthSettings, grow_topologies, weigh_topologies
 from vbpi_mix.start.climb import climb, neighbours
-from vbpi_mix.start.pool import TopologyPool
 from vbpi_mix.start.proposal import fit_proposal, log_inclusion
+from vbpi_mix.start.topology_pool import TopologyPool
 from vbpi_mix.support import build_support, represented
 
 TAXA = 7

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from vbpi_mix.analysis.posteriors import log_q_topologies
-from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.evaluate.topology_evidence import laplace_log_ratio, log_topology_evidence
 from vbpi_mix.experiment.parameter_modes import model_at_mode
 from vbpi_mix.experiment.run import Run

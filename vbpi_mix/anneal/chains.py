@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import TreeReference, heated_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.target import LocalModel
+from vbpi_mix.anneal.tree_reference import TreeReference, heated_reference
 from vbpi_mix.anneal.trees import canonical_tree, moving_tree, radius_of, taxon_keys
 from vbpi_mix.anneal.walk_kernels import walk
 from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips

@@ -20,7 +20,7 @@ import numpy as np
 
 from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
 from vbpi_mix.anneal.particles import Particles, join_particles
-from vbpi_mix.anneal.reference import TreeReference
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import NumericalError
 from vbpi_mix.model import PhyloModel
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.edge_kernels import Target
-from vbpi_mix.anneal.reference import no_reference
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.rules import make_rules
+from vbpi_mix.anneal.tree_reference import no_reference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.cpu.blocks import pattern_blocks
 from vbpi_mix.felsenstein.cpu.wide_backend import padded, padded_rows

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.chains import Walker
-from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.anneal.smc import AnnealSettings, anneal, pooled_log_ml
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.batch.options import Locus
 from vbpi_mix.batch.result import LocusResult
 from vbpi_mix.batch.short_chains import ShortSettings, level_of_agreement, sample_locus

@@ -13,7 +13,7 @@ from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, 
 from vbpi_mix.anneal.saved import restore_chains, save_chains
 from vbpi_mix.experiment.build import model_of
 from vbpi_mix.experiment.config import FitConfig
-from vbpi_mix.experiment.kept import KeptSearch
+from vbpi_mix.experiment.kept_search import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.model import PhyloModel

@@ -9,10 +9,10 @@ import numpy as np
 
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference import TreeReference
 from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS

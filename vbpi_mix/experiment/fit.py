@@ -29,7 +29,7 @@ from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.finish import finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
-from vbpi_mix.experiment.kept import KeptSearch
+from vbpi_mix.experiment.kept_search import KeptSearch
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
 from vbpi_mix.experiment.refresh import current_inputs, make_refresh
@@ -314,7 +314,7 @@ def _make_folder(folder: RunFolder, config: FitConfig, locks: ExitStack) -> None
     write_json(folder.provenance, provenance.describe())
 
 
-def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
+def resumed_config(path: Path, given: FitConfig, explicit: set[str]) -> FitConfig:
     """The configuration of the run in a folder, after checking that nothing said now contradicts it.
 
     Weights can be asked for of a run that began without: training is the same with and without them.
@@ -322,14 +322,14 @@ def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
     Arguments:
         path: the folder.
         given: the configuration as the user says it now.
-        said: names of the settings given explicitly; the others come from the run.
+        explicit: names of the settings given explicitly; the others come from the run.
 
     Raises:
         ConfigError: no run there, or a setting that differs.
     """
     saved = load_config(RunFolder(path).config)
     saved = replace(saved, learn_weights=saved.learn_weights or given.learn_weights)
-    for name in sorted(said - {"learn_weights"}):
+    for name in sorted(explicit - {"learn_weights"}):
         now, then = getattr(given, name), getattr(saved, name)
         if recorded(now) != then:
             raise ConfigError(
@@ -337,7 +337,7 @@ def resumed_config(path: Path, given: FitConfig, said: set[str]) -> FitConfig:
                 "leave the option out to go on, or choose another folder"
             )
     # paths as they are given now: the record has escapes for what is not UTF-8
-    return replace(saved, **{name: getattr(given, name) for name in said - {"learn_weights"}})
+    return replace(saved, **{name: getattr(given, name) for name in explicit - {"learn_weights"}})
 
 
 def _train(

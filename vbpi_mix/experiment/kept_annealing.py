@@ -14,7 +14,7 @@ from vbpi_mix.anneal.sampler import Chains
 from vbpi_mix.anneal.saved import restore_chains, save_chains
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
 from vbpi_mix.errors import ConfigError
-from vbpi_mix.experiment.kept import TARGET
+from vbpi_mix.experiment.kept_search import TARGET
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import TopologyBatch

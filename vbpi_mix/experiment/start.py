@@ -25,7 +25,7 @@ from vbpi_mix.experiment.build import for_data, load_alignment, model_of
 from vbpi_mix.experiment.candidates import chains_first, conforming, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
-from vbpi_mix.experiment.kept import KeptSearch
+from vbpi_mix.experiment.kept_search import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
 from vbpi_mix.felsenstein import get_threads
@@ -46,7 +46,7 @@ from vbpi_mix.start import (
     settle,
     weigh_by_frequency,
 )
-from vbpi_mix.start.kept import with_candidates
+from vbpi_mix.start.keep_candidates import with_candidates
 from vbpi_mix.support import SavedSupport, build_support
 
 _TREES_OF_A_SUPPORT = 600

@@ -141,10 +141,10 @@ def _types(
 ) -> Types:
     """Kinds of data and their columns: as asked for, as the file or the partitions say, or as they look."""
     every = np.arange(symbols.shape[1])
-    said = " and ".join(name for name, _ in types)
+    declared = " and ".join(name for name, _ in types)
     if data_type is not None:
-        if types and said != data_type:
-            notice(f"{source}: the file says that its data are {said}; read as {data_type}, as asked")
+        if types and declared != data_type:
+            notice(f"{source}: the file says that its data are {declared}; read as {data_type}, as asked")
         return ((data_type, every),)
     if partitions is not None and len(types) < 2:
         parts = partition_types(partitions, len(every))

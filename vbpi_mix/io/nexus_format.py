@@ -95,8 +95,8 @@ def _matrices(found: Sequence[Block]) -> list[Characters]:
             elif command.keyword == "format":
                 format_ = settings(command.rest)
             elif command.keyword == "matrix":
-                said = format_ if "datatype" in format_ else format_ | {"datatype": _by_default(format_, command)}
-                matrices.append(Characters(block=block, dimensions=dimensions, format=said, matrix=command))
+                typed = format_ if "datatype" in format_ else format_ | {"datatype": _by_default(format_, command)}
+                matrices.append(Characters(block=block, dimensions=dimensions, format=typed, matrix=command))
     return matrices
 
 

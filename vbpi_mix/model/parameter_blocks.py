@@ -122,7 +122,7 @@ def shares(coordinates: Tensor) -> Tensor:
 
 
 def make_blocks(
-    said: ModelSpecification, data_type: DataType, priors: ParameterPriors
+    specification: ModelSpecification, data_type: DataType, priors: ParameterPriors
 ) -> tuple[Block | FreeRatesBlock, ...]:
     """The blocks of what a model string leaves to be inferred.
 
@@ -138,19 +138,19 @@ def make_blocks(
         columns = slice(first, first + max(1, n_shares - 1))
         found.append(Block(kind=kind, columns=columns, n_shares=n_shares, names=names, prior=prior))
 
-    if said.rates == INFERRED:
-        if said.name in ("K80", "HKY85"):
+    if specification.rates == INFERRED:
+        if specification.name in ("K80", "HKY85"):
             add("ratio", 0, ("kappa",), priors.ratio)
         else:
-            names = _rate_names(said)
+            names = _rate_names(specification)
             add("rates", len(names), names, priors.exchangeabilities)
-    if said.frequencies == INFERRED:
+    if specification.frequencies == INFERRED:
         names = tuple(f"pi({state})" for state in _states(data_type))
         add("frequencies", len(names), names, priors.frequencies)
-    if said.gamma is not None and said.gamma.shape == INFERRED:
+    if specification.gamma is not None and specification.gamma.shape == INFERRED:
         add("shape", 0, ("alpha",), priors.shape)
-    if isinstance(said.free_rates, FreeRates):
-        n = said.free_rates.n_categories
+    if isinstance(specification.free_rates, FreeRates):
+        n = specification.free_rates.n_categories
         for name, prior in (("free_weights", priors.free_weights), ("free_rates", priors.free_rates)):
             if len(prior.concentration) > 1:
                 raise ConfigError(f"the prior dirichlet of {name} takes 1 number, the same for all categories")
@@ -159,7 +159,7 @@ def make_blocks(
         found.append(
             FreeRatesBlock(columns=columns, n_categories=n, weights=priors.free_weights, rates=priors.free_rates)
         )
-    if said.proportion_invariant == INFERRED:
+    if specification.proportion_invariant == INFERRED:
         add("invariant", 0, ("pinvar",), priors.invariant)
     return tuple(found)
 
@@ -169,12 +169,14 @@ def _states(data_type: DataType) -> list[str]:
     return [_AMINO_ACIDS[state] if data_type.name == "protein" else state for state in data_type.states]
 
 
-def _rate_names(said: ModelSpecification) -> tuple[str, ...]:
+def _rate_names(specification: ModelSpecification) -> tuple[str, ...]:
     """Names of the inferred rates: classes 1, 2, ..., and class 0, that of G-T, last."""
-    if said.name == "TN93":
+    if specification.name == "TN93":
         return "r(A<->G)", "r(C<->T)", "r(others)"
-    if said.code is None:
+    if specification.code is None:
         return tuple(f"r({pair})" for pair in _EXCHANGED)
-    order = [*sorted(set(said.code) - {"0"}), "0"]
-    classes = [[pair for pair, digit in zip(_EXCHANGED, said.code, strict=True) if digit == which] for which in order]
+    order = [*sorted(set(specification.code) - {"0"}), "0"]
+    classes = [
+        [pair for pair, digit in zip(_EXCHANGED, specification.code, strict=True) if digit == which] for which in order
+    ]
     return tuple(f"r({'='.join(pairs)})" for pairs in classes)

@@ -138,13 +138,13 @@ class ModelFamily:
 
     def models(self, coordinates: Tensor) -> SubstitutionModels:
         """The models of coordinates (T, d)."""
-        said, gamma = self.specification, self.specification.gamma
+        specification, gamma = self.specification, self.specification.gamma
         shape = None if gamma is None else self._number(coordinates, "shape", gamma.shape)
         return SubstitutionModels(
             exchangeabilities=self._exchangeabilities(coordinates),
             frequencies=self._frequencies(coordinates),
             gamma_shape=shape,
-            proportion_invariant=self._number(coordinates, "invariant", said.proportion_invariant),
+            proportion_invariant=self._number(coordinates, "invariant", specification.proportion_invariant),
             n_gamma_categories=4 if gamma is None else gamma.n_categories,
             discretisation="mean" if gamma is None else gamma.discretisation,
             free_rates=self._free_rates(coordinates),
@@ -181,21 +181,21 @@ class ModelFamily:
         return torch.full((n,), 1 / n, dtype=torch.float64) if found is None else found
 
     def _free_rates(self, coordinates: Tensor) -> tuple[Tensor, Tensor] | None:
-        said, n_trees = self.specification.free_rates, len(coordinates)
-        if said is None:
+        free_rates, n_trees = self.specification.free_rates, len(coordinates)
+        if free_rates is None:
             return None
-        if isinstance(said, FreeRates):
+        if isinstance(free_rates, FreeRates):
             found = self._by_kind["free"].values(coordinates)
-            return found[:, : said.n_categories], found[:, said.n_categories :]
-        weights, rates = torch.tensor(said, dtype=torch.float64).T
+            return found[:, : free_rates.n_categories], found[:, free_rates.n_categories :]
+        weights, rates = torch.tensor(free_rates, dtype=torch.float64).T
         return weights.expand(n_trees, -1), rates.expand(n_trees, -1)
 
-    def _number(self, coordinates: Tensor, kind: str, said: float | str | None) -> Tensor | None:
-        if said is None:
+    def _number(self, coordinates: Tensor, kind: str, value: float | str | None) -> Tensor | None:
+        if value is None:
             return None
         if kind in self._by_kind:
             return self._by_kind[kind].values(coordinates)[:, 0]
-        return torch.full((len(coordinates),), float(said), dtype=torch.float64)
+        return torch.full((len(coordinates),), float(value), dtype=torch.float64)
 
 
 class ParameterSpace:

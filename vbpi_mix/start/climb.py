@@ -3,7 +3,7 @@
 import numpy as np
 
 from vbpi_mix.phylo import TopologyBatch, nni_neighbours, spr_neighbours
-from vbpi_mix.start.pool import TopologyPool
+from vbpi_mix.start.topology_pool import TopologyPool
 
 
 def climb(pool: TopologyPool, starts: np.ndarray, *, radius: int = 1, most_steps: int = 100) -> np.ndarray:

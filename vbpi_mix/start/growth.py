@@ -31,8 +31,8 @@ from vbpi_mix.start.climb import climb, neighbours
 from vbpi_mix.start.clock import Clock, OutOfTimeError
 from vbpi_mix.start.explore import explore
 from vbpi_mix.start.growth_settings import GrowthSettings
-from vbpi_mix.start.pool import TopologyPool
 from vbpi_mix.start.proposal import Inclusion, fit_proposal, log_inclusion
+from vbpi_mix.start.topology_pool import TopologyPool
 from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
 from vbpi_mix.support import build_support
 

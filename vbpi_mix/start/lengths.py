@@ -10,7 +10,7 @@ from vbpi_mix.felsenstein.cpu import backend as numba_backend
 from vbpi_mix.io.kept_results import Arrays, KeptResults
 from vbpi_mix.model import ExponentialBranchPrior, PhyloModel
 from vbpi_mix.phylo import TopologyBatch
-from vbpi_mix.start.warm import START, length_memory
+from vbpi_mix.start.length_memory import START, length_memory
 
 _MEMORY = 8
 _ARMIJO = 1e-4

@@ -157,10 +157,10 @@ def find_iqtree() -> tuple[str, tuple[int, int]]:
             f"none of {', '.join(IQTREE_PROGRAMS)} is on PATH. Install IQ-TREE (Debian, Ubuntu: apt-get install "
             "iqtree; conda: conda install -c bioconda iqtree) or use the VeryFastTree bootstrap, which needs nothing"
         )
-    said = run_program([program, "--version"])
-    found = _VERSION.search(said)
+    output = run_program([program, "--version"])
+    found = _VERSION.search(output)
     if found is None:
-        raise BackendError(f"{program} --version said no version of IQ-TREE but: {said.strip()[:80]!r}")
+        raise BackendError(f"{program} --version said no version of IQ-TREE but: {output.strip()[:80]!r}")
     version = int(found[1]), int(found[2])
     if version < _OLDEST:
         raise BackendError(f"{program} is IQ-TREE {found[1]}.{found[2]}: version 1.6, 2 or 3 is needed")

@@ -38,8 +38,10 @@ def run_program(command: list[str], standard_input: bytes = b"", *, meanwhile: C
         _running.discard(process)
     output = output_bytes.decode(errors="replace")
     if process.returncode != 0:
-        said = (error_bytes.decode(errors="replace").strip() or output.strip() or "nothing").splitlines()[-3:]
-        raise BackendError(f"{Path(command[0]).name} ended with status {process.returncode} and said: {' '.join(said)}")
+        last_lines = (error_bytes.decode(errors="replace").strip() or output.strip() or "nothing").splitlines()[-3:]
+        raise BackendError(
+            f"{Path(command[0]).name} ended with status {process.returncode} and said: {' '.join(last_lines)}"
+        )
     return output
 
 

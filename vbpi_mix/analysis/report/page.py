@@ -289,8 +289,8 @@ def _reproduce(content: ReportContent) -> str:
         ("Source commit", str(made.get("commit") or "an installed release")),
         ("Python, machine", f"{made.get('python', 'unknown')}; {made.get('system', '')}; {made.get('processor', '')}"),
     ]
-    said = "The same settings as a command; config.toml in the run's folder holds all of them."
-    return f"<p>{said}</p>\n<pre>{escape(clean(content.command))}</pre>\n{facts(rows)}"
+    note = "The same settings as a command; config.toml in the run's folder holds all of them."
+    return f"<p>{note}</p>\n<pre>{escape(clean(content.command))}</pre>\n{facts(rows)}"
 
 
 def _cite() -> str:

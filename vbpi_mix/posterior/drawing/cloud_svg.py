@@ -90,8 +90,8 @@ def cloud_drawing(cloud: Cloud, *, width: float, title: str) -> Drawing:
     present = [kind for kind, share in enumerate(cloud.shares) if share > 0]
     per_row = max(1, int((width - 2 * _MARGIN) // _legend_step(width)))
     height = 2 * _MARGIN + n_taxa * row + _FOOT + _LEGEND_ROW * -(-len(present) // per_row)
-    said = "; ".join(f"{_KINDS[i][1]} {_drawn(cloud, i)}" for i in present)
-    drawing = Drawing(width, height, title, f"{len(cloud.lines)} posterior trees drawn over each other. {said}.")
+    legend = "; ".join(f"{_KINDS[i][1]} {_drawn(cloud, i)}" for i in present)
+    drawing = Drawing(width, height, title, f"{len(cloud.lines)} posterior trees drawn over each other. {legend}.")
     ends = _tip_ends(cloud)
     for place, tip in enumerate(cloud.order):
         y = _MARGIN + (place + 0.5) * row

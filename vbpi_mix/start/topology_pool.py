@@ -10,8 +10,8 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.clock import Clock
 from vbpi_mix.start.laplace import LaplaceWeights, counted_correction, curvature
+from vbpi_mix.start.length_memory import LengthMemory, length_memory
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
-from vbpi_mix.start.warm import LengthMemory, length_memory
 
 GIVE_UP = 25.0  # nats below the best, beyond which a topology's weight does not matter
 _HESSIANS_AT_ONCE = 64

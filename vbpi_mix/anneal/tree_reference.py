@@ -105,10 +105,10 @@ class TreeReference:
     def draw(self, n_trees: int, generator: np.random.Generator) -> Particles:
         """Trees and parameters; their log-likelihoods are NaN."""
         topologies = stack([self._draw_topology(generator) for _ in range(n_trees)])
-        said = self.describe(topologies)
+        gammas = self.describe(topologies)
         # Gamma(k) = Gamma(k + 1) U^(1/k), whose logarithm is finite however small the shape is
-        gamma = np.log(generator.standard_gamma(said.shapes + 1.0))
-        log_lengths = gamma + np.log(1.0 - generator.random(said.shapes.shape)) / said.shapes - np.log(said.rates)
+        gamma = np.log(generator.standard_gamma(gammas.shapes + 1.0))
+        log_lengths = gamma + np.log(1.0 - generator.random(gammas.shapes.shape)) / gammas.shapes - np.log(gammas.rates)
         z = generator.standard_normal((n_trees, len(self._mean)))
         return Particles(
             topologies=topologies,

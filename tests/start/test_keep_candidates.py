@@ -6,7 +6,7 @@ from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import all_topologies, collect, site_patterns
 from vbpi_mix.start import weigh_topologies
-from vbpi_mix.start.kept import with_candidates
+from vbpi_mix.start.keep_candidates import with_candidates
 
 
 @pytest.fixture(scope="module")

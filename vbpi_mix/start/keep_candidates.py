@@ -7,8 +7,8 @@ import numpy as np
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.laplace import LaplaceWeights, counted_correction
+from vbpi_mix.start.length_memory import length_memory
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths
-from vbpi_mix.start.warm import length_memory
 from vbpi_mix.start.weights import WeightedTopologies
 
 _GIVE_UP = 25.0  # nats below the best, beyond which lengths need not be optimised to the end
