@@ -1,10 +1,8 @@
 """Damaged files of the program's own: one kind of error for each, and no size is believed before it is checked."""
 
 import gzip
-import io
 import random
 import time
-import zipfile
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from vbpi_mix.errors import CheckpointError, ConfigError, InputError, SupportErr
 from vbpi_mix.experiment.config import load_config
 from vbpi_mix.experiment.folder import RunFolder, read_json
 from vbpi_mix.experiment.inputs import load_inputs
-from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.io.files import read_text
-from vbpi_mix.io.parameter_tables import read_parameters
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo import random_topologies
 from vbpi_mix.start.saved import load_start
@@ -85,50 +81,6 @@ def test_damaged_toml(tmp_path, content):
     (tmp_path / "config.toml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"config\.toml"):
         load_config(tmp_path / "config.toml")
-
-
-def test_arrays_come_back(tmp_path):
-    arrays = {"a": np.arange(6).reshape(2, 3), "b": np.array(b"x"), "c": np.asfortranarray(np.eye(3)), "d": np.zeros(0)}
-    save_arrays(tmp_path / "x.npz", arrays)
-    again = load_arrays(tmp_path / "x.npz")
-    assert again.keys() == arrays.keys()
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(again[name], array)
-        assert again[name].dtype == array.dtype
-
-
-def test_declared_sizes_are_not_believed(tmp_path):
-    """A few hundred bytes that declare 10^12 numbers, in the array and in the archive."""
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
-    path = tmp_path / "x.npz"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("taxa.npy", header.getvalue())
-    assert path.stat().st_size < 605
-    for read, kind in ((load_inputs, CheckpointError), (load_support, SupportError)):
-        with pytest.raises(kind, match="declares 1,000,000,000,000 values"):
-            read(path)
-    data = path.read_bytes().replace((len(header.getvalue())).to_bytes(4, "little"), (2**32 - 2).to_bytes(4, "little"))
-    path.write_bytes(data)
-    with pytest.raises(CheckpointError, match="declares more data"):
-        load_inputs(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("Gen\tTL\tkappa\n0\t7\t2\n1\t7\n", "line 3: expected 3 numbers, .* 2"),
-        ("Gen\tTL\tkappa\n0\tnan\t2\n", "line 2: 'nan' .*'TL'"),
-        ("Gen\tTL\tkappa\n0\t1\tinf\n", "'inf' in the column 'kappa'"),
-        ("Gen\tTL\tkappa\n0\t1\t1e999\n", "'1e999'"),
-        ("Gen\tTL\tkappa\n0\t1\t1_0\n", "'1_0'"),
-        ("Gen\tTL\tTL\n0\t1\t2\n", "two columns are named 'TL'"),
-    ],
-)
-def test_tables_of_numbers(tmp_path, text, message):
-    (tmp_path / "x.p").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_parameters([tmp_path / "x.p"])
 
 
 def test_packed_text_is_bounded(tmp_path):

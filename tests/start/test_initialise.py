@@ -4,11 +4,7 @@ import torch
 
 from tests.start.examples import example
 from vbpi_mix.phylo import all_topologies, collect
-from vbpi_mix.start import (
-    start_fitted,
-    start_published,
-    weigh_topologies,
-)
+from vbpi_mix.start import start_fitted, start_published, weigh_topologies
 from vbpi_mix.support import build_support, encode
 from vbpi_mix.variational import PhyloMixture
 

@@ -6,10 +6,7 @@ from tests.start.examples import example
 from vbpi_mix.felsenstein import reference
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import all_topologies
-from vbpi_mix.start import (
-    laplace_weights,
-    optimise_lengths,
-)
+from vbpi_mix.start import laplace_weights, optimise_lengths
 from vbpi_mix.start.laplace import negative_hessian
 
 

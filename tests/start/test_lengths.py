@@ -3,12 +3,9 @@ import pytest
 from scipy import optimize
 
 from tests.start.examples import example
+from vbpi_mix.model.length_density import log_density
 from vbpi_mix.phylo import all_topologies
-from vbpi_mix.start import (
-    lengths,
-    optimise_lengths,
-)
-from vbpi_mix.start.lengths import log_density
+from vbpi_mix.start import optimise_lengths
 
 
 def test_modes_are_those_of_a_general_optimiser():
@@ -26,16 +23,6 @@ def test_modes_are_those_of_a_general_optimiser():
         best = optimize.minimize(negative, np.full(9, -3.0), jac=True, method="BFGS", options={"gtol": 1e-6})
         assert modes.log_density[t] == pytest.approx(-best.fun, abs=1e-5)
         assert modes.log_lengths[t] == pytest.approx(best.x, abs=5e-3)
-
-
-def test_both_ways_to_the_density_agree():
-    _, model, _ = example()
-    topologies = all_topologies(6)[:10]
-    x = np.random.default_rng(1).normal(-3, 1, (10, 9))
-    for direct, by_autograd in zip(
-        lengths.log_density(model, topologies, x), lengths._by_autograd(model, topologies, x), strict=True
-    ):
-        assert direct == pytest.approx(by_autograd, rel=1e-12)
 
 
 def test_chunks_and_starts_do_not_change_the_modes():

@@ -3,9 +3,7 @@ import pytest
 
 from tests.start.examples import example
 from vbpi_mix.phylo import all_topologies, collect
-from vbpi_mix.start import (
-    weigh_topologies,
-)
+from vbpi_mix.start import weigh_topologies
 
 
 def test_weights_order_the_sample_and_ignore_the_candidates_frequencies():

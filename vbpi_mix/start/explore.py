@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import log_density_value
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.climb import neighbours
 from vbpi_mix.start.length_memory import length_memory
-from vbpi_mix.start.lengths import log_density_value
 from vbpi_mix.start.topology_pool import TopologyPool
 from vbpi_mix.support import SubsplitSupport, represented
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import log_density
 from vbpi_mix.phylo import TopologyBatch
-from vbpi_mix.start.lengths import OptimisedLengths, log_density
+from vbpi_mix.start.lengths import OptimisedLengths
 
 _SMALLEST_EIGENVALUE = 1e-3
 # a pivot of Cholesky's decomposition below this makes an eigenvalue below the floor thinkable
