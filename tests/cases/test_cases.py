@@ -6,7 +6,6 @@ known, and whatever says the same in another dialect must give it.
 
 import json
 import math
-import shutil
 import warnings
 from pathlib import Path
 
@@ -280,7 +279,7 @@ def test_free_rates_have_a_mean_of_one():
         parse_model("TIM2{1,2,3}")
 
 
-@pytest.mark.skipif(shutil.which("iqtree2") is None, reason="IQ-TREE 2 (iqtree2) is not installed")
+@pytest.mark.external("iqtree2")
 @pytest.mark.parametrize(
     "model",
     [

@@ -1,7 +1,6 @@
 """What IQ-TREE 2 writes itself is read, and its likelihoods are ours."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,7 +41,7 @@ begin mrbayes;
 
 end;
 """
-iqtree2 = pytest.mark.skipif(shutil.which("iqtree2") is None, reason="IQ-TREE 2 (iqtree2) is not installed")
+iqtree2 = pytest.mark.external("iqtree2")
 
 
 def run(folder, name, *words):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import format_estimate, parse_duration, use_threads
+from vbpi_mix.cli.options import Quiet, Threads, format_estimate, parse_duration, use_threads
 
 EXAMPLE = "Example: vbpi-mix anneal primates_run --groups 8"
 
@@ -22,10 +22,8 @@ def anneal(
         ),
     ] = None,
     max_time: Annotated[str | None, typer.Option(help="Time for the rounds, such as 10m or 2h.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> int:
     """Anneal groups of particles from the mixture of a run to the posterior.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import format_estimate, output_path, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Repeats, RunArgument, Threads, format_estimate, output_path, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis.certainty import Certainty
@@ -22,7 +22,7 @@ EXAMPLE = "Example: vbpi-mix ask primates_run --clade Homo_sapiens,Pan --quartet
 
 
 def ask(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunArgument,
     clade: Annotated[
         list[str] | None,
         typer.Option(help="Taxa separated by commas: are they on one side of a branch? May be repeated."),
@@ -64,12 +64,10 @@ def ask(
             help="File for the tree of --on: NEXUS if it ends in .nex or .tre, else Newick; printed if not given.",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    repeats: Repeats = 10,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Ask a run: is this clade real, is that tree compatible with the data, how sure is the whole tree?
 

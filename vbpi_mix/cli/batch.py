@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import AsJson, Quiet, output_path
 
 EXAMPLE = "Example: vbpi-mix batch alignments -o loci --model HKY+G4"
 
@@ -58,8 +58,8 @@ def batch(
         str | None, typer.Option(help="Memory for each process, such as 2G; a locus that needs more fails.")
     ] = None,
     tries: Annotated[int, typer.Option(min=1, help="Number of times that a locus is begun if its process dies.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Infer a posterior of trees for every alignment of a folder or list.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import Quiet, output_path
 
 if TYPE_CHECKING:
     from vbpi_mix.replication.images.sets import ImageSet
@@ -44,7 +44,6 @@ FirstSeed = Annotated[int, typer.Option(help="First seed.")]
 Train = Annotated[int | None, typer.Option(help="Number of training images; that of the scale if not given.")]
 Test = Annotated[int | None, typer.Option(help="Number of test images; that of the scale if not given.")]
 Threads = Annotated[int, typer.Option(min=1, help="Number of threads of torch.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 
 
 def _command(name: "ImageSet", text: str) -> Callable[..., int]:

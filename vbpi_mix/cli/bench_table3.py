@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Threads, output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows 'a2a:1:1;s2a:1:4' --seeds 1 -o table3"
 
@@ -67,10 +67,8 @@ def table3(
     repeats: Annotated[
         int, typer.Option(help="Number of repeats of 1,000 draws per component in the evaluation.")
     ] = 100,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> int:
     """Train the mixtures of Table 3 and keep a record of each: settings, estimates, bounds, distances to MCMC, times.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import Quiet, output_path
 
 EXAMPLE = "Example: vbpi-mix bench toy -o toy --scale small"
 
@@ -47,7 +47,7 @@ def toy(
             "--train-only", help="Make no timings, tables and pictures, so that several processes can share the rows."
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train mixtures of Gaussians on Neal's funnel with A2A, S2A and S2S, beside the exact marginal likelihood.
 

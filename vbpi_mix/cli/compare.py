@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import parse_share, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Threads, parse_share, use_threads
 from vbpi_mix.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -80,11 +80,9 @@ def compare(
         Path | None, typer.Option(help="File for all splits with both frequencies, tab-separated.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of 1,000 draws per component of a run.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Compare two posteriors on the same taxa: splits, topologies, branch lengths, parameters, marginal likelihood.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Repeats, Threads, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.evaluate.diagnostics.diagnostic import Diagnostic
@@ -22,16 +22,14 @@ def diagnose(
     runs: Annotated[
         list[Path], typer.Argument(help="Folder of a run; several folders: runs of the same data with different seeds.")
     ],
-    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
+    repeats: Repeats = 10,
     neighbours: Annotated[
         bool, typer.Option(help="Weigh neighbours of the best topologies that the support lacks (takes seconds).")
     ] = True,
     definitions: Annotated[bool, typer.Option(help="Print the definitions of the numbers.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Say whether a run can be trusted: weights, topologies, components, support, training.
 

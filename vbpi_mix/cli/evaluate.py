@@ -1,13 +1,12 @@
 """`vbpi-mix evaluate`: bounds and the marginal log-likelihood of a run."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import format_estimate, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, RunArgument, Threads, format_estimate, use_threads
 from vbpi_mix.cli.parameter_table import parameter_lines
 
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ _ROWS = ("elbo", "lb10", "log_ml", "log_ml_pooled", "ess", "pareto_k")
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    run: RunArgument,
+    as_json: AsJson = False,
     samples: Annotated[int, typer.Option(min=10, help="Number of draws per component and repeat.")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="Number of independent repeats.")] = 100,
     learn_weights: Annotated[
@@ -36,10 +35,8 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Estimate ELBO, 10-sample bound and marginal log-likelihood of a run, with standard errors.
 

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import output_path, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, RunArgument, Threads, output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix export primates_run -o primates_trees --format trees,log,consensus -n 10000"
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the files.")
     ],
@@ -37,11 +37,9 @@ def export(
     oversampling: Annotated[int, typer.Option(min=1, help="Number of draws from the mixture per resampled tree.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write posterior trees and their summaries in the formats of other programs.
 

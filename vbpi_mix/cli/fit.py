@@ -10,6 +10,7 @@ import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import (
+    Quiet,
     check_device,
     format_estimate,
     output_path,
@@ -192,7 +193,7 @@ def fit(
     device: Annotated[str, typer.Option(help="Device that computes: cpu.", show_default=True)] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Fit a mixture to an alignment and write a posterior over trees.
 

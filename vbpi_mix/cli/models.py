@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import format_estimate, output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Threads, format_estimate, output_path, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis.model_ranking import ModelRanking
@@ -54,10 +54,8 @@ def models(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Compare substitution models by their marginal likelihoods.
 

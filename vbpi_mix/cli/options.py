@@ -3,13 +3,21 @@
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.io.numbers import parse_share as parse_share
 
 if TYPE_CHECKING:
     from vbpi_mix.evaluate import Estimate
+
+RunArgument = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Repeats, RunArgument, Threads, output_path, use_threads
 
 EXAMPLE = "Example: vbpi-mix report primates_run --outgroup Lemur_catta"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunArgument,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -30,12 +30,10 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for the SVG files of the figures; RUN/figures if not given.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats of 1,000 draws per component.")] = 10,
+    repeats: Repeats = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the files as one JSON object.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write a report of a run: one HTML page that fetches nothing, and its figures as SVG files.
 

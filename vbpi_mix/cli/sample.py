@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import RunArgument, output_path
 
 EXAMPLE = "Example: vbpi-mix sample primates_run -n 1000 -o primates.trees"
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunArgument,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of trees to write.")] = 1000,
     output: Annotated[
         Path | None,

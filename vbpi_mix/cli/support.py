@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import output_path, parse_share, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Threads, output_path, parse_share, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment.start import GrownSupport
@@ -53,12 +53,10 @@ def support(
     coverage: Annotated[
         list[Path] | None, typer.Option(help="Trees to compare the support with. May be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; one per available core if not given.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find the topologies that matter, weigh them, and write the support that a fit needs.
 
