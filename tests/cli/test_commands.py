@@ -7,6 +7,7 @@ import sys
 import dendropy
 import pytest
 
+from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
 from vbpi_mix._version import __version__
 from vbpi_mix.cli.console import duration
@@ -72,8 +73,7 @@ def test_resume_from_the_command_line(program, example, tmp_path):
 
 
 def test_learned_weights(program, example, tmp_path, monkeypatch):
-    monkeypatch.setattr("vbpi_mix.experiment.component_weights._DRAWS", 4000)
-    monkeypatch.setattr("vbpi_mix.experiment.component_weights._PARTICLES", 500)
+    learn_from(monkeypatch, n_draws=4000, draws_at_once=500)
     alignment, trees = example
     run, plain = tmp_path / "run", tmp_path / "plain"
     status, out, err = program("fit", alignment, "-o", run, "--trees", trees, *FAST, "--learn-weights")

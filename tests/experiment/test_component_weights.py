@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import summarise
 from vbpi_mix.analysis.compare import compare
@@ -25,11 +26,12 @@ from vbpi_mix.phylo import all_topologies, collect
 from vbpi_mix.support import encode
 from vbpi_mix.train import load_checkpoint
 
+FEW = {"n_draws": 12_000, "draws_at_once": 500}
+
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    monkeypatch.setattr(module, "_DRAWS", 12_000)
-    monkeypatch.setattr(module, "_PARTICLES", 500)
+    learn_from(monkeypatch, **FEW)
 
 
 def config(folder, **options):
@@ -46,8 +48,7 @@ def config(folder, **options):
 def trained(tmp_path_factory):
     """A badly trained run: its components are not equally good."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_DRAWS", 12_000)
-        patch.setattr(module, "_PARTICLES", 500)
+        learn_from(patch, **FEW)
         folder = tmp_path_factory.mktemp("weights")
         return fit_folder(config(folder, seed=5), folder / "run")[0]
 
@@ -270,8 +271,8 @@ def test_reports_and_commands_name_them(trained):
 
 
 def test_equal_seeds_give_equal_weights_and_others_nearly(trained):
-    first, again = (find_weights(trained.problem, n_particles=4, seed=4, reporter=Silent()) for _ in range(2))
-    other = find_weights(trained.problem, n_particles=4, seed=5, reporter=Silent())
+    first, again = (find_weights(trained.problem, n_particles=4, seed=4, reporter=Silent(), **FEW) for _ in range(2))
+    other = find_weights(trained.problem, n_particles=4, seed=5, reporter=Silent(), **FEW)
     assert first.to_dict() == again.to_dict()
     assert first.to_dict() != other.to_dict()
     np.testing.assert_allclose(first.weights, other.weights, atol=0.1)

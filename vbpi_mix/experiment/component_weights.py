@@ -13,11 +13,17 @@ from vbpi_mix.train import FitResult, add_to_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
 WEIGHTS_STREAM = 30
-_DRAWS = 200_000  # of all components together, half to learn from and half to judge by
-_PARTICLES = 1000  # of a component in a repeat
 
 
-def find_weights(problem: PhyloProblem, *, n_particles: int, seed: int, reporter: Reporter) -> LearnedWeights:
+def find_weights(
+    problem: PhyloProblem,
+    *,
+    n_particles: int,
+    seed: int,
+    reporter: Reporter,
+    n_draws: int = 200_000,
+    draws_at_once: int = 1000,
+) -> LearnedWeights:
     """Learn weights from draws of the mixture as it is; the same for equal seeds.
 
     Arguments:
@@ -25,20 +31,22 @@ def find_weights(problem: PhyloProblem, *, n_particles: int, seed: int, reporter
         n_particles: number of particles of the bound that they are to raise.
         seed: seed of the draws.
         reporter: told about progress.
+        n_draws: Draws of all components together, half to learn from and half to judge by.
+        draws_at_once: Draws of a component in a repeat.
     """
     n_components = problem.n_components
     if n_components == 1:
         return LearnedWeights(
             weights=np.ones(1), n_particles=n_particles, gain=Estimate(value=0.0, standard_error=0.0), kept=False
         )
-    n_repeats = 2 * max(1, _DRAWS // (2 * _PARTICLES * n_components))
+    n_repeats = 2 * max(1, n_draws // (2 * draws_at_once * n_components))
     generator, plan = torch_generator(seed, stream=WEIGHTS_STREAM), all_components(n_components)
-    shape = (n_repeats, n_components, _PARTICLES)
+    shape = (n_repeats, n_components, draws_at_once)
     log_joint, log_q = np.empty(shape), np.empty((*shape, n_components))
     tell = stage(reporter, "component weights")
     with torch.no_grad(), torch_threads(1):
         for repeat in range(n_repeats):
-            trees = problem.mixture.draw(plan, _PARTICLES, generator)
+            trees = problem.mixture.draw(plan, draws_at_once, generator)
             log_likelihood, log_prior = problem.log_densities(trees)
             log_joint[repeat] = (log_likelihood + log_prior).numpy().reshape(shape[1:])
             log_q[repeat] = trees.log_q.T.numpy().reshape(log_q.shape[1:])

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
 from vbpi_mix.errors import ConfigError, InputError
 from vbpi_mix.experiment import Run
@@ -246,7 +247,7 @@ def test_a_signal_ends_the_making_of_starts(config, tmp_path):
 
 
 def test_component_weights_are_counted_and_recorded(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("vbpi_mix.experiment.component_weights._DRAWS", 4000)
+    learn_from(monkeypatch, n_draws=4000)
     run_table3(config(rows="2,1,S2S", settings=["learn_weights=true"], label="w"), tmp_path / "t")
     record = read(tmp_path / "t", NAMES[1] + "_w")
     found = record["result"]["component_weights"]
