@@ -26,8 +26,6 @@ process VBPIMIX_FIT {
     def parts = partitions ? "--partitions ${partitions}" : ''
     prefix = task.ext.prefix ?: "${meta.id}"
     """
-    export NUMBA_CACHE_DIR=\$PWD/.numba
-
     vbpi-mix fit ${alignment} \\
         --output ${prefix} \\
         --threads ${task.cpus} \\
