@@ -4,7 +4,7 @@
 class VBPIError(Exception):
     """Base of every error that the command line turns into one `error:` line.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> try:
         ...     vm.read_alignment("no_such_file.fasta")

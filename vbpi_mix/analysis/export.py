@@ -81,20 +81,20 @@ def export_run(
     Arguments:
         run: Run with a trained mixture.
         folder: Folder for the files; made if it is not there, but not its parents.
-        formats: see `choose_formats`.
+        formats: See `choose_formats`.
         n_trees: Number of trees to write; weighted ones are rounded up to whole numbers from every component.
-        weighted: write draws of the mixture with importance weights; if not, equally weighted resampled trees.
+        weighted: Write draws of the mixture with importance weights; if not, equally weighted resampled trees.
         oversampling: Number of draws from the mixture per resampled tree.
         seed: Seed of the draws; the run's own if None.
         overwrite: Whether to replace files of the same names.
         reporter: Receiver of progress reports.
 
     Raises:
-        ConfigError: see `choose_formats`.
-        InputError: the folder cannot be written, or holds files of these names and they may not be replaced.
-        NumericalError: the mixture's draws have no finite importance weights.
+        ConfigError: See `choose_formats`.
+        InputError: The folder cannot be written, or holds files of these names and they may not be replaced.
+        NumericalError: The mixture's draws have no finite importance weights.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> vm.export_run(vm.load("primates_run"), "exported", formats=["trees", "consensus"], n_trees=50).files
         ('posterior.trees', 'posterior.con.tre', 'posterior.con.nwk')
@@ -145,17 +145,17 @@ def stream_trees(
     Arguments:
         run: Run with a trained mixture.
         n_trees: Number of trees; weighted ones are rounded up to whole numbers from every component.
-        weighted: draws of the mixture with importance weights; if not, equally weighted resampled trees.
+        weighted: Draws of the mixture with importance weights; if not, equally weighted resampled trees.
         oversampling: Number of draws from the mixture per resampled tree.
         seed: Seed of the draws; the run's own if None.
         folder: Folder for temporary files; the system's own if None.
-        on_progress: called with (draws done, draws).
+        on_progress: Called with (draws done, draws).
 
     Raises:
-        InputError: no trees asked for, or the folder cannot be written.
-        NumericalError: the mixture's draws have no finite importance weights.
+        InputError: No trees asked for, or the folder cannot be written.
+        NumericalError: The mixture's draws have no finite importance weights.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> stream = vm.stream_trees(vm.load("primates_run"), 50)
         >>> stream.n_trees

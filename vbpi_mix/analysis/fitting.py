@@ -39,7 +39,7 @@ def fit(
     Raises:
         VBPIError: A file that cannot be read, a setting that cannot work, or a folder that holds a run already.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> run = vm.fit("primates", model="JC69", bootstrap_replicates=4, iterations=20, components=1, particles=2)
         >>> run
@@ -69,7 +69,7 @@ def load(path: str | Path) -> Run:
     Raises:
         ConfigError, CheckpointError: Not the folder of a run, or damaged.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> vm.load("primates_run")
         Run of primates.nex: 12 taxa, model JC69, 1 component, 20 iterations, in primates_run

@@ -57,12 +57,12 @@ def fit_alignment(
     """Train a mixture in memory.
 
     Arguments:
-        alignment: the data.
-        candidates: topologies whose subsplits make up the support; the default recipe grows them first.
-        config: see `experiment.recipes.make_config`.
-        reporter: told about progress.
+        alignment: The data.
+        candidates: Topologies whose subsplits make up the support; the default recipe grows them first.
+        config: See `experiment.recipes.make_config`.
+        reporter: Told about progress.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")
         >>> candidates = vm.veryfasttree_bootstrap(alignment, 4, seed=1)
@@ -101,22 +101,22 @@ def fit_folder(
     would have given.
 
     Arguments:
-        config: the settings; with `resume` those of the folder, see `resumed_config`.
-        path: the folder; must not hold a run yet, unless `resume`.
-        alignment: alignment of the configuration, if it has been read already.
-        start: topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
+        config: The settings; with `resume` those of the folder, see `resumed_config`.
+        path: The folder; must not hold a run yet, unless `resume`.
+        alignment: Alignment of the configuration, if it has been read already.
+        start: Topologies made before (`experiment.start`) in place of candidates and growth; the outcome is
             bit for bit the same. Not used where a run in the folder is past its start.
-        resume: go on with the run in the folder.
-        iterations: number of steps to train to with `resume`, in place of the run's own.
-        max_seconds: training time allowed to this call.
-        deadlines: times by which each stage must end; a stage that runs out of time ends with what it has.
-        reporter: told about progress.
+        resume: Go on with the run in the folder.
+        iterations: Number of steps to train to with `resume`, in place of the run's own.
+        max_seconds: Training time allowed to this call.
+        deadlines: Times by which each stage must end; a stage that runs out of time ends with what it has.
+        reporter: Told about progress.
 
     Raises:
-        ConfigError: the folder holds a run already, or none to resume, another process works on it, or `start` was
+        ConfigError: The folder holds a run already, or none to resume, another process works on it, or `start` was
             made with other settings.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> from pathlib import Path
         >>> config = vm.make_config(

@@ -44,10 +44,10 @@ def make_config(*, alignment: str, recipe: str = "default", **given: Any) -> Fit
     `constraints` are files or statements, see `io.constraint_files.constraint_statements`.
 
     Raises:
-        ConfigError: an unknown recipe, setting or flow.
-        InputError: constraints that cannot be read.
+        ConfigError: An unknown recipe, setting or flow.
+        InputError: Constraints that cannot be read.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> config = vm.make_config(alignment="primates", components=4, estimator="s2a")
         >>> config.model, config.components, config.sampled

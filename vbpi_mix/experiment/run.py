@@ -36,17 +36,17 @@ class Run:
     """A trained mixture.
 
     Arguments:
-        config: all settings.
-        inputs: taxa, site patterns, support.
-        problem: target and mixture.
-        iteration: optimiser steps done.
-        seconds: training time.
-        folder: folder in which it is kept, or None.
-        learned: the component weights found after training, if they were looked for; the mixture has them if they
+        config: All settings.
+        inputs: Taxa, site patterns, support.
+        problem: Target and mixture.
+        iteration: Optimiser steps done.
+        seconds: Training time.
+        folder: Folder in which it is kept, or None.
+        learned: The component weights found after training, if they were looked for; the mixture has them if they
             were kept.
-        annealed: the trees of annealing, where the run finished with them.
+        annealed: The trees of annealing, where the run finished with them.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> run = vm.load("primates_run")
         >>> run.iteration
@@ -79,7 +79,7 @@ class Run:
         """Open the folder of a run, finished or not.
 
         Raises:
-            ConfigError, CheckpointError: not the folder of a run, or damaged.
+            ConfigError, CheckpointError: Not the folder of a run, or damaged.
         """
         folder = RunFolder(Path(path))
         if not folder.path.is_dir():
@@ -205,9 +205,9 @@ class Run:
         """`n_trees` equally weighted posterior trees, by sampling-importance-resampling.
 
         Arguments:
-            n_trees: number of trees.
-            oversampling: draws from the mixture per tree.
-            seed: seed of the draws; the run's own if None.
+            n_trees: Number of trees.
+            oversampling: Draws from the mixture per tree.
+            seed: Seed of the draws; the run's own if None.
         """
         chosen = self.config.seed if seed is None else seed
         if self.annealed is not None:

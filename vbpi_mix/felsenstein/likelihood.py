@@ -40,9 +40,9 @@ def tree_log_likelihood(
         root_frequencies: (n,) of the states at the top node, or (T, n) for every tree by itself.
         category_weights: (C,) or (T, C) probabilities of the rate categories.
         topologies: T topologies of N taxa.
-        patterns: site patterns of the same taxa.
-        backend: a word of `BACKENDS`.
-        dtype: data type of the partial likelihoods, see `jc69_log_likelihood`; arguments and results are float64.
+        patterns: Site patterns of the same taxa.
+        backend: A word of `BACKENDS`.
+        dtype: Data type of the partial likelihoods, see `jc69_log_likelihood`; arguments and results are float64.
 
     Returns:
         (T,) natural logarithms; sites without data add 0. A tree that cannot produce the data (zero-length branches
@@ -50,11 +50,11 @@ def tree_log_likelihood(
         in a finite way, and samplers and optimisers must see -inf as the end of the way.
 
     Raises:
-        BackendError: unknown backend, or tensors on a device the backend cannot use.
-        InputError: shapes or types that do not fit, or other taxa in patterns than in topologies.
-        NumericalError: entries that are not finite, or a result that is not a number.
+        BackendError: Unknown backend, or tensors on a device the backend cannot use.
+        InputError: Shapes or types that do not fit, or other taxa in patterns than in topologies.
+        NumericalError: Entries that are not finite, or a result that is not a number.
 
-    Example:
+    Examples:
         >>> import torch
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")
@@ -214,9 +214,9 @@ def jc69_log_likelihood(
     Arguments:
         branch_lengths: (T, E) float64, expected substitutions per site, finite and >= 0.
         topologies: T topologies of N taxa.
-        patterns: site patterns of the same taxa.
-        backend: a word of `BACKENDS`.
-        dtype: data type of the partial likelihoods; lengths, results and the sums over blocks of patterns are float64.
+        patterns: Site patterns of the same taxa.
+        backend: A word of `BACKENDS`.
+        dtype: Data type of the partial likelihoods; lengths, results and the sums over blocks of patterns are float64.
             torch.float32 (only "numba") saves memory and up to a third of the time. On the alignments DS1 to DS8 (27 to
             64 taxa, random topologies, mean lengths 0.001 to 0.3) its values were within 7e-8, relatively, that is
             0.0015, and its derivatives within 4e-7 of the largest of the tree. Trees on which float32 loses its digits
@@ -226,9 +226,9 @@ def jc69_log_likelihood(
         (T,) natural logarithms; -inf as in `tree_log_likelihood`.
 
     Raises:
-        BackendError, InputError, NumericalError: as `tree_log_likelihood`.
+        BackendError, InputError, NumericalError: As `tree_log_likelihood`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")

@@ -28,7 +28,7 @@ def tree_log_likelihood(
         root_frequencies: (n,), pi, or (T, n).
         category_weights: (C,) or (T, C).
         topologies: T topologies of N taxa.
-        patterns: state sets (N, P) and weights w (P,).
+        patterns: State sets (N, P) and weights w (P,).
 
     Returns:
         (T,) log-likelihoods; -inf, with zero gradient, where a site likelihood is zero.

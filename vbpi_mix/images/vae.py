@@ -88,7 +88,7 @@ class MISVAE(MixtureVAE):
         n_layers: masked convolutions.
         seed: seed of the weights' start.
 
-    Example:
+    Examples:
         >>> MISVAE(n_components=50, decoder="published").n_parameters()
         618781
     """

@@ -50,18 +50,18 @@ def read_alignment(
     taxa without data, and names that many programs cannot tell apart.
 
     Arguments:
-        path: the file, or the name of a data set.
-        data_type: data type of the file's data; None: as it says, or as they look.
-        partitions: a file of partitions (`io.partitions`) that may say what kinds of data the sites are.
+        path: The file, or the name of a data set.
+        data_type: Data type of the file's data; None: as it says, or as they look.
+        partitions: A file of partitions (`io.partitions`) that may say what kinds of data the sites are.
 
     Returns:
         N >= 4 rows; `symbol_counts` counts the characters as written, in upper case.
 
     Raises:
-        InputError: rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, characters that are
+        InputError: Rows of different lengths, repeated or empty names, fewer than 4 taxa, no sites, characters that are
             no code (with taxon and column, from 1), an unknown format.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")
         >>> alignment.n_taxa, alignment.n_sites, alignment.taxa[:2]

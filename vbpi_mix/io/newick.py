@@ -63,10 +63,10 @@ def parse_newick(text: str, taxa: Sequence[str]) -> tuple[Topology, np.ndarray |
         The topology, and (E,) branch lengths in its edge order or None.
 
     Raises:
-        InputError: taxa that are missing, unknown or repeated, a node with more than two children, lengths that are
+        InputError: Taxa that are missing, unknown or repeated, a node with more than two children, lengths that are
             negative, not finite or given for some edges only, unbalanced brackets, text after the tree.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> topology, lengths = vm.parse_newick("(A:0.1,(B:0.2,C:0.1):0.05,D:0.3);", ["A", "B", "C", "D"])
         >>> topology.newick(["A", "B", "C", "D"], lengths.tolist())

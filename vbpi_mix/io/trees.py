@@ -33,15 +33,15 @@ def read_trees(paths: Sequence[Path | str], taxa: Sequence[str], *, burn_in: flo
     Files are streamed: memory grows with the distinct topologies, plus some ten bytes a tree.
 
     Arguments:
-        paths: the files.
+        paths: The files.
         taxa: (N,) names of the alignment, N >= 3.
-        burn_in: share of each file's trees, 0 <= burn_in < 1, left out from its beginning (rounded down).
+        burn_in: Share of each file's trees, 0 <= burn_in < 1, left out from its beginning (rounded down).
 
     Raises:
-        InputError: a file that is no tree list or is cut off, taxa other than those given, multifurcations (how many
+        InputError: A file that is no tree list or is cut off, taxa other than those given, multifurcations (how many
             trees and the first line), a burn-in asked of weighted trees, counts mixed with probabilities.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> taxa = vm.read_alignment("primates").taxa
         >>> sample = vm.read_trees(["primates_run/posterior/sample.trees"], taxa)

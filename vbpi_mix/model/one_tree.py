@@ -48,15 +48,15 @@ def log_likelihood(alignment: Alignment, newick: str, model: str = "JC69") -> Tr
     For many trees at once, or gradients in other parameters: `PhyloModel` and `felsenstein.tree_log_likelihood`.
 
     Arguments:
-        alignment: see `io.alignments.read_alignment`.
-        newick: one binary tree of all taxa, with branch lengths; where it has a root, the two edges there are one.
-        model: a model string, see `model_string.parse_model`.
+        alignment: See `io.alignments.read_alignment`.
+        newick: One binary tree of all taxa, with branch lengths; where it has a root, the two edges there are one.
+        model: A model string, see `model_string.parse_model`.
 
     Raises:
-        InputError: a string that is no such tree, or frequencies to be counted in an alignment that lacks a state.
-        ConfigError: a string that is no model, with the character where it goes wrong.
+        InputError: A string that is no such tree, or frequencies to be counted in an alignment that lacks a state.
+        ConfigError: A string that is no model, with the character where it goes wrong.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")
         >>> (topology,) = vm.veryfasttree_bootstrap(alignment, 0, seed=1).topologies

@@ -29,31 +29,31 @@ class PhyloModel:
     """p(Y, topology, branch lengths, parameters), with a uniform prior over the topologies allowed.
 
     Arguments:
-        patterns: site patterns of the alignment Y, or of each of its parts; merged further where a model's symmetry
+        patterns: Site patterns of the alignment Y, or of each of its parts; merged further where a model's symmetry
             allows it.
         n_taxa: N.
-        substitution_model: a model string, see `model_string.parse_model`, or a model; or one for each part. What a
+        substitution_model: A model string, see `model_string.parse_model`, or a model; or one for each part. What a
             string gives no values for is inferred, see `parameters.ModelFamily`.
         part_names: Names of the parts, for the names of their parameters; numbers from 1 if not given.
-        branch_prior_rate: rate of the exponential prior on each branch length.
-        branch_prior: another prior of the branch lengths in its place.
+        branch_prior_rate: Rate of the exponential prior on each branch length.
+        branch_prior: Another prior of the branch lengths in its place.
         priors: Priors of the parameters; MrBayes's if not given.
-        constraints: constraints that topologies must satisfy; all are allowed if not given. Densities are those of
+        constraints: Constraints that topologies must satisfy; all are allowed if not given. Densities are those of
             allowed topologies: whether one is, says `allows`.
-        backend: a word of `felsenstein.BACKENDS`.
+        backend: A word of `felsenstein.BACKENDS`.
         dtype: Type of the partial likelihoods, see `felsenstein.jc69_log_likelihood`.
 
     Attributes:
         parts: Parts of the alignment.
-        parameters: parameters that are inferred besides the tree.
-        n_topologies: number of allowed topologies; None for all of them.
+        parameters: Parameters that are inferred besides the tree.
+        n_topologies: Number of allowed topologies; None for all of them.
 
     Raises:
-        InputError: patterns of another number of taxa, or without a state whose frequency is to be counted.
-        ConfigError: an unknown model, an impossible rate, other than one model or one for each part, or constraints
+        InputError: Patterns of another number of taxa, or without a state whose frequency is to be counted.
+        ConfigError: An unknown model, an impossible rate, other than one model or one for each part, or constraints
             that no topology satisfies.
 
-    Example:
+    Examples:
         >>> import torch
         >>> import vbpi_mix as vm
         >>> alignment = vm.read_alignment("primates")
@@ -146,8 +146,8 @@ class PhyloModel:
             coordinates: (T, d) of the parameters (`parameters.ParameterSpace`), where there are any.
 
         Raises:
-            ConfigError: no coordinates, or of another number of parameters.
-            InputError, NumericalError: as in `felsenstein.jc69_log_likelihood`.
+            ConfigError: No coordinates, or of another number of parameters.
+            InputError, NumericalError: As in `felsenstein.jc69_log_likelihood`.
         """
         if not self.parameters.n_coordinates:
             return sum_of([part.log_likelihood(branch_lengths, topologies) for part in self.parts])
@@ -181,8 +181,8 @@ class PhyloModel:
         Exact, in float64 on the CPU whatever the backend; constants for autograd.
 
         Raises:
-            ConfigError: parameters are not fixed.
-            InputError, NumericalError: as in `felsenstein.jc69_hessian`.
+            ConfigError: Parameters are not fixed.
+            InputError, NumericalError: As in `felsenstein.jc69_hessian`.
         """
         return sum_of([part.hessian(branch_lengths, topologies) for part in self.parts])
 

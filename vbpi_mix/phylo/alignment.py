@@ -147,13 +147,13 @@ def site_patterns(alignment: Alignment, sites: np.ndarray | None = None) -> Site
     Discrete characters get as many states as the highest of these sites says.
 
     Arguments:
-        alignment: the data.
+        alignment: The data.
         sites: (n,) integer columns from 0, each taken as often as it is named; None: all.
 
     Raises:
-        InputError: no column, one that the alignment does not have, or columns of different data types.
+        InputError: No column, one that the alignment does not have, or columns of different data types.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> patterns = vm.site_patterns(vm.read_alignment("primates"))
         >>> patterns.n_patterns, float(patterns.weights.sum())

@@ -82,15 +82,15 @@ def consensus_tree(splits: SplitSummary, *, threshold: float = 0.5, extended: bo
     """The tree of all splits more frequent than `threshold`.
 
     Arguments:
-        splits: the splits of the draws.
-        threshold: frequency of at least 0.5, so that the splits are compatible with each other, and below 1.
-        extended: go on with the remaining splits in the order of their frequency, adding those that are compatible with
+        splits: The splits of the draws.
+        threshold: Frequency of at least 0.5, so that the splits are compatible with each other, and below 1.
+        extended: Go on with the remaining splits in the order of their frequency, adding those that are compatible with
             all before them, until the tree is binary or none is left.
 
     Raises:
-        InputError: the threshold is outside [0.5, 1).
+        InputError: The threshold is outside [0.5, 1).
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> consensus = vm.consensus_tree(vm.summarise_splits(vm.load("primates_run").sample(100)))
         >>> consensus.describe()

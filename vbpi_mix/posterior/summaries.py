@@ -138,7 +138,7 @@ class SplitTable:
 def summarise_splits(draws: PosteriorDraws) -> SplitSummary:
     """Weighted frequency and branch length of every split among the draws.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> splits = vm.summarise_splits(vm.load("primates_run").sample(100))
         >>> bool(splits.frequency[0] > 0.9)

@@ -51,29 +51,29 @@ def iqtree_bootstrap(
 
     Arguments:
         alignment: N >= 4 taxa with any names.
-        n_replicates: number of bootstrap trees, >= 1000.
-        seed: the user's seed, given to the program.
-        n_threads: the program's threads at most; short alignments get fewer, which is faster. Results can depend on
+        n_replicates: Number of bootstrap trees, >= 1000.
+        seed: The user's seed, given to the program.
+        n_threads: The program's threads at most; short alignments get fewer, which is faster. Results can depend on
             them.
-        model: a substitution model in IQ-TREE's words; of data that are no nucleotides it is LG.
-        progress: called every second with (iterations of its search, their largest number).
+        model: A substitution model in IQ-TREE's words; of data that are no nucleotides it is LG.
+        progress: Called every second with (iterations of its search, their largest number).
         until: `time.perf_counter()` at which the program is ended; it writes its trees at the end only.
-        folder: folder for temporary files, under a name that the lock of a run's folder clears after a kill; the
+        folder: Folder for temporary files, under a name that the lock of a run's folder clears after a kill; the
             system's folder of temporary files if None.
 
     Returns:
         The distinct topologies, weighted by how often they were found.
 
     Raises:
-        ConfigError: fewer than 1000 replicates, or another number out of range.
-        BackendError: the program is missing, too old, or fails.
-        TimeIsUpError: it had not ended at `until`.
-        InputError: the folder cannot be written.
+        ConfigError: Fewer than 1000 replicates, or another number out of range.
+        BackendError: The program is missing, too old, or fails.
+        TimeIsUpError: It had not ended at `until`.
+        InputError: The folder cannot be written.
 
     References:
         Hoang et al., UFBoot2: Improving the ultrafast bootstrap approximation, Molecular Biology and Evolution 2018.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> vm.iqtree_bootstrap(vm.read_alignment("primates"), 10, seed=1)  # doctest: +ELLIPSIS
         Traceback (most recent call last):

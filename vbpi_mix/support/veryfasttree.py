@@ -48,27 +48,27 @@ def veryfasttree_bootstrap(
 
     Arguments:
         alignment: N >= 4 taxa with any names.
-        n_replicates: number of resamples, >= 0; the tree of the alignment itself is always included.
-        seed: the user's seed.
-        n_threads: processes at a time.
-        progress: called with (trees done, trees in all) from the calling thread.
-        keep: a file that replicates are added to as they finish. Those found in it are not made again, so an
+        n_replicates: Number of resamples, >= 0; the tree of the alignment itself is always included.
+        seed: The user's seed.
+        n_threads: Processes at a time.
+        progress: Called with (trees done, trees in all) from the calling thread.
+        keep: A file that replicates are added to as they finish. Those found in it are not made again, so an
             interrupted bootstrap goes on where it stopped, and gives what it would have given.
         until: `time.perf_counter()` at which no further replicates are begun; the result depends on time then.
-        rough: neighbour joining only, in a tenth of the time: places to begin a search or chains at.
+        rough: Neighbour joining only, in a tenth of the time: places to begin a search or chains at.
 
     Returns:
         The distinct topologies, weighted by how often they were found; n_replicates + 1 in all, unless time was up.
 
     Raises:
-        ConfigError: a number out of range, or `keep` belongs to another bootstrap.
-        BackendError: the program is missing, fails, or writes something else than trees.
+        ConfigError: A number out of range, or `keep` belongs to another bootstrap.
+        BackendError: The program is missing, fails, or writes something else than trees.
         InputError: `keep` cannot be read or written.
 
     References:
         Pineiro, Abuin and Pichel, Very Fast Tree, Bioinformatics 2020. Felsenstein, Evolution 1985 (bootstrap).
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> sample = vm.veryfasttree_bootstrap(vm.read_alignment("primates"), 4, seed=1)
         >>> float(sample.weights.sum())  # four replicates, and the tree of the alignment itself

@@ -124,25 +124,25 @@ def fit(
     finish, save, and return.
 
     Arguments:
-        problem: the target and its mixture.
-        objective: the bound and its estimator.
-        settings: iterations, rates, tempering.
-        generator: the only source of randomness.
+        problem: The target and its mixture.
+        objective: The bound and its estimator.
+        settings: Iterations, rates, tempering.
+        generator: The only source of randomness.
         mixture_weights: (A,) fixed weights, uniform if None.
-        batches: gives the minibatch of an iteration, counted from 0, for problems that have them; a function of the
+        batches: Gives the minibatch of an iteration, counted from 0, for problems that have them; a function of the
             iteration alone, so that a resumed fit sees the same ones.
-        max_seconds: training time allowed to this call.
-        checkpoint: file to save to, and to resume from.
-        identity: identity of the run; saved, and compared on resume.
-        metrics: file of JSON lines.
-        resume: go on from `checkpoint`.
-        on_progress: called after every window of metrics and at the end.
-        change: called with the iteration and the problem whenever `settings.change_every` steps are done and more
+        max_seconds: Training time allowed to this call.
+        checkpoint: File to save to, and to resume from.
+        identity: Identity of the run; saved, and compared on resume.
+        metrics: File of JSON lines.
+        resume: Go on from `checkpoint`.
+        on_progress: Called after every window of metrics and at the end.
+        change: Called with the iteration and the problem whenever `settings.change_every` steps are done and more
             follow; what it returns, if anything, is trained from then on. It must depend on its arguments alone.
 
     Raises:
-        NumericalError: the loss is not finite; the state before the failing step has been saved.
-        CheckpointError: see `load_checkpoint`.
+        NumericalError: The loss is not finite; the state before the failing step has been saved.
+        CheckpointError: See `load_checkpoint`.
     """
     run = _Run(problem, settings, generator, checkpoint, identity, metrics)
     try:

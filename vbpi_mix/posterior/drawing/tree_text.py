@@ -17,13 +17,13 @@ def draw_consensus(consensus: ConsensusTree, *, outgroup: str | None = None) -> 
     Branch lengths are not to scale. The root is there for drawing only and carries no support.
 
     Arguments:
-        consensus: the tree.
-        outgroup: taxon at whose edge to root the drawing; the midpoint if not given.
+        consensus: The tree.
+        outgroup: Taxon at whose edge to root the drawing; the midpoint if not given.
 
     Raises:
-        InputError: no taxon has the outgroup's name.
+        InputError: No taxon has the outgroup's name.
 
-    Example:
+    Examples:
         >>> import vbpi_mix as vm
         >>> consensus = vm.consensus_tree(vm.summarise_splits(vm.load("primates_run").sample(100)))
         >>> "Homo_sapiens" in vm.draw_consensus(consensus, outgroup="Lemur_catta")
