@@ -39,8 +39,8 @@ class ShortSettings:
         effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance.
         r_hat: of log joint density, tree length and all parameters, at the end at most.
         scalings: steps of the parameters and the tree length a round.
-        accepted: acceptance of rearrangements at which all of them are tried; where fewer are accepted while steps are
-            tuned, fewer are tried afterwards, ...
+        interchanged, regrafted: acceptances at which all interchanges and regrafts are tried; where fewer are accepted
+            while steps are tuned, fewer are tried afterwards, ...
         fewest_tried: ... but this share of them at least.
 
     Raises:
@@ -57,7 +57,8 @@ class ShortSettings:
     effective_trees: float = 400.0
     r_hat: float = 1.1
     scalings: int = 6
-    accepted: float = 0.02
+    interchanged: float = 0.02
+    regrafted: float = 0.005
     fewest_tried: float = 0.25
 
     def __post_init__(self) -> None:
@@ -124,13 +125,13 @@ def _tried(walker: Walker, settings: ShortSettings) -> WalkSettings:
     n = walker.model.n_taxa
     inner = moved_at * (n - 3) / (2 * n - 3)
 
-    def share(accepted: int, tried: float) -> float:
-        return float(np.clip(accepted / max(1.0, tried) / settings.accepted, settings.fewest_tried, 1.0))
+    def share(accepted: int, tried: float, wanted: float) -> float:
+        return float(np.clip(accepted / max(1.0, tried) / wanted, settings.fewest_tried, 1.0))
 
     return replace(
         plain,
-        rearrangements=plain.rearrangements * share(rearranged, inner),
-        regrafts=plain.regrafts * share(regrafted, regrafts),
+        rearrangements=plain.rearrangements * share(rearranged, inner, settings.interchanged),
+        regrafts=plain.regrafts * share(regrafted, regrafts, settings.regrafted),
     )
 
 
