@@ -10,7 +10,8 @@ import pytest
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import export_run, summarise
 from vbpi_mix.analysis.diagnose import diagnose
-from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, load_annealed
+from vbpi_mix.anneal.excursions import Excursions
+from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, load_annealed
 from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.experiment import Run, fit_folder, make_config
@@ -135,6 +136,35 @@ def test_a_start_from_a_sample_finishes_by_annealing(data, tmp_path):
     run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "sample")
     assert run.annealed is not None
     assert run.annealed.both_sides
+
+
+def test_modes_that_chains_lack_are_weighed_by_annealing(data, tmp_path, monkeypatch):
+    from vbpi_mix.experiment import chains
+
+    def found(_walker, sample, **_):
+        last = np.arange(len(sample.chains) - 20, len(sample.chains))
+        particles, log_joint = sample.particles.take(last), sample.log_joint[last]
+        return Excursions(n_tried=8, n_elsewhere=2, particles=particles, log_joint=log_joint)
+
+    monkeypatch.setattr(chains, "make_excursions", found)
+    reporter = Listening()
+    run, _ = fit_folder(settings(data, start="sample", finish="auto"), tmp_path / "modes", reporter=reporter)
+    assert any("2 of 8" in text and "mode" in text for text in reporter.messages)
+    assert set(run.annealed.sides) == {FROM_MIXTURE}
+    assert json.loads(run.folder.growth.read_text())["converged"] == 0
+    kept = load_annealed(run.folder.chains)
+    assert 0.05 < np.mean(kept.sides == FROM_EXCURSIONS) < 0.15
+    late = anneal_run(run, reporter, until=0.0).annealed  # trees of unknown shares are in no posterior
+    assert len(late.chains) == np.count_nonzero(kept.sides == FROM_CANDIDATES)
+    assert set(late.sides) == {FROM_CANDIDATES}
+
+
+class Listening(Silent):
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
 
 
 class StoppedError(Exception):

@@ -17,7 +17,7 @@ from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch
 
 _FORMAT = 1
-FROM_CANDIDATES, FROM_MIXTURE = 0, 1
+FROM_CANDIDATES, FROM_MIXTURE, FROM_EXCURSIONS = 0, 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class AnnealedPosterior:
     Arguments:
         particles: T trees.
         chains: (T,) number of the chain of each.
-        sides: (T,) `FROM_CANDIDATES` or `FROM_MIXTURE`: where its chain began.
+        sides: (T,) `FROM_CANDIDATES` or `FROM_MIXTURE`: where its chain began; `FROM_EXCURSIONS` for trees of modes
+            whose shares are not known (`excursions`), which no finished posterior has.
         log_joint: (T,) log density of data, tree, log lengths and coordinates.
         group_log_ml: estimates of the log marginal likelihood by independent groups of particles; none where only
             chains have been run.

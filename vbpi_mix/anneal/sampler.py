@@ -91,6 +91,7 @@ class ChainSample:
         n_rounds: number of rounds of each chain.
         typical: (2,) that the moves were made with.
         scaling: steps of the parameters, tuned.
+        n_elsewhere: number of trees at the end that are none of the chains' but of excursions to modes that these lack.
     """
 
     particles: Particles
@@ -102,6 +103,7 @@ class ChainSample:
     n_rounds: int
     typical: np.ndarray
     scaling: Scaling
+    n_elsewhere: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

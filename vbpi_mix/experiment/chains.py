@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.excursions import make_excursions, with_excursions
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, run_chains
@@ -28,6 +29,7 @@ _MANY_EQUAL = 4  # ... and so few sequences are equal
 _START_LENGTH = 0.05
 _TOLD_EVERY = 10  # rounds
 _SAVED_EVERY = 20.0  # seconds
+_PURPOSE_EXCURSIONS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,7 @@ def sample_start(
         chains = begin_chains(model, candidates.topologies, config.seed, settings, climb=False)
         restore_chains(chains, kept.chains, kept.identity)
         reporter.message(f"chains go on after {chains.n_rounds:,} rounds")
-        return finish_chains(chains, reporter, until=until, save=_saver(chains, kept))
+        return finish_chains(chains, config.seed, reporter, until=until, save=_saver(chains, kept))
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     begun: list[Chains] = []
 
@@ -158,7 +160,7 @@ def sample_start(
     if not begun:  # interrupted between the decision and the first saving
         probe()
     save = _saver(begun[0], kept)
-    return finish_chains(begun[0], reporter, until=until, save=save)
+    return finish_chains(begun[0], config.seed, reporter, until=until, save=save)
 
 
 def _saver(chains: Chains, kept: KeptSearch) -> Callable[[], None] | None:
@@ -178,9 +180,22 @@ def _saver(chains: Chains, kept: KeptSearch) -> Callable[[], None] | None:
 
 
 def finish_chains(
-    chains: Chains, reporter: Reporter, *, until: float | None = None, save: Callable[[], None] | None = None
+    chains: Chains,
+    seed: int,
+    reporter: Reporter,
+    *,
+    until: float | None = None,
+    save: Callable[[], None] | None = None,
 ) -> ChainSample:
-    """Run chains until they agree, telling how far they are; `save` is called before and after every round."""
+    """Run chains until they agree, telling how far they are, and look for modes that all of them have missed.
+
+    Arguments:
+        chains: begun.
+        seed: seed of the fit.
+        reporter: told about progress.
+        until: `time.perf_counter()` at which to end.
+        save: called before and after every round of the chains.
+    """
     if save is not None:
         save()
     begun = time.perf_counter()
@@ -206,6 +221,15 @@ def finish_chains(
     )
     if sample.converged:
         reporter.message(text)
+        if not chains.heated and not (until is not None and time.perf_counter() > until):
+            reporter.progress("excursions", 0, 1, "are there modes that the chains have missed?")
+            found = make_excursions(chains.walker, sample, seed=chain_seed(seed, _PURPOSE_EXCURSIONS))
+            if found.n_elsewhere:
+                reporter.message(
+                    f"{found.n_elsewhere} of {found.n_tried} heated copies of the chains ended in a mode that the "
+                    "chains had missed; annealing will weigh the modes"
+                )
+                return with_excursions(sample, found)
     elif sample.stuck:
         reporter.message(f"chains still stay in modes of their own, which annealing will weigh: {text}")
     else:

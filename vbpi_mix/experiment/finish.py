@@ -20,7 +20,7 @@ from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
-from vbpi_mix.experiment.rounds import rounds_at_the_posterior
+from vbpi_mix.experiment.rounds import of_chains, rounds_at_the_posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.seeding import torch_generator
@@ -119,7 +119,7 @@ def anneal_run(
     if len(groups) < 2:
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
-        return run if past is None else replace(run, annealed=past)
+        return run if past is None else replace(run, annealed=of_chains(past))
     # chains that do not agree say where the modes are, and nothing of their shares
     result = rounds_at_the_posterior(
         run, walker, groups, past if agreed else None, rounds, reporter, until=until, kept=kept

@@ -8,7 +8,7 @@ import numpy as np
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
-from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_MIXTURE, AnnealedPosterior
+from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
 from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
@@ -111,10 +111,12 @@ def rounds_at_the_posterior(
 
 def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
     """The trees of a start's chains in the form that a run's folder keeps."""
+    sides = np.full(len(sample.chains), FROM_CANDIDATES)
+    sides[len(sides) - sample.n_elsewhere :] = FROM_EXCURSIONS
     return AnnealedPosterior(
         particles=sample.particles,
         chains=sample.chains,
-        sides=np.full(len(sample.chains), FROM_CANDIDATES),
+        sides=sides,
         log_joint=sample.log_joint,
         group_log_ml=(),
         betas=(),
@@ -122,6 +124,18 @@ def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
         n_ancestors=(),
         convergence=sample.convergence,
         converged=sample.converged,
+    )
+
+
+def of_chains(past: AnnealedPosterior) -> AnnealedPosterior:
+    """Without the trees of excursions."""
+    rows = np.flatnonzero(past.sides != FROM_EXCURSIONS)
+    return replace(
+        past,
+        particles=past.particles.take(rows),
+        chains=past.chains[rows],
+        sides=past.sides[rows],
+        log_joint=past.log_joint[rows],
     )
 
 
