@@ -90,7 +90,7 @@ def rounds_at_the_posterior(
             if other.n_rounds >= _length(past):
                 side = chains_as_posterior(other.sample())
         result = _join(run, mixture.sample(), groups, side)
-        enough = result.converged if past is None else _settled(result.convergence)
+        enough = result.converged if past is None else _settled(result)
         if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
             break
         target += step
@@ -200,11 +200,12 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
     )
 
 
-def _settled(found: Convergence) -> bool:
+def _settled(result: AnnealedPosterior) -> bool:
     """Whether both sides agree so well that further rounds are not worth their time."""
-    wanted = SamplerSettings()
+    wanted, found = SamplerSettings(), result.convergence
+    by_chance = expected_asdsf(result.particles.topologies, 0.5 * wanted.effective_trees)
     return (
-        found.asdsf <= wanted.asdsf
+        found.asdsf <= max(wanted.asdsf, by_chance)
         and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
         and found.r_hat <= wanted.r_hat
         and found.effective_size >= 2 * wanted.effective_size
