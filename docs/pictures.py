@@ -34,7 +34,7 @@ def new_figure(width: float, height: float, n_columns: int = 1) -> tuple[Figure,
 
 
 def training_figure(metrics: list[dict], evaluation: dict) -> Figure:
-    """Bound of the training, and the bounds and the marginal likelihood of the fitted mixture."""
+    """Bound of the training, and the marginal likelihood above it."""
     figure, (axes,) = new_figure(7.0, 3.2)
     iterations = [row["iteration"] for row in metrics]
     axes.plot(iterations, [row["bound"] for row in metrics], color=BLUE, lw=1.2, label="bound, mean of 100 iterations")
@@ -42,14 +42,13 @@ def training_figure(metrics: list[dict], evaluation: dict) -> Figure:
     if falls:
         axes.axvline(falls[0], color=GREY, lw=0.8, ls=":")
         axes.annotate(
-            "rates fall", (falls[0], 0.04), xycoords=("data", "axes fraction"), xytext=(-4, 0),
+            "rates fall", (falls[0], 0.06), xycoords=("data", "axes fraction"), xytext=(-4, 0),
             textcoords="offset points", ha="right", color=GREY,
         )  # fmt: skip
     axes.axhline(evaluation["log_ml_pooled"], color=ORANGE, lw=1.2, label="marginal log-likelihood")
-    axes.axhline(evaluation["elbo"], color=GREY, lw=1.2, ls="--", label="ELBO at the end")
     axes.set(xlabel="iteration", ylabel="nats")
     axes.ticklabel_format(useOffset=False)
-    axes.legend(frameon=False, loc="center right", fontsize=8)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.93), fontsize=8)
     return figure
 
 
