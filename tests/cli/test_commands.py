@@ -10,9 +10,6 @@ import pytest
 from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
 from vbpi_mix._version import __version__
-from vbpi_mix.cli.console import duration
-from vbpi_mix.cli.options import parse_duration
-from vbpi_mix.errors import ConfigError
 
 
 @pytest.fixture
@@ -167,18 +164,3 @@ def test_help_has_an_example_for_every_command(program):
         assert f"Example: vbpi-mix {command}" in out
     status, out, _ = program("--version")
     assert out.strip().count(".") == 2
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("2d", 172800)])
-def test_durations(text, seconds):
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "m", "-5m", "0", "10 minutes", "1e3"])
-def test_durations_that_are_none(text):
-    with pytest.raises(ConfigError, match="10m"):
-        parse_duration(text)
-
-
-def test_durations_as_people_say_them():
-    assert [duration(x) for x in (3.4, 65, 7260)] == ["3 s", "1 min 05 s", "2 h 01 min"]

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from tests.cli.test_commands import FAST, example  # noqa: F401
-from vbpi_mix.cli.options import parse_share
-from vbpi_mix.errors import ConfigError
 
 
 @pytest.fixture
@@ -103,14 +101,3 @@ def test_errors(program, run, tmp_path):
         assert status == 2, (arguments, err)
         assert expected in err, (arguments, err)
         assert out == ""
-
-
-@pytest.mark.parametrize(("text", "share"), [("25%", 0.25), ("0.25", 0.25), ("0", 0), (" 10 % ", 0.1), (".5", 0.5)])
-def test_shares(text, share):
-    assert parse_share(text) == share
-
-
-@pytest.mark.parametrize("text", ["", "25", "100%", "-1%", "a quarter", "1"])
-def test_shares_that_are_none(text):
-    with pytest.raises(ConfigError, match="give 25%"):
-        parse_share(text)

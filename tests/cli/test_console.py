@@ -5,7 +5,7 @@ from functools import partial
 from rich.console import Console
 
 from vbpi_mix.cli import console
-from vbpi_mix.cli.console import ConsoleReporter
+from vbpi_mix.cli.console import ConsoleReporter, duration
 
 
 def test_no_long_silence(capsys):
@@ -40,3 +40,7 @@ def test_on_a_terminal_stages_that_ended_early_are_full_and_lines_break_between_
     assert len(said) >= 3
     assert "1/10" in stream.getvalue()  # only the detail is cut off
     assert all(line.rstrip().endswith("topologies") for line in said)
+
+
+def test_durations_as_people_say_them():
+    assert [duration(x) for x in (3.4, 65, 7260)] == ["3 s", "1 min 05 s", "2 h 01 min"]

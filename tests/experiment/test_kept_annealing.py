@@ -1,0 +1,94 @@
+"""Files of interrupted annealing: what is there is not computed again, what belongs to other annealing is not used."""
+
+import numpy as np
+import pytest
+
+from tests.anneal.examples import small_model
+from tests.anneal.test_sampler import begin
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.sampler import SamplerSettings
+from vbpi_mix.anneal.smc import Annealed
+from vbpi_mix.experiment.kept_annealing import KeptAnnealing
+from vbpi_mix.io.kept_results import KeptResults
+from vbpi_mix.phylo import random_topologies, stack
+
+SETTINGS = SamplerSettings(n_chains=4)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    def open_again(identity="a"):
+        return KeptAnnealing(
+            groups=KeptResults(tmp_path / "groups", identity),
+            rounds=tmp_path / "rounds.npz",
+            other_rounds=tmp_path / "other_rounds.npz",
+            identity=identity,
+        )
+
+    return open_again
+
+
+def group(seed):
+    generator = np.random.default_rng(seed)
+    return Annealed(
+        particles=Particles(
+            topologies=stack(list(random_topologies(3, 5, generator))),
+            log_lengths=generator.normal(size=(3, 7)),
+            coordinates=generator.normal(size=(3, 2)),
+            log_likelihood=generator.normal(size=3),
+        ),
+        log_ml=float(generator.normal()),
+        betas=(0.1, 0.4, 1.0),
+        n_ancestors=2,
+    )
+
+
+def assert_same(one, other):
+    assert (one.log_ml, one.betas, one.n_ancestors) == (other.log_ml, other.betas, other.n_ancestors)
+    np.testing.assert_array_equal(one.particles.topologies.children, other.particles.topologies.children)
+    for name in ("log_lengths", "coordinates", "log_likelihood"):
+        np.testing.assert_array_equal(getattr(one.particles, name), getattr(other.particles, name))
+
+
+def test_a_finished_group_is_read_and_not_computed_again(kept):
+    before = kept()
+    for number in (0, 1):
+        assert_same(before.group(number, lambda number=number: group(number)), group(number))
+    after = kept()
+    for number in (1, 0):
+        assert_same(after.group(number, lambda: pytest.fail("computed again")), group(number))
+    assert_same(after.group(2, lambda: group(2)), group(2))
+
+
+def test_chains_go_on_where_they_were_saved(kept):
+    chains = begin(small_model(), SETTINGS, seed=1)
+    save = kept().go_on(chains, kept().rounds)
+    chains.run(1)
+    save(now=True)
+    again = begin(small_model(), SETTINGS, seed=1)
+    kept().go_on(again, kept().rounds)
+    assert again.n_rounds == chains.n_rounds == 1
+    np.testing.assert_array_equal(again.particles.log_lengths, chains.particles.log_lengths)
+
+
+@pytest.mark.parametrize(("identity", "shift"), [("b", 0.0), ("a", -0.5)])
+def test_chains_of_other_groups_or_from_other_particles_are_removed(kept, identity, shift):
+    kept().go_on(begin(small_model(), SETTINGS, seed=1), kept().rounds)(now=True)
+    assert kept().rounds.is_file()
+    other = begin(small_model(), SETTINGS, seed=1)
+    other.particles.log_lengths[:] += shift
+    before = other.particles.log_lengths.copy()
+    kept(identity).go_on(other, kept().rounds)
+    assert not kept().rounds.exists()
+    np.testing.assert_array_equal(other.particles.log_lengths, before)
+
+
+def test_nothing_is_left_once_annealing_is_finished(kept, tmp_path):
+    annealing = kept()
+    annealing.group(0, lambda: group(0))
+    for path in (annealing.rounds, annealing.other_rounds):
+        annealing.go_on(begin(small_model(), SETTINGS, seed=1), path)(now=True)
+    assert len(list(tmp_path.iterdir())) == 3
+    annealing.clear()
+    annealing.clear()  # nothing there is no error
+    assert not list(tmp_path.iterdir())
