@@ -295,13 +295,13 @@ class Chains:
         columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
-    def _good(self, found: Convergence, particles: Particles) -> bool:
+    def _good(self, convergence: Convergence, particles: Particles) -> bool:
         settings = self.settings
         by_chance = expected_asdsf(particles.topologies, 0.5 * settings.effective_trees)
         return (
-            found.asdsf <= max(settings.asdsf, by_chance)
-            and found.r_hat <= settings.r_hat
-            and found.effective_size >= settings.effective_size
+            convergence.asdsf <= max(settings.asdsf, by_chance)
+            and convergence.r_hat <= settings.r_hat
+            and convergence.effective_size >= settings.effective_size
         )
 
 

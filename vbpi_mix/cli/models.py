@@ -120,21 +120,21 @@ def _split(text: str) -> list[str]:
     return [*parts, word]
 
 
-def _print(found: "ModelRanking") -> None:
-    width = max(len(e.model) for e in found.evidences) + 2
+def _print(ranking: "ModelRanking") -> None:
+    width = max(len(e.model) for e in ranking.evidences) + 2
     typer.echo(
         f"{'model':<{width}}{'parameters':>10}  {'log marginal likelihood':>24}  {'probability':>18}  {'Pareto k':>8}"
     )
-    for e, p, se in zip(found.evidences, found.probability, found.standard_error, strict=True):
+    for e, p, se in zip(ranking.evidences, ranking.probability, ranking.standard_error, strict=True):
         evidence = format_estimate(e.evaluation.log_ml_pooled)
         typer.echo(
             f"{e.model:<{width}}{e.n_parameters:>10}  {evidence:>24}  {_probability(p, se):>18}  "
             f"{e.evaluation.pareto_k:>8.2f}"
         )
-    seconds = sum(e.seconds for e in found.evidences)
-    best = found.evidences[0]
+    seconds = sum(e.seconds for e in ranking.evidences)
+    best = ranking.evidences[0]
     listed = ", ".join(f"{name} {value:.3g}" for name, value in best.parameters.items())
-    typer.echo(f"\n{len(found.evidences)} fits in {duration(seconds)}; natural logarithms, equal prior probabilities")
+    typer.echo(f"\n{len(ranking.evidences)} fits in {duration(seconds)}; natural logarithms, equal prior probabilities")
     if listed:
         typer.echo(f"{best.model}, posterior means: {listed}")
 

@@ -113,7 +113,7 @@ def make_start(
 
     few = chains_first(config, alignment)
     found = conforming(config, gather(few), reporter)
-    had = time.perf_counter()
+    candidates_done = time.perf_counter()
     made = {**provenance.describe(), "threads": get_threads(), "load_average": [load, os.getloadavg()[0]]}
     sample = None
     if config.recipe != "paper":
@@ -123,7 +123,7 @@ def make_start(
             keep(sample)
         return Start(
             topologies=weigh_by_frequency(alignment.taxa, _few_trees(sample)),
-            seconds={"candidates": had - begun, "chains": time.perf_counter() - had},
+            seconds={"candidates": candidates_done - begun, "chains": time.perf_counter() - candidates_done},
             account=_chain_account(sample),
             made=made,
         )
@@ -135,7 +135,7 @@ def make_start(
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
-        seconds={"candidates": had - begun, "growth": 0.0 if growth is None else end - had},
+        seconds={"candidates": candidates_done - begun, "growth": 0.0 if growth is None else end - candidates_done},
         account={} if growth is None else growth_account(growth),
         made=made,
     )

@@ -39,14 +39,14 @@ class Characters:
     matrix: Command
 
 
-def only_matrix(found: Sequence[Block], source: str) -> Characters:
+def only_matrix(blocks: Sequence[Block], source: str) -> Characters:
     """The only matrix, or the only one of nucleotides, with a notice of the others.
 
     Raises:
         InputError: there is no such matrix.
     """
-    every = _matrices(found)
-    chosen = chosen_matrix(found)
+    every = _matrices(blocks)
+    chosen = chosen_matrix(blocks)
     if chosen is None:
         raise InputError(f"{source}: a NEXUS file with one DATA or CHARACTERS matrix is needed; it has {len(every)}")
     others = [f"line {matrix.block.line}" for matrix in every if matrix.matrix is not chosen.matrix]
@@ -55,36 +55,38 @@ def only_matrix(found: Sequence[Block], source: str) -> Characters:
     return chosen
 
 
-def chosen_matrix(found: Sequence[Block]) -> Characters | None:
+def chosen_matrix(blocks: Sequence[Block]) -> Characters | None:
     """The only matrix, or the only one of nucleotides; None: there is no such matrix."""
-    every = _matrices(found)
+    every = _matrices(blocks)
     nucleotides = [matrix for matrix in every if type_words(matrix.format) == {"dna"}]
     candidates = nucleotides if len(every) > 1 else every
     return candidates[0] if len(candidates) == 1 else None
 
 
-def of_matrix(found: Sequence[Block], matrix: Block) -> list[Block]:
+def without_other_matrices(blocks: Sequence[Block], matrix: Block) -> list[Block]:
     """The blocks without the other matrices, and without what is said to be of one of these.
 
     Programs with several matrices in a file name the one that sets and exclusions are of: `LINK CHARACTERS = TITLE;` in
     a block, `(CHARACTERS = TITLE)` in a command.
 
     Arguments:
-        found: the blocks of the file.
+        blocks: the blocks of the file.
         matrix: name of the matrix.
     """
-    others = [block for block in found if block.name in CHARACTER_BLOCKS and block is not matrix and _has_matrix(block)]
+    others = [
+        block for block in blocks if block.name in CHARACTER_BLOCKS and block is not matrix and _has_matrix(block)
+    ]
     titles = {block.title.lower() for block in others} - {"", matrix.title.lower()}
     return [
         replace(block, commands=[command for command in block.commands if _matrix_title(command) not in titles])
-        for block in found
+        for block in blocks
         if not any(block is other for other in others) and block.links.get("characters", "").lower() not in titles
     ]
 
 
-def _matrices(found: Sequence[Block]) -> list[Characters]:
+def _matrices(blocks: Sequence[Block]) -> list[Characters]:
     matrices = []
-    for block in found:
+    for block in blocks:
         if block.name not in CHARACTER_BLOCKS:
             continue
         dimensions: dict[str, str] = {}

@@ -20,9 +20,9 @@ from vbpi_mix.io.nexus_format import (
     declared_number,
     declared_symbols,
     equates,
-    of_matrix,
     only_matrix,
     type_words,
+    without_other_matrices,
 )
 from vbpi_mix.io.nexus_obeyed import left_out, nexus_name
 from vbpi_mix.io.nexus_taxa import taxa_block
@@ -109,7 +109,7 @@ def parse_nexus_matrix(text: str, source: str) -> NexusMatrix:
         rows = _by_number(rows, taxlabels)
     names = [name for name, _ in rows]
     n_columns = len(rows[0][1]) if rows else 0
-    excluded, deleted = left_out(of_matrix(found, characters.block), taxlabels or names, n_columns, source)
+    excluded, deleted = left_out(without_other_matrices(found, characters.block), taxlabels or names, n_columns, source)
     name_of = {nexus_name(name): name for name in names} | {name: name for name in names}
     absent = [label for label in taxlabels if label not in name_of and nexus_name(label) not in name_of]
     if absent:

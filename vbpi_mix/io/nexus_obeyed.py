@@ -55,12 +55,12 @@ def definition(command: Command, source: str) -> tuple[bool, str, str]:
 
 
 def left_out(
-    found: Sequence[Block], taxa: Sequence[str], n_sites: int, source: str
+    blocks: Sequence[Block], taxa: Sequence[str], n_sites: int, source: str
 ) -> tuple[np.ndarray, frozenset[str]]:
     """Sites and taxa that a file leaves out of its own matrix, with a notice of them and of what is not obeyed.
 
     Arguments:
-        found: the blocks of the file.
+        blocks: the blocks of the file.
         taxa: names by number.
         n_sites: L of the matrix.
         source: the file, for messages.
@@ -73,7 +73,7 @@ def left_out(
     """
     left = _Left(excluded=np.zeros(n_sites, dtype=bool))
     ignored: list[Command] = []
-    for block in found:
+    for block in blocks:
         for command in block.commands:
             if block.name in (*SET_BLOCKS, *CHARACTER_BLOCKS):
                 if not _obey(command, left, taxa, n_sites, source):
@@ -91,11 +91,11 @@ def left_out(
     return left.excluded, names
 
 
-def ignored_commands(found: Sequence[Block], *, with_exclusions: bool) -> list[Command]:
+def ignored_commands(blocks: Sequence[Block], *, with_exclusions: bool) -> list[Command]:
     """Commands that nothing here obeys; those that leave out sites or taxa among them or not."""
     return [
         command
-        for block in found
+        for block in blocks
         if block.name in SET_BLOCKS
         for command in block.commands
         if not _is_layout(command)

@@ -7,12 +7,12 @@ from vbpi_mix.io.nexus_text import Block, settings, unquote, words
 
 
 def taxa_block(
-    found: Sequence[Block], source: str, *, title: str | None = None, before: Block | None = None
+    blocks: Sequence[Block], source: str, *, title: str | None = None, before: Block | None = None
 ) -> tuple[list[str], int | None]:
     """TAXLABELS and NTAX of the TAXA block that a LINK names, or else of the last one before a block.
 
     Arguments:
-        found: the blocks of the file.
+        blocks: the blocks of the file.
         source: name of the source, for messages.
         title: title of the block, as LINK TAXA gives it; None: no link.
         before: the block that refers to it; None: the end of the file.
@@ -23,7 +23,7 @@ def taxa_block(
     Raises:
         InputError: there is none of that title, or NTAX is no number or not that of the labels.
     """
-    candidates = [block for block in found if block.name in ("taxa", "data", "characters") and _has_labels(block)]
+    candidates = [block for block in blocks if block.name in ("taxa", "data", "characters") and _has_labels(block)]
     if title is not None:
         linked = [block for block in candidates if block.title.lower() == title.lower()]
         if not linked:
@@ -32,8 +32,8 @@ def taxa_block(
         return _labels(linked[0], source)
     earlier = candidates
     if before is not None:
-        until = next(i for i, block in enumerate(found) if block is before)
-        earlier = [block for block in candidates if any(block is other for other in found[: until + 1])] or candidates
+        until = next(i for i, block in enumerate(blocks) if block is before)
+        earlier = [block for block in candidates if any(block is other for other in blocks[: until + 1])] or candidates
     return _labels(earlier[-1], source) if earlier else ([], None)
 
 

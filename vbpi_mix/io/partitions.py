@@ -16,7 +16,7 @@ import numpy as np
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import read_text
 from vbpi_mix.io.labels import first_repeated
-from vbpi_mix.io.nexus_format import chosen_matrix, of_matrix
+from vbpi_mix.io.nexus_format import chosen_matrix, without_other_matrices
 from vbpi_mix.io.nexus_obeyed import SET_BLOCKS, definition, ignored_commands, name_ignored
 from vbpi_mix.io.nexus_text import Command, blocks, is_nexus, unquote
 from vbpi_mix.io.notices import notice
@@ -130,7 +130,7 @@ def _nexus(text: str, n_sites: int, source: str, *, quiet: bool = False) -> list
     found = _Statements()
     file = blocks(text, source)
     if (chosen := chosen_matrix(file)) is not None:
-        file = of_matrix(file, chosen.block)
+        file = without_other_matrices(file, chosen.block)
     for command in (command for block in file if block.name in SET_BLOCKS for command in block.commands):
         if command.keyword == "charset":
             _add_charset(command, found, n_sites, source)
@@ -157,10 +157,10 @@ def _nexus(text: str, n_sites: int, source: str, *, quiet: bool = False) -> list
     return _divide(_choose(found, source), found, n_sites, source)
 
 
-def _add_charset(command: Command, found: _Statements, n_sites: int, source: str) -> None:
+def _add_charset(command: Command, statements: _Statements, n_sites: int, source: str) -> None:
     _, name, text = definition(command, source)
     where = f"{source}, line {command.line}, charset {name!r}"
-    if name.lower() in found.sets:
+    if name.lower() in statements.sets:
         raise InputError(f"{where}: a second charset of this name; rename one of them")
     if re.fullmatch(r"[0-9.]+", name) or name.lower() in ("all", "remainder"):
         raise InputError(f"{where}: this name would be read as sites; choose another")
@@ -170,32 +170,32 @@ def _add_charset(command: Command, found: _Statements, n_sites: int, source: str
     if kind := _DATA_TYPE.match(text):
         word = _type(kind[1], where)
         text = text[kind.end() :]
-    sites = parse_sites(text, n_sites, where, found.sets)
-    found.sets[name.lower()] = sites
-    found.words[name.lower()] = word
-    found.charsets.append(_Part(name=name, sites=sites, word=word, line=command.line))
+    sites = parse_sites(text, n_sites, where, statements.sets)
+    statements.sets[name.lower()] = sites
+    statements.words[name.lower()] = word
+    statements.charsets.append(_Part(name=name, sites=sites, word=word, line=command.line))
 
 
-def _choose(found: _Statements, source: str) -> Command:
-    if found.chosen is not None:
-        if found.chosen.lower() not in found.partitions:
+def _choose(statements: _Statements, source: str) -> Command:
+    if statements.chosen is not None:
+        if statements.chosen.lower() not in statements.partitions:
             raise InputError(
-                f"{source}, line {found.chosen_line}: there is no partition {found.chosen!r}; "
-                f"defined are {', '.join(found.partitions)}"
+                f"{source}, line {statements.chosen_line}: there is no partition {statements.chosen!r}; "
+                f"defined are {', '.join(statements.partitions)}"
             )
-        return found.partitions[found.chosen.lower()]
-    if len(found.partitions) > 1:
-        lines = ", ".join(str(command.line) for command in found.partitions.values())
+        return statements.partitions[statements.chosen.lower()]
+    if len(statements.partitions) > 1:
+        lines = ", ".join(str(command.line) for command in statements.partitions.values())
         raise InputError(
-            f"{source}: {len(found.partitions)} partitions (lines {lines}); leave one, or mark it with a star: "
+            f"{source}: {len(statements.partitions)} partitions (lines {lines}); leave one, or mark it with a star: "
             f"charpartition * NAME = ..."
         )
-    return next(iter(found.partitions.values()))
+    return next(iter(statements.partitions.values()))
 
 
-def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> list[_Part]:
+def _divide(command: Command, statements: _Statements, n_sites: int, source: str) -> list[_Part]:
     """The parts of a partition statement of any form."""
-    sets = found.sets
+    sets = statements.sets
     _, title, text = definition(command, source)
     where = f"{source}, line {command.line}, partition {title!r}"
     divisions = _split(text)
@@ -231,7 +231,7 @@ def _divide(command: Command, found: _Statements, n_sites: int, source: str) -> 
             name = unquote(label)
         words: list[DataTypeName] = []
         for item in inside.split():
-            named = found.words.get(item.lower())
+            named = statements.words.get(item.lower())
             if named is not None and named not in words:
                 words.append(named)
         if len(words) > 1:

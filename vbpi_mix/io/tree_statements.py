@@ -133,9 +133,9 @@ def strip_comments(text: bytes) -> bytes:
     return b"".join(kept)
 
 
-def unexpected(path: Path, line: int, buffer: bytes, begin: int, found: bytes, wanted: str) -> InputError:
+def unexpected(path: Path, line: int, buffer: bytes, begin: int, statement: bytes, wanted: str) -> InputError:
     """The error for other text than is wanted at `begin` of a buffer that begins at `line`."""
     blank = len(buffer[begin:]) - len(buffer[begin:].lstrip())
     line += buffer.count(b"\n", 0, begin + blank)
-    text = found.strip()[:30].decode("utf-8", errors="replace")
+    text = statement.strip()[:30].decode("utf-8", errors="replace")
     return InputError(f"{path}, line {line}: {text!r} where {wanted} should be")

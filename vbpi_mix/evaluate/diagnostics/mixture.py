@@ -78,9 +78,9 @@ def growth_diagnostic(missing: float, *, well_sampled: bool = False, complete: b
     )
 
 
-def neighbour_diagnostic(found: NeighbourMass) -> Diagnostic:
+def neighbour_diagnostic(neighbours: NeighbourMass) -> Diagnostic:
     """Mass of neighbours outside the support."""
-    level = UNSUPPORTED_NEIGHBOURS.level(found.mass)
+    level = UNSUPPORTED_NEIGHBOURS.level(neighbours.mass)
     words = {
         "good": "next to the best trees there is little that cannot be drawn",
         "fair": "some trees next to the best cannot be drawn; supports of their splits are too low",
@@ -89,14 +89,14 @@ def neighbour_diagnostic(found: NeighbourMass) -> Diagnostic:
     return Diagnostic(
         key="neighbour_mass",
         label="Outside the support",
-        value=found.mass,
-        text=share_text(found.mass, "at least "),
+        value=neighbours.mass,
+        text=share_text(neighbours.mass, "at least "),
         level=level,
         verdict=words,
-        definition=f"posterior share of those nearest-neighbour interchanges of the {found.n_centres} most probable "
-        f"topologies ({found.centre_mass:.0%} of the posterior) that the support cannot represent, here "
-        f"{found.n_outside:,} topologies, with branch lengths integrated out by Laplace's method; a lower bound of "
-        f"what is missing. {UNSUPPORTED_NEIGHBOURS.words}",
+        definition="posterior share of those nearest-neighbour interchanges of the "
+        f"{neighbours.n_centres} most probable topologies ({neighbours.centre_mass:.0%} of the posterior) that the "
+        f"support cannot represent, here {neighbours.n_outside:,} topologies, with branch lengths integrated out by "
+        f"Laplace's method; a lower bound of what is missing. {UNSUPPORTED_NEIGHBOURS.words}",
     )
 
 

@@ -115,9 +115,9 @@ def ranking(draws: TopologyDraws, scores: np.ndarray) -> np.ndarray:
     return np.lexsort((-draws.probability, -scores))
 
 
-def counted(found: CredibleSet) -> str:
+def counted(credible_set: CredibleSet) -> str:
     """The number of topologies of a set; that of those drawn is a bound where many are rare."""
-    return f"{'' if found.complete else 'at least '}{found.n_topologies:,}"
+    return f"{'' if credible_set.complete else 'at least '}{credible_set.n_topologies:,}"
 
 
 def credible_level(draws: TopologyDraws, scores: np.ndarray, topology: np.ndarray, score: float) -> CredibleLevel:
