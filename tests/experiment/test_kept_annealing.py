@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from tests.anneal.examples import small_model
-from tests.anneal.test_sampler import begin
+from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.sampler import SamplerSettings
+from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.anneal.smc import Annealed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.io.kept_results import KeptResults
-from vbpi_mix.phylo import random_topologies, stack
+from vbpi_mix.phylo import all_topologies, random_topologies, stack
 
 SETTINGS = SamplerSettings(n_chains=4)
 
@@ -43,6 +43,16 @@ def group(seed):
     )
 
 
+def chains_at_their_start():
+    starts = Particles(
+        topologies=all_topologies(5)[:4],
+        log_lengths=np.full((4, 7), -2.5),
+        coordinates=np.zeros((4, 0)),
+        log_likelihood=np.zeros(4),
+    )
+    return Chains(Walker(small_model()), starts, seed=np.random.SeedSequence(1), settings=SETTINGS, climb=False)
+
+
 def assert_same(one, other):
     assert (one.log_ml, one.betas, one.n_ancestors) == (other.log_ml, other.betas, other.n_ancestors)
     np.testing.assert_array_equal(one.particles.topologies.children, other.particles.topologies.children)
@@ -61,21 +71,22 @@ def test_a_finished_group_is_read_and_not_computed_again(kept):
 
 
 def test_chains_go_on_where_they_were_saved(kept):
-    chains = begin(small_model(), SETTINGS, seed=1)
+    chains = chains_at_their_start()
     save = kept().go_on(chains, kept().rounds)
-    chains.run(1)
+    chains.n_rounds += 7  # what rounds do
+    chains.particles.log_lengths[:] += 0.1
     save(now=True)
-    again = begin(small_model(), SETTINGS, seed=1)
+    again = chains_at_their_start()
     kept().go_on(again, kept().rounds)
-    assert again.n_rounds == chains.n_rounds == 1
+    assert again.n_rounds == 7
     np.testing.assert_array_equal(again.particles.log_lengths, chains.particles.log_lengths)
 
 
 @pytest.mark.parametrize(("identity", "shift"), [("b", 0.0), ("a", -0.5)])
 def test_chains_of_other_groups_or_from_other_particles_are_removed(kept, identity, shift):
-    kept().go_on(begin(small_model(), SETTINGS, seed=1), kept().rounds)(now=True)
+    kept().go_on(chains_at_their_start(), kept().rounds)(now=True)
     assert kept().rounds.is_file()
-    other = begin(small_model(), SETTINGS, seed=1)
+    other = chains_at_their_start()
     other.particles.log_lengths[:] += shift
     before = other.particles.log_lengths.copy()
     kept(identity).go_on(other, kept().rounds)
@@ -87,7 +98,7 @@ def test_nothing_is_left_once_annealing_is_finished(kept, tmp_path):
     annealing = kept()
     annealing.group(0, lambda: group(0))
     for path in (annealing.rounds, annealing.other_rounds):
-        annealing.go_on(begin(small_model(), SETTINGS, seed=1), path)(now=True)
+        annealing.go_on(chains_at_their_start(), path)(now=True)
     assert len(list(tmp_path.iterdir())) == 3
     annealing.clear()
     annealing.clear()  # nothing there is no error
