@@ -206,7 +206,7 @@ def _settled(result: AnnealedPosterior) -> bool:
     by_chance = expected_asdsf(result.particles.topologies, 0.5 * wanted.effective_trees)
     return (
         found.asdsf <= max(wanted.asdsf, by_chance)
-        and found.largest <= SPLIT_DIFFERENCE.good * _AGREE
+        and found.largest <= SPLIT_DIFFERENCE.good
         and found.r_hat <= wanted.r_hat
         and found.effective_size >= 2 * wanted.effective_size
     )
