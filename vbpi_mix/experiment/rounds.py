@@ -20,7 +20,7 @@ from vbpi_mix.experiment.run import Run
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _PURPOSE_ROUNDS, _PURPOSE_CANDIDATES = 2, 3
 _BURN_IN = 0.1
-_TOLD_EVERY = 10  # rounds
+_TOLD_EVERY = 80  # rounds of one chain
 
 
 def rounds_at_the_posterior(
@@ -52,7 +52,7 @@ def rounds_at_the_posterior(
     wanted = SamplerSettings()
     if past is None:
         starts = join_particles([g.particles for g in groups])
-        least = rounds or max(10, 40 * AnnealSettings.n_particles // len(groups[0].particles))
+        least = rounds or max(4, 40 * AnnealSettings.n_particles // len(groups[0].particles))
     else:  # a few of each group, for as long as the other side's chains
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
@@ -65,13 +65,14 @@ def rounds_at_the_posterior(
     limit = rounds or 8 * least
     most = limit if rounds or past is None else max(limit, wanted.most)  # where both sides do not agree at all
     target, step = least, least // 2
+    told_every = max(1, _TOLD_EVERY // len(starts))
 
     def late() -> bool:
         return until is not None and time.perf_counter() > until
 
     def advance(chains: Chains, words: str) -> None:
         while chains.n_rounds < target and not late():
-            chains.run(min(_TOLD_EVERY, target - chains.n_rounds), stop=late)
+            chains.run(min(told_every, target - chains.n_rounds), stop=late)
             (save if chains is mixture else save_other)()
             reporter.progress(words, chains.n_rounds, target)
 
