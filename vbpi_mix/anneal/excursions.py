@@ -3,10 +3,11 @@
 Chains that begin at similar trees agree with each other also where all of them have missed a mode that holds a part of
 the posterior behind a valley of low probability. A copy of every chain is heated (the posterior to a power below 1) for
 some rounds, in which it crosses valleys, and cooled again. Where it then stays in splits that the chains have hardly
-ever visited, there is a mode that they lack. How much of the posterior the mode holds is not known so; annealing weighs
-it.
+ever visited, there is a mode that they lack. It samples there for a while, so that the mode is known well enough. How
+much of the posterior the mode holds is not known so; annealing weighs it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ class ExcursionSettings:
         steps: number of steps of the parameters and the tree length in a round.
         rare: largest frequency among the chains' trees ...
         lasting: ... of a split that at least this share of the watched trees has.
+        collected: rounds of the excursions that ended elsewhere, whose trees are kept.
     """
 
     beta: float = 0.6
@@ -38,6 +40,7 @@ class ExcursionSettings:
     steps: int = 3
     rare: float = 0.01
     lasting: float = 0.7
+    collected: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class Excursions:
     Arguments:
         n_tried: number of excursions.
         n_elsewhere: number of those that ended in trees which the chains lack.
-        particles: watched trees of these, each excursion's together.
+        particles: trees of these after that, each excursion's together.
         log_joint: log density of data, tree, log lengths and coordinates, of each tree.
     """
 
@@ -73,21 +76,29 @@ def make_excursions(
     own, *others = seed.spawn(n + 1)
     generator, generators = np.random.default_rng(own), [np.random.default_rng(s) for s in others]
     now = sample.particles.take(np.arange(len(sample.chains) - n, len(sample.chains)))
-    watched: list[Particles] = []
+
+    def move(particles: Particles, of: Sequence[np.random.Generator], beta: float) -> Particles:
+        moved = walker.move(particles, of, rounds=1.0, typical=sample.typical, beta=beta)
+        return sample.scaling.move(moved, generator, steps=settings.steps, beta=beta)
+
+    visited = []
     first_watched = settings.hot + settings.cooling
     for i in range(first_watched + settings.watched):
-        beta = settings.beta if i < settings.hot else 1.0
-        moved = walker.move(now, generators, rounds=1.0, typical=sample.typical, beta=beta)
-        now = sample.scaling.move(moved, generator, steps=settings.steps, beta=beta)
+        now = move(now, generators, settings.beta if i < settings.hot else 1.0)
         if i >= first_watched:
-            watched.append(now)
-    known = np.unique(split_hashes(sample.particles.topologies), return_counts=True)
-    common = known[0][known[1] > settings.rare * len(sample.particles)]
-    visited = np.stack([split_hashes(p.topologies) for p in watched])  # (rounds, n, splits)
-    elsewhere = [i for i in range(n) if _lasting(visited[:, i], common, settings.lasting)]
+            visited.append(split_hashes(now.topologies))
+    known, counts = np.unique(split_hashes(sample.particles.topologies), return_counts=True)
+    common = known[counts > settings.rare * len(sample.particles)]
+    seen = np.stack(visited)  # (rounds, n, splits)
+    elsewhere = [i for i in range(n) if _lasting(seen[:, i], common, settings.lasting)]
     if not elsewhere:
         return Excursions(n_tried=n, n_elsewhere=0, particles=now.take(np.arange(0)), log_joint=np.empty(0))
-    particles = join_particles([join_particles([p.take(np.array([i])) for p in watched]) for i in elsewhere])
+    now = now.take(np.array(elsewhere))
+    kept = []
+    for _ in range(settings.collected):
+        now = move(now, [generators[i] for i in elsewhere], 1.0)
+        kept.append(now)
+    particles = join_particles([p.take(np.array([i])) for i in range(len(elsewhere)) for p in kept])
     density = PathDensity(walker.model, particles.topologies, None, 1.0)
     joint = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
     return Excursions(n_tried=n, n_elsewhere=len(elsewhere), particles=particles, log_joint=joint)
