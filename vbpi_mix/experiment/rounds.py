@@ -96,7 +96,7 @@ def rounds_at_the_posterior(
             break
         target += step
     found = result.convergence
-    what = "both sides" if past is not None else "the groups"
+    what = "both sides" if past is not None else "two halves of the groups"
     text = (
         f"{what} after {mixture.n_rounds} rounds: ASDSF {found.asdsf:.4f}, largest difference of a split "
         f"{found.largest:.3f}, R-hat {found.r_hat:.3f}"
@@ -173,11 +173,12 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
     sides = np.full(len(chains), FROM_MIXTURE)
     noise = 0.0
     if past is None:
-        n_each = len(groups[0].particles)
-        noise = expected_asdsf(particles.topologies, float(np.mean([g.n_ancestors for g in groups])))
-        split_by = chains // n_each  # the group that a chain began in
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, split_by)
-        scalars = _of_groups(run, particles, log_joint, split_by, sample, groups)
+        begun_in = chains // len(groups[0].particles)  # the group that a chain began in
+        halves = (2 * begun_in >= len(groups)).astype(np.int64)  # two sides, as where there are chains of the start
+        ancestors = sum(g.n_ancestors for g in groups)
+        noise = expected_asdsf(particles.topologies, 0.5 * ancestors)
+        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, halves)
+        scalars = _of_groups(run, particles, log_joint, begun_in, sample, groups)
     else:
         particles = join_particles([past.particles, particles])
         sides = np.concatenate([past.sides, sides])

@@ -188,7 +188,7 @@ def _trust(content: ReportContent) -> str:
         annealing = evaluation.annealing
         return (
             f"{start}The trees are worth {annealing.effective_size:,.0f} independent ones; split frequencies of "
-            f"{'both sides' if annealing.both_sides else 'the groups'} differ by {annealing.convergence.asdsf:.4f} on "
+            f"{'both sides' if annealing.both_sides else 'two halves of the groups'} differ by {annealing.convergence.asdsf:.4f} on "
             f"average (ASDSF). {verdict(content.diagnosis.diagnostics)}"
         )
     return (
