@@ -334,7 +334,7 @@ def _print_summary(run: "Run", summary: "Summary", *, plateau: bool, outgroup: s
         ]
     else:
         found = annealing.convergence
-        sides = "both sides" if annealing.both_sides else "the groups"
+        sides = "both sides" if annealing.both_sides else "two halves"
         rows += [
             ("effective sample size", f"{annealing.effective_size:,.0f} of {annealing.n_trees:,} trees"),
             (

@@ -186,10 +186,10 @@ def _trust(content: ReportContent) -> str:
     start = f"The marginal log-likelihood (natural logarithm) is {evidence(content)}. "
     if evaluation.annealing is not None:
         annealing = evaluation.annealing
+        sides = "both sides" if annealing.both_sides else "two halves of the groups"
         return (
-            f"{start}The trees are worth {annealing.effective_size:,.0f} independent ones; split frequencies of "
-            f"{'both sides' if annealing.both_sides else 'two halves of the groups'} differ by {annealing.convergence.asdsf:.4f} on "
-            f"average (ASDSF). {verdict(content.diagnosis.diagnostics)}"
+            f"{start}The trees are worth {annealing.effective_size:,.0f} independent ones; splits of {sides} "
+            f"differ by {annealing.convergence.asdsf:.4f} on average (ASDSF). {verdict(content.diagnosis.diagnostics)}"
         )
     return (
         f"{start}"
