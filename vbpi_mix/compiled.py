@@ -1,4 +1,4 @@
-"""How kernels are compiled: one decorator for all of them."""
+"""Compilation of kernels: one decorator for all of them."""
 
 import hashlib
 import inspect
@@ -25,8 +25,8 @@ def kernel(*, inline: bool = False, inner: bool = False, fastmath: bool = False)
 
     Arguments:
         inline: inline into calling kernels.
-        inner: for other kernels alone. It has no entry from Python and is not cached by itself, which takes a third off
-            the time that its callers need to compile; called from Python it raises TypeError.
+        inner: whether the kernel is for other kernels alone. It has no entry from Python and is not cached by itself,
+            which takes a third off the time that its callers need to compile; called from Python it raises TypeError.
         fastmath: allow the reassociation and contraction that vectorised reductions need; NaN and infinities
             keep their meaning.
     """

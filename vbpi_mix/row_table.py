@@ -19,7 +19,7 @@ class RowGradient:
     Arguments:
         n_rows: R.
         width: W.
-        dtype: of the values.
+        dtype: data type of the values.
     """
 
     def __init__(self, n_rows: int, width: int, dtype: np.dtype) -> None:
@@ -59,7 +59,7 @@ class RowTable(nn.Parameter):
         data: the values; stored anew if their memory is in another order.
         order: the axes in the order of memory, that of the rows first.
 
-    Example:
+    Examples:
         >>> table = RowTable(torch.zeros(4, 100), order=(1, 0))  # 100 rows of 4
         >>> rows_of(table).shape
         (100, 4)
@@ -118,7 +118,7 @@ def rows_of(table: Tensor, order: Sequence[int] | None = None) -> np.ndarray:
 
 
 class RowBackward:
-    """Where the backward pass of a kernel puts the gradient of a table.
+    """Place for the gradient of a table from the backward pass of a kernel.
 
     Arguments:
         table: a `RowTable`, or another tensor in its place.
@@ -136,14 +136,14 @@ class RowBackward:
         return self._collecting or RowGradient(self.rows.shape[0], self.rows.shape[1], self.rows.dtype)
 
     def whole(self, gradient: np.ndarray) -> Tensor | None:
-        """What backward returns for an (R, W) gradient of every row, gathered by row or not."""
+        """Return value of backward for an (R, W) gradient of every row, gathered by row or not."""
         if self._collecting is None:
             return torch.from_numpy(gradient.reshape(self._shape)).permute(_inverse(self._order))
         add_rows(gradient, self._collecting.arrays)
         return None
 
     def finish(self, gradient: RowGradient) -> Tensor | None:
-        """What backward returns: None where gradients are gathered by row, else the whole gradient."""
+        """Return value of backward: None where gradients are gathered by row, else the whole gradient."""
         if self._collecting is not None:
             return None
         whole = np.zeros_like(self.rows)

@@ -36,15 +36,15 @@ _HOPELESS = 25.0  # nats
 
 
 class Target(NamedTuple):
-    """What a tree's moves leave invariant: the posterior given the parameters, or a place on the way to it.
+    """Density that a tree's moves leave invariant: the posterior given the parameters, or one on the path to it.
 
     Arguments:
         blocks, spectra: the likelihood, see `felsenstein.local.messages`.
-        prior: of the branch lengths.
-        reference: where the path begins.
+        prior: prior of the branch lengths.
+        reference: density at which the path begins.
         beta: place on the path; 1: the posterior.
         typical: (2,) log lengths that searches of modes begin at, of tips' edges and inner ones.
-        rules: that topologies must satisfy; the tree does.
+        rules: rules that topologies must satisfy; the tree does.
     """
 
     blocks: Blocks
@@ -119,7 +119,7 @@ def move_edge(
     Arguments:
         tree: changed.
         work: messages.
-        target: what is sampled.
+        target: density to sample.
         node: the one below the edge.
         total: (1,) tree length.
         rearrangements: probability that arrangements are tried at an inner edge, not its length alone.

@@ -67,9 +67,9 @@ def make_excursions(
 
     Arguments:
         walker: moves trees.
-        sample: of chains that agree.
+        sample: chains that agree.
         seed: seed of all draws.
-        settings: how chains are heated.
+        settings: settings of the heating.
     """
     settings = settings or ExcursionSettings()
     n = int(sample.chains.max()) + 1
@@ -108,7 +108,7 @@ def with_excursions(sample: ChainSample, found: Excursions, share: float = 0.1) 
     """A sample that knows of the modes that its chains lack, and nothing of their shares; it counts as not converged.
 
     Arguments:
-        sample: of the chains.
+        sample: sample of the chains.
         found: excursions, some of which ended elsewhere; each becomes a chain of its own.
         share: share of the trees that theirs get, by being repeated.
     """

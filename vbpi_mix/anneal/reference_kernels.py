@@ -88,7 +88,7 @@ def length_row(reference: Reference, clade: np.uint64) -> tuple[float, float]:
 
 @kernel(inner=True)
 def gamma_constant(shape: float, rate: float) -> float:
-    """What shape x - rate exp(x), x = log t, lacks of the log density of x."""
+    """Constant that shape x - rate exp(x), x = log t, lacks to be the log density of x."""
     return shape * math.log(rate) - math.lgamma(shape)
 
 

@@ -42,13 +42,13 @@ def walk(
     Arguments:
         tree: changed.
         work: messages, with D of the tips; all others are overwritten.
-        target: what is sampled.
+        target: density to sample.
         n_steps: 2 (2N - 3) are one round.
         rearrangements: share of the inner edges moved at where other arrangements than the present one are tried.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
-        radius: of the regrafts, in edges.
+        radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away.
-        far_radius: of these, in edges.
+        far_radius: radius of the far regrafts, in edges.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.
         any_root: let the tree hang from any taxon meanwhile; neither `target.rules` nor clades of `target.reference`

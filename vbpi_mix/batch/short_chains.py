@@ -37,7 +37,7 @@ class ShortSettings:
         every: rounds between looks.
         asdsf, largest: chains end when the split frequencies of the two groups are this close, or ...
         effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance.
-        r_hat: of log joint density, tree length and all parameters, at the end at most.
+        r_hat: largest R-hat of log joint density, tree length and all parameters, at the end at most.
         scalings: steps of the parameters and the tree length a round.
         interchanged, regrafted: acceptances at which all interchanges and regrafts are tried; where fewer are accepted
             while steps are tuned, fewer are tried afterwards, ...

@@ -40,7 +40,7 @@ def rounds_at_the_posterior(
     would never be met by the other, however long that is.
 
     Arguments:
-        run: in a folder.
+        run: a run in a folder.
         walker: moves trees.
         groups: annealed ones.
         past: the chains of the start, if they agreed.

@@ -19,7 +19,9 @@ _FNV_START, _FNV_PRIME = np.uint64(14695981039346656037), np.uint64(109951162821
 
 @kernel(inner=True)
 def _double_quoted_end(buffer: np.ndarray, begin: int, end: int) -> int:
-    """Where the closing quote of a double-quoted word is that begins at `begin`; -1: none, -2: it may follow later."""
+    """Position of the closing quote of the double-quoted word that begins at `begin`; -1: none, -2: it may follow
+    later.
+    """
     i = begin + 1
     while i < end and buffer[i] != _NEWLINE:
         if buffer[i] == _DOUBLE_QUOTE:
@@ -130,7 +132,7 @@ def _find_label(buffer: np.ndarray, begin: int, end: int, text: np.ndarray, ends
 
 @kernel(inner=True)
 def _label_end(buffer: np.ndarray, begin: int, end: int) -> int:
-    """Where the label or number that begins at `begin` ends; -1 for a quoted one that does not, or one with <."""
+    """End of the label or number that begins at `begin`; -1 for a quoted one without an end, or one with <."""
     i = begin
     if buffer[i] == _DOUBLE_QUOTE:
         stop = _double_quoted_end(buffer, i, end)

@@ -24,7 +24,7 @@ _LARGEST_BUFFER = 2**25
 
 @dataclass(frozen=True, kw_only=True)
 class FittedNetworks:
-    """What `em` found.
+    """Networks that `em` fitted.
 
     Arguments:
         logits: (A, n_params) float64 normalised log-probabilities, to start `SubsplitBayesianNetworks` from;
@@ -92,8 +92,8 @@ def em(
         encoded: T distinct topologies, each with at least one rooting in the support.
         weights: (T,) not negative; only their proportions matter.
         n_components: A.
-        n_iterations: at most so many.
-        generator: for the noise of the start.
+        n_iterations: largest number of iterations.
+        generator: random generator for the noise of the start.
         pseudo_count: see `simple_average`.
         noise: standard deviation of the normal numbers added to the logarithms of the simple average to start the
             components apart; not used for A = 1.

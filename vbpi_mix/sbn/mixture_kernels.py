@@ -23,7 +23,7 @@ _CERTAIN = -2  # local number of entries alone in their segment; -1 is that of e
 def number_entries(
     tables: tuple[np.ndarray, ...], trees: tuple[np.ndarray, ...], offsets: tuple[int, int], smallest: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the trees use, numbered anew.
+    """Entries that the trees use, numbered anew.
 
     Arguments:
         tables: see above.

@@ -15,9 +15,9 @@ def draw(values: np.ndarray, entries: np.ndarray, uniform: float, cumulative: np
     Arguments:
         values: (n_params,) of one component.
         entries: the segment's entries.
-        uniform: in [0, 1).
+        uniform: uniform number in [0, 1).
         cumulative: (at least len(entries),) scratch; kept, it serves again for the same segment.
-        ready: it was filled before.
+        ready: whether it was filled before.
     """
     n = len(entries)
     if n == 1:

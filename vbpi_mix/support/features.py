@@ -1,4 +1,4 @@
-"""Which rows of a feature table a branch has: its split and its primary subsplit pairs."""
+"""Rows of a feature table for each branch: its split and its primary subsplit pairs."""
 
 from dataclasses import dataclass
 from typing import Literal

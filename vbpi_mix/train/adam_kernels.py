@@ -28,7 +28,8 @@ def idle_displacement(last: int, beta1: float, beta2: float) -> float:
 
 @kernel()
 def idle_displacements(step: int, beta1: float, beta2: float, tails: np.ndarray) -> None:
-    """What momentum moves a row over n idle steps that end before `step`, in units of rate * mean / sqrt(square).
+    """Distance that momentum moves a row over n idle steps that end before `step`, in units of rate * mean /
+    sqrt(square).
 
         tails[n] = sum_{i=1..n} (beta1 / sqrt(beta2))^i sqrt(1 - beta2^(s+i)) / (1 - beta1^(s+i)),   s = step - 1 - n,
 

@@ -1,4 +1,4 @@
-"""When and how the compiled kernels rescale likelihoods that would leave the range of their numbers.
+"""Rescaling of likelihoods that would leave the range of their numbers, in compiled kernels.
 
 The unscaled kernels run first. Their messages are probabilities, never above 1, so no factor of a site likelihood can
 be smaller than the likelihood itself: above `UNSCALED_LIMIT` nothing that counts (a share of 1e-16 of the likelihood)

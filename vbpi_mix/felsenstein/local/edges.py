@@ -31,8 +31,8 @@ class EdgePrior(NamedTuple):
     """Prior of branch lengths with total T: power log T - rate T + sum_e powers log t_e.
 
     Arguments:
-        power: of the total; 0 for independent exponentials.
-        rate: of the total.
+        power: exponent of the total; 0 for independent exponentials.
+        rate: rate of the total.
         tip: power of an edge at a tip.
         inner: power of an inner edge.
     """
@@ -47,8 +47,8 @@ class Fit(NamedTuple):
     """A gamma density of one length.
 
     Arguments:
-        mode: of x = log t.
-        shape: of the gamma density; its rate is shape / exp(mode).
+        mode: mode of x = log t.
+        shape: shape of the gamma density; its rate is shape / exp(mode).
         log_density: g at the mode.
         log_mass: logarithm of the integral of exp(g), as far as the approximation holds.
     """
@@ -70,14 +70,14 @@ def edge_density(
         rows: messages and tables.
         table: first row of the edge's table.
         x: log length.
-        power: of this edge's length in the prior.
-        prior: of all lengths.
+        power: exponent of this edge's length in the prior.
+        prior: prior of all lengths.
         rest: total length of the other edges.
         beta: place on the path.
-        shape: of the reference's gamma density of t.
-        rate: of the same.
+        shape: shape of the reference's gamma density of t.
+        rate: rate of the same.
         spectra: the models.
-        blocks: where the patterns are.
+        blocks: blocks of the patterns.
         scratch: overwritten.
     """
     t = math.exp(x)

@@ -63,7 +63,7 @@ _SMALLEST_SHARE = 1e-300  # of sites that vary, where all lengths are about 0
 
 
 class Blocks(NamedTuple):
-    """Where rows and patterns are.
+    """Positions of rows and patterns in a message.
 
     Arguments:
         weights: (B, BLOCK) sites of each pattern. Blocks are filled up with missing data, whose likelihood is 1
@@ -164,7 +164,7 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
         a: first row of one message, at the end of its edge that both share.
         b: first row of the other.
         out: first row of the result.
-        blocks: where the patterns are.
+        blocks: blocks of the patterns.
         scratch: overwritten.
         scale: divide patterns that have become small.
     """
@@ -366,7 +366,7 @@ def value_between(
         across: transposed matrices from the upper end to the place.
         down: matrices from the place to the lower end.
         spectra: the models.
-        blocks: where the patterns are.
+        blocks: blocks of the patterns.
         scratch: overwritten.
     """
     first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights

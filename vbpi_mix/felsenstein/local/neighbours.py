@@ -29,11 +29,11 @@ def score_interchanges(
     The density is that of `start.lengths`: log-likelihood, prior of the lengths and the Jacobian of the log lengths.
 
     Arguments:
-        tree: not changed.
+        tree: tree, which is not changed.
         work: messages, with D of the tips; all others are overwritten.
         spectra: the models.
-        blocks: where the patterns are.
-        prior: of the branch lengths.
+        blocks: blocks of the patterns.
+        prior: prior of the branch lengths.
         scores: (2N-2, 2) output at inner nodes but the top: sibling swapped with the first child, with the second.
         lengths: (2N-2, 2, 5) output: log lengths of the node's edge, then of sibling, first child, second child and
             parent as they stand before the swap.

@@ -48,7 +48,7 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, size: int) -> None:
 
 @kernel(inner=True, fastmath=True)
 def count_small(row: np.ndarray, width: int, sums: np.ndarray) -> float:
-    """How many patterns have become small; sums[3] is overwritten."""
+    """Number of patterns that have become small; sums[3] is overwritten."""
     total = sums[3]
     for p in range(BLOCK):
         total[p] = 0.0

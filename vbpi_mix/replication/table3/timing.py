@@ -36,7 +36,7 @@ def operation_costs(
 
     Arguments:
         run: target and mixture.
-        row: how many p and q its estimator takes.
+        row: the row, whose estimator says how many p and q it takes.
         n_blocks: Number of blocks.
         block_seconds: Length of a block in seconds, about.
 
