@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import AsJson, Quiet, Repeats, RunArgument, Threads, format_estimate, output_path, use_threads
+from vbpi_mix.cli.options import (
+    AsJson,
+    Quiet,
+    Repeats,
+    RunArgument,
+    Threads,
+    format_estimate,
+    output_option,
+    output_path,
+    use_threads,
+)
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis.certainty import Certainty
@@ -56,12 +66,8 @@ def ask(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=output_path,
-            metavar="PATH",
-            help="File for the tree of --on: NEXUS if it ends in .nex or .tre, else Newick; printed if not given.",
+        output_option(
+            "File for the tree of --on: NEXUS if it ends in .nex or .tre, else Newick; printed if not given."
         ),
     ] = None,
     repeats: Repeats = 10,

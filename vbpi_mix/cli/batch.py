@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import AsJson, Quiet, output_path
+from vbpi_mix.cli.options import AsJson, Quiet, output_option
 
 EXAMPLE = "Example: vbpi-mix batch alignments -o loci --model HKY+G4"
 
@@ -20,9 +20,7 @@ def batch(
             "options."
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results.")
-    ],
+    output: Annotated[Path, output_option("Folder for the results.")],
     model: Annotated[str, typer.Option(help="Substitution model, as in `fit`.")] = "GTR+G4",
     depth: Annotated[
         str,

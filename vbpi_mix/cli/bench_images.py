@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import Quiet, output_path
+from vbpi_mix.cli.options import Quiet, output_option
 
 if TYPE_CHECKING:
     from vbpi_mix.replication.images.sets import ImageSet
@@ -17,7 +17,7 @@ EXAMPLE = "Example: vbpi-mix bench {name} --scale small --rows s2a:1:20 --rows s
 
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."),
+    output_option("Folder for the results; made if need be."),
 ]
 Rows = Annotated[
     list[str] | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import output_option
 
 EXAMPLE = "Example: vbpi-mix bench render table3"
 
@@ -16,13 +16,7 @@ def render(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=output_path,
-            metavar="PATH",
-            help="Folder for tables and pictures; that of the records if not given.",
-        ),
+        output_option("Folder for tables and pictures; that of the records if not given."),
     ] = None,
 ) -> int:
     """Write Table 3 beside the published one as Markdown, CSV and LaTeX, with pictures as SVG and PNG.

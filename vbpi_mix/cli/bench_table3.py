@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import Quiet, Threads, output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Threads, output_option, use_threads
 
 EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows 'a2a:1:1;s2a:1:4' --seeds 1 -o table3"
 
@@ -16,9 +16,7 @@ EXAMPLE = "Example: vbpi-mix bench table3 --data DS1 --rows 'a2a:1:1;s2a:1:4' --
 def table3(
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."
-        ),
+        output_option("Folder for the results; made if need be."),
     ] = Path("table3"),
     data: Annotated[
         str | None, typer.Option(help="Data sets or alignment files, separated by commas; DS1 to DS8 if not given.")

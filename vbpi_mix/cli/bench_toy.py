@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import Quiet, output_path
+from vbpi_mix.cli.options import Quiet, output_option
 
 EXAMPLE = "Example: vbpi-mix bench toy -o toy --scale small"
 
@@ -14,9 +14,7 @@ EXAMPLE = "Example: vbpi-mix bench toy -o toy --scale small"
 def toy(
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the results; made if need be."
-        ),
+        output_option("Folder for the results; made if need be."),
     ],
     rows: Annotated[
         list[str] | None,

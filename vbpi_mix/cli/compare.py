@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import AsJson, Quiet, Threads, parse_share, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Threads, burn_in_option, parse_share, use_threads
 from vbpi_mix.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -49,13 +49,7 @@ def compare(
     ],
     burn_in: Annotated[
         float,
-        typer.Option(
-            "--burn-in",
-            "--burnin",
-            parser=parse_share,
-            metavar="SHARE",
-            help="Share of each reference tree file to leave out: 25% or 0.25.",
-        ),
+        burn_in_option("Share of each reference tree file to leave out: 25% or 0.25."),
     ] = 0.0,
     first_burn_in: Annotated[
         float,

@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import AsJson, Quiet, RunArgument, Threads, output_path, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, RunArgument, Threads, output_option, use_threads
 
 EXAMPLE = "Example: vbpi-mix export primates_run -o primates_trees --format trees,log,consensus -n 10000"
 
 
 def export(
     run: RunArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the files.")
-    ],
+    output: Annotated[Path, output_option("Folder for the files.")],
     formats: Annotated[
         list[str] | None,
         typer.Option(

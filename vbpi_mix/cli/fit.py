@@ -11,11 +11,11 @@ import typer
 from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import (
     Quiet,
+    burn_in_option,
     check_device,
     format_estimate,
-    output_path,
+    output_option,
     parse_duration,
-    parse_share,
     use_threads,
 )
 from vbpi_mix.cli.parameter_table import parameter_lines
@@ -32,9 +32,7 @@ _LARGEST_DRAWING = 40
 
 def fit(
     alignment: Annotated[str, typer.Argument(help="FASTA, PHYLIP or NEXUS file, also gzipped, or a data set's name.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="Folder for the run.")
-    ],
+    output: Annotated[Path, output_option("Folder for the run.")],
     trees: Annotated[
         list[Path] | None,
         typer.Option(
@@ -44,13 +42,7 @@ def fit(
     ] = None,
     burn_in: Annotated[
         float | None,
-        typer.Option(
-            "--burn-in",
-            "--burnin",
-            parser=parse_share,
-            metavar="SHARE",
-            help="Share of each tree file to leave out from its beginning: 25% or 0.25.",
-        ),
+        burn_in_option("Share of each tree file to leave out from its beginning: 25% or 0.25."),
     ] = None,
     bootstrap: Annotated[
         str | None, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")

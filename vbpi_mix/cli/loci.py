@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vbpi_mix.cli.options import output_path
+from vbpi_mix.cli.options import output_option
 
 app = typer.Typer(help="Results of `batch`: trees for other programs, concordance, table.", no_args_is_help=True)
 _Batch = Annotated[Path, typer.Argument(help="Folder of a batch.")]
@@ -16,9 +16,7 @@ def export(
     batch: _Batch,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", parser=output_path, metavar="PATH", help="Folder for the files, or the one file."
-        ),
+        output_option("Folder for the files, or the one file."),
     ],
     form: Annotated[
         str,
@@ -43,7 +41,7 @@ def concordance(
     batch: _Batch,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File for the table, tab-separated."),
+        output_option("File for the table, tab-separated."),
     ],
     taxa: Annotated[
         str | None, typer.Option(help="Taxa separated by commas; those that all loci have if not given.")

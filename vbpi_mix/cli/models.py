@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import Quiet, Threads, format_estimate, output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Threads, format_estimate, output_option, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.analysis.model_ranking import ModelRanking
@@ -50,7 +50,7 @@ def models(
     ] = 10,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="JSON file for the table."),
+        output_option("JSON file for the table."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,

@@ -3,7 +3,7 @@
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,6 +43,16 @@ def output_path(text: str | Path) -> Path:
     if not str(text).strip():
         raise ConfigError("the output (--output, -o) is empty: name a file or folder, or . for the current folder")
     return Path(text)
+
+
+def output_option(text: str) -> Any:
+    """The option --output with its help text."""
+    return typer.Option("--output", "-o", parser=output_path, metavar="PATH", help=text)
+
+
+def burn_in_option(text: str) -> Any:
+    """The option --burn-in with its help text."""
+    return typer.Option("--burn-in", "--burnin", parser=parse_share, metavar="SHARE", help=text)
 
 
 def use_threads(threads: int | None) -> None:

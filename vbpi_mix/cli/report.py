@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter
-from vbpi_mix.cli.options import Quiet, Repeats, RunArgument, Threads, output_path, use_threads
+from vbpi_mix.cli.options import Quiet, Repeats, RunArgument, Threads, output_option, use_threads
 
 EXAMPLE = "Example: vbpi-mix report primates_run --outgroup Lemur_catta"
 
@@ -16,13 +16,7 @@ def report(
     run: RunArgument,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=output_path,
-            metavar="PATH",
-            help="HTML file for the report; RUN/report.html if not given.",
-        ),
+        output_option("HTML file for the report; RUN/report.html if not given."),
     ] = None,
     outgroup: Annotated[
         str | None, typer.Option(help="Taxon at whose branch the drawings are rooted; the midpoint if not given.")

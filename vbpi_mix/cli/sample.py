@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vbpi_mix.cli.options import RunArgument, output_path
+from vbpi_mix.cli.options import RunArgument, output_option
 
 EXAMPLE = "Example: vbpi-mix sample primates_run -n 1000 -o primates.trees"
 
@@ -15,13 +15,7 @@ def sample(
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of trees to write.")] = 1000,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=output_path,
-            metavar="PATH",
-            help="NEXUS file for the trees; RUN/posterior/sample.trees if not given.",
-        ),
+        output_option("NEXUS file for the trees; RUN/posterior/sample.trees if not given."),
     ] = None,
     oversampling: Annotated[int, typer.Option(min=1, help="Number of draws from the mixture per tree written.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; the run's own if not given.")] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vbpi_mix.cli.console import ConsoleReporter, duration
-from vbpi_mix.cli.options import AsJson, Quiet, Threads, output_path, parse_share, use_threads
+from vbpi_mix.cli.options import AsJson, Quiet, Threads, burn_in_option, output_option, use_threads
 
 if TYPE_CHECKING:
     from vbpi_mix.experiment.start import GrownSupport
@@ -22,7 +22,7 @@ def support(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=output_path, metavar="PATH", help="File for the support."),
+        output_option("File for the support."),
     ] = None,
     trees: Annotated[
         list[Path] | None,
@@ -30,13 +30,7 @@ def support(
     ] = None,
     burn_in: Annotated[
         float,
-        typer.Option(
-            "--burn-in",
-            "--burnin",
-            parser=parse_share,
-            metavar="SHARE",
-            help="Share of each tree file to leave out from its beginning: 25% or 0.25.",
-        ),
+        burn_in_option("Share of each tree file to leave out from its beginning: 25% or 0.25."),
     ] = 0.0,
     bootstrap: Annotated[
         str, typer.Option(help="Program for candidate trees when none are given: veryfasttree or iqtree.")
