@@ -23,10 +23,11 @@ def caution(run: Run, evaluation: Evaluation) -> str | None:
         annealing = evaluation.annealing
         if annealing.converged:
             return None
-        sides = "both sides" if annealing.both_sides else "the annealed groups"
+        sides = "both sides" if annealing.both_sides else "two halves of the annealed groups"
+        more = "--rounds" if annealing.both_sides else "--groups or --particles"
         return (
             f"{sides} do not agree yet (ASDSF {annealing.convergence.asdsf:.4f}, R-hat "
-            f"{annealing.convergence.r_hat:.2f}): go on with `vbpi-mix anneal` and more --rounds"
+            f"{annealing.convergence.r_hat:.2f}): go on with `vbpi-mix anneal` and more {more}"
         )
     reasons = []
     if evaluation.tail.verdict == "unreliable":

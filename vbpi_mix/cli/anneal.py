@@ -13,7 +13,10 @@ EXAMPLE = "Example: vbpi-mix anneal primates_run --groups 8"
 
 def anneal(
     run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    particles: Annotated[int, typer.Option(min=4, help="Number of particles in a group.")] = 64,
+    particles: Annotated[
+        int | None,
+        typer.Option(min=4, help="Number of particles in a group; 64, or more to weigh modes that chains have missed."),
+    ] = None,
     groups: Annotated[int, typer.Option(min=2, help="Number of independent groups; their spread gives the error.")] = 4,
     rounds: Annotated[
         int | None,
@@ -42,7 +45,7 @@ def anneal(
     until = None if max_time is None else time.perf_counter() + parse_duration(max_time)
     loaded = Run.load(run)  # so that a wrong folder is met before anything is locked
     with hold(run), ConsoleReporter(quiet=quiet) as reporter:
-        settings = AnnealSettings(n_particles=particles)
+        settings = None if particles is None else AnnealSettings(n_particles=particles)
         annealed = anneal_run(loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until)
         summary = summarise(annealed, reporter=reporter)
     found = summary.evaluation.annealing

@@ -104,9 +104,10 @@ def rounds_at_the_posterior(
     if result.converged:
         reporter.message(text)
     else:
-        reporter.warning(
-            f"{text}: they do not agree yet; `vbpi-mix anneal` with more --rounds goes on from the mixture"
+        more = (
+            "--rounds goes on from the mixture" if past is not None else "--groups or --particles weighs modes better"
         )
+        reporter.warning(f"{text}: they do not agree yet; `vbpi-mix anneal` with more {more}")
     return result
 
 
