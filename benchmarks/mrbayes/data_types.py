@@ -102,7 +102,7 @@ def ours(path: Path, parts: Path | None, model: str | None, folder: Path, option
         return folder
     config = make_config(
         alignment=str(path.resolve()), partitions=None if parts is None else str(parts.resolve()), model=model,
-        seed=options.seed,
+        iterations=options.iterations, seed=options.seed,
     )  # fmt: skip
     timed_fit(config, folder, quiet=options.quiet)
     return folder
@@ -122,7 +122,7 @@ def compare(name: str, options: argparse.Namespace) -> None:
     if options.fit_only:
         ours(path, parts, model, work / "ours", options)
         return
-    given = {"seed": options.seed, "reuse": options.reuse, "commands": commands}
+    given = {"seed": options.seed, "reuse": options.reuse, "commands": commands, "n_chains": options.chains}
     chains = run_chains(
         alignment, work, label, generations=options.generations, sample_every=options.sample_every, **given
     )
@@ -147,9 +147,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="+", choices=("replicase", "ovomucoids", "cynipids"))
     parser.add_argument("--taxa", type=int, help="of ovomucoids, if not all")
+    parser.add_argument("--chains", type=int, default=4, help="of each of MrBayes's two runs, all but one heated")
     parser.add_argument("--generations", type=int, default=1_000_000)
     parser.add_argument("--sample-every", type=int, default=100)
     parser.add_argument("--stone-generations", type=int, default=1_020_000)
+    parser.add_argument("--iterations", type=int, help="of our training, at most")
     parser.add_argument("--mrbayes-only", action="store_true")
     parser.add_argument("--fit-only", action="store_true")
     parser.add_argument("--reuse", action="store_true", help="take what an earlier call left in --work")

@@ -109,8 +109,9 @@ def run_chains(
     reuse: bool,
     partitions: Path | None = None,
     commands: str | None = None,
+    n_chains: int = 4,
 ) -> Chains:
-    """Two runs of four chains; with `reuse`, those of the same settings that are in the folder already.
+    """Two runs of `n_chains` chains; with `reuse`, those of the same settings that are in the folder already.
 
     `commands` are MrBayes's for the model, where `model_commands` does not know it.
     """
@@ -118,9 +119,10 @@ def run_chains(
         "generations": generations,
         "sample_every": sample_every,
         "seed": seed,
+        "chains": n_chains,
     }
     command = (
-        f"mcmcp ngen={generations} nruns={_RUNS} nchains=4 samplefreq={sample_every} printfreq={generations} "
+        f"mcmcp ngen={generations} nruns={_RUNS} nchains={n_chains} samplefreq={sample_every} printfreq={generations} "
         f"diagnfreq={max(generations // 20, 1000)} relburnin=yes burninfrac={BURN_IN} filename=mcmc;\nmcmc;\n"
     )
     command = (commands or model_commands(model, partitions)) + command
@@ -144,10 +146,13 @@ def run_stepping_stone(
     reuse: bool,
     partitions: Path | None = None,
     commands: str | None = None,
+    n_chains: int = 4,
 ) -> SteppingStone:
     """Two runs of 50 steps, of which the generations are the total."""
-    settings = _settings(model, partitions, commands) | {"generations": generations, "seed": seed}
-    command = f"ss ngen={generations} nruns={_RUNS} nchains=4 samplefreq=100 printfreq={generations} filename=ss;\n"
+    settings = _settings(model, partitions, commands) | {"generations": generations, "seed": seed, "chains": n_chains}
+    command = (
+        f"ss ngen={generations} nruns={_RUNS} nchains={n_chains} samplefreq=100 printfreq={generations} filename=ss;\n"
+    )
     command = (commands or model_commands(model, partitions)) + command
     made = _run("ss", alignment, folder, settings, command, reuse=reuse)
     return SteppingStone(

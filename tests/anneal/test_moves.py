@@ -16,6 +16,7 @@ MOVES = {
     "regrafts next door": WalkSettings(regrafts=1.0, radius=1),
     "regrafts far away": WalkSettings(regrafts=0.5, radius=4),
     "regrafts anywhere": WalkSettings(regrafts=0.5, radius=1, far=0.5),
+    "regrafts by estimates": WalkSettings(regrafts=0.5, radius=4, far=0.3, middles=1, beyond=2.0),
     "lengths alone at times": WalkSettings(rearrangements=0.4, regrafts=0.1),
 }
 
@@ -33,7 +34,7 @@ def test_without_data_the_moves_sample_the_prior(moves, prior):
         assert_mean(lengths, [tip] * TAXA + [tip / 2] * 2)
 
 
-@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "lengths alone at times"])
+@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "regrafts by estimates", "lengths alone at times"])
 @pytest.mark.parametrize("text", ["JC69", GENERAL])
 def test_with_data_the_moves_sample_the_posterior(moves, text):
     model = small_model(model=text)

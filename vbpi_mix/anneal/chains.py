@@ -33,6 +33,9 @@ class WalkSettings:
         radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
+        middles: number of places for a clade whose likelihood is calculated in the middle of their edge, and not at
+            its ends alone.
+        beyond: nats; no place within `radius` is looked at behind nodes where the clade is so much worse off.
     """
 
     rearrangements: float = 1.0
@@ -40,6 +43,8 @@ class WalkSettings:
     radius: int = 3
     far: float = 0.15
     far_places: int = 250
+    middles: int = 4
+    beyond: float = 60.0
 
 
 class Walker:
@@ -104,15 +109,16 @@ class Walker:
             reference = heated_reference(n)
         regrafts = self.settings.regrafts if (beta == 1.0 or heated) and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
-        far = 1.0 if search else self.settings.far
-        rearrangements = 1.0 if greedy else self.settings.rearrangements
+        settings = self.settings
+        far = 1.0 if search else settings.far
+        rearrangements = 1.0 if greedy else settings.rearrangements
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, rearrangements, regrafts, self.settings.radius, far, self.far_radius,
-                search, greedy, any_root, counts[i], generators[i],
+                tree, work, target, n_steps, rearrangements, regrafts, settings.radius, far, self.far_radius,
+                settings.middles, settings.beyond, search, greedy, any_root, counts[i], generators[i],
             )  # fmt: skip
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)

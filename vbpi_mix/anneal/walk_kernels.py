@@ -15,6 +15,7 @@ each walk, so that either side of an edge is what lies below it at times: the re
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target, move_edge
+from vbpi_mix.anneal.place_kernels import Search
 from vbpi_mix.anneal.regraft_kernels import move_clade
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
@@ -34,8 +35,8 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 @kernel()
 def walk(
     tree: MovingTree, work: Messages, target: Target, n_steps: int, rearrangements: float, regrafts: float,
-    radius: int, far: float, far_radius: int, uphill: bool, greedy: bool, any_root: bool, counts: np.ndarray,
-    generator: np.random.Generator,
+    radius: int, far: float, far_radius: int, middles: int, beyond: float, uphill: bool, greedy: bool, any_root: bool,
+    counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -49,6 +50,8 @@ def walk(
         radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away.
         far_radius: radius of the far regrafts, in edges.
+        middles: see `place_kernels.Search`.
+        beyond: the same of regrafts nearby; far ones look at all places.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.
         any_root: let the tree hang from any taxon meanwhile; neither `target.rules` nor clades of `target.reference`
@@ -82,8 +85,9 @@ def walk(
     for _ in range(n_steps):
         if downward:
             if regrafts > 0.0 and generator.random() < regrafts:
-                reach = far_radius if generator.random() < far else radius
-                result = move_clade(tree, work, target, node, reach, uphill, generator)
+                near = generator.random() >= far
+                search = Search(radius if near else far_radius, beyond if near else np.inf, middles)
+                result = move_clade(tree, work, target, node, search, uphill, generator)
                 counts[3] += 1
                 counts[4] += 1 if result == 2 else 0
             if node >= n_taxa:

@@ -31,7 +31,6 @@ from vbpi_mix.felsenstein.local.rows import (
     BLOCK,
     add_slope_row,
     add_table_row,
-    add_three,
     add_totals,
     begin_product,
     clear,
@@ -49,7 +48,6 @@ from vbpi_mix.felsenstein.local.rows import (
 from vbpi_mix.felsenstein.local.wide_rows import (
     add_weighted,
     add_wide_slopes,
-    add_wide_three,
     add_wide_totals,
     apply_flat,
     apply_flat_transposed,
@@ -198,31 +196,6 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
 
 
 @kernel(inner=True)
-def spread(
-    rows: np.ndarray, source: int, m: np.ndarray, first: int, of_first: int, second: int, of_second: int,
-    blocks: Blocks, scratch: Scratch,
-) -> None:  # fmt: skip
-    """The message M `source` times each of two others, not scaled; an output below 0 is left out."""
-    category, first_row = blocks.category, blocks.first_row
-    wide = scratch.wide
-    for i in range(len(first_row) - 1):
-        width = blocks.width[i]
-        for r in range(first_row[i], first_row[i + 1]):
-            if width == 4:
-                cross_row(rows, wide, source + r, 0, m, category[r])
-                if of_first >= 0:
-                    product_row(wide, rows, rows, 0, first + r, of_first + r)
-                if of_second >= 0:
-                    product_row(wide, rows, rows, 0, second + r, of_second + r)
-                continue
-            apply_flat(m[category[r]], width, width, rows[source + r], wide[0])
-            if of_first >= 0:
-                product(wide[0], rows[first + r], rows[of_first + r], width * BLOCK)
-            if of_second >= 0:
-                product(wide[0], rows[second + r], rows[of_second + r], width * BLOCK)
-
-
-@kernel(inner=True)
 def cross(rows: np.ndarray, source: int, out: int, m: np.ndarray, blocks: Blocks) -> None:
     """The message `out` = M `source`."""
     category, first_row = blocks.category, blocks.first_row
@@ -270,7 +243,7 @@ def _sum_of_weighted(sums: np.ndarray, row: int, weights: np.ndarray, block: int
 
 
 @kernel(inner=True)
-def _share_that_varies(sums: np.ndarray, weights: np.ndarray, block: int) -> float:
+def share_that_varies(sums: np.ndarray, weights: np.ndarray, block: int) -> float:
     """One minus the likelihoods sums[0] of constant patterns."""
     return max(1.0 - _sum_of_weighted(sums, 0, weights, block), _SMALLEST_SHARE)
 
@@ -303,7 +276,7 @@ def table_value(
             else:
                 add_weighted(rows[table + r], blocks.width[i], e[0, category[r]], sums[0])
         if blocks.variable[i] > 0.0:
-            total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
+            total -= blocks.variable[i] * math.log(share_that_varies(sums, weights, i))
         elif not (single[i] and multiply_product(sums, 0, floats, bits)):
             total += weighted_logarithms(sums, 0, weights, i, floats, bits)
     return total + log_product(floats, bits)
@@ -339,7 +312,7 @@ def table_slope(
                 else:
                     add_wide_slopes(rows[table + r], blocks.width[i], e, category[r], sums)
             if blocks.variable[i] > 0.0:
-                rest = _share_that_varies(sums, weights, i)
+                rest = share_that_varies(sums, weights, i)
                 first_share = _sum_of_weighted(sums, 1, weights, i) / rest
                 second_share = _sum_of_weighted(sums, 2, weights, i) / rest
                 d1 = blocks.variable[i] * first_share
@@ -349,46 +322,3 @@ def table_slope(
         slope += d1
         curve += d2
     return slope, curve
-
-
-@kernel(inner=True)
-def value_between(
-    rows: np.ndarray, upper: int, lower: int, clade: int, across: np.ndarray, down: np.ndarray, spectra: Spectra,
-    blocks: Blocks, scratch: Scratch,
-) -> float:  # fmt: skip
-    """Log-likelihood, but for scales, where a clade's message meets those of the two ends of an edge.
-
-    Arguments:
-        rows: all messages.
-        upper: first row of U of the edge, root frequencies included.
-        lower: first row of D of the edge.
-        clade: first row of the clade's message at the place.
-        across: transposed matrices from the upper end to the place.
-        down: matrices from the place to the lower end.
-        spectra: the models.
-        blocks: blocks of the patterns.
-        scratch: overwritten.
-    """
-    first_row, category, weights, shares = blocks.first_row, blocks.category, blocks.weights, spectra.weights
-    single = blocks.single
-    sums, floats, bits, wide = scratch.sums, scratch.floats, scratch.bits, scratch.wide
-    total = 0.0
-    begin_product(floats, bits)
-    for i in range(len(first_row) - 1):
-        clear(sums, 0, 1)
-        width = blocks.width[i]
-        for r in range(first_row[i], first_row[i + 1]):
-            c = category[r]
-            if width == 4:
-                cross_row(rows, wide, upper + r, 0, across, c)
-                cross_row(rows, wide, lower + r, 1, down, c)
-                add_three(wide, wide, rows, 0, 1, clade + r, shares[c], sums)
-            else:
-                apply_flat(across[c], width, width, rows[upper + r], wide[0])
-                apply_flat(down[c], width, width, rows[lower + r], wide[1])
-                add_wide_three(wide[0], wide[1], rows[clade + r], width, shares[c], sums)
-        if blocks.variable[i] > 0.0:
-            total -= blocks.variable[i] * math.log(_share_that_varies(sums, weights, i))
-        elif not (single[i] and multiply_product(sums, 0, floats, bits)):
-            total += weighted_logarithms(sums, 0, weights, i, floats, bits)
-    return total + log_product(floats, bits)
