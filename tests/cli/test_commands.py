@@ -6,6 +6,7 @@ import sys
 
 import dendropy
 import pytest
+import torch
 
 from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
@@ -135,8 +136,13 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
         (("fit", alignment, "-o", run, "--trees", trees, "--components", 2, "--sampled", 3), "cannot sample 3 of 2"),
         (("fit", alignment, "-o", run, "--trees", trees, "--flow", "glow"), "identity"),
         (("fit", alignment, "-o", run, "--trees", trees, "--model", "GTR{1,2}"), "GTR{1.2,"),
-        (("fit", alignment, "-o", run, "--device", "cuda"), "cpu"),
+        (("fit", alignment, "-o", run, "--device", "tpu"), "unknown device 'tpu': choose one of cpu, cuda, auto"),
         (("fit", alignment, "-o", run, "--max-time", "soon"), "not a time"),
+        *(
+            []
+            if torch.cuda.is_available()
+            else [(("fit", alignment, "-o", run, "--device", "cuda"), "finds no CUDA device")]
+        ),
         (("fit", alignment), "--output"),
         (("fit", alignment, "-o", run, "--iteration", 5), "--iteration"),
         (("evaluate", run), "no such folder"),

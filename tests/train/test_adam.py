@@ -174,3 +174,30 @@ def test_moments_move_with_the_rows():
     assert not large.detach()[rest].any()
     same = first.renumber(first.state_dict(), [None])
     assert all(torch.equal(same["tables"][0][k], v) for k, v in first.state_dict()["tables"][0].items())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_in_torch_from_whole_gradients_it_is_the_same(dtype, tolerance):
+    """Rows that rest for a while, or longer than is remembered step by step; tiny gradients; states change hands."""
+    generator = np.random.default_rng(6)
+    start = torch.from_numpy(generator.normal(size=(3, 4, 2))).to(dtype)
+    schedule = [generator.permutation(4)[:2] for _ in range(20)] + [[1]] * 300 + [[0, 1, 2, 3], [1, 2]]
+    compiled, plain = (RowTable(start, (1, 2, 0)) for _ in range(2))
+    ours, theirs = Adam([[plain]], [0.01], in_torch=True), Adam([[compiled]], [0.01])
+    for i, rows in enumerate(schedule):
+        values = torch.zeros(4, 2, 3, dtype=dtype)
+        values[rows] = torch.from_numpy(generator.normal(size=(len(rows), 2, 3))).to(dtype)
+        values[rows, 0, 0] = 1e-17
+        ours.zero_grad()
+        theirs.zero_grad()
+        plain.grad = values.permute(2, 0, 1).contiguous()
+        give(compiled.collecting, rows, values[rows].reshape(len(rows), 6).numpy())
+        ours.step()
+        theirs.step()
+        torch.testing.assert_close(plain, compiled, rtol=tolerance, atol=tolerance, msg=str(i))
+        if i == 10:
+            states = ours.state_dict(), theirs.state_dict()
+            ours.load_state_dict(states[1])
+            theirs.load_state_dict(states[0])
+    with pytest.raises(CheckpointError, match="table of another shape"):
+        Adam([[RowTable(start[:2], (1, 2, 0))]], [0.01], in_torch=True).load_state_dict(ours.state_dict())

@@ -20,6 +20,7 @@ def fit(
     output: str | Path | None = None,
     max_seconds: float | None = None,
     outgroup: str | None = None,
+    device: str = "cpu",
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> Run:
@@ -30,6 +31,7 @@ def fit(
         output: Folder for the run with its posterior and report; without one the run stays in memory.
         max_seconds: Time allowed to the whole call; each stage gets a share. Needs `output`.
         outgroup: Taxon at whose branch pictures are rooted; the midpoint if not given.
+        device: What trains: "cpu", "cuda", or "auto" for a GPU if there is one and a step is large enough for it.
         reporter: Told about progress; nobody if not given.
         **settings: Settings of the fit by the names of `FitConfig`: model, components, trees, seed and others.
 
@@ -53,9 +55,9 @@ def fit(
         for source in make_sources(config):
             source.check()
         data = load_alignment(config, reporter)
-        return fit_alignment(data, load_candidates(config, data, reporter), config, reporter=reporter)
+        return fit_alignment(data, load_candidates(config, data, reporter), config, device=device, reporter=reporter)
     deadlines = Deadlines.from_now(max_seconds)
-    run, _ = fit_folder(config, Path(output), deadlines=deadlines, reporter=reporter)
+    run, _ = fit_folder(config, Path(output), deadlines=deadlines, device=device, reporter=reporter)
     summarise(run, reporter=reporter, until=deadlines.until("evaluation"), outgroup=outgroup)
     return run
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vbpi_mix.branch import kernels
+from vbpi_mix.branch import kernels, reference
+from vbpi_mix.branch.features import FeatureIds
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (1, 2, 0)  # features are rows, the components contiguous within them
@@ -26,34 +27,40 @@ class LogNormalBase(nn.Module):
         super().__init__()
         self.table = RowTable(torch.zeros(n_components, n_features, 2, dtype=torch.float64), _ORDER)
 
-    def draw(self, feature_ids: np.ndarray, component_of_tree: Tensor, noise: Tensor) -> Tensor:
+    def draw(self, feature_ids: FeatureIds, component_of_tree: Tensor, noise: Tensor) -> Tensor:
         """(T, E) reparameterised log branch lengths.
 
         Arguments:
-            feature_ids: (T, E, 3) int32, -1 for none.
+            feature_ids: (T, E, 3), -1 for none; see `features.FeatureIds` for where this is computed.
             component_of_tree: (T,) int64, the component that each tree is drawn from.
             noise: (T, E) standard normal.
         """
+        if isinstance(feature_ids, Tensor):
+            return reference.draw(self.table, feature_ids, component_of_tree, noise)
         return _Draw.apply(self.table, feature_ids, component_of_tree.numpy(), noise)
 
     def log_prob(
-        self, feature_ids: np.ndarray, components: Tensor, log_lengths: Tensor, *, frozen: bool = False
+        self, feature_ids: FeatureIds, components: Tensor, log_lengths: Tensor, *, frozen: bool = False
     ) -> Tensor:
         """(M, T) log-density of log branch lengths (T, E) under each component of (M,).
 
         Differentiable in the lengths and, unless `frozen`, in the table.
         """
         table = self.table.detach() if frozen else self.table
+        if isinstance(feature_ids, Tensor):
+            return reference.log_prob(table, feature_ids, components, log_lengths)
         return _LogProb.apply(table, log_lengths, feature_ids, components.numpy())
 
     def own_log_prob(
-        self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
+        self, feature_ids: FeatureIds, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
     ) -> Tensor:
         """(T,) log-density of log branch lengths (T, E), each tree under the one component given for it, (T,).
 
         Differentiable in the lengths and, unless `frozen`, in the table.
         """
         table = self.table.detach() if frozen else self.table
+        if isinstance(feature_ids, Tensor):
+            return reference.own_log_prob(table, feature_ids, component_of_tree, log_lengths)
         return _OwnLogProb.apply(table, log_lengths, feature_ids, component_of_tree.numpy())
 
 

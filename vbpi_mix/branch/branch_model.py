@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vbpi_mix.branch.base import LogNormalBase
+from vbpi_mix.branch.features import FeatureIds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class BranchModel(nn.Module):
 
     def draw(
         self,
-        feature_ids: np.ndarray,
+        feature_ids: FeatureIds,
         component_of_tree: Tensor,
         components: Tensor,
         generator: torch.Generator,
@@ -56,7 +57,7 @@ class BranchModel(nn.Module):
         """Draw lengths for each tree from its own component; evaluate them under all of `components`.
 
         Arguments:
-            feature_ids: (T, E, 3) int32 features of the trees' edges.
+            feature_ids: (T, E, 3) features of the trees' edges; a tensor has all computed on its device.
             component_of_tree: (T,) int64.
             components: (M,) int64, the evaluated components.
             generator: source of the (T, E) normal noise.
@@ -64,6 +65,7 @@ class BranchModel(nn.Module):
                 base's own table is left out (see `variational.PhyloProblem`).
         """
         noise = torch.randn(feature_ids.shape[:2], generator=generator, dtype=torch.float64)
+        noise = noise.to(self.base.table.device)
         base_sample = self.base.draw(feature_ids, component_of_tree, noise)
         if not self.per_component:
             log_lengths, log_abs_det = self.flow(base_sample, feature_ids)
@@ -75,19 +77,18 @@ class BranchModel(nn.Module):
         which, tree = other.nonzero(as_tuple=True)
         log_q = own.expand(len(components), -1)
         if len(tree):
-            of_others = self._through_inverse(
-                feature_ids[tree.numpy()], components[which], log_lengths[tree], frozen=path
-            )
+            ids = feature_ids[tree if isinstance(feature_ids, Tensor) else tree.numpy()]
+            of_others = self._through_inverse(ids, components[which], log_lengths[tree], frozen=path)
             log_q = log_q.masked_scatter(other, of_others)
         return BranchDraws(log_lengths=log_lengths, log_q=log_q - log_lengths.sum(dim=1))
 
-    def log_prob(self, feature_ids: np.ndarray, components: Tensor, log_lengths: Tensor) -> Tensor:
+    def log_prob(self, feature_ids: FeatureIds, components: Tensor, log_lengths: Tensor) -> Tensor:
         """(M, T) log-density of given branch lengths exp(log_lengths) under each component of (M,)."""
         jacobian = log_lengths.sum(dim=1)
         if self.per_component:
             n_evaluated, n_trees = len(components), len(log_lengths)
             log_q = self._through_inverse(
-                np.tile(feature_ids, (n_evaluated, 1, 1)),
+                feature_ids[np.tile(np.arange(n_trees), n_evaluated)],
                 components.repeat_interleave(n_trees),
                 log_lengths.repeat(n_evaluated, 1),
             )
@@ -97,7 +98,7 @@ class BranchModel(nn.Module):
         return log_base - (log_abs_det + jacobian)
 
     def _through_inverse(
-        self, feature_ids: np.ndarray, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
+        self, feature_ids: FeatureIds, component_of_tree: Tensor, log_lengths: Tensor, *, frozen: bool = False
     ) -> Tensor:
         """(T,) log-density of log lengths (T, E), each tree under one component and its flow."""
         inverse = self.flow.inverse

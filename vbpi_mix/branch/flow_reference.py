@@ -9,18 +9,14 @@ variational Bayesian phylogenetic inference with normalizing flows"). How a row 
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from vbpi_mix.branch.features import FeatureIds as FeatureIds
+from vbpi_mix.branch.features import gathered as gathered
+
 SHIFT = -2.0  # in the published frame log b = x + SHIFT
 SCALE_OFFSET = 2.0  # a coupling layer scales by sigmoid(raw + SCALE_OFFSET) / sigmoid(SCALE_OFFSET): 1 at raw = 0
-
-
-def gathered(rows: Tensor, feature_ids: np.ndarray) -> Tensor:
-    """(T, E', W) sums of table rows: rows (F, W), feature_ids (T, E', n) with -1 for none."""
-    ids = torch.from_numpy(feature_ids.astype(np.int64))
-    return torch.where((ids >= 0).unsqueeze(-1), rows[ids.clamp(min=0)], torch.zeros((), dtype=rows.dtype)).sum(dim=2)
 
 
 def realnvp_width(n_layers: int, n_hidden: int) -> int:
@@ -32,12 +28,12 @@ def realnvp_width(n_layers: int, n_hidden: int) -> int:
 
 def realnvp(
     x: Tensor,
-    feature_ids: np.ndarray,
+    feature_ids: FeatureIds,
     n_taxa: int,
     rows: Tensor,
     hidden_bias: Tensor,
     *,
-    gain: float = 1.0,
+    gain: float | Tensor = 1.0,
     inverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Coupling layers between pendant edges (0..N-1) and internal edges (N..2N-4), as in RealNVP.
@@ -54,24 +50,24 @@ def realnvp(
         feature_ids: (T, E, n).
         n_taxa: N.
         rows: (F, W), see `realnvp_width`.
-        hidden_bias: (L, H).
+        hidden_bias: (L, H), or (T, L, H) for every tree by itself.
         gain: see above.
         inverse: undo the flow.
 
     Returns:
         (T, E) and (T,) the log |det| of the forward map.
     """
-    n_layers, n_hidden = hidden_bias.shape
+    n_layers, n_hidden = hidden_bias.shape[-2:]
     outputs = (n_layers + 1) // 2 * n_hidden
     halves = [x[:, :n_taxa], x[:, n_taxa:]]
     ids = [feature_ids[:, :n_taxa], feature_ids[:, n_taxa:]]
     log_det = x.new_zeros(x.shape[0])
     for layer in reversed(range(n_layers)) if inverse else range(n_layers):
         given, changed, slot = layer % 2, 1 - layer % 2, layer // 2
-        into = gathered(rows[:, slot * n_hidden : (slot + 1) * n_hidden], ids[given]).to(x.dtype)
+        into = gathered(rows[:, slot * n_hidden : (slot + 1) * n_hidden], ids[given], x.dtype)
         start = outputs + slot * 2 * (n_hidden + 1)
-        out_of = gathered(rows[:, start : start + 2 * (n_hidden + 1)], ids[changed]).to(x.dtype)
-        hidden = torch.nn.functional.elu(hidden_bias[layer] + torch.einsum("te,teh->th", halves[given], into))
+        out_of = gathered(rows[:, start : start + 2 * (n_hidden + 1)], ids[changed], x.dtype)
+        hidden = torch.nn.functional.elu(hidden_bias[..., layer, :] + torch.einsum("te,teh->th", halves[given], into))
         scale, shift = out_of.unflatten(2, (2, n_hidden + 1)).unbind(dim=2)
         raw = gain * (torch.einsum("th,teh->te", hidden, scale[..., :-1]) + scale[..., -1])
         shifts = gain * (torch.einsum("th,teh->te", hidden, shift[..., :-1]) + shift[..., -1])
@@ -84,7 +80,7 @@ def realnvp(
     return torch.cat(halves, dim=1), log_det
 
 
-def planar(x: Tensor, feature_ids: np.ndarray, rows: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def planar(x: Tensor, feature_ids: FeatureIds, rows: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Planar layers x <- x + v tanh(w . x + b) (Rezende and Mohamed 2015).
 
     They are kept invertible by
@@ -103,7 +99,7 @@ def planar(x: Tensor, feature_ids: np.ndarray, rows: Tensor, bias: Tensor) -> tu
         (T, E) and (T,) log |det|.
     """
     n_layers = len(bias)
-    weights = gathered(rows, feature_ids).to(x.dtype)
+    weights = gathered(rows, feature_ids, x.dtype)
     log_det = x.new_zeros(x.shape[0])
     for layer in range(n_layers):
         w, u = weights[..., layer], weights[..., n_layers + layer]
@@ -117,7 +113,7 @@ def planar(x: Tensor, feature_ids: np.ndarray, rows: Tensor, bias: Tensor) -> tu
     return x, log_det
 
 
-def skew(x: Tensor, feature_ids: np.ndarray, rows: Tensor) -> tuple[Tensor, Tensor]:
+def skew(x: Tensor, feature_ids: FeatureIds, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Every edge by itself, with a left tail that is exponential where that of x is normal.
 
         y = (x - a (h^2 - 1/4)) / (1 + a/2),   h = (sqrt(1 + x^2) - x) / 2,   a = exp(sum_f rows[f]) >= 0.

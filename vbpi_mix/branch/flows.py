@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
+from vbpi_mix.branch.features import FeatureIds
 from vbpi_mix.branch.frame import Framed
 from vbpi_mix.branch.planar import Planar
 from vbpi_mix.branch.realnvp import RealNVP
@@ -22,11 +21,11 @@ class Flow(Protocol):
     component j is the inverse of its own flow.
     """
 
-    def __call__(self, base_sample: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def __call__(self, base_sample: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """Map (T, E) base samples to (T, E) log branch lengths and (T,) log |det| of the Jacobian."""
         ...
 
-    def inverse(self, log_lengths: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def inverse(self, log_lengths: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """The base samples of given log branch lengths, and log |det| of the forward map there."""
         ...
 
@@ -34,11 +33,11 @@ class Flow(Protocol):
 class IdentityFlow(nn.Module):
     """No flow: the base sample is the log branch length."""
 
-    def forward(self, base_sample: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def forward(self, base_sample: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         del feature_ids
-        return base_sample, torch.zeros(base_sample.shape[0], dtype=base_sample.dtype)
+        return base_sample, base_sample.new_zeros(base_sample.shape[0])
 
-    def inverse(self, log_lengths: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def inverse(self, log_lengths: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         return self.forward(log_lengths, feature_ids)
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from vbpi_mix.branch import kernels
+from vbpi_mix.branch.features import FeatureIds, gathered
 from vbpi_mix.branch.flow_reference import SHIFT
 from vbpi_mix.branch.planar import Planar
 from vbpi_mix.branch.realnvp import RealNVP
@@ -85,21 +86,24 @@ class Framed(nn.Module):
             moved[name] = rows
         return moved
 
-    def forward(self, base_sample: Tensor, feature_ids: np.ndarray, *flow_of_tree: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, base_sample: Tensor, feature_ids: FeatureIds, *flow_of_tree: Tensor) -> tuple[Tensor, Tensor]:
         """(T, E) log branch lengths and (T,) log |det|; a further argument is handed to the flow."""
         centre, scale = self._frame(feature_ids)
         y, log_abs_det = self.inner((base_sample - centre) / scale, feature_ids, *flow_of_tree)
         return torch.addcmul(centre, scale, y), log_abs_det
 
-    def inverse(self, log_lengths: Tensor, feature_ids: np.ndarray, *flow_of_tree: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, log_lengths: Tensor, feature_ids: FeatureIds, *flow_of_tree: Tensor) -> tuple[Tensor, Tensor]:
         """The base samples of given log branch lengths, and log |det| of the forward map there."""
         centre, scale = self._frame(feature_ids)
         inverse = self.inner.inverse
         x, log_abs_det = inverse((log_lengths - centre) / scale, feature_ids, *flow_of_tree)  # type: ignore[operator]
         return torch.addcmul(centre, scale, x), log_abs_det
 
-    def _frame(self, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _frame(self, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """(T, E) c and s."""
+        if isinstance(feature_ids, Tensor):
+            sums = gathered(torch.stack([self.centre, self.log_scale], dim=1), feature_ids)
+            return sums[..., 0], sums[..., 1].exp()
         centre, scale = np.empty(feature_ids.shape[:2]), np.empty(feature_ids.shape[:2])
         kernels.frame(self.centre.numpy(), self.log_scale.numpy(), feature_ids, centre, scale)
         return torch.from_numpy(centre), torch.from_numpy(scale)

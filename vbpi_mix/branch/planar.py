@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from vbpi_mix.branch import planar_kernels
-from vbpi_mix.errors import NumericalError
+from vbpi_mix.branch import flow_reference, planar_kernels
+from vbpi_mix.branch.features import FeatureIds
+from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (0, 1)
@@ -50,16 +51,21 @@ class Planar(nn.Module):
         """Rows of w and u normal with standard deviation 0.01, biases of zero."""
         self.rows.copy_(torch.randn(self.rows.shape, generator=generator, dtype=self.rows.dtype) * _PUBLISHED_NOISE)
 
-    def forward(self, x: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """(T, E) log branch lengths and (T,) log |det|; differentiable once."""
+        if isinstance(feature_ids, Tensor):
+            return flow_reference.planar(x, feature_ids, self.rows, self.bias)
         return _Planar.apply(x, self.rows, self.bias, feature_ids)
 
-    def inverse(self, y: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def inverse(self, y: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """The inverse, found numerically to rounding, and the forward map's log |det|; without gradient.
 
         Raises:
             NumericalError: a gradient is wanted.
+            BackendError: ids on a device.
         """
+        if isinstance(feature_ids, Tensor):
+            raise BackendError("the inverse of the flow 'planar' is computed on the CPU only: place the problem there")
         if torch.is_grad_enabled() and any(t.requires_grad for t in (y, self.rows, self.bias)):
             raise NumericalError(
                 "the inverse of a planar flow has no gradient: evaluate given trees under torch.no_grad(), "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import flow_reference, realnvp_kernels
+from vbpi_mix.branch.features import FeatureIds
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS, _BIAS = (0, 1), (0, 1, 2)
@@ -81,7 +82,7 @@ class RealNVP(nn.Module):
             bound = 1 / math.sqrt(n_inputs)
             part.copy_(torch.empty(part.shape, dtype=part.dtype).uniform_(-bound, bound, generator=generator))
 
-    def forward(self, x: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(T, E) images of x (T, E) and (T,) log |det|; differentiable once.
 
         Arguments:
@@ -91,18 +92,32 @@ class RealNVP(nn.Module):
         """
         return self._run(x, feature_ids, flow_of_tree, inverse=False)
 
-    def inverse(self, y: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def inverse(self, y: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The exact inverse and the forward map's log |det|; differentiable once."""
         return self._run(y, feature_ids, flow_of_tree, inverse=True)
 
     def _run(
-        self, x: Tensor, feature_ids: np.ndarray, flow_of_tree: Tensor | None, *, inverse: bool
+        self, x: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None, *, inverse: bool
     ) -> tuple[Tensor, Tensor]:
+        if isinstance(feature_ids, Tensor):
+            return self._by_definition(x, feature_ids, flow_of_tree, inverse=inverse)
         flows = np.zeros(len(x), dtype=np.int64) if flow_of_tree is None else flow_of_tree.numpy()
         ids = feature_ids
         if flow_of_tree is not None:
             ids = np.where(ids >= 0, ids + (flows * self.n_features).astype(np.int32)[:, None, None], ids)
         return _RealNVP.apply(x, self.rows, self.hidden_bias, ids, flows, self.n_taxa, float(self.output_gain), inverse)
+
+    def _by_definition(
+        self, x: Tensor, feature_ids: Tensor, flow_of_tree: Tensor | None, *, inverse: bool
+    ) -> tuple[Tensor, Tensor]:
+        bias = self.hidden_bias[0]
+        if flow_of_tree is not None:
+            bias = self.hidden_bias[flow_of_tree]
+            shift = (flow_of_tree * self.n_features)[:, None, None]
+            feature_ids = torch.where(feature_ids >= 0, feature_ids + shift, feature_ids)
+        return flow_reference.realnvp(
+            x, feature_ids, self.n_taxa, self.rows, bias, gain=self.output_gain, inverse=inverse
+        )
 
     def _draw_input_weights(self, generator: torch.Generator) -> None:
         n_inputs = (self.n_layers + 1) // 2 * self.n_hidden

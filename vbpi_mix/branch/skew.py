@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from vbpi_mix.branch import skew_kernels
+from vbpi_mix.branch import flow_reference, skew_kernels
+from vbpi_mix.branch.features import FeatureIds
+from vbpi_mix.errors import BackendError
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS = (0, 1)
@@ -43,12 +45,20 @@ class Skew(nn.Module):
         self.rows[:, 0] = table[:, 1]
         self.rows[:n_splits, 0] += _LOG_SHARE
 
-    def forward(self, x: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
         """(T, E) images of x (T, E) and (T,) log |det|; differentiable once."""
+        if isinstance(feature_ids, Tensor):
+            return flow_reference.skew(x, feature_ids, self.rows)
         return _Skew.apply(x, self.rows, feature_ids)
 
-    def inverse(self, y: Tensor, feature_ids: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The inverse, by Newton's method to rounding, and the forward map's log |det|; differentiable once."""
+    def inverse(self, y: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
+        """The inverse, by Newton's method to rounding, and the forward map's log |det|; differentiable once.
+
+        Raises:
+            BackendError: ids on a device.
+        """
+        if isinstance(feature_ids, Tensor):
+            raise BackendError("the inverse of the flow 'skew' is computed on the CPU only: place the problem there")
         return _SkewInverse.apply(y, self.rows, feature_ids)
 
 

@@ -12,7 +12,6 @@ from vbpi_mix.cli.console import ConsoleReporter, duration
 from vbpi_mix.cli.options import (
     Quiet,
     burn_in_option,
-    check_device,
     format_estimate,
     output_option,
     parse_duration,
@@ -182,7 +181,13 @@ def fit(
         str | None, typer.Option(help="Time for the whole call, such as 10m or 2h; each stage gets a share.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
-    device: Annotated[str, typer.Option(help="Device that computes: cpu.", show_default=True)] = "cpu",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device that trains: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one and a step is large).",
+            show_default=True,
+        ),
+    ] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
     quiet: Quiet = False,
@@ -199,7 +204,7 @@ def fit(
     begun = time.perf_counter()
 
     from vbpi_mix.analysis import summarise
-    from vbpi_mix.experiment import Deadlines, fit_folder, make_config, resumed_config
+    from vbpi_mix.experiment import Deadlines, check_device, fit_folder, make_config, resumed_config
     from vbpi_mix.io.datasets import resolve
     from vbpi_mix.model import parse_model
 
@@ -227,6 +232,7 @@ def fit(
                 resume=resume,
                 iterations=iterations,
                 deadlines=deadlines,
+                device=device,
                 reporter=reporter,
             )
             if result.ending == "signal":

@@ -66,13 +66,3 @@ def format_estimate(estimate: "Estimate", *, digits: int = 3) -> str:
     """An estimate with its standard error, if it has one."""
     error = estimate.standard_error
     return f"{estimate.value:.{digits}f}" + ("" if math.isnan(error) else f" +- {error:.{digits}f}")
-
-
-def check_device(device: str) -> None:
-    """This version computes on the CPU only.
-
-    Raises:
-        ConfigError: another device.
-    """
-    if device != "cpu":
-        raise ConfigError(f"device '{device}' is not available: this version computes on the CPU (--device cpu)")

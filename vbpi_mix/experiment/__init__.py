@@ -2,6 +2,7 @@
 
 from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.deadlines import Deadlines
+from vbpi_mix.experiment.device import Device, check_device
 from vbpi_mix.experiment.fit import fit_alignment, fit_folder, resumed_config
 from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.recipes import RECIPES, make_config
@@ -11,11 +12,13 @@ from vbpi_mix.experiment.run import Run
 __all__ = [
     "RECIPES",
     "Deadlines",
+    "Device",
     "FitConfig",
     "Reporter",
     "Run",
     "RunFolder",
     "Silent",
+    "check_device",
     "fit_alignment",
     "fit_folder",
     "load_config",

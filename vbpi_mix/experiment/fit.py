@@ -26,6 +26,7 @@ from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config, recorded
 from vbpi_mix.experiment.deadlines import Deadlines
+from vbpi_mix.experiment.device import check_device, choose_device
 from vbpi_mix.experiment.finish import finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
@@ -52,7 +53,12 @@ _ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
 
 @torch_threads(1)
 def fit_alignment(
-    alignment: Alignment, candidates: TreeSample, config: FitConfig, *, reporter: Reporter | None = None
+    alignment: Alignment,
+    candidates: TreeSample,
+    config: FitConfig,
+    *,
+    device: str = "cpu",
+    reporter: Reporter | None = None,
 ) -> Run:
     """Train a mixture in memory.
 
@@ -60,6 +66,7 @@ def fit_alignment(
         alignment: The data.
         candidates: Topologies whose subsplits make up the support; the default recipe grows them first.
         config: See `experiment.recipes.make_config`.
+        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU.
         reporter: Told about progress.
 
     Examples:
@@ -71,13 +78,14 @@ def fit_alignment(
         20
     """
     check(config)
+    check_device(device)
     reporter = reporter or Silent()
     config = for_data(config, alignment)
     start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
     inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
     start_problem(problem, config, start.topologies, reporter)
-    result = _train(problem, config, reporter, inputs)
+    result = _train(problem, config, reporter, inputs, device=device)
     return finish_weights(_run(config, inputs, result), result, reporter)
 
 
@@ -92,6 +100,7 @@ def fit_folder(
     iterations: int | None = None,
     max_seconds: float | None = None,
     deadlines: Deadlines | None = None,
+    device: str = "cpu",
     reporter: Reporter | None = None,
 ) -> tuple[Run, FitResult]:
     """Train a mixture in a run folder, or go on with one; one process at a time, see `lock.hold`.
@@ -110,6 +119,8 @@ def fit_folder(
         iterations: Number of steps to train to with `resume`, in place of the run's own.
         max_seconds: Training time allowed to this call.
         deadlines: Times by which each stage must end; a stage that runs out of time ends with what it has.
+        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU. It is no setting of the
+            run, which may go on elsewhere.
         reporter: Told about progress.
 
     Raises:
@@ -138,6 +149,7 @@ def fit_folder(
             iterations=iterations,
             max_seconds=max_seconds,
             deadlines=deadlines or Deadlines.from_now(None),
+            device=device,
             reporter=reporter or Silent(),
         )
 
@@ -153,9 +165,11 @@ def _fit_folder(
     iterations: int | None,
     max_seconds: float | None,
     deadlines: Deadlines,
+    device: str,
     reporter: Reporter,
 ) -> tuple[Run, FitResult]:
     """`fit_folder`; the lock of the folder is taken as soon as there is one."""
+    check_device(device)
     path = folder.path
     if iterations is not None:
         config = config.with_iterations(iterations)
@@ -184,7 +198,7 @@ def _fit_folder(
         check_ascertained(config, alignment)
         patterns = all_patterns(alignment, parts)
         # so that a mistake is met before anything is computed
-        make_model(config, patterns, parts, alignment.taxa)
+        check_device(device, make_model(config, patterns, parts, alignment.taxa))
         if start is None:
             for source in make_sources(config):
                 source.check()
@@ -228,6 +242,7 @@ def _fit_folder(
         inputs,
         folder=folder,
         resume=resume,
+        device=device,
         max_seconds=min(seconds_left, default=None),
     )
     for past in (folder.search, folder.chains_so_far):
@@ -349,6 +364,7 @@ def _train(
     folder: RunFolder | None = None,
     resume: bool = False,
     max_seconds: float | None = None,
+    device: str = "cpu",
 ) -> FitResult:
     def tell(progress: Progress) -> None:
         detail = (
@@ -370,6 +386,7 @@ def _train(
             resume=resume,
             on_progress=tell,
             change=make_refresh(config, inputs, reporter) if config.refresh_every else None,
+            device=choose_device(device, problem, config, reporter),
         )
 
 

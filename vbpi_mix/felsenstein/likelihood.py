@@ -174,7 +174,7 @@ def spectral_log_likelihood(
     values, of_values = eigenvalues.detach(), products.detach()
     if backend != "numba":
         changes = torch.expm1(branch_lengths.detach()[..., None, None] * values) @ of_values.reshape(n, n * n)
-        matrices = (changes + torch.eye(n, dtype=torch.float64).reshape(n * n)).clamp(min=0.0)
+        matrices = (changes + torch.eye(n, dtype=torch.float64, device=changes.device).reshape(n * n)).clamp(min=0.0)
         return length_log_likelihood(
             branch_lengths, matrices.reshape(*matrices.shape[:-1], n, n), torch.tensordot(values, of_values, 1),
             root_frequencies, category_weights, topologies, patterns, backend=backend, dtype=dtype,

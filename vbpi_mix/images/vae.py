@@ -60,6 +60,10 @@ class MixtureVAE(nn.Module):
             log_q=q.log_prob(z),
         )
 
+    def place(self, device: torch.device | None) -> None:
+        """Move the networks to a device, where batches are then expected; None: to the CPU."""
+        self.to(device or torch.device("cpu"))
+
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """(n, C, H, W) images drawn from the prior and the decoder."""

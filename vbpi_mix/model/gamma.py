@@ -43,9 +43,9 @@ class _Rates(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, shape: Tensor, n_categories: int, discretisation: str) -> Tensor:  # type: ignore[override]
         compute = _mean_rates if discretisation == "mean" else _median_rates
-        rates, derivatives = compute(shape.detach().numpy()[..., None], n_categories)
-        ctx.save_for_backward(torch.from_numpy(derivatives))
-        return torch.from_numpy(rates)
+        rates, derivatives = compute(shape.detach().cpu().numpy()[..., None], n_categories)
+        ctx.save_for_backward(torch.from_numpy(derivatives).to(shape.device))
+        return torch.from_numpy(rates).to(shape.device)
 
     @staticmethod
     @once_differentiable

@@ -112,7 +112,7 @@ class FreeRatesBlock:
     def _parts(self, coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         at = coordinates[:, self.columns]
         v = at[:, self.n_categories - 1 :]
-        first = torch.ones(len(at), 1, dtype=at.dtype)
+        first = at.new_ones(len(at), 1)
         return shares(at[:, : self.n_categories - 1]), torch.cat([first, v.exp()], dim=1).cumsum(dim=1), v
 
 

@@ -29,7 +29,7 @@ class Dirichlet:
         n = shares.shape[-1]
         a = self._of(n)
         constant = math.lgamma(sum(a)) - sum(math.lgamma(x) for x in a)
-        return constant + shares.log() @ torch.tensor(a, dtype=shares.dtype)
+        return constant + shares.log() @ shares.new_tensor(a)
 
     def check(self, n: int, what: str) -> None:
         """Raise ConfigError unless there is a number for each of n shares."""

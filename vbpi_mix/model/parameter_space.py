@@ -56,7 +56,7 @@ class SubstitutionModels:
         if self.free_rates is not None:
             rates = self.free_rates[1]
         elif self.gamma_shape is None:
-            rates = torch.ones(len(self.exchangeabilities), 1, dtype=torch.float64)
+            rates = self.exchangeabilities.new_ones(len(self.exchangeabilities), 1)
         else:
             shape = self.gamma_shape.clamp(SMALLEST_SHAPE, LARGEST_SHAPE)
             rates = discrete_gamma_rates(shape, self.n_gamma_categories, discretisation=self.discretisation)
@@ -70,7 +70,7 @@ class SubstitutionModels:
             weights = self.free_rates[0]
         else:
             n_categories = 1 if self.gamma_shape is None else self.n_gamma_categories
-            weights = torch.full((len(self.exchangeabilities), n_categories), 1 / n_categories, dtype=torch.float64)
+            weights = self.exchangeabilities.new_full((len(self.exchangeabilities), n_categories), 1 / n_categories)
         if self.proportion_invariant is None:
             return weights
         return with_invariant_weight(weights, self.proportion_invariant)
@@ -162,13 +162,13 @@ class ModelFamily:
             found = self._by_kind["rates"].values(coordinates)
             # shares are in the order of the string's rates, the others last
             return torch.cat([found[:, -1:], found[:, :-1]], dim=1)[:, classes_of(self.specification)]
-        given = self._constant_exchangeabilities
+        given = self._constant_exchangeabilities.to(coordinates.device)
         return given.expand(len(coordinates), len(given))
 
     def _frequencies(self, coordinates: Tensor) -> Tensor:
         if "frequencies" in self._by_kind:
             return self._by_kind["frequencies"].values(coordinates)
-        return self._constant_frequencies.expand(len(coordinates), self._patterns.n_states)
+        return self._constant_frequencies.to(coordinates.device).expand(len(coordinates), self._patterns.n_states)
 
     @cached_property
     def _constant_exchangeabilities(self) -> Tensor:
@@ -187,7 +187,7 @@ class ModelFamily:
         if isinstance(free_rates, FreeRates):
             found = self._by_kind["free"].values(coordinates)
             return found[:, : free_rates.n_categories], found[:, free_rates.n_categories :]
-        weights, rates = torch.tensor(free_rates, dtype=torch.float64).T
+        weights, rates = coordinates.new_tensor(free_rates).T
         return weights.expand(n_trees, -1), rates.expand(n_trees, -1)
 
     def _number(self, coordinates: Tensor, kind: str, value: float | str | None) -> Tensor | None:
@@ -195,7 +195,7 @@ class ModelFamily:
             return None
         if kind in self._by_kind:
             return self._by_kind[kind].values(coordinates)[:, 0]
-        return torch.full((len(coordinates),), float(value), dtype=torch.float64)
+        return coordinates.new_full((len(coordinates),), float(value))
 
 
 class ParameterSpace:
@@ -251,7 +251,7 @@ class ParameterSpace:
         """(T, parts) rate multipliers; None with a single part."""
         if len(self.families) == 1:
             return None
-        return shares(coordinates[:, self._multipliers]) * self._inverse_shares
+        return shares(coordinates[:, self._multipliers]) * self._inverse_shares.to(coordinates.device)
 
     def values(self, coordinates: Tensor) -> Tensor:
         """(T, len(names)) parameters of coordinates (T, d)."""

@@ -55,6 +55,13 @@ class Part:
         return self.model if isinstance(self.model, ModelFamily) else None
 
     @property
+    def n_categories(self) -> int:
+        """Number of rate categories, invariant sites among them."""
+        if isinstance(self.model, ModelFamily):
+            return self.model.specification.n_categories
+        return len(self.model.category_weights())
+
+    @property
     def is_plain_jc69(self) -> bool:
         """Whether the likelihood is that of Jukes and Cantor's model with the branch lengths as they stand."""
         return isinstance(self.model, JC69) and self.rate == 1.0 and not self.ascertained
@@ -141,12 +148,16 @@ class Part:
         return value.detach(), gradient, self.hessian(branch_lengths, topologies)
 
     def _under_constants(self, model: SubstitutionModel, lengths: Tensor, topologies: TopologyBatch) -> Tensor:
-        rest = (model.root_frequencies(), model.category_weights(), topologies, self.patterns)
+        here = lengths.device
+        rest = (model.root_frequencies().to(here), model.category_weights().to(here), topologies, self.patterns)
         spectrum = model.constant_spectrum()
         if spectrum is None:
             matrices = model.transition_matrices(lengths)
             return tree_log_likelihood(matrices, *rest, backend=self.backend, dtype=self.dtype)
-        return spectral_log_likelihood(lengths, *spectrum, *rest, backend=self.backend, dtype=self.dtype)
+        values, products = spectrum
+        return spectral_log_likelihood(
+            lengths, values.to(here), products.to(here), *rest, backend=self.backend, dtype=self.dtype
+        )
 
     def _under_family(
         self, family: ModelFamily, lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor

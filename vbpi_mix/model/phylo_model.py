@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.felsenstein.backends import dtype_option
 from vbpi_mix.model.ascertainment import check_variable
 from vbpi_mix.model.build import specified_model
 from vbpi_mix.model.model_string import parse_model
@@ -134,6 +136,18 @@ class PhyloModel:
         )
         fixed.parameters = ParameterSpace([None], [self.n_sites], self.priors)
         return fixed
+
+    def placed(self, backend: str) -> "PhyloModel":
+        """The same densities by another backend, for branch lengths on a device that it can use.
+
+        Raises:
+            BackendError: it cannot compute the likelihood of one of the parts.
+        """
+        moved = copy(self)
+        moved.parts = tuple(replace(part, backend=backend) for part in self.parts)
+        for part in moved.parts:
+            dtype_option(backend, part.dtype, part.patterns.n_states)
+        return moved
 
     def log_likelihood(
         self, branch_lengths: Tensor, topologies: TopologyBatch, coordinates: Tensor | None = None

@@ -109,7 +109,7 @@ class GammaDirichletBranchPrior:
 
     def _concentrations(self, branch_lengths: Tensor) -> Tensor:
         n_edges = branch_lengths.shape[-1]
-        a = torch.full((n_edges,), self.concentration, dtype=branch_lengths.dtype)
+        a = branch_lengths.new_full((n_edges,), self.concentration)
         a[(n_edges + 3) // 2 :] *= self.inner  # edges of tips come first
         return a
 

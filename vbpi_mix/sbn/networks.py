@@ -10,8 +10,9 @@ from torch.autograd.function import once_differentiable
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo.topology import TopologyBatch
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
-from vbpi_mix.sbn import kernels, mixture_kernels
+from vbpi_mix.sbn import kernels, mixture_kernels, reference
 from vbpi_mix.sbn.buffers import Buffers
+from vbpi_mix.sbn.placed import PlacedTopologies, index_tensor
 from vbpi_mix.sbn.sampler import sample_topologies
 from vbpi_mix.support.encode import EncodedTopologies
 from vbpi_mix.support.subsplit_support import SubsplitSupport
@@ -26,7 +27,9 @@ class SubsplitBayesianNetworks(nn.Module):
     unrooted topology the sum over its 2N-3 rootings. Each conditional table is a softmax of logits over the entries
     that share a parent (`support.segments`). What the support lacks has probability zero.
 
-    The computation runs on the CPU in float64, wherever the parameters are; results are on their device.
+    Topologies on a device (`placed.PlacedTopologies`) are evaluated there by `sbn.reference`, all others by compiled
+    kernels on the CPU, wherever the parameters are; results are on the parameters' device. Topologies are always drawn
+    on the CPU.
 
     Arguments:
         support: the support; not part of the state that `state_dict` holds.
@@ -54,6 +57,7 @@ class SubsplitBayesianNetworks(nn.Module):
         self.support = support
         self.logits = RowTable(start, _ORDER)
         self._memory = Buffers()
+        self._placed: Tensor | None = None
 
     @property
     def n_components(self) -> int:
@@ -93,20 +97,24 @@ class SubsplitBayesianNetworks(nn.Module):
         segments = support.segments
         after = (segments.child_of_entry, segments.after_rootsplit, segments.after_subsplit)
         sample_topologies(
-            rows_of(self.logits if log_cpd is None else log_cpd, _ORDER).T, component, uniforms.numpy(),
+            rows_of(_on_cpu(self.logits if log_cpd is None else log_cpd), _ORDER).T, component, uniforms.numpy(),
             _tables(support), after, support.tripartitions, support.adjacencies, _trees(encoded),
         )  # fmt: skip
         return encoded
 
     def log_prob(
-        self, encoded: EncodedTopologies, components: Tensor | None = None, *, log_cpd: Tensor | None = None
+        self,
+        topologies: EncodedTopologies | PlacedTopologies,
+        components: Tensor | None = None,
+        *,
+        log_cpd: Tensor | None = None,
     ) -> Tensor:
         """(M, T) float64: log q of every topology under every evaluated component, all rootings summed.
 
         -inf, with gradient zero, for a topology of which no rooting is in the support.
 
         Arguments:
-            encoded: T topologies, encoded in this support.
+            topologies: T topologies, encoded in this support; where they are placed on a device, so must the tables be.
             components: (M,) which components; all A if not given.
             log_cpd: (A, n_params) normalised tables to use in place of the module's own: gradients then
                 flow to them.
@@ -114,10 +122,27 @@ class SubsplitBayesianNetworks(nn.Module):
         Raises:
             SupportError: the topologies were encoded in another support, or a component does not exist.
         """
-        encoded.require(self.support)
+        if isinstance(topologies, PlacedTopologies):
+            return self._placed_log_prob(topologies, components, log_cpd)
+        topologies.require(self.support)
         which = np.arange(self.n_components) if components is None else _indices(components, self.n_components)
         values = self.logits if log_cpd is None else log_cpd
-        return _LogProb.apply(values, self.support, encoded, which, log_cpd is not None, self._memory)
+        return _LogProb.apply(values, self.support, topologies, which, log_cpd is not None, self._memory)
+
+    def _placed_log_prob(
+        self, topologies: PlacedTopologies, components: Tensor | None, log_cpd: Tensor | None
+    ) -> Tensor:
+        topologies.encoded.require(self.support)
+        rows = (self.logits if log_cpd is None else log_cpd).T
+        rows = rows if components is None else rows[:, components]
+        if log_cpd is None:
+            rows = reference.log_softmax(rows, self._segment_of_entry(rows.device), self.support.segments.n_segments)
+        return reference.log_prob(rows, topologies)
+
+    def _segment_of_entry(self, device: torch.device) -> Tensor:
+        if self._placed is None or self._placed.device != device:
+            self._placed = index_tensor(self.support.segments.segment_of_entry, device)
+        return self._placed
 
 
 class _LogSoftmax(torch.autograd.Function):
@@ -160,7 +185,7 @@ class _LogProb(torch.autograd.Function):
             _tables(support), trees, _offsets(support), 1 if normalised else 2
         )
         logs, shares = buffers.take(len(local), n_evaluated), buffers.take(len(local), n_evaluated)
-        values = rows_of(logits.to(torch.float64).cpu() if logits.device.type != "cpu" else logits, _ORDER)
+        values = rows_of(_on_cpu(logits), _ORDER)
         mixture_kernels.normalise(values, components, local, begins, normalised, logs, shares)
         result = np.empty((n_evaluated, n_trees))
         rootings = buffers.take(n_trees, 2 * n_taxa - 3, n_evaluated)
@@ -186,6 +211,11 @@ class _LogProb(torch.autograd.Function):
         )  # fmt: skip
         ctx.buffers.give(amounts)
         return target.finish(gradient), None, None, None, None, None
+
+
+def _on_cpu(table: Tensor) -> Tensor:
+    """The table itself where it is on the CPU."""
+    return table if table.device.type == "cpu" else table.detach().cpu()
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from vbpi_mix.errors import BackendError
 from vbpi_mix.estimators import ComponentPlan, ParticleTerms
 from vbpi_mix.toys.funnel import FunnelModel
 from vbpi_mix.toys.gaussians import GaussianMixture
@@ -41,6 +42,15 @@ class FunnelProblem(nn.Module):
             log_prior=torch.stack([self.model.log_prior(part) for part in parts]).reshape(shape),
             log_q=log_q,
         )
+
+    def place(self, device: torch.device | None) -> None:
+        """Nothing to do on the CPU, where the toy stays.
+
+        Raises:
+            BackendError: another device.
+        """
+        if device is not None and device.type != "cpu":
+            raise BackendError(f"the toy is computed on the CPU, not on {device}")
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"gaussians": [self.mixture.means, self.mixture.log_variances]}

@@ -10,6 +10,7 @@ from torch import nn
 from vbpi_mix.errors import CheckpointError
 from vbpi_mix.row_table import RowTable, rows_of
 from vbpi_mix.train.adam_kernels import N_TAILS, idle_displacements, update_rows
+from vbpi_mix.train.adam_torch import TableInTorch
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -25,14 +26,19 @@ class Adam:
     next update is where Adam would have put it for the same gradients, but for two differences of second order: the
     learning rate of the present step is used for the idle ones, and epsilon decays with the second moment.
 
-    While this object lives, until `release`, the tables gather their gradients by row (`RowTable.collecting`).
+    While this object lives, until `release`, the tables gather their gradients by row (`RowTable.collecting`), unless
+    `in_torch` is set.
 
     Arguments:
         groups: parameters of each group.
         rates: learning rates of the groups.
+        in_torch: take whole gradients from autograd and update touched rows in torch, on the device where the
+            parameters are; else by a compiled kernel on the CPU. States of either kind are the same.
     """
 
-    def __init__(self, groups: Sequence[Sequence[nn.Parameter]], rates: Sequence[float]) -> None:
+    def __init__(
+        self, groups: Sequence[Sequence[nn.Parameter]], rates: Sequence[float], *, in_torch: bool = False
+    ) -> None:
         self._rates = list(rates)
         self._factor = 1.0
         dense = [[p for p in group if not isinstance(p, RowTable)] for group in groups]
@@ -47,7 +53,12 @@ class Adam:
         if self._dense is not None:
             for group in self._dense.param_groups:
                 group["fused"] = True
-        self._tables = [(_TableState(p), i) for i, group in enumerate(groups) for p in group if isinstance(p, RowTable)]
+        self._tables: list[tuple[_TableState | TableInTorch, int]] = [
+            (TableInTorch(p, BETAS, EPSILON) if in_torch else _TableState(p), i)
+            for i, group in enumerate(groups)
+            for p in group
+            if isinstance(p, RowTable)
+        ]
         self._step = 0
         self._tails = np.empty(N_TAILS)
 
@@ -63,7 +74,7 @@ class Adam:
         if self._dense is not None:
             self._dense.zero_grad(set_to_none=True)
         for table, _ in self._tables:
-            table.gradient.clear()
+            table.clear()
 
     def step(self) -> None:
         """One update from the gradients gathered since `zero_grad`."""
@@ -78,7 +89,7 @@ class Adam:
     def release(self) -> None:
         """Make the tables ordinary parameters again."""
         for table, _ in self._tables:
-            table.parameter.release()
+            table.release()
 
     def renumber(self, state: Mapping[str, Any], rows: Sequence[np.ndarray | None]) -> dict[str, Any]:
         """A saved state of this optimiser for tables whose rows moved.
@@ -97,7 +108,7 @@ class Adam:
         """Everything that the next steps depend on; of tables, the rows that were ever touched."""
         return {
             "step": self._step,
-            "dense": None if self._dense is None else self._dense.state_dict(),
+            "dense": None if self._dense is None else on_cpu(self._dense.state_dict()),
             "tables": [table.state() for table, _ in self._tables],
         }
 
@@ -115,7 +126,25 @@ class Adam:
         if self._dense is not None:
             self._dense.load_state_dict(state["dense"])
         for (table, _), saved in zip(self._tables, state["tables"], strict=True):
+            _check_state(saved, table.mean.shape)
             table.load(saved)
+
+
+def on_cpu(state: Any) -> Any:
+    """A state of nested mappings and lists with its tensors on the CPU: those that are there already, as they are."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, Mapping):
+        return {name: on_cpu(value) for name, value in state.items()}
+    return [on_cpu(value) for value in state] if isinstance(state, list) else state
+
+
+def _check_state(saved: Mapping[str, torch.Tensor], shape: Sequence[int]) -> None:
+    """Raise CheckpointError unless the state is that of a table of R rows of W numbers, `shape`."""
+    n_rows, *width = shape
+    rows = saved["rows"]
+    if list(saved["mean"].shape[1:]) != width or (len(rows) and int(rows.max()) >= n_rows):
+        raise CheckpointError("the optimiser's state is that of a table of another shape")
 
 
 class _TableState:
@@ -127,6 +156,12 @@ class _TableState:
         rows = rows_of(parameter)
         self.mean, self.square = np.zeros(rows.shape, rows.dtype), np.zeros(rows.shape, rows.dtype)
         self.last = np.zeros(len(rows), dtype=np.int64)  # the step of the last update; 0: never
+
+    def clear(self) -> None:
+        self.gradient.clear()
+
+    def release(self) -> None:
+        self.parameter.release()
 
     def update(self, step: int, rate: float, tails: np.ndarray) -> None:
         update_rows(
@@ -142,7 +177,5 @@ class _TableState:
     def load(self, saved: Mapping[str, torch.Tensor]) -> None:
         arrays = {name: tensor.numpy() for name, tensor in saved.items()}
         rows = arrays["rows"]
-        if arrays["mean"].shape[1:] != self.mean.shape[1:] or (len(rows) and rows.max() >= len(self.last)):
-            raise CheckpointError("the optimiser's state is that of a table of another shape")
         self.mean[:], self.square[:], self.last[:] = 0, 0, 0
         self.last[rows], self.mean[rows], self.square[rows] = arrays["last"], arrays["mean"], arrays["square"]

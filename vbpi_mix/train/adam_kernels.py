@@ -8,8 +8,7 @@ from vbpi_mix.compiled import kernel
 
 N_TAILS = 256  # idle steps whose displacement counts: what remains is below (0.9 / sqrt(0.999))^256 = 2e-12 of it
 
-
-_TINY = 1e-16  # gradients below move nothing: epsilon is a hundred million times larger
+TINY = 1e-16  # gradients below move nothing: epsilon is a hundred million times larger
 
 
 @kernel(inner=True)
@@ -84,7 +83,7 @@ def update_rows(
     c[4] = rate / (1.0 - beta1**step)
     c[5] = 1.0 / math.sqrt(1.0 - beta2**step)
     c[6] = epsilon
-    c[7], c[8] = _TINY, 0.0
+    c[7], c[8] = TINY, 0.0
     b1, a1, b2, a2, scale, root, eps, tiny, zero = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]
     for i in range(count[0]):
         row = touched[i]

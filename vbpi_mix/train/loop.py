@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vbpi_mix.errors import ConfigError, NumericalError
 from vbpi_mix.estimators import ComponentPlan, Objective, ParticleTerms, Surrogate
 from vbpi_mix.row_table import RowTable
-from vbpi_mix.train.adam import Adam
+from vbpi_mix.train.adam import Adam, on_cpu
 from vbpi_mix.train.checkpoint import load_checkpoint, save_checkpoint
 from vbpi_mix.train.interrupt import StopRequest
 from vbpi_mix.train.metrics import MetricsFile
@@ -33,6 +33,10 @@ class TrainableProblem(Protocol):
 
     def parameter_groups(self) -> Mapping[str, list[nn.Parameter]]:
         """Parameters by the group name that `TrainSettings.learning_rates` uses."""
+        ...
+
+    def place(self, device: torch.device | None) -> None:
+        """Move parameters to a device and compute there from now on; None: on the CPU, as at first."""
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
@@ -116,6 +120,7 @@ def fit(
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     change: Callable[[int, TrainableProblem], Change | None] | None = None,
+    device: torch.device | None = None,
 ) -> FitResult:
     """Maximise the objective with Adam (`train.adam`: tables of rows cost what a step touches).
 
@@ -139,16 +144,20 @@ def fit(
         on_progress: Called after every window of metrics and at the end.
         change: Called with the iteration and the problem whenever `settings.change_every` steps are done and more
             follow; what it returns, if anything, is trained from then on. It must depend on its arguments alone.
+        device: where the problem's draws, gradients and the optimiser's updates are computed; None: on the CPU, by
+            compiled kernels. The problem is on the CPU before and after, and whenever `change` is called. Checkpoints
+            do not depend on it.
 
     Raises:
         NumericalError: The loss is not finite; the state before the failing step has been saved.
         CheckpointError: See `load_checkpoint`.
     """
-    run = _Run(problem, settings, generator, checkpoint, identity, metrics)
+    run = _Run(problem, settings, generator, checkpoint, identity, metrics, device)
     try:
         return _train(run, objective, mixture_weights, batches, max_seconds, resume, on_progress, change)
     finally:
         run.optimizer.release()
+        run.place(None)
 
 
 def _train(
@@ -177,7 +186,7 @@ def _train(
                 generator,
                 inverse_temperature=temperature,
                 mixture_weights=mixture_weights,
-                batch=None if batches is None else batches(run.iteration),
+                batch=None if batches is None else run.placed(batches(run.iteration)),
             )
             run.update(step)
             run.seconds = already + time.perf_counter() - started
@@ -220,7 +229,9 @@ class _Run:
         checkpoint: Path | None,
         identity: Mapping[str, Any] | None,
         metrics: Path | None,
+        device: torch.device | None,
     ) -> None:
+        self.device = device
         self.problem, self.settings, self.generator = problem, settings, generator
         self.checkpoint, self.identity = checkpoint, dict(identity or {})
         self.metrics = None if metrics is None else MetricsFile(metrics)
@@ -232,7 +243,15 @@ class _Run:
         self.changed_at = 0
         self.extra: dict[str, Any] = {}
         self.schedule = settings.schedule()
-        self.optimizer = _optimizer(problem, settings)
+        self.place(device)
+        self.optimizer = self._optimizer()
+
+    def place(self, device: torch.device | None) -> None:
+        if self.device is not None:
+            self.problem.place(device)
+
+    def placed(self, batch: Any) -> Any:
+        return batch.to(self.device) if self.device is not None and isinstance(batch, Tensor) else batch
 
     def begin(self, *, resume: bool) -> None:
         if resume:
@@ -260,20 +279,23 @@ class _Run:
         self.optimizer.zero_grad()
         step.loss.backward()
         self.optimizer.step()
-        self.window += torch.stack([step.bound.double(), step.ess.double()])
+        self.window += torch.stack([step.bound.double(), step.ess.double()]).cpu()
         self.iteration += 1
 
     def change(self, change: Callable[[int, TrainableProblem], Change | None]) -> None:
         """Ask for another problem; if there is one, its parameters and the optimiser's moments take over."""
+        self.place(None)
         found = change(self.iteration, self.problem)
         self.changed_at = self.iteration
         if found is None:
+            self.place(self.device)
             return
         tables = [name for name, p in self._ordered(self.problem) if isinstance(p, RowTable)]
         state = self.optimizer.renumber(self.optimizer.state_dict(), [found.rows.get(name) for name in tables])
         self.optimizer.release()
         self.problem, self.extra = found.problem, dict(found.extra)
-        self.optimizer = _optimizer(self.problem, self.settings)
+        self.place(self.device)
+        self.optimizer = self._optimizer()
         self.optimizer.load_state_dict(state)
         self.save()
 
@@ -314,6 +336,15 @@ class _Run:
         self.window_start = (self.iteration, self.seconds)
         return progress
 
+    def _optimizer(self) -> Adam:
+        groups = {name: list(p) for name, p in self.problem.parameter_groups().items()}
+        rates = self.settings.learning_rates
+        missing = groups.keys() - rates.keys()
+        if missing:
+            raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
+        in_torch = self.device is not None
+        return Adam(list(groups.values()), [rates[name] for name in groups], in_torch=in_torch)
+
     def save(self) -> None:
         self.last_save = time.perf_counter()
         if self.checkpoint is None:
@@ -324,7 +355,7 @@ class _Run:
                 "identity": self.identity,
                 "iteration": self.iteration,
                 "seconds": self.seconds,
-                "model": self.problem.state_dict(),
+                "model": self.problem.state_dict() if self.device is None else on_cpu(self.problem.state_dict()),
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "window": self.window,
@@ -334,14 +365,6 @@ class _Run:
                 "schedule": self.schedule.state(),
             },
         )
-
-
-def _optimizer(problem: TrainableProblem, settings: TrainSettings) -> Adam:
-    groups = {name: list(p) for name, p in problem.parameter_groups().items()}
-    missing = groups.keys() - settings.learning_rates.keys()
-    if missing:
-        raise ConfigError(f"no learning rate for parameter group(s) {', '.join(sorted(missing))}")
-    return Adam(list(groups.values()), [settings.learning_rates[name] for name in groups])
 
 
 def _cause(problem: TrainableProblem, step: Surrogate, iteration: int) -> str:

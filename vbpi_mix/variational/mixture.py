@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vbpi_mix.branch import BranchModel, LogNormalBase, make_flow
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan, mixture_log_prob
-from vbpi_mix.sbn import SubsplitBayesianNetworks
+from vbpi_mix.sbn import PlacedTopologies, SubsplitBayesianNetworks, index_tensor, place
 from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
 from vbpi_mix.variational.parameter_posterior import ParameterPosterior
 
@@ -113,7 +113,17 @@ class PhyloMixture(nn.Module):
             if n_parameters
             else None
         )
+        self.device: torch.device | None = None
         self.register_buffer("log_component_weights", self.log_weights_of(None), persistent=False)
+
+    def place(self, device: torch.device | None) -> None:
+        """Move parameters to a device, where draws are then computed in torch; None: by compiled kernels on the CPU.
+
+        Topologies are drawn on the CPU in either case, from the same random numbers. Whatever else is done with a
+        mixture than drawing from it needs the CPU.
+        """
+        self.device = device
+        self.to(device or torch.device("cpu"))
 
     @property
     def component_weights(self) -> np.ndarray | None:
@@ -198,21 +208,27 @@ class PhyloMixture(nn.Module):
         *,
         path: bool = False,
     ) -> TreeDraws:
-        log_q_topology = self._log_q_topology(encoded, evaluated)
+        feature_ids, split_ids = self.indexer.feature_ids(encoded), encoded.split_ids
+        topologies = encoded
+        if self.device is not None:
+            topologies = place(encoded, self.device)
+            feature_ids, split_ids = (index_tensor(x, self.device) for x in (feature_ids, split_ids))
+            component, evaluated, own = (x.to(self.device) for x in (component, evaluated, own))
+        log_q_topology = self._log_q_topology(topologies, evaluated)
         branches = self.branches.draw(
-            self.indexer.feature_ids(encoded),
+            feature_ids,
             self._branch_row(component),
             self._branch_row(evaluated),
             generator,
             path=path,
         )
         log_lengths, log_q = branches.log_lengths, log_q_topology + branches.log_q
-        parameters = torch.empty(len(component), 0, dtype=torch.float64)
+        parameters = log_lengths.new_empty(len(component), 0)
         if self.parameter_posterior is not None:
             found = self.parameter_posterior.draw(
                 self._parameter_row(component), self._parameter_row(evaluated), generator, path=path
             )
-            shift = self.parameter_posterior.shift(encoded.split_ids, found.whitened)
+            shift = self.parameter_posterior.shift(split_ids, found.whitened)
             # the density of the lengths is that before the shift, but for the Jacobian of the exponential
             log_lengths, parameters = log_lengths + shift, found.coordinates
             log_q = log_q + found.log_q - shift.sum(dim=1)
@@ -221,7 +237,7 @@ class PhyloMixture(nn.Module):
             component_of_tree=component,
             log_lengths=log_lengths,
             log_q=log_q,
-            log_q_topology=log_q_topology[own, torch.arange(len(own))],
+            log_q_topology=log_q_topology[own, torch.arange(len(own), device=own.device)],
             parameters=parameters,
         )
 
@@ -265,10 +281,10 @@ class PhyloMixture(nn.Module):
             groups["parameters"] = list(self.parameter_posterior.parameters())
         return groups
 
-    def _log_q_topology(self, encoded: EncodedTopologies, components: Tensor) -> Tensor:
+    def _log_q_topology(self, topologies: EncodedTopologies | PlacedTopologies, components: Tensor) -> Tensor:
         if self.tying == "topology":
-            return self.networks.log_prob(encoded).expand(len(components), -1)
-        return self.networks.log_prob(encoded, components)
+            return self.networks.log_prob(topologies).expand(len(components), -1)
+        return self.networks.log_prob(topologies, components)
 
     def _topology_row(self, component: Tensor) -> Tensor:
         return torch.zeros_like(component) if self.tying == "topology" else component

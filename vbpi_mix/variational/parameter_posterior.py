@@ -103,6 +103,7 @@ class ParameterPosterior(nn.Module):
             path: leave the derivative of the densities in their own parameters out, see `PhyloProblem`.
         """
         noise = torch.randn(len(component_of_tree), self.n_parameters, generator=generator, dtype=torch.float64)
+        noise = noise.to(self.location.device)
         factor = self._factors()[component_of_tree]
         whitened = self.location[component_of_tree] + (factor @ noise[:, :, None])[:, :, 0]
         return ParameterDraws(
@@ -123,8 +124,10 @@ class ParameterPosterior(nn.Module):
         """(M, T) log-density of coordinates (T, d) under each component of (M,)."""
         return self._log_prob(self.whitened(coordinates), components)
 
-    def shift(self, split_ids: np.ndarray, whitened: Tensor) -> Tensor:
-        """(T, E) what parameters v (T, d) add to log lengths; split_ids (T, E) of the edges."""
+    def shift(self, split_ids: np.ndarray | Tensor, whitened: Tensor) -> Tensor:
+        """(T, E) what parameters v (T, d) add to log lengths; split_ids (T, E) of the edges, a tensor on a device."""
+        if isinstance(split_ids, Tensor):
+            return (self.response[split_ids] * whitened[:, None]).sum(dim=2)
         return _Shift.apply(self.response, whitened, np.ascontiguousarray(split_ids))  # type: ignore[return-value]
 
     def _log_prob(self, whitened: Tensor, components: Tensor, *, frozen: bool = False) -> Tensor:

@@ -59,6 +59,24 @@ class PhyloProblem(nn.Module):
         self.mixture = mixture
         self.gradient: Gradient = gradient
         self.n_components = mixture.n_components
+        self._target = model
+
+    def place(self, device: torch.device | None, *, backend: str = "triton") -> None:
+        """Have `draw` compute on a device from now on; None: on the CPU, by the compiled kernels.
+
+        The formulas are the same, in torch in place of Numba, with the likelihood of `felsenstein.gpu`. Topologies and
+        normal numbers are drawn on the CPU from the generator, and copied to the device for all trees of a step at
+        once: equal seeds give equal draws on either, up to rounding.
+
+        Arguments:
+            device: where to compute.
+            backend: the word of `felsenstein.BACKENDS` that computes likelihoods there.
+
+        Raises:
+            BackendError: the likelihood of this model cannot be computed there.
+        """
+        self._target = self.model if device is None else self.model.placed(backend)
+        self.mixture.place(device)
 
     def draw(
         self, plan: ComponentPlan, n_particles: int, generator: torch.Generator, batch: Any = None
@@ -85,15 +103,16 @@ class PhyloProblem(nn.Module):
     def _densities(self, draws: TreeDraws) -> tuple[Tensor, Tensor]:
         lengths = draws.log_lengths.exp()
         return (
-            self.model.log_likelihood(lengths, draws.encoded.topologies, draws.parameters),
-            self.model.log_prior(lengths, draws.parameters),
+            self._target.log_likelihood(lengths, draws.encoded.topologies, draws.parameters),
+            self._target.log_prior(lengths, draws.parameters),
         )
 
     def _excluded(self, draws: TreeDraws) -> Tensor | None:
         constraints = self.model.constraints
         if constraints is None or constraints.by_splits:  # the support holds no split that is not allowed
             return None
-        return torch.from_numpy(~constraints.allows(draws.encoded.topologies))
+        excluded = torch.from_numpy(~constraints.allows(draws.encoded.topologies))
+        return excluded.to(draws.log_lengths.device)
 
     def _softened(self, log_likelihood: Tensor, draws: TreeDraws) -> Tensor:
         """Log likelihoods for training, whose bound must stay finite: excluded trees count as worse than the worst

@@ -5,10 +5,13 @@ import math
 import os
 import subprocess
 import sys
+import weakref
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, NumericalError
@@ -91,6 +94,24 @@ def test_likelihoods_below_the_smallest_double():
     assert_agree(tree_log_likelihood, arguments, topologies, patterns, other="numba", tolerance=1e-10)
 
 
+@pytest.mark.parametrize(("n_taxa", "model"), [(3, "JC69"), (300, "JC69"), (3, "general"), (20, "general")])
+def test_memory_that_was_not_written_is_not_read(n_taxa, model):
+    """Fresh memory is NaN."""
+    generator = np.random.default_rng(n_taxa)
+    topologies = examples.shapes(1, n_taxa, generator)
+    patterns = examples.patterns(n_taxa, 3, generator, codes="plain")
+    lengths = torch.from_numpy(generator.exponential(0.1, size=(1, topologies.n_edges)))
+    torch.use_deterministic_algorithms(True)
+    try:
+        if model == "JC69":
+            assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", tolerance=1e-11)
+        else:
+            arguments = examples.random_model(2, generator).arguments(lengths.numpy())
+            assert_agree(tree_log_likelihood, arguments, topologies, patterns, other="numba", tolerance=1e-10)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.slow
 def test_two_thousand_taxa():
     generator = np.random.default_rng(7)
@@ -134,8 +155,8 @@ def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
         assert torch.equal(one, other)
 
 
-def test_chunks_stay_within_their_memory(monkeypatch):
-    """4,000 trees of 64 taxa and 1,000 patterns: below 20 GB, without allocating it here."""
+def test_four_thousand_trees_stay_within_twenty_gigabytes(monkeypatch):
+    """64 taxa and 1,000 patterns: the chunks, without allocating them here, and all that a call takes."""
     shapes = []
 
     def allocate(shape, dtype, device):
@@ -147,12 +168,64 @@ def test_chunks_stay_within_their_memory(monkeypatch):
     )
     monkeypatch.setattr(torch, "empty", allocate)
     for n_categories, n_chunks in ((1, 2), (4, 5)):
-        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, 125, torch.float64)]
+        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, torch.float64)]
         if INTERPRET:  # a GPU may have less
             assert len(parts) == n_chunks
         assert sum(p.stop - p.start for p in parts) == 4000
         assert 0 < shapes.pop() <= triton_backend.WORKSPACE_BYTES
         assert not shapes
+        assert triton_backend.largest_bytes(4000, 64, 1000, n_categories) < 20e9
+        # what is beside a chunk grows with the trees, and is small
+        assert triton_backend.largest_bytes(40_000, 64, 1000, n_categories) < 40e9
+
+
+class Peak(TorchDispatchMode):
+    """Bytes of the tensors that are alive at a time, at most."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive = Counter()
+        self.sizes, self.now, self.most = {}, 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(tensor, torch.Tensor):
+                self.add(tensor)
+        return result
+
+    def add(self, tensor):
+        key = tensor.untyped_storage().data_ptr()
+        if not self.alive[key]:
+            self.sizes[key] = tensor.untyped_storage().nbytes()
+            self.now += self.sizes[key]
+            self.most = max(self.most, self.now)
+        self.alive[key] += 1
+        weakref.finalize(tensor, self.drop, key)
+
+    def drop(self, key):
+        self.alive[key] -= 1
+        if not self.alive[key]:
+            self.now -= self.sizes[key]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("limit", [10**9, 150_000])
+def test_a_call_takes_no_more_than_its_bound(dtype, limit, monkeypatch):
+    """Everything that is alive at a time, in one chunk and in several; the bound is not far from it."""
+    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", limit)
+    generator = np.random.default_rng(9)
+    topologies = examples.shapes(4, 7, generator)
+    patterns = examples.patterns(7, 40, generator)
+    lengths = examples.lengths(topologies, generator)
+    arguments = [a.to(DEVICE) for a in examples.random_model(2, generator).arguments(lengths.numpy())]
+    with Peak() as peak:
+        for argument in arguments:
+            peak.add(argument)
+        results = triton_backend.general(*arguments, topologies, patterns, with_gradient=True, dtype=dtype)
+    bound = triton_backend.largest_bytes(4, 7, 40, 2, dtype)
+    assert results[0].shape == (4,)
+    assert 0.5 * bound < peak.most <= bound
 
 
 def test_float32():

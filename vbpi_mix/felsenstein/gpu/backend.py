@@ -143,7 +143,7 @@ def jc69(
     total_weight = data.weights.sum(dtype=torch.float64)
     constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
     with torch.cuda.device_of(lengths):
-        for part, work in _chunks(data, n_trees, 1, n_edges, dtype):
+        for part, work in _chunks(data, n_trees, 1, dtype):
             grid = ((part.stop - part.start) * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks)
             kernels.jc69_up[grid](
@@ -199,7 +199,7 @@ def general(
     of_frequencies, of_weights = matrices.new_empty((kept, 4)), matrices.new_empty((kept, n_categories))
     constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
     with torch.cuda.device_of(matrices):
-        for part, work in _chunks(data, n_trees, n_categories, n_edges, dtype):
+        for part, work in _chunks(data, n_trees, n_categories, dtype):
             count = part.stop - part.start
             grid = (count * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks, n_categories)
@@ -258,9 +258,34 @@ def _upload(topologies: TopologyBatch, patterns: SitePatterns, device: torch.dev
     return _Data(children.to(device), states.to(device), weights.to(device))
 
 
-def _chunks(
-    data: _Data, n_trees: int, n_categories: int, n_edges: int, dtype: torch.dtype
-) -> Iterator[tuple[slice, Tensor]]:
+def workspace_bytes(n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64) -> int:
+    """Bytes that a tree of a chunk takes: messages of its internal nodes, mixing terms, sums per block of patterns."""
+    n_edges = 2 * n_taxa - 3
+    per_block = n_categories * ((n_taxa - 2) * 4 * BLOCK + 3 * BLOCK + 16 * n_edges + 5)
+    return -(-n_patterns // BLOCK) * per_block * dtype.itemsize
+
+
+def largest_bytes(
+    n_trees: int, n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64
+) -> int:
+    """Bytes on the device that `general` with gradients never exceeds, its arguments and results included.
+
+    A chunk's workspace has a bound of its own, `WORKSPACE_BYTES`, unless a single tree needs more. Beside it there are
+    per tree: matrices, once in their own and once in the other type; their derivatives, twice while those of impossible
+    trees are set to zero, and the sums of a chunk; frequencies, category weights, values and topologies.
+    """
+    n_edges, n_blocks = 2 * n_taxa - 3, -(-n_patterns // BLOCK)
+    workspace = min(
+        max(WORKSPACE_BYTES, workspace_bytes(n_taxa, n_patterns, n_categories, dtype)),
+        n_trees * workspace_bytes(n_taxa, n_patterns, n_categories, dtype),
+    )
+    matrices = 5 * 8 * n_edges * n_categories * 16
+    others = 8 * (5 * (4 + n_categories) + 4 * n_blocks + 8) + 4 * 2 * (n_taxa - 2)
+    data = n_blocks * BLOCK * (n_taxa + 2 * 8)
+    return workspace + n_trees * (matrices + others) + data
+
+
+def _chunks(data: _Data, n_trees: int, n_categories: int, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
     """Ranges of trees with a workspace each, which together with sums per block stay below a number of bytes."""
     device = data.states.device
     available = WORKSPACE_BYTES
@@ -268,8 +293,8 @@ def _chunks(
         free, _ = torch.cuda.mem_get_info(device)
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         available = min(available, (free + reserved) // 2)
-    per_block = n_categories * ((data.n_taxa - 2) * 4 * BLOCK + 3 * BLOCK + 16 * n_edges + 5)
-    count = max(1, min(n_trees, available // (per_block * data.n_blocks * dtype.itemsize)))
+    per_tree = workspace_bytes(data.n_taxa, data.n_blocks * BLOCK, n_categories, dtype)
+    count = max(1, min(n_trees, available // per_tree))
     count = -(-n_trees // -(-n_trees // count))  # chunks of nearly equal size
     shape = (n_categories, data.n_taxa - 2, 4, BLOCK)
     work = torch.empty((count, data.n_blocks, *shape), dtype=dtype, device=device)

@@ -1,0 +1,131 @@
+"""Trees per second that the GPU kernels should reach, without a GPU: python -m benchmarks.gpu.estimate.
+
+Triton compiles the kernels for an H100 (compute capability 9.0), and ptxas says how many registers a thread takes; from
+these follows how many programs run at a time. Bytes and operations of a tree are counted by the formulas below; the
+time is that of the slower of the two, at a share of the peak rates that such kernels usually reach. An estimate, to be
+held against what `benchmarks.gpu.run` measures.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks._common import RESULTS_FOLDER, print_table
+from vbpi_mix.provenance import describe
+
+# NVIDIA H100 SXM5 80 GB, the vendor's data sheet: bytes per second, float64 and float32 operations per second outside
+# of the tensor cores, multiprocessors; registers and warps of a multiprocessor
+BANDWIDTH, FLOAT64, FLOAT32, N_MULTIPROCESSORS = 3.35e12, 34e12, 67e12, 132
+REGISTERS, WARPS, BLOCKS = 65_536, 64, 32
+REACHED_BANDWIDTH, REACHED_OPERATIONS = 0.7, 0.35  # shares of the peaks; separate multiplications and additions
+STATES = 4
+# taxa, patterns as the benchmark has them: JC69's are merged by relabelling
+SIZES = {"DS1": (27, 753, 934), "DS8": (64, 329, 406), "simulated100": (100, 1000, 1000), "simulated1000": (1000,) * 3}
+
+COMPILE = """
+import sys
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+import triton
+from vbpi_mix.felsenstein.gpu import general, jc69
+folder = sys.argv[1]
+for float64 in (True, False):
+    constants = {"BLOCK": 32, "FLOAT64": float64}
+    types = {"children": "*i32", "states": "*u8", "logs": "*fp64", "exponents": "*fp64"}
+    types |= dict.fromkeys(("n", "n_blocks", "n_categories"), "i32") | dict.fromkeys(constants, "constexpr")
+    for function in (jc69.jc69_up, jc69.jc69_down, general.general_up, general.general_down):
+        signature = {name: types.get(name, "*fp64" if float64 else "*fp32") for name in function.arg_names}
+        source = ASTSource(fn=function, signature=signature, constexprs=constants)
+        options = {"num_warps": 1, "num_stages": 1}
+        code = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
+        open(f"{folder}/{function.__name__}.{'float64' if float64 else 'float32'}.ptx", "w").write(code)
+"""
+
+
+def registers() -> dict[str, dict[str, int]]:
+    """Registers of a thread, bytes that did not fit into them, and warps of a multiprocessor, by kernel and type."""
+    import triton
+
+    ptxas = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "TRITON_CACHE_DIR": folder, "TRITON_INTERPRET": "0"}
+        subprocess.run([sys.executable, "-c", COMPILE, folder], env=environment, check=True)
+        for path in sorted(Path(folder).glob("*.ptx")):
+            command = [str(ptxas), "-arch=sm_90a", "-v", str(path), "-o", f"{folder}/out"]
+            text = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+            used = int(re.search(r"Used (\d+) registers", text)[1])  # type: ignore[index]
+            spilled = int(re.search(r"(\d+) bytes spill stores", text)[1])  # type: ignore[index]
+            given = -(-used // 8) * 8
+            found[path.stem] = {
+                "registers": used, "spilled": spilled, "warps": min(WARPS, BLOCKS, REGISTERS // (32 * given)),
+            }  # fmt: skip
+    return found
+
+
+def bytes_and_operations(
+    n_taxa: int, n_patterns: int, n_categories: int, size: int, *, gradient: bool
+) -> dict[str, float]:
+    """Of one tree: bytes of global memory and floating-point operations.
+
+    JC69 is n_categories = 0. Messages of tips are made from their sets, a byte each, which the cache holds; the other
+    messages, four numbers per internal node and pattern, go through global memory: once written and once read on the
+    way up; on the way down both children's and the outside message are read, and the children's outside messages
+    written. For the general model a product with a matrix is 28 operations, and derivatives in a matrix are 32 per
+    pattern.
+    """
+    inner, edges, c = n_taxa - 2, 2 * n_taxa - 3, max(1, n_categories)
+    messages = 2 + (4 if gradient else 0)
+    moved = messages * STATES * size * inner * n_patterns * c
+    if n_categories == 0:
+        up, down = 4 + 5 + 12 + 3 * 2, 4 + 4 + 8 + 8 + 6 + 4 + 2 * 12
+        work = (up + (down if gradient else 0)) * inner * n_patterns
+    else:
+        up, down = 28 * 2 + 4 + 8, 28 * 2 + 4 + 8 + 8
+        work = (up * inner + ((down * inner + 32 * edges) if gradient else 0)) * n_patterns * c
+        if gradient:  # sums per block of 32 patterns, written and read again
+            moved += 2 * 16 * size * edges * c * n_patterns / 32
+    return {"bytes": float(moved), "operations": float(work)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "estimate.json", help="the record")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for data, (n_taxa, merged, n_patterns) in SIZES.items():
+        for model, n_categories in (("JC69", 0), ("GTR+G4", 4)):
+            for what in ("forward", "gradient"):
+                for dtype, size, peak in (("float64", 8, FLOAT64), ("float32", 4, FLOAT32)):
+                    counted = bytes_and_operations(
+                        n_taxa,
+                        merged if n_categories == 0 else n_patterns,
+                        n_categories,
+                        size,
+                        gradient=what == "gradient",
+                    )
+                    memory = counted["bytes"] / (REACHED_BANDWIDTH * BANDWIDTH)
+                    arithmetic = counted["operations"] / (REACHED_OPERATIONS * peak)
+                    rows.append(
+                        {"data": data, "model": model, "what": what, "dtype": dtype, **counted,
+                         "bound by": "memory" if memory > arithmetic else "arithmetic",
+                         "us_per_tree": 1e6 * max(memory, arithmetic),
+                         "trees_per_second": 1 / max(memory, arithmetic)}
+                    )  # fmt: skip
+    record = {"device": "H100 SXM5, not measured", "provenance": describe(), "kernels": registers(), "rows": rows}
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for name, kernel in record["kernels"].items():
+        print(f"{name:22} {kernel}")
+    print_table(rows, list(rows[0]))
+    print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

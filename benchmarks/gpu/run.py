@@ -1,0 +1,264 @@
+"""The likelihood and the training step on a GPU beside the CPU of the same machine: python -m benchmarks.gpu.run.
+
+At most eight minutes on a GPU. Correctness comes first: values and gradients of the likelihood on every data set, and a
+training step, must equal those of the compiled CPU kernels; if they do not, nothing is timed. Then, in this order,
+training steps, and trees per second of the likelihood and its gradient for batches of growing size, in float64 and
+float32, with the CPU kernels on all cores in the same run. Measurements for which the time did not suffice are listed
+in the record, as is what this script has no measurement for.
+
+`--tiny` runs the same path on six taxa in seconds: on a GPU, or in Triton's interpreter (TRITON_INTERPRET=1), where its
+times say nothing. Without either the script says that there is no GPU, with exit status 2.
+"""
+
+import argparse
+import copy
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table
+from benchmarks.likelihood.gpu import TOLERANCE, arguments_of, run, run_float32, synchronise
+from benchmarks.likelihood.problems import DATA, Problem
+from vbpi_mix.estimators import Objective
+from vbpi_mix.felsenstein import get_threads
+from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.io.alignments import read_alignment
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import SitePatterns, merge_relabelled, random_topologies, site_patterns
+from vbpi_mix.provenance import describe
+from vbpi_mix.support import build_support
+from vbpi_mix.train import TrainSettings, fit
+from vbpi_mix.variational import PhyloMixture, PhyloProblem
+
+MODELS = ("JC69", "GTR+G4")
+DATA_SETS = ("DS1", "DS8", "simulated100", "simulated1000")
+BATCHES = (1, 10, 100, 1000, 10_000)
+STEPS = (("DS1", 4, 10), ("DS1", 4, 100), ("DS8", 4, 100), ("DS1", 48, 10))  # data, components, particles
+N_CHECKED = 4
+N_ON_CPU = 100
+LARGEST_GENERAL = 1_000_000  # trees times taxa: their transition matrices are made on the CPU before, 1 kB an edge
+NOT_IN_HERE = (
+    "LG+G4: the GPU kernels are for four states",
+    "annealing, the start, and fleets of models: they run on the CPU",
+    "MNIST",
+    f"GTR+G4 on more than {LARGEST_GENERAL:,} trees times taxa",
+)
+Rows = list[dict[str, Any]]
+
+
+class Clock:
+    """What is left of the time, and the measurements that it did not suffice for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.perf_counter() + seconds
+        self.left_out: list[str] = []
+
+    def allows(self, what: str, seconds: float = 0.0) -> bool:
+        if time.perf_counter() + seconds < self._until:
+            return True
+        self.left_out.append(what)
+        return False
+
+
+def patterns_of(data: str, model: str) -> SitePatterns:
+    """Site patterns of a data set, merged by relabelling for JC69; simulated ones are 1,000 random sites."""
+    if data.startswith("DS"):
+        patterns = site_patterns(read_alignment(DATA / f"{data}.fasta"))
+        return merge_relabelled(patterns) if model == "JC69" else patterns
+    n_taxa = int(data.removeprefix("simulated"))
+    n_patterns = 1000 if n_taxa > 6 else 5
+    sets = 1 << np.random.default_rng(n_taxa).integers(0, 4, size=(n_taxa, n_patterns))
+    return SitePatterns(state_sets=sets.astype(np.uint8), weights=np.ones(n_patterns))
+
+
+def trees_on(data: str, model: str, n_trees: int) -> Problem:
+    """Random trees with lengths of mean 0.1; beyond 100 the same topologies and lengths over and over."""
+    patterns = patterns_of(data, model)
+    generator = np.random.default_rng(1)
+    topologies = random_topologies(min(n_trees, 100), patterns.n_taxa, generator)
+    lengths = generator.exponential(0.1, size=(topologies.n_trees, topologies.n_edges))
+    again = np.arange(n_trees) % topologies.n_trees
+    return Problem(data=data, patterns=patterns, topologies=topologies[again], lengths=torch.from_numpy(lengths[again]))
+
+
+def check_likelihood(data: str, model: str, device: torch.device) -> dict[str, float]:
+    """Largest difference to the CPU kernels by type, relative to the largest entry; SystemExit beyond the tolerance."""
+    task = trees_on(data, model, N_CHECKED)
+    function, inputs = arguments_of(model, task, device)
+    expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
+    ours = {
+        torch.float64: run(function, inputs, task, "triton", gradient=True),
+        torch.float32: run_float32(inputs, task, gradient=True),
+    }
+    errors = {}
+    for dtype, results in ours.items():
+        errors[str(dtype)] = max(
+            float((own.cpu() - cpu).abs().max() / cpu.abs().max()) for own, cpu in zip(results, expected, strict=True)
+        )
+        if not errors[str(dtype)] <= TOLERANCE[dtype]:
+            raise SystemExit(f"wrong: triton, {dtype}, differs from numba by {errors[str(dtype)]:.1e}: {data}, {model}")
+    return errors
+
+
+def step_problem(data: str, n_components: int) -> PhyloProblem:
+    """A mixture with the flow `skew` on a support of random trees, its parameters random."""
+    patterns = patterns_of(data, "JC69")
+    generator = np.random.default_rng(2)
+    support = build_support(random_topologies(20, patterns.n_taxa, generator))
+    mixture = PhyloMixture(support, n_components=n_components, flow="skew")
+    with torch.no_grad():
+        mixture.networks.logits.copy_(torch.from_numpy(generator.normal(size=tuple(mixture.networks.logits.shape))))
+        mixture.branches.base.table[..., 0] -= 1.0
+    return PhyloProblem(PhyloModel(patterns, patterns.n_taxa), mixture)
+
+
+def objective_of(n_components: int, n_particles: int) -> Objective:
+    return Objective(estimator="a2a", n_components=n_components, n_sampled=n_components, n_particles=n_particles)
+
+
+def check_step(data: str, device: torch.device) -> dict[str, float]:
+    """Differences of bound and gradients of a step, relative to the largest entry; SystemExit if they are not small."""
+    compiled = step_problem(data, 2)
+    placed = copy.deepcopy(compiled)
+    placed.place(device)
+    bounds = []
+    for each in (compiled, placed):
+        step = objective_of(2, 2).step(each, torch.Generator().manual_seed(3))
+        step.loss.backward()
+        bounds.append(float(step.bound))
+    errors = {"bound": abs(bounds[1] / bounds[0] - 1)}
+    for (name, ours), theirs in zip(compiled.named_parameters(), placed.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        errors[name] = float((theirs.grad.cpu() - ours.grad).abs().max() / ours.grad.abs().max())
+    worst = max(errors.values())
+    if not worst < 1e-8:
+        raise SystemExit(f"wrong: a training step on {device} differs from the CPU's by {worst:.1e} on {data}")
+    return errors
+
+
+def step_rows(data: str, n_components: int, n_particles: int, device: torch.device, n_steps: int) -> Rows:
+    """Milliseconds of a training step, optimiser included, on the device and on the CPU."""
+    rows: Rows = []
+    for name, where in (("device", device), ("cpu", None)):
+        problem = step_problem(data, n_components)
+        rates = dict.fromkeys(problem.parameter_groups(), 0.001)
+        seconds = []
+        for n in (n_steps, 2 * n_steps):  # the first run compiles
+            result = fit(
+                problem,
+                objective_of(n_components, n_particles),
+                TrainSettings(n_iterations=n, learning_rates=rates),
+                generator=torch.Generator().manual_seed(1),
+                device=where,
+            )
+            seconds.append(result.seconds / n)
+        rows.append(
+            {"data": data, "components": n_components, "particles": n_particles, "on": name,
+             "ms_per_step": 1e3 * seconds[1], "trees_per_second": n_components * n_particles / seconds[1]}
+        )  # fmt: skip
+    return rows
+
+
+def likelihood_rows(
+    data: str, model: str, n_trees: int, device: torch.device, n_on_cpu: int, n_blocks: int
+) -> Iterator[dict[str, Any]]:
+    """Trees per second of one batch, forward and with gradient, beside a batch on the CPU."""
+    task, cpu_task = trees_on(data, model, n_trees), trees_on(data, model, n_on_cpu)
+    function, inputs = arguments_of(model, task, device)
+    _, cpu_inputs = arguments_of(model, cpu_task, torch.device("cpu"))
+    for gradient in (False, True):
+        runs: dict[str, Callable[[], object]] = {
+            "device float64": lambda g=gradient: run(function, inputs, task, "triton", gradient=g),
+            "device float32": lambda g=gradient: run_float32(inputs, task, gradient=g),
+            "cpu float64": lambda g=gradient: run(function, cpu_inputs, cpu_task, "numba", gradient=g),
+        }
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        seconds = alternating_medians(runs, n_blocks=n_blocks, block_seconds=0.05)
+        peak = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
+        for name, one in seconds.items():
+            count = n_on_cpu if name.startswith("cpu") else n_trees
+            yield {
+                "data": data, "model": model, "what": "gradient" if gradient else "forward", "trees": count, "on": name,
+                "trees_per_second": count / one, "peak_gigabytes": 0.0 if name.startswith("cpu") else peak,
+                "times_cpu": (count / one) / (n_on_cpu / seconds["cpu float64"]),
+            }  # fmt: skip
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Device, driver, versions and commit."""
+    found: dict[str, Any] = {**describe(), "threads": get_threads(), "device": str(device)}
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        try:
+            driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+        except (OSError, subprocess.CalledProcessError, IndexError):
+            driver = "unknown"
+        found |= {
+            "device": properties.name, "memory_gigabytes": properties.total_memory / 1e9, "driver": driver,
+            "cuda": torch.version.cuda, "capability": f"{properties.major}.{properties.minor}",
+        }  # fmt: skip
+    return found
+
+
+def chosen_device(*, tiny: bool) -> torch.device:
+    """The GPU; for `--tiny` also the interpreter; SystemExit if there is neither."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if tiny and os.environ.get("TRITON_INTERPRET") == "1":
+        return torch.device("cpu")
+    hint = "" if tiny else "; --tiny with TRITON_INTERPRET=1 runs in Triton's interpreter"
+    print(f"no GPU: PyTorch {torch.__version__} finds no CUDA device here{hint}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="six taxa, a few seconds; also in Triton's interpreter")
+    parser.add_argument("--seconds", type=float, default=450.0, help="time for all of it; default 450")
+    parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "run.json", help="the record")
+    options = parser.parse_args()
+    device = chosen_device(tiny=options.tiny)
+    clock = Clock(options.seconds)
+    data_sets = ("simulated6",) if options.tiny else DATA_SETS
+    batches = (2,) if options.tiny else BATCHES
+    steps = (("simulated6", 2, 2),) if options.tiny else STEPS
+    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.BLOCK}
+    record["errors"] = {f"{d} {m}": check_likelihood(d, m, device) for d in data_sets for m in MODELS}
+    record["step_errors"] = {d: check_step(d, device) for d in dict.fromkeys(data for data, *_ in steps)}
+    print("correct: likelihoods, gradients and a training step equal those of the CPU")
+    record["steps"], record["likelihood"] = [], []
+    for data, n_components, n_particles in steps:
+        if clock.allows(f"step {data}, {n_components} components, {n_particles} particles", 20.0):
+            record["steps"] += step_rows(data, n_components, n_particles, device, 1 if options.tiny else 20)
+    for n_trees in batches:
+        for data in data_sets:
+            for model in MODELS:
+                if model != "JC69" and n_trees * patterns_of(data, model).n_taxa > LARGEST_GENERAL:
+                    continue
+                if clock.allows(f"likelihood {data}, {model}, {n_trees} trees", 10.0):
+                    n_on_cpu = 2 if options.tiny else (10 if data == "simulated1000" else N_ON_CPU)
+                    blocks = 1 if options.tiny else 5
+                    record["likelihood"] += likelihood_rows(data, model, n_trees, device, n_on_cpu, blocks)
+    synchronise(device)
+    record["left_out_for_time"], record["not_measured"] = clock.left_out, list(NOT_IN_HERE)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for name in ("steps", "likelihood"):
+        if record[name]:
+            print_table(record[name], list(record[name][0]))
+    print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Which device a fit trains on, with and without a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from vbpi_mix.errors import BackendError, ConfigError
+from vbpi_mix.experiment import Silent, check_device, make_config
+from vbpi_mix.experiment.device import choose_device
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import DNA, SitePatterns, all_topologies
+from vbpi_mix.phylo.data_type import PROTEIN
+from vbpi_mix.support import build_support
+from vbpi_mix.variational import PhyloMixture, PhyloProblem
+
+CUDA = torch.device("cuda")
+
+
+class Listener(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+
+def problem(n_patterns, data_type=DNA, model="JC69"):
+    sets = np.ones((5, n_patterns), dtype=data_type.dtype)
+    sets[0] = 1 << (np.arange(n_patterns) % 3)
+    target = PhyloModel(
+        SitePatterns(state_sets=sets, weights=np.ones(n_patterns), data_type=data_type), 5, substitution_model=model
+    )
+    return PhyloProblem(target, PhyloMixture(build_support(all_topologies(5)), n_components=2))
+
+
+def chosen(word, ours, particles=10):
+    listener = Listener()
+    config = make_config(alignment="x", components=2, sampled=2, particles=particles)
+    return choose_device(word, ours, config, listener), listener.messages
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    pytest.importorskip("triton")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu():
+    ours = problem(4)
+    assert chosen("cpu", ours) == (None, [])
+    device, (message,) = chosen("auto", ours)
+    assert device is None
+    assert "finds no CUDA device here" in message
+    for check in (check_device, lambda word: chosen(word, ours)):
+        with pytest.raises(BackendError, match=r"'cuda': PyTorch \S+ finds no CUDA device here; use --device cpu"):
+            check("cuda")
+    with pytest.raises(ConfigError, match="'gpu': choose one of cpu, cuda, auto"):
+        check_device("gpu")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_with_a_gpu():
+    """`auto` sends it steps from 2e7 on: trees times edges times patterns times categories."""
+    ours = problem(3)
+    assert chosen("cpu", ours) == (None, [])
+    assert chosen("cuda", ours) == (CUDA, ["training on a GPU"])
+    device, (message,) = chosen("auto", ours)
+    assert device is None
+    assert "too small for a GPU (2.8e+02 " in message  # 20 trees, 7 edges, 2 patterns up to a relabelling
+    n = -(-int(2e7) // (2 * 7 * 2))
+    assert chosen("auto", ours, n) == (CUDA, ["training on a GPU"])
+    assert chosen("auto", ours, n - 1)[0] is None
+    assert chosen("auto", problem(3, model="K80{2}+G4{0.5}"), -(-n * 2 // (3 * 4)))[0] == CUDA
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_model_without_kernels():
+    ours = problem(3, PROTEIN, "LG")
+    device, (message,) = chosen("auto", ours, 10**8)
+    assert device is None
+    assert "for four states, not 20" in message
+    with pytest.raises(BackendError, match="four states, not 20"):
+        chosen("cuda", ours)
+    check_device("cuda")
+    with pytest.raises(BackendError, match="four states, not 20"):
+        check_device("cuda", ours.model)

@@ -1,0 +1,24 @@
+"""Features of the edges of trees: as the compiled kernels take them, and as tensors on a device."""
+
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# (T, E, n) rows of feature tables, -1 for none: int32 in an array, for the compiled kernels on the CPU, or int64 in a
+# tensor on a device, where the definitions in torch compute. The same functions take either.
+FeatureIds: TypeAlias = np.ndarray | Tensor
+
+
+def index_of(feature_ids: FeatureIds, device: torch.device) -> Tensor:
+    """The ids as an int64 tensor on a device."""
+    if isinstance(feature_ids, np.ndarray):
+        feature_ids = torch.from_numpy(feature_ids)
+    return feature_ids.to(device).long()
+
+
+def gathered(rows: Tensor, feature_ids: FeatureIds, dtype: torch.dtype = torch.float64) -> Tensor:
+    """(T, E', W) sums of table rows: rows (F, W), feature_ids (T, E', n) with -1 for none."""
+    ids = index_of(feature_ids, rows.device)
+    return rows[ids.clamp(min=0)].masked_fill((ids < 0)[..., None], 0.0).sum(dim=2, dtype=dtype)

@@ -1,0 +1,77 @@
+"""Which device a fit trains on."""
+
+import importlib.util
+from typing import Literal, get_args
+
+import torch
+
+from vbpi_mix.errors import BackendError, ConfigError
+from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.reporter import Reporter
+from vbpi_mix.model import PhyloModel
+from vbpi_mix.variational import PhyloProblem
+
+Device = Literal["cpu", "cuda", "auto"]
+
+# Trees times edges times site patterns times rate categories of a step, below which "auto" stays on the CPU. A step on
+# a GPU takes some milliseconds however small it is, which is the time to launch its kernels; a processor core does
+# about 0.3 of these per nanosecond. An estimate with a margin: nothing of it has been measured on a GPU.
+_SMALLEST_WORK = 2e7
+
+
+def check_device(word: str, model: PhyloModel | None = None) -> None:
+    """Raise ConfigError for an unknown word, BackendError if "cuda" cannot be used on this machine or for a model."""
+    if word not in get_args(Device):
+        raise ConfigError(f"unknown device '{word}': choose one of {', '.join(get_args(Device))}")
+    if word == "cuda" and (missing := _missing()) is not None:
+        raise BackendError(f"device 'cuda': {missing}; use --device cpu")
+    if word == "cuda" and model is not None:
+        model.placed("triton")
+
+
+def choose_device(word: str, problem: PhyloProblem, config: FitConfig, reporter: Reporter) -> torch.device | None:
+    """The device to train on, None for the compiled kernels of the CPU.
+
+    Arguments:
+        word: "cpu"; "cuda"; "auto": a GPU if there is one that can be used and a step is large enough for it.
+        problem: The target and its mixture.
+        config: How many trees a step has.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: see `check_device`; or the likelihood of the model is not computed on a GPU.
+    """
+    check_device(word, problem.model)
+    if word == "cpu":
+        return None
+    reason = _missing()
+    if reason is None:
+        try:
+            problem.model.placed("triton")
+        except BackendError as error:
+            reason = str(error)
+    work = _work(problem, config)
+    if word == "auto" and reason is None and work < _SMALLEST_WORK:
+        reason = f"a step is too small for a GPU ({work:.1e} edges times patterns, from {_SMALLEST_WORK:.0e} on)"
+    if reason is not None:
+        reporter.message(f"training on the CPU: {reason}")
+        return None
+    device = torch.device("cuda")
+    reporter.message(f"training on {torch.cuda.get_device_name(device)}")
+    return device
+
+
+def _missing() -> str | None:
+    """What is missing on this machine for training on a GPU."""
+    if not torch.cuda.is_available():
+        return f"PyTorch {torch.__version__} finds no CUDA device here"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed (pip install 'vbpi_mix[gpu]')"
+    return None
+
+
+def _work(problem: PhyloProblem, config: FitConfig) -> float:
+    """Trees times edges times site patterns times rate categories of one step."""
+    n_trees = (config.sampled or config.components) * config.particles
+    n_edges = 2 * problem.model.n_taxa - 3
+    return float(n_trees * n_edges * sum(part.patterns.n_patterns * part.n_categories for part in problem.model.parts))
