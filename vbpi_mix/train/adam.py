@@ -11,13 +11,14 @@ from vbpi_mix.errors import CheckpointError
 from vbpi_mix.row_table import RowTable, rows_of
 from vbpi_mix.train.adam_kernels import N_TAILS, idle_displacements, update_rows
 from vbpi_mix.train.adam_torch import TableInTorch
+from vbpi_mix.train.dense_adam import DenseAdam
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
 class Adam:
-    """Adam on ordinary parameters (torch's own) and on `RowTable`s (touched rows only).
+    """Adam on ordinary parameters and on `RowTable`s (touched rows only).
 
     The moments of a row are at all times those that Adam on the whole table would have: the decay over the steps in
     which a row had no gradient is applied, in closed form, when it is touched again. So is the distance that momentum
@@ -43,16 +44,12 @@ class Adam:
         self._factor = 1.0
         dense = [[p for p in group if not isinstance(p, RowTable)] for group in groups]
         self._dense_groups = [i for i, parameters in enumerate(dense) if parameters]
-        self._dense = (
-            torch.optim.Adam(
-                [{"params": dense[i], "lr": rates[i]} for i in self._dense_groups], betas=BETAS, eps=EPSILON
-            )
-            if self._dense_groups
-            else None
-        )
-        if self._dense is not None:
-            for group in self._dense.param_groups:
-                group["fused"] = True
+        given = [{"params": dense[i], "lr": rates[i]} for i in self._dense_groups]
+        self._dense: DenseAdam | torch.optim.Adam | None = None
+        if given and in_torch:
+            self._dense = torch.optim.Adam(given, betas=BETAS, eps=EPSILON, fused=True)
+        elif given:
+            self._dense = DenseAdam(given, betas=BETAS, eps=EPSILON)
         self._tables: list[tuple[_TableState | TableInTorch, int]] = [
             (TableInTorch(p, BETAS, EPSILON) if in_torch else _TableState(p), i)
             for i, group in enumerate(groups)
@@ -125,6 +122,9 @@ class Adam:
         self._step = state["step"]
         if self._dense is not None:
             self._dense.load_state_dict(state["dense"])
+        if isinstance(self._dense, torch.optim.Adam):
+            for group in self._dense.param_groups:
+                group["fused"] = True  # which a state from the CPU does not say
         for (table, _), saved in zip(self._tables, state["tables"], strict=True):
             _check_state(saved, table.mean.shape)
             table.load(saved)
