@@ -103,6 +103,18 @@ def test_an_ended_training_goes_on_at_full_rates_only_if_more_iterations_are_all
     assert run(more, lambda _: 0.0, first=end, last=30_000) == 4500 + 3500 + 1750
 
 
+def test_a_resumed_training_ends_where_iterations_are_limited_to_fewer():
+    planned = schedule()
+    end = run(planned, lambda _: 0.0, last=3600)
+    assert (end, planned.end) == (3600, 4500)
+    fewer = schedule(4000)
+    fewer.load(planned.state(), end)
+    assert fewer.end == 4000
+    assert "4,000" in fewer.words
+    assert fewer.factor(3999) == planned.factor(4499)  # rates have fallen as far by then
+    assert not fewer.reached_plateau
+
+
 @pytest.mark.parametrize("wrong", [{"check_every": 0}, {"tolerance": -0.1}, {"cooling": 0.0}, {"n_decays": 0}])
 def test_rules_out_of_range(wrong):
     with pytest.raises(ConfigError):

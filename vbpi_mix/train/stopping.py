@@ -125,7 +125,9 @@ class Schedule:
         self._cooling_from, self._words = state["cooling_from"], state["words"]
         self._plan()
         if self._cooling_from is not None:
-            self._end = state["end"]
+            self._end = min(state["end"], self.n_iterations)
+            if self._end < state["end"]:
+                self._words = f"rates fall, end at {self._end:,}, where iterations are limited"
         if iteration >= state["end"] and self.n_iterations > state["n_iterations"]:
             self._first, self._windows, self._cooling_from, self._words = iteration, [], None, ""
             self._plan()
