@@ -191,10 +191,7 @@ def shorten(chains, n_trees):
     """Leave so many trees of each chain in a file."""
     past = load_annealed(chains)
     kept = np.arange(len(past.chains) - n_trees * (past.chains.max() + 1), len(past.chains))
-    replace(
-        past, particles=past.particles.take(kept), chains=past.chains[kept], sides=past.sides[kept],
-        log_joint=past.log_joint[kept],
-    ).save(chains)  # fmt: skip
+    past.take(kept).save(chains)
 
 
 def test_chains_that_were_short_go_on_beside_the_particles(annealed, tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,16 @@ class AnnealedPosterior:
     def both_sides(self) -> bool:
         """Whether there are trees from both sides."""
         return len(np.unique(self.sides)) == 2
+
+    def take(self, rows: np.ndarray) -> "AnnealedPosterior":
+        """The trees at (n,) positions; everything else as it is."""
+        return replace(
+            self,
+            particles=self.particles.take(rows),
+            chains=self.chains[rows],
+            sides=self.sides[rows],
+            log_joint=self.log_joint[rows],
+        )
 
     def save(self, path: Path) -> None:
         """Write one file; atomic."""

@@ -131,14 +131,7 @@ def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
 
 def of_chains(past: AnnealedPosterior) -> AnnealedPosterior:
     """Without the trees of excursions."""
-    rows = np.flatnonzero(past.sides != FROM_EXCURSIONS)
-    return replace(
-        past,
-        particles=past.particles.take(rows),
-        chains=past.chains[rows],
-        sides=past.sides[rows],
-        log_joint=past.log_joint[rows],
-    )
+    return past.take(np.flatnonzero(past.sides != FROM_EXCURSIONS))
 
 
 def _begin(

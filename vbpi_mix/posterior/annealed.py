@@ -1,7 +1,6 @@
 """Annealed trees as posterior draws."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,13 +16,7 @@ def thinned(posterior: AnnealedPosterior, n_trees: int) -> AnnealedPosterior:
     if total <= n_trees:
         return posterior
     rows = (np.arange(n_trees) * (total / n_trees)).astype(np.int64)
-    return replace(
-        posterior,
-        particles=posterior.particles.take(rows),
-        chains=posterior.chains[rows],
-        sides=posterior.sides[rows],
-        log_joint=posterior.log_joint[rows],
-    )
+    return posterior.take(rows)
 
 
 @torch.no_grad()
