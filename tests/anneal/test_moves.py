@@ -6,7 +6,7 @@ import torch
 
 from tests.anneal.examples import GENERAL, TAXA, exact_posterior, no_data, small_model, walk_chains
 from tests.statistics import assert_mean
-from vbpi_mix.anneal.chains import Scaling, Walker, WalkSettings
+from vbpi_mix.anneal.chains import ParameterSpread, Scaling, Walker, WalkSettings
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.model import parse_branch_prior
 from vbpi_mix.phylo import random_topologies, stack
@@ -59,21 +59,27 @@ def test_equal_seeds_give_equal_walks():
     np.testing.assert_array_equal(first.topologies.children, second.topologies.children)
 
 
-def test_steps_of_parameters_and_tree_length_sample_the_prior():
+@pytest.mark.parametrize("renewed", [None, 1.0, 0.5], ids=["tuned", "wrong mean", "wrong mean, part of the way"])
+def test_steps_of_parameters_and_tree_length_sample_the_prior(renewed):
     model = small_model(no_data(), model="HKY+G4")
+    d = model.parameters.n_coordinates
     n = 400
     generator = np.random.default_rng(2)
     topologies = stack(list(random_topologies(n, TAXA, generator)))
     particles = Particles(
         topologies=topologies,
         log_lengths=np.log(generator.exponential(0.1, (n, 2 * TAXA - 3))),
-        coordinates=np.zeros((n, model.parameters.n_coordinates)),
+        coordinates=np.zeros((n, d)),
         log_likelihood=np.zeros(n),
     )
-    scaling = Scaling(model)
-    for _ in range(20):
-        particles = scaling.move(particles, generator, adapting=True, steps=5)
-        scaling.learn(particles)
+    if renewed is None:
+        scaling = Scaling(model)
+        for _ in range(20):
+            particles = scaling.move(particles, generator, adapting=True, steps=5)
+            scaling.learn(particles)
+    else:  # log lengths that shift with the parameters, though nothing asks for it
+        scaling = Scaling(model, ParameterSpread(np.linspace(-1.0, 1.0, d), 0.6 * np.eye(d) + 0.2))
+        scaling.renewed, scaling.root[-1] = renewed, 0.2
     particles = scaling.move(particles, generator, steps=150)
     values = model.parameters.values(torch.from_numpy(particles.coordinates)).numpy()
     columns = dict(zip(model.parameters.names, values.T, strict=True))

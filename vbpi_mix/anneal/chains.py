@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from vbpi_mix.threads import get_threads, run_tasks
 
 _FAR = 12  # edges
 _N_LIKE = 8  # trees
+_TAILS = 4.0  # degrees of freedom of the t distribution that parameters are drawn from
+_ACCEPTED = 0.3  # share of steps of parameters
+_ALONE = 3  # times as many steps of the random walk where there are no others
+_NUMBERS = ("factor", "renewed", "accepted", "tried")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,32 +145,51 @@ class Walker:
         return work
 
 
+class ParameterSpread(NamedTuple):
+    """What is known of the parameters' coordinates u.
+
+    Arguments:
+        mean: (d,) of u.
+        covariance: (d, d) of u.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
 class Scaling:
     """Random steps of the parameters and of the tree length, all particles at once.
 
-    The coordinates u and a common shift of all log lengths take a step from a normal distribution, with the covariance
-    of u and the mean log length among particles times a factor that is tuned while `adapting`.
+    Steps of two kinds take turns. A random walk moves the coordinates u and a common shift of all log lengths, with the
+    covariance of u and the mean log length among particles times a factor that is tuned while `adapting`. Where the
+    mean of u is known, too, every second step draws u from the t distribution with this mean and covariance, or, where
+    such draws would be accepted too rarely, moves it part of the way to one (`renewed`, tuned, too); all log lengths
+    are shifted along their regression on u. That step is reversible with respect to the t distribution, so the
+    acceptance ratio holds by how much the posterior differs from it. Without a mean there are more steps of the walk.
 
     Arguments:
         model: likelihood and priors.
-        covariance: (d, d) of u, where something is known of it before.
+        known: mean and covariance of u, where something is known of them before.
     """
 
-    def __init__(self, model: PhyloModel, covariance: np.ndarray | None = None) -> None:
+    def __init__(self, model: PhyloModel, known: ParameterSpread | None = None) -> None:
         self.model = model
         d = model.parameters.n_coordinates + 1
         self.factor = 2.38 / math.sqrt(d)
+        self.renewed = 1.0
         self.root = np.diag(np.full(d, 0.1))
         self.root[-1, -1] = 1.0 / math.sqrt(model.n_sites)
-        if covariance is not None:
-            self.root[:-1, :-1] = np.linalg.cholesky(covariance)
+        self.center = np.full(d - 1, np.nan)
+        if known is not None:
+            self.root[:-1, :-1] = np.linalg.cholesky(known.covariance)
+            self.center = known.mean
         self._n = 0
         self._mean = np.zeros(d)
         self._sum = np.zeros((d, d))
         self.accepted = self.tried = 0
 
     def learn(self, particles: Particles) -> None:
-        """Take note of particles, and step by the covariance of all noted so far."""
+        """Take note of particles, and step by the mean and the covariance of all noted so far."""
         for z in np.column_stack([particles.coordinates, particles.log_lengths.mean(axis=1)]):
             self._n += 1
             away = z - self._mean
@@ -176,17 +199,25 @@ class Scaling:
         if self._n > 10 * d:
             covariance = self._sum / self._n
             self.root = np.linalg.cholesky(covariance + 1e-6 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(d))
+            self.center = self._mean[:-1].copy()
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Numbers and arrays that a step depends on."""
-        numbers = {"factor": self.factor, "n": self._n, "accepted": self.accepted, "tried": self.tried}
-        return numbers, {"root": self.root, "mean": self._mean, "sum": self._sum}
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        return numbers | {"n": self._n}, {
+            "root": self.root,
+            "center": self.center,
+            "mean": self._mean,
+            "sum": self._sum,
+        }
 
     def restore(self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` gave."""
-        self.factor, self._n = float(numbers["factor"]), int(numbers["n"])
-        self.accepted, self.tried = int(numbers["accepted"]), int(numbers["tried"])
-        self.root, self._mean, self._sum = arrays["root"], arrays["mean"], arrays["sum"]
+        for name in _NUMBERS:
+            setattr(self, name, type(getattr(self, name))(numbers[name]))
+        self._n = int(numbers["n"])
+        self.root, self.center = arrays["root"], arrays["center"]
+        self._mean, self._sum = arrays["mean"], arrays["sum"]
 
     def forget(self) -> None:
         """Begin anew to take note."""
@@ -209,7 +240,7 @@ class Scaling:
             particles: P of them.
             generator: source of the draws.
             adapting: tune the steps.
-            steps: number of steps.
+            steps: number of steps, half of them of each kind.
             reference: density at which the path begins.
             beta: place on the path from the reference to the posterior; without a reference, power of the posterior.
         """
@@ -217,20 +248,50 @@ class Scaling:
         likelihood = particles.log_likelihood
         density = PathDensity(self.model, particles.topologies, reference, beta)
         value = density.value(x, u, likelihood)
-        for _ in range(steps):
-            change = self.factor * generator.standard_normal((len(x), len(self.root))) @ self.root.T
+        power = beta if reference is None else 1.0
+        by_turns = u.shape[1] > 0 and not np.isnan(self.center).any()
+        for step in range(steps if by_turns else _ALONE * steps):
+            draws = generator.standard_normal((len(x), len(self.root)))
+            renewing = by_turns and step % 2 == 0
+            change, log_ratio = self._towards(u, draws[:, :-1], power, generator) if renewing else self._walk(draws)
             new_x, new_u = x + change[:, -1:], u + change[:, :-1]
             new_likelihood = density.log_likelihood(new_x, new_u)
             new_value = density.value(new_x, new_u, new_likelihood)
             with np.errstate(invalid="ignore"):
-                accept = np.log(1.0 - generator.random(len(x))) < new_value - value
+                accept = np.log(1.0 - generator.random(len(x))) < new_value - value + log_ratio
             x, u = np.where(accept[:, None], new_x, x), np.where(accept[:, None], new_u, u)
             value, likelihood = np.where(accept, new_value, value), np.where(accept, new_likelihood, likelihood)
             self.accepted += int(accept.sum())
             self.tried += len(x)
             if adapting:
-                self.factor *= math.exp(0.5 * (accept.mean() - 0.3))
+                tuned = math.exp(0.5 * (accept.mean() - _ACCEPTED))
+                if renewing:
+                    self.renewed = min(1.0, self.renewed * tuned)
+                else:
+                    self.factor *= tuned
         return replace(particles, log_lengths=x, coordinates=u, log_likelihood=likelihood)
+
+    def _walk(self, draws: np.ndarray) -> tuple[np.ndarray, float]:
+        """Change (P, d + 1) by a random walk, which is symmetric: the log ratio of its densities is 0."""
+        return self.factor * draws @ self.root.T, 0.0
+
+    def _towards(
+        self, u: np.ndarray, draws: np.ndarray, power: float, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Change (P, d + 1) towards a draw of the t distribution; log ratio (P,) of its densities, old to new.
+
+        A t variable is a normal one with a random scale. Given u the scale is drawn, and given the scale u is moved.
+        """
+        inner = self.root[:-1, :-1]
+        wide = inner / math.sqrt(power)
+        now = np.linalg.solve(wide, (u - self.center).T).T  # of the t distribution, as far as that holds
+        size = _TAILS + (now**2).sum(axis=1)
+        spread = np.sqrt(0.5 * size / generator.standard_gamma(0.5 * (_TAILS + u.shape[1]), len(u)))
+        new = math.sqrt(1.0 - self.renewed**2) * now + self.renewed * spread[:, None] * draws
+        change = (new - now) @ wide.T
+        slope = np.linalg.solve(inner.T, self.root[-1, :-1])  # of the mean log length on u
+        log_ratio = 0.5 * (_TAILS + u.shape[1]) * np.log((_TAILS + (new**2).sum(axis=1)) / size)
+        return np.column_stack([change, change @ slope]), log_ratio
 
 
 class PathDensity:

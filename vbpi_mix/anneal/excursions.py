@@ -2,9 +2,10 @@
 
 Chains that begin at similar trees agree with each other also where all of them have missed a mode that holds a part of
 the posterior behind a valley of low probability. A copy of every chain is heated (the posterior to a power below 1) for
-some rounds, in which it crosses valleys, and cooled again. Where it then stays in splits that the chains have hardly
-ever visited, there is a mode that they lack. It samples there for a while, so that the mode is known well enough. How
-much of the posterior the mode holds is not known so; annealing weighs it.
+some rounds, in which it crosses valleys, and cooled again. Where it is in splits then that the chains have hardly ever
+visited, it samples there for a while. If it stays, there is a mode that the chains lack, and the mode is known well
+enough afterwards; if it leaves, no valley keeps chains from going there as often as they should. How much of the
+posterior the mode holds is not known so; annealing weighs it.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class ExcursionSettings:
         watched: rounds in which they are.
         steps: number of steps of the parameters and the tree length in a round.
         rare: largest frequency among the chains' trees ...
-        lasting: ... of a split that at least this share of the watched trees has.
+        lasting: ... of a split that at least this share of the watched trees has, and of those after them.
         collected: rounds of the excursions that ended elsewhere, whose trees are kept.
     """
 
@@ -37,7 +38,7 @@ class ExcursionSettings:
     hot: int = 20
     cooling: int = 10
     watched: int = 10
-    steps: int = 3
+    steps: int = 2
     rare: float = 0.01
     lasting: float = 0.7
     collected: int = 100
@@ -98,10 +99,14 @@ def make_excursions(
     for _ in range(settings.collected):
         now = move(now, [generators[i] for i in elsewhere], 1.0)
         kept.append(now)
-    particles = join_particles([p.take(np.array([i])) for i in range(len(elsewhere)) for p in kept])
+    seen = np.stack([split_hashes(p.topologies) for p in kept])
+    stayed = [i for i in range(len(elsewhere)) if _lasting(seen[:, i], common, settings.lasting)]
+    if not stayed:
+        return Excursions(n_tried=n, n_elsewhere=0, particles=now.take(np.arange(0)), log_joint=np.empty(0))
+    particles = join_particles([p.take(np.array([i])) for i in stayed for p in kept])
     density = PathDensity(walker.model, particles.topologies, None, 1.0)
     joint = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
-    return Excursions(n_tried=n, n_elsewhere=len(elsewhere), particles=particles, log_joint=joint)
+    return Excursions(n_tried=n, n_elsewhere=len(stayed), particles=particles, log_joint=joint)
 
 
 def with_excursions(sample: ChainSample, found: Excursions, share: float = 0.1) -> ChainSample:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
+from vbpi_mix.anneal.chains import ParameterSpread, PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
     expected_asdsf,
@@ -68,8 +68,8 @@ class SamplerSettings:
     apart: float = 4.0
     patience: int = 400
     most_kept: int = 8_000
-    scalings: int = 6
-    scalings_per_coordinate: float = 1.5
+    scalings: int = 2
+    scalings_per_coordinate: float = 0.5
     walks: int | None = None
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ class Chains:
         seed: seed of all draws.
         settings: length of the chains.
         climb: go uphill before sampling, and search (`search.Search`).
-        covariance: (d, d) of the parameters' coordinates, by which they move until more is known.
+        known: mean and covariance of the parameters' coordinates, by which they move until more is known.
 
     Attributes:
         n_rounds: done since the search ended.
@@ -144,13 +144,13 @@ class Chains:
         seed: np.random.SeedSequence,
         settings: SamplerSettings,
         climb: bool = True,
-        covariance: np.ndarray | None = None,
+        known: ParameterSpread | None = None,
     ) -> None:
         self.walker, self.settings = walker, settings
         own, *others = seed.spawn(len(starts) + 1)
         self._generator = np.random.default_rng(own)
         self._generators = [np.random.default_rng(s) for s in others]
-        self.scaling = Scaling(walker.model, covariance)
+        self.scaling = Scaling(walker.model, known)
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = 0

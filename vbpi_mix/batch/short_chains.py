@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vbpi_mix.anneal.chains import Walker, WalkSettings
+from vbpi_mix.anneal.chains import ParameterSpread, Walker, WalkSettings
 from vbpi_mix.anneal.convergence import expected_asdsf
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
@@ -56,7 +56,7 @@ class ShortSettings:
     largest: float = 0.1
     effective_trees: float = 400.0
     r_hat: float = 1.1
-    scalings: int = 6
+    scalings: int = 2
     interchanged: float = 0.02
     regrafted: float = 0.005
     fewest_tried: float = 0.25
@@ -91,7 +91,7 @@ def sample_locus(
     own, climbing, moving = np.random.SeedSequence(entropy=seed, spawn_key=(23,)).spawn(3)
     walker = Walker(model)
     starts = _starts(alignment, model, walker, settings.n_chains, seed, climbing)
-    starts, covariance = _with_parameters(model, starts, np.random.default_rng(own))
+    starts, known = _with_parameters(model, starts, np.random.default_rng(own))
     chains = Chains(
         walker,
         starts,
@@ -105,7 +105,7 @@ def sample_locus(
             scalings_per_coordinate=0.0,
         ),
         climb=False,
-        covariance=covariance,
+        known=known,
     )
     target = settings.fewest
     chains.run(settings.adapting, stop=stop)
@@ -168,8 +168,8 @@ def _starts(
 
 def _with_parameters(
     model: PhyloModel, starts: Particles, generator: np.random.Generator
-) -> tuple[Particles, np.ndarray | None]:
-    """Starts with coordinates drawn in opposite pairs from Laplace's approximation at the best, and its covariance."""
+) -> tuple[Particles, ParameterSpread | None]:
+    """Starts with coordinates drawn in opposite pairs from Laplace's approximation at the best, and this."""
     n, d = starts.coordinates.shape
     if d == 0:
         return starts, None
@@ -177,4 +177,6 @@ def _with_parameters(
     modes = find_modes(model, starts.topologies[[best]], starts.log_lengths[best])
     mode: Mode = max(modes, key=lambda m: m.log_weight)
     z = generator.standard_normal((n // 2, d)) @ np.linalg.cholesky(mode.covariance).T
-    return replace(starts, coordinates=mode.centre + np.concatenate([z, -z])), mode.covariance
+    return replace(starts, coordinates=mode.centre + np.concatenate([z, -z])), ParameterSpread(
+        mode.centre, mode.covariance
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.chains import ParameterSpread, Walker
 from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
@@ -20,6 +20,7 @@ from vbpi_mix.experiment.run import Run
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _PURPOSE_ROUNDS, _PURPOSE_CANDIDATES = 2, 3
 _BURN_IN = 0.1
+_LOOKS = 4  # in as many rounds as there are at least
 _TOLD_EVERY = 80  # rounds of one chain
 
 
@@ -36,8 +37,8 @@ def rounds_at_the_posterior(
 ) -> AnnealedPosterior:
     """Go on with annealed particles until they agree with the chains of the start, or with each other without those.
 
-    Where the particles have gone on for longer than the chains had, the chains go on, too: a side that was short
-    would never be met by the other, however long that is.
+    Where the particles have gone on for longer than the chains had, the chains go on, too, from where they ended: a
+    side that was short would never be met by the other, however long that is.
 
     Arguments:
         run: a run in a folder.
@@ -57,39 +58,38 @@ def rounds_at_the_posterior(
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
         least = rounds or max(50, wanted.fewest // 2)
-    covariance = _covariance(groups)
-    mixture = _begin(run, walker, starts, _PURPOSE_ROUNDS, least, covariance)
+    known = _spread(groups)
+    mixture = _begin(run, walker, starts, _PURPOSE_ROUNDS, least, known)
     save = kept.go_on(mixture, kept.rounds)
     other: Chains | None = None
     save_other = save
     limit = rounds or 8 * least
     most = limit if rounds or past is None else max(limit, wanted.most)  # where both sides do not agree at all
-    target, step = least, least // 2
+    target, step = least, max(1, least // _LOOKS)
     told_every = max(1, _TOLD_EVERY // len(starts))
 
     def late() -> bool:
         return until is not None and time.perf_counter() > until
 
-    def advance(chains: Chains, words: str) -> None:
-        while chains.n_rounds < target and not late():
-            chains.run(min(told_every, target - chains.n_rounds), stop=late)
+    def advance(chains: Chains, words: str, rounds_wanted: int) -> None:
+        while chains.n_rounds < rounds_wanted and not late():
+            chains.run(min(told_every, rounds_wanted - chains.n_rounds), stop=late)
             (save if chains is mixture else save_other)()
-            reporter.progress(words, chains.n_rounds, target)
+            reporter.progress(words, chains.n_rounds, rounds_wanted)
 
     while True:
-        advance(mixture, "rounds at the posterior")
+        advance(mixture, "rounds at the posterior", target)
         if mixture.n_rounds > target:  # saved in a later turn
             target += step
             continue
         side = past
-        if past is not None and target - step >= _length(past):
+        if past is not None and target > _length(past):
             save(now=True)  # the file of this side must never be older than that of the other
             if other is None:
-                other = _begin(run, walker, _last(past), _PURPOSE_CANDIDATES, least, covariance)
+                other = _begin(run, walker, _last(past), _PURPOSE_CANDIDATES, least, known)
                 save_other = kept.go_on(other, kept.other_rounds)
-            advance(other, "rounds of the chains from candidate topologies")
-            if other.n_rounds >= _length(past):
-                side = chains_as_posterior(other.sample())
+            advance(other, "further rounds of the chains from candidate topologies", target - _length(past))
+            side = _continued(past, chains_as_posterior(other.sample()))
         result = _join(run, mixture.sample(), groups, side)
         enough = result.converged if past is None else _settled(result)
         if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
@@ -135,20 +135,20 @@ def of_chains(past: AnnealedPosterior) -> AnnealedPosterior:
 
 
 def _begin(
-    run: Run, walker: Walker, starts: Particles, purpose: int, least: int, covariance: np.ndarray | None
+    run: Run, walker: Walker, starts: Particles, purpose: int, least: int, known: ParameterSpread | None
 ) -> Chains:
     settings = replace(
         SamplerSettings(), n_chains=len(starts), burn_in=_BURN_IN, adapting=min(20, least // 4), fewest=least
     )
     seed = chain_seed(run.config.seed, purpose)
-    return Chains(walker, starts, seed=seed, settings=settings, climb=False, covariance=covariance)
+    return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known)
 
 
-def _covariance(groups: list[Annealed]) -> np.ndarray | None:
-    """(d, d) of the coordinates of all particles."""
+def _spread(groups: list[Annealed]) -> ParameterSpread | None:
+    """Mean and covariance of the coordinates of all particles; None without parameters."""
     u = np.concatenate([g.particles.coordinates for g in groups])
     d = u.shape[1]
-    return np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d) if d else None
+    return ParameterSpread(u.mean(axis=0), np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d)) if d else None
 
 
 def _length(past: AnnealedPosterior) -> int:
@@ -159,6 +159,17 @@ def _length(past: AnnealedPosterior) -> int:
 def _last(past: AnnealedPosterior) -> Particles:
     """The last tree of every chain."""
     return past.particles.take(np.array([np.flatnonzero(past.chains == c)[-1] for c in np.unique(past.chains)]))
+
+
+def _continued(past: AnnealedPosterior, further: AnnealedPosterior) -> AnnealedPosterior:
+    """The trees of chains, and those of the same chains afterwards."""
+    return replace(
+        past,
+        particles=join_particles([past.particles, further.particles]),
+        chains=np.concatenate([past.chains, np.unique(past.chains)[further.chains]]),
+        sides=np.concatenate([past.sides, further.sides]),
+        log_joint=np.concatenate([past.log_joint, further.log_joint]),
+    )
 
 
 def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
