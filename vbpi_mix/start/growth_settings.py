@@ -36,8 +36,8 @@ class GrowthSettings:
     n_climbs: int = 40
     n_wide_climbs: int = 10
     radius: int = 3
-    covered: float = 0.98
-    max_neighbourhoods: int = 600
+    covered: float = 0.998
+    max_neighbourhoods: int = 800
     n_explored: int = 400
     explored_radius: int = 5
     explored_within: float = 8.0
