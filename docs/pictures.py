@@ -1,9 +1,14 @@
-"""Pictures of the page on the method, from a run that `vbpi-mix fit` has made.
+"""Pictures of the page on the method, from runs that `vbpi-mix fit` has made.
 
     vbpi-mix fit data/examples/primates.nex -o primates_run
     python docs/pictures.py primates_run
 
-writes `docs/method/training.svg`, `weights.svg` and `lengths.svg`.
+writes `docs/method/training.svg`, `weights.svg` and `lengths.svg`, and
+
+    vbpi-mix fit data/examples/woodmouse.fasta -o woodmouse --model HKY --start sample --finish anneal
+    python docs/pictures.py --annealed woodmouse
+
+`docs/method/annealing.svg`.
 """
 
 import argparse
@@ -17,6 +22,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import vbpi_mix as vm
+from vbpi_mix.anneal.convergence import group_frequencies
+from vbpi_mix.anneal.result import FROM_MIXTURE, AnnealedPosterior, load_annealed
 from vbpi_mix.posterior.draws import PosteriorDraws
 
 BLUE, ORANGE, GREY = "#0a5c9e", "#b5480a", "#595959"
@@ -91,21 +98,51 @@ def lengths_figure(draws: PosteriorDraws) -> Figure:
     return figure
 
 
+def annealing_figure(posterior: AnnealedPosterior) -> Figure:
+    """Marginal likelihood by the groups, then splits and tree lengths of both sides."""
+    figure, (left, middle, right) = new_figure(7.5, 2.7, 3)
+    value, error = posterior.log_ml
+    groups = np.arange(1, len(posterior.group_log_ml) + 1)
+    left.axhspan(value - error, value + error, color=ORANGE, alpha=0.25, lw=0)
+    left.axhline(value, color=ORANGE, lw=1.2, label="pooled, with its error")
+    left.plot(groups, posterior.group_log_ml, color=BLUE, marker="o", ls="", label="one group")
+    left.set(xlabel="group of particles", ylabel="log marginal likelihood", xticks=groups, xlim=(0.5, groups[-1] + 0.5))
+    left.margins(y=0.35)
+    left.ticklabel_format(axis="y", useOffset=False)
+    left.legend(frameon=False, fontsize=7, loc="upper left")
+    side = (posterior.sides == FROM_MIXTURE).astype(np.int64)
+    chains, particles = group_frequencies(posterior.particles.topologies, side)
+    middle.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--")
+    middle.plot(chains, particles, color=BLUE, marker="o", ms=2.5, alpha=0.5, ls="")
+    middle.set(xlabel="split frequency, chains", ylabel="split frequency, particles", aspect="equal")
+    lengths = np.exp(posterior.particles.log_lengths).sum(axis=1)
+    edges = np.linspace(*np.quantile(lengths, [0.001, 0.999]), 31)
+    for number, (name, colour, dashes) in enumerate((("chains", BLUE, "-"), ("particles", ORANGE, "--"))):
+        height = np.histogram(lengths[side == number], bins=edges, density=True)[0]
+        right.plot((edges[1:] + edges[:-1]) / 2, height, color=colour, ls=dashes, lw=1.3, label=name)
+    right.set(xlabel="tree length", yticks=[])
+    right.legend(frameon=False, fontsize=7)
+    return figure
+
+
 def main() -> None:
     """Draw the pictures from the run named on the command line."""
     parser = argparse.ArgumentParser(description="Pictures of the page on the method.")
-    parser.add_argument("run", type=Path, help="Folder of a run.")
-    folder = parser.parse_args().run
+    parser.add_argument("run", type=Path, nargs="?", help="Folder of a run with importance weights.")
+    parser.add_argument("--annealed", type=Path, help="Folder of a run that ended with annealing.")
+    options = parser.parse_args()
     mpl.rcParams.update({"svg.hashsalt": "vbpi_mix", "font.size": 9})
-    evaluation = json.loads((folder / "evaluation.json").read_text())
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    draws, _ = vm.load(folder).weighted_draws(n_repeats=10)
+    figures = {}
+    if options.run is not None:
+        evaluation = json.loads((options.run / "evaluation.json").read_text())
+        metrics = [json.loads(line) for line in (options.run / "metrics.jsonl").read_text().splitlines()]
+        draws, _ = vm.load(options.run).weighted_draws(n_repeats=10)
+        figures["training"] = training_figure(metrics, evaluation)
+        figures["weights"] = weights_figure(draws, evaluation)
+        figures["lengths"] = lengths_figure(draws)
+    if options.annealed is not None:
+        figures["annealing"] = annealing_figure(load_annealed(options.annealed / "annealed.npz"))
     FOLDER.mkdir(exist_ok=True)
-    figures = {
-        "training": training_figure(metrics, evaluation),
-        "weights": weights_figure(draws, evaluation),
-        "lengths": lengths_figure(draws),
-    }
     for name, figure in figures.items():
         figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
 
