@@ -8,11 +8,9 @@ shell. Blocks of R after `<!-- run with R: PACKAGES -->` run behind the page's s
 """
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import typer
 from Bio import SeqIO
 
 import vbpi_mix as vm
+from tests.pages import Shell, short_config, short_fit
 from vbpi_mix.cli.main import app
 from vbpi_mix.evaluate.diagnostics import thresholds
 
@@ -30,13 +29,6 @@ EXAMPLES = sorted((DOCS / "examples").glob("*.md"))
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *EXAMPLES]
 TAXA = {"Homo_sapiens": "Homo", "Pan": "Pan", "Pongo": "Pongo", "Lemur_catta": "Lemur", "Tarsius_syrichta": "Tarsius"}
 TREE = "(Homo:0.04,Pan:0.05,(Pongo:0.1,(Lemur:0.2,Tarsius:0.2):0.1):0.05);"
-
-
-SHORT = """\
-#!/bin/sh
-case "$1" in fit | models) set -- "$@" --iterations 200 ;; esac
-exec "{program}" "$@"
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,33 +63,40 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("page", with_blocks("python"))
-def test_python_runs(page, tmp_path):
+def test_python_runs(page, tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(REPOSITORY / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(vm, "fit", short_fit)
+    monkeypatch.setattr(vm, "make_config", short_config)
     code = "\n".join(block.text for block in blocks(page, "python"))
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=900)
-    assert result.returncode == 0, result.stderr
+    exec(compile(code, page.name, "exec"), {"__name__": "__main__"})
+    printed = capsys.readouterr().out
     if page.stem in ("README", "python"):
-        assert "Homo_sapiens" in result.stdout
+        assert "Homo_sapiens" in printed
     if page.stem == "python":  # primates under JC69
-        value = re.search(r"marginal log-likelihood (-\d+\.\d+) \+- (\d+\.\d+)", result.stdout)[1]
+        value = re.search(r"marginal log-likelihood (-\d+\.\d+) \+- (\d+\.\d+)", printed)[1]
         assert float(value) == pytest.approx(-6489.11, abs=0.1)
 
 
-def run_commands(page, folder):
-    commands = "\n".join(block.text for block in blocks(page, "bash") if block.mark.startswith("run with"))
-    program = folder / "bin" / "vbpi-mix"
-    program.parent.mkdir()
-    program.write_text(SHORT.format(program=Path(sys.executable).parent / "vbpi-mix"))
-    program.chmod(0o755)
-    environment = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    script = ["bash", "-euxo", "pipefail", "-c", commands]
-    result = subprocess.run(script, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-    assert result.returncode == 0, result.stderr[-4000:]
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    return Shell(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture
+def run_commands(shell, folder, program, monkeypatch):
+    monkeypatch.chdir(folder)
+
+    def run(page):
+        marked = [block.text for block in blocks(page, "bash") if block.mark.startswith("run with")]
+        shell.run("\n".join(marked), folder, program)
+
+    return run
 
 
 @pytest.mark.parametrize("page", with_blocks("bash", "run with"))
-def test_commands_run(page, folder):
-    run_commands(page, folder)
+def test_commands_run(page, run_commands):
+    run_commands(page)
 
 
 def r_has(packages):
@@ -108,11 +107,11 @@ def r_has(packages):
 
 
 @pytest.mark.parametrize("page", with_blocks("r"))
-def test_r_runs(page, folder):
+def test_r_runs(page, folder, run_commands):
     usable = [block for block in blocks(page, "r") if r_has(block.mark.partition(": ")[2].split())]
     if not usable:
         pytest.skip("needs Rscript with the packages that the page names")
-    run_commands(page, folder)
+    run_commands(page)
     for block in usable:
         result = subprocess.run(["Rscript", "-e", block.text], cwd=folder, capture_output=True, text=True, timeout=300)
         assert result.returncode == 0, result.stderr
