@@ -87,7 +87,7 @@ def shape_derivative(shape: np.ndarray | float, x: np.ndarray) -> np.ndarray:
         x: >= 0.
     """
     points = np.ascontiguousarray(x, dtype=np.float64)
-    first = np.ascontiguousarray(np.broadcast_to(shape, points.shape), dtype=np.float64)
+    first = np.array(np.broadcast_to(shape, points.shape), dtype=np.float64)  # a copy: read-only is another type
     out = np.empty_like(points)
     shape_derivatives(
         first.reshape(-1),

@@ -6,7 +6,7 @@ import pytest
 from tests.felsenstein import examples
 from vbpi_mix.felsenstein import set_threads
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
-from vbpi_mix.felsenstein.cpu import blocks
+from vbpi_mix.felsenstein.cpu import blocks, general_gradient
 from vbpi_mix.phylo import SitePatterns
 
 
@@ -45,6 +45,20 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
         np.testing.assert_array_equal(ours, clean)
         assert np.isfinite(ours).all()
     assert poisoned
+
+
+def test_one_tree_runs_the_kernel_of_many():
+    """A read-only array would be another type, for which the kernel is compiled anew."""
+    generator = np.random.default_rng(3)
+    topologies = examples.shapes(2, 6, generator)
+    patterns = examples.patterns(6, 10, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    model = examples.random_model(2, generator)
+    whole = both(lengths, model, topologies, patterns)
+    compiled = len(general_gradient.general_kernel.signatures)
+    for ours, expected in zip(both(lengths[:1], model, topologies[[0]], patterns), whole, strict=True):
+        np.testing.assert_array_equal(ours[0], expected[0])
+    assert len(general_gradient.general_kernel.signatures) == compiled
 
 
 def test_workspaces_are_aligned():

@@ -11,7 +11,8 @@ _ALIGNMENT = 64  # bytes: rows that straddle cache lines cost a quarter more
 
 def for_each_tree(values: np.ndarray, n_trees: int) -> np.ndarray:
     """(T, n) of (n,) or (T, n)."""
-    return np.ascontiguousarray(np.broadcast_to(values, (n_trees, values.shape[-1])))
+    # always a copy: what `broadcast_to` returns is read-only, which kernels would be compiled for anew
+    return np.array(np.broadcast_to(values, (n_trees, values.shape[-1])), order="C")
 
 
 def sum_of_shares(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
