@@ -13,6 +13,10 @@ if shutil.which("nvidia-smi") is None:
     # Triton reads this when it is first imported, which torch may do long before the tests of the GPU kernels
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # processes that share the cores; threads of OpenMP that wait would keep a core from the others
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # programs that tests start run this checkout, as the tests do, and not what is installed
 _CHECKOUT = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
