@@ -38,11 +38,10 @@ class Shell:
     def run(self, commands, folder, program):
         """Run lines in a folder, the working folder of this process; `program` runs the program in this process."""
         for line in commands.splitlines():
-            if line.startswith("vbpi-mix"):
-                words = shlex.split(line, comments=True)[1:]
-                assert not any(re.fullmatch(r"[|&<>;]+.*", word) for word in words), f"a line for a shell: {line}"
-                self._run(words, folder, program)
-            elif line and not line.startswith("#"):
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "vbpi-mix" and not any(re.match(r"\d?[|&<>;]", word) for word in words):
+                self._run(words[1:], folder, program)
+            elif words:  # whole, as it stands there
                 result = subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=folder, capture_output=True)
                 assert result.returncode == 0, (line, result.stderr)
 
