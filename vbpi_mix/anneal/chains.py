@@ -23,6 +23,7 @@ _FAR = 12  # edges
 _N_LIKE = 8  # trees
 _TAILS = 4.0  # degrees of freedom of the t distribution that parameters are drawn from
 _ACCEPTED = 0.3  # share of steps of parameters
+_SIZES = 1.0  # standard deviation of the logarithm of the sizes of random steps: long tails need some large ones
 _ALONE = 3  # times as many steps of the random walk where there are no others
 _NUMBERS = ("factor", "renewed", "accepted", "tried")
 
@@ -161,11 +162,12 @@ class Scaling:
     """Random steps of the parameters and of the tree length, all particles at once.
 
     Steps of two kinds take turns. A random walk moves the coordinates u and a common shift of all log lengths, with the
-    covariance of u and the mean log length among particles times a factor that is tuned while `adapting`. Where the
-    mean of u is known, too, every second step draws u from the t distribution with this mean and covariance, or, where
-    such draws would be accepted too rarely, moves it part of the way to one (`renewed`, tuned, too); all log lengths
-    are shifted along their regression on u. That step is reversible with respect to the t distribution, so the
-    acceptance ratio holds by how much the posterior differs from it. Without a mean there are more steps of the walk.
+    covariance of u and the mean log length among particles, and sizes that are random about a factor, which is tuned
+    while `adapting`. Where the mean of u is known, too, every second step draws u from the t distribution with this
+    mean and covariance, or, where such draws would be accepted too rarely, moves it part of the way to one (`renewed`,
+    tuned, too); all log lengths are shifted along their regression on u. That step is reversible with respect to the t
+    distribution, so the acceptance ratio tells only how the posterior differs from it. Without a mean there are more
+    steps of the walk.
 
     Arguments:
         model: likelihood and priors.
@@ -253,7 +255,9 @@ class Scaling:
         for step in range(steps if by_turns else _ALONE * steps):
             draws = generator.standard_normal((len(x), len(self.root)))
             renewing = by_turns and step % 2 == 0
-            change, log_ratio = self._towards(u, draws[:, :-1], power, generator) if renewing else self._walk(draws)
+            change, log_ratio = (
+                self._towards(u, draws[:, :-1], power, generator) if renewing else self._walk(draws, generator)
+            )
             new_x, new_u = x + change[:, -1:], u + change[:, :-1]
             new_likelihood = density.log_likelihood(new_x, new_u)
             new_value = density.value(new_x, new_u, new_likelihood)
@@ -271,9 +275,10 @@ class Scaling:
                     self.factor *= tuned
         return replace(particles, log_lengths=x, coordinates=u, log_likelihood=likelihood)
 
-    def _walk(self, draws: np.ndarray) -> tuple[np.ndarray, float]:
+    def _walk(self, draws: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
         """Change (P, d + 1) by a random walk, which is symmetric: the log ratio of its densities is 0."""
-        return self.factor * draws @ self.root.T, 0.0
+        sizes = self.factor * np.exp(_SIZES * generator.standard_normal((len(draws), 1)))
+        return sizes * draws @ self.root.T, 0.0
 
     def _towards(
         self, u: np.ndarray, draws: np.ndarray, power: float, generator: np.random.Generator

@@ -56,7 +56,7 @@ class ShortSettings:
     largest: float = 0.1
     effective_trees: float = 400.0
     r_hat: float = 1.1
-    scalings: int = 2
+    scalings: int = 4
     interchanged: float = 0.02
     regrafted: float = 0.005
     fewest_tried: float = 0.25
