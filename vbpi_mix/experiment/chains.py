@@ -1,5 +1,6 @@
 """Chains of local moves from candidate topologies: the start of a fit where the posterior is flat."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -203,10 +204,9 @@ def finish_chains(
 
     def tell(look: Look) -> None:
         found = look.convergence
-        detail = (
-            f"split frequencies of two groups differ by {found.asdsf:.4f} (ASDSF, wanted {settings.asdsf:g}), "
-            f"R-hat {found.r_hat:.2f}, effective size {found.effective_size:,.0f}"
-        )
+        detail = f"split frequencies of two groups differ by {found.asdsf:.4f} (ASDSF, wanted {settings.asdsf:g})"
+        if math.isfinite(found.r_hat):  # there are rounds enough, also after steps were tuned again
+            detail += f", R-hat {found.r_hat:.2f}, effective size {found.effective_size:,.0f}"
         reporter.progress("chains", look.n_rounds, max(settings.fewest, round(1.3 * look.n_rounds)), detail)
 
     def tell_of_heat() -> None:
