@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table
-from benchmarks.likelihood.gpu import TOLERANCE, arguments_of, run, run_float32, synchronise
+from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_float32, synchronise
 from benchmarks.likelihood.problems import DATA, Problem
 from vbpi_mix.estimators import Objective
 from vbpi_mix.felsenstein import get_threads
@@ -87,25 +87,6 @@ def trees_on(data: str, model: str, n_trees: int) -> Problem:
     lengths = generator.exponential(0.1, size=(topologies.n_trees, topologies.n_edges))
     again = np.arange(n_trees) % topologies.n_trees
     return Problem(data=data, patterns=patterns, topologies=topologies[again], lengths=torch.from_numpy(lengths[again]))
-
-
-def check_likelihood(data: str, model: str, device: torch.device) -> dict[str, float]:
-    """Largest difference to the CPU kernels by type, relative to the largest entry; SystemExit beyond the tolerance."""
-    task = trees_on(data, model, N_CHECKED)
-    function, inputs = arguments_of(model, task, device)
-    expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
-    ours = {
-        torch.float64: run(function, inputs, task, "triton", gradient=True),
-        torch.float32: run_float32(inputs, task, gradient=True),
-    }
-    errors = {}
-    for dtype, results in ours.items():
-        errors[str(dtype)] = max(
-            float((own.cpu() - cpu).abs().max() / cpu.abs().max()) for own, cpu in zip(results, expected, strict=True)
-        )
-        if not errors[str(dtype)] <= TOLERANCE[dtype]:
-            raise SystemExit(f"wrong: triton, {dtype}, differs from numba by {errors[str(dtype)]:.1e}: {data}, {model}")
-    return errors
 
 
 def step_problem(data: str, n_components: int) -> PhyloProblem:
@@ -234,7 +215,9 @@ def main() -> None:
     batches = (2,) if options.tiny else BATCHES
     steps = (("simulated6", 2, 2),) if options.tiny else STEPS
     record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.BLOCK}
-    record["errors"] = {f"{d} {m}": check_likelihood(d, m, device) for d in data_sets for m in MODELS}
+    record["errors"] = {
+        f"{d} {m}": largest_errors(m, trees_on(d, m, N_CHECKED), device) for d in data_sets for m in MODELS
+    }
     record["step_errors"] = {d: check_step(d, device) for d in dict.fromkeys(data for data, *_ in steps)}
     print("correct: likelihoods, gradients and a training step equal those of the CPU")
     record["steps"], record["likelihood"] = [], []

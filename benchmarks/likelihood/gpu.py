@@ -72,20 +72,22 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def check(data: str, model: str, device: torch.device) -> None:
-    """Stop unless both precisions agree with the CPU kernels."""
-    task = task_of(data, model, N_CHECKED)
+def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str, float]:
+    """Largest difference to the CPU kernels by type, relative to the largest entry; SystemExit beyond the tolerance."""
     function, inputs = arguments_of(model, task, device)
     expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
     ours = {
         torch.float64: run(function, inputs, task, "triton", gradient=True),
         torch.float32: run_float32(inputs, task, gradient=True),
     }
+    errors = {}
     for dtype, results in ours.items():
-        for own, cpu in zip(results, expected, strict=True):
-            error = float((own.cpu() - cpu).abs().max() / cpu.abs().max())
-            if not error <= TOLERANCE[dtype]:
-                raise SystemExit(f"triton, {dtype}, differs from numba by {error:.1e} on {data}, {model}")
+        error = errors[str(dtype)] = max(
+            float((own.cpu() - cpu).abs().max() / cpu.abs().max()) for own, cpu in zip(results, expected, strict=True)
+        )
+        if not error <= TOLERANCE[dtype]:
+            raise SystemExit(f"wrong: triton, {dtype}, differs from numba by {error:.1e}: {task.data}, {model}")
+    return errors
 
 
 def measure(data: str, model: str, batches: list[int], device: torch.device) -> list[dict[str, Any]]:
@@ -149,7 +151,7 @@ def main() -> None:
     try:
         for data in arguments.data:
             for model in arguments.models:
-                check(data, model, device)
+                largest_errors(model, task_of(data, model, N_CHECKED), device)
                 rows += measure(data, model, arguments.batches, device)
     except BackendError as error:
         raise SystemExit(f"error: {error}") from error

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.variational.examples import random_mixture
 from vbpi_mix.errors import BackendError
 from vbpi_mix.estimators import Objective
 from vbpi_mix.io.constraint_files import parse_constraints
@@ -15,7 +16,7 @@ from vbpi_mix.phylo import SitePatterns, random_topologies
 from vbpi_mix.phylo.data_type import PROTEIN
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit, load_checkpoint
-from vbpi_mix.variational import PhyloMixture, PhyloProblem
+from vbpi_mix.variational import PhyloProblem
 
 pytestmark = pytest.mark.gpu
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -44,15 +45,8 @@ def problem(model="JC69", n_components=3, seed=1, *, gradient="total", constrain
     patterns = SitePatterns(state_sets=states, weights=generator.integers(1, 4, 9).astype(float))
     support = build_support(random_topologies(12, 6, generator))
     target = PhyloModel(patterns, 6, substitution_model=model, constraints=constraints)
-    mixture = PhyloMixture(support, n_components=n_components, n_parameters=target.parameters.n_coordinates, **options)
-    torch_generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in mixture.named_parameters():
-            scale = 0.05 if "flow" in name else 0.4
-            parameter.copy_(scale * torch.randn(parameter.shape, generator=torch_generator, dtype=parameter.dtype))
-        mixture.branches.base.table[..., 0] -= 0.7
-        if "flow" in options:
-            mixture.branches.flow.start_fitted(mixture.branches.base.table.mean(0), support.n_splits)
+    n_parameters = target.parameters.n_coordinates
+    mixture = random_mixture(support, seed, n_components=n_components, n_parameters=n_parameters, **options)
     return PhyloProblem(target, mixture, gradient=gradient)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.variational.examples import random_mixture
 from vbpi_mix.branch import Framed, Skew, flow_reference, reference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan, Objective, all_components
@@ -14,23 +15,14 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, random_topologies
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit
-from vbpi_mix.variational import PhyloMixture, PhyloProblem
+from vbpi_mix.variational import PhyloProblem
 
 
 def problem(n_components, flow, seed=1, **options):
     generator = np.random.default_rng(seed)
     states = 2 ** generator.integers(0, 4, size=(7, 12)).astype(np.uint8)
     support = build_support(random_topologies(60, 7, generator))
-    mixture = PhyloMixture(support, n_components=n_components, flow=flow, **options)
-    torch_generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in mixture.named_parameters():
-            scale = 0.05 if "flow" in name else 0.4
-            parameter.copy_(scale * torch.randn(parameter.shape, generator=torch_generator, dtype=parameter.dtype))
-        mixture.branches.base.table[..., 0] -= 0.7
-        if flow != "identity":  # a frame near the base, and gain, are no parameters
-            table = mixture.branches.base.table.mean(0)
-            mixture.branches.flow.start_fitted(table, support.n_splits)
+    mixture = random_mixture(support, seed, n_components=n_components, flow=flow, **options)
     return PhyloProblem(PhyloModel(SitePatterns(state_sets=states, weights=np.ones(12)), 7), mixture)
 
 
