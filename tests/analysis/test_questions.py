@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.anneal.examples import conflicting_patterns, exact_posterior, small_model
+from tests.anneal.examples import conflicting_patterns, exact_conflicting
 from vbpi_mix.analysis.answers import sentence, to_dict
 from vbpi_mix.analysis.certainty import certainty
 from vbpi_mix.analysis.constrained import answer_from
@@ -27,7 +27,7 @@ _EXACT = 0.004  # what is not known of the exact probabilities
 
 @cache
 def exact():
-    log_ml, _ = exact_posterior(small_model(), n_draws=200_000)
+    log_ml, _ = exact_conflicting()
     return log_ml, np.exp(log_ml - np.logaddexp.reduce(log_ml))
 
 
@@ -36,7 +36,7 @@ def fitted(candidates=15, n_repeats=10):
     alignment = Alignment(taxa=TAXA, state_sets=conflicting_patterns().state_sets)
     order = np.argsort(-exact()[1])[:candidates]
     extra = {} if candidates == 15 else {"recipe": "paper", "annealing_iterations": 0}  # a support of candidates alone
-    config = make_config(alignment="x", model="JC69", components=2, iterations=1500, seed=2, **extra)
+    config = make_config(alignment="x", model="JC69", components=2, iterations=500, seed=2, **extra)
     run = fit_alignment(alignment, collect(TAXA, EVERY[order]), config)
     return Posterior(run, run.weighted_sample(n_particles=1000, n_repeats=n_repeats))
 

@@ -1,5 +1,7 @@
 """Small posteriors whose topologies can be enumerated, and moves on them."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from scipy.stats import multivariate_t
@@ -52,6 +54,12 @@ def exact_posterior(model, n_draws=20_000, seed=0):
         log_ml.append(log_w.max() + np.log(w.mean()))
         means.append((w[:, None] * np.exp(x)).sum(axis=0) / w.sum())
     return np.array(log_ml), np.array(means)
+
+
+@cache
+def exact_conflicting():
+    """The exact posterior of `small_model()`; log marginal likelihoods are known to about 0.003."""
+    return exact_posterior(small_model(), n_draws=80_000)
 
 
 def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, seed=1):

@@ -215,6 +215,7 @@ def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, s
     stages = [("rounds at the posterior", 0), ("rounds at the posterior", 2)]
     if sides == "mixture":
         (folder / "chains.npz").unlink()
+        options["rounds"] = 40
     elif sides == "both go on":
         shorten(folder / "chains.npz", 10)
         options["rounds"] = 40

@@ -20,8 +20,8 @@ Z = 4.7  # standard errors, as in `test_exact_posterior`
 FAST = {"iterations": 60, "components": 2, "sampled": 1, "particles": 4, "seed": 5}
 
 
-def config(folder, **options):
-    alignment, trees = write_example(folder)
+def config(folder, *, n_taxa=6, **options):
+    alignment, trees = write_example(folder, n_taxa)
     return make_config(alignment=str(alignment), **{"trees": (str(trees),), **FAST, **options})
 
 
@@ -126,7 +126,8 @@ def test_a_run_stopped_by_time_goes_on_bit_for_bit(tmp_path, options):
 
 
 def test_a_fit_from_a_saved_start_is_the_fit_that_grows_by_itself(tmp_path):
-    settings = config(tmp_path, model="HKY+G4", branch_prior="gammadir", priors=("shape=gamma(2,2)",))
+    given = {"n_taxa": 5, "model": "HKY+G4", "branch_prior": "gammadir", "priors": ("shape=gamma(2,2)",)}
+    settings = config(tmp_path, **given)
     fit_folder(settings, tmp_path / "alone")
     made = shared_start(settings, tmp_path / "start.npz")
     read = shared_start(settings, tmp_path / "start.npz")
@@ -135,11 +136,10 @@ def test_a_fit_from_a_saved_start_is_the_fit_that_grows_by_itself(tmp_path):
     fit_folder(settings, tmp_path / "shared", start=read)
     assert equal(tmp_path / "alone", tmp_path / "shared")
     for other in ({"branch_prior": "exponential(3)"}, {"priors": ()}, {"model": "HKY+F+G4"}):
-        given = {"model": "HKY+G4", "branch_prior": "gammadir", "priors": ("shape=gamma(2,2)",), **other}
         with pytest.raises(InputError, match=next(iter(other))):
-            shared_start(config(tmp_path, **given), tmp_path / "start.npz")
+            shared_start(config(tmp_path, **{**given, **other}), tmp_path / "start.npz")
     with pytest.raises(ConfigError, match="branch_prior = gammadir"):
-        fit_folder(config(tmp_path, model="HKY+G4", priors=("shape=gamma(2,2)",)), tmp_path / "run", start=read)
+        fit_folder(config(tmp_path, **{**given, "branch_prior": "exponential"}), tmp_path / "run", start=read)
 
 
 def test_settings_come_back(tmp_path):

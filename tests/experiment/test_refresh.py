@@ -73,8 +73,9 @@ def test_the_missing_mass_is_found(tmp_path):
     for settings, n in ((alone, 1), (refreshed, 1), (everything, 105)):
         write(tmp_path, n_candidates=n)
         run = fit_alignment(alignment, read_trees([settings.trees[0]], alignment.taxa), settings)
-        draws = run.weighted_sample(n_particles=2000, n_repeats=10).draws
-        estimates.append(run.evaluate(n_particles=2000, n_repeats=10).log_ml_pooled)
+        sample = run.weighted_sample(n_particles=2000, n_repeats=10)
+        draws = sample.draws
+        estimates.append(sample.evaluation.log_ml_pooled)
         samples.append(collect(draws.taxa, draws.topologies, draws.weights()))
     without, found, full = (e.value for e in estimates)
     assert without < full - 0.3  # one tree has a support of its own topology alone

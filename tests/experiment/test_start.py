@@ -14,8 +14,8 @@ from vbpi_mix.start import WeightedTopologies
 from vbpi_mix.train import load_checkpoint
 
 
-def config(folder, **options):
-    alignment, trees = write_example(folder)
+def config(folder, n_taxa=6, **options):
+    alignment, trees = write_example(folder, n_taxa)
     given = {"model": "JC69", "iterations": 60, "components": 2, "sampled": 1, "particles": 4, "seed": 5, **options}
     return make_config(alignment=str(alignment), **{"trees": (str(trees),), **given})
 
@@ -24,7 +24,7 @@ def config(folder, **options):
     "options", [{}, {"recipe": "paper"}, {"keep_candidates": True}, {"trees": (), "bootstrap_replicates": 5}]
 )
 def test_a_fit_from_a_file_is_bit_for_bit_the_fit_that_grows_by_itself(tmp_path, options):
-    settings = config(tmp_path, **options)
+    settings = config(tmp_path, 5, **options)  # all of 15 topologies are candidates, or what a bootstrap gives
     fit_folder(settings, tmp_path / "alone")
     made = shared_start(settings, tmp_path / "start.npz")
     read = shared_start(settings, tmp_path / "start.npz")

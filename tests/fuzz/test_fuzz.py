@@ -1,6 +1,6 @@
 """Damaged and invented files: every reader gives a value or a package error, in little time.
 
-`VBPI_MIX_FUZZ_SECONDS` says for how long (20 if not set); `python -m tests.fuzz.run --inputs 1000000` goes on.
+`VBPI_MIX_FUZZ_SECONDS` says for how long (8 if not set); `python -m tests.fuzz.run --inputs 1000000` goes on.
 """
 
 import os
@@ -23,7 +23,7 @@ from vbpi_mix.io.nexus_text import blocks
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.model import parse_model
 
-SECONDS = float(os.environ.get("VBPI_MIX_FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("VBPI_MIX_FUZZ_SECONDS", "8"))
 SEED = int(os.environ.get("VBPI_MIX_FUZZ_SEED", "1"))
 
 NEWICK = st.lists(

@@ -29,15 +29,29 @@ def short_blocks(monkeypatch):
     monkeypatch.setattr(table3, "operation_costs", partial(operation_costs, n_blocks=3, block_seconds=0.001))
 
 
-@pytest.fixture
-def config(tmp_path):
-    alignment, trees = write_example(tmp_path)
+def settings_in(folder):
+    """Makes settings of a table of an alignment that is written into the folder."""
+    alignment, trees = write_example(folder)
 
     def make(**given):
         settings = {"rows": ROWS, "n_seeds": 1, "flow": "skew", "iterations": 200, "n_repeats": 3, **given}
         return make_table3_config(data=str(alignment), **{"trees": trees, **settings})
 
     return make
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings_in(tmp_path)
+
+
+@pytest.fixture(scope="module", params=["default", "paper"])
+def undisturbed(request, tmp_path_factory):
+    """A recipe, and the record of its training."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    settings = settings_in(folder)(rows="1,1,A2A", recipe=request.param)
+    run_table3(settings, folder / "whole")
+    return request.param, without_times(read(folder / "whole", settings.name(settings.jobs()[0])))
 
 
 def without_times(record):
@@ -111,20 +125,17 @@ def test_a_record_holds_everything(config, tmp_path):
     assert run_table3(config(), folder).n_trained == 0
 
 
-@pytest.mark.parametrize("recipe", ["default", "paper"])
 @pytest.mark.parametrize(
     ("words", "number"),
     [(("topologies",), signal.SIGTERM), (("training 100",), signal.SIGINT), (("evaluation 2",), signal.SIGTERM)],
 )
-def test_an_interruption_changes_nothing(config, tmp_path, words, number, recipe):
+def test_an_interruption_changes_nothing(config, tmp_path, words, number, undisturbed):
+    recipe, whole = undisturbed
     settings = config(rows="1,1,A2A", recipe=recipe)
-    run_table3(settings, tmp_path / "whole")
     outcome = run_table3(settings, tmp_path / "parts", reporter=Signal(*words, number=number))
     assert (outcome.signal_number, outcome.records) == (number, ())
     assert run_table3(settings, tmp_path / "parts").n_trained == 1
-    name = settings.name(settings.jobs()[0])
-    whole, parts = (without_times(read(tmp_path / folder, name)) for folder in ("whole", "parts"))
-    assert whole == parts
+    assert without_times(read(tmp_path / "parts", settings.name(settings.jobs()[0]))) == whole
     assert not [path for path in (tmp_path / "parts").rglob("*") if path.suffix in (".tmp", ".partial")]
 
 
