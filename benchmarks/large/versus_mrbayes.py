@@ -46,7 +46,7 @@ matrix
 end;
 begin mrbayes;
 set autoclose=yes nowarn=yes beagleprecision=double seed={seed} swapseed={seed};
-lset nst=2 rates=equal;
+{model}
 prset brlenspr=unconstrained:exp(10);
 mcmcp ngen={generations} samplefreq={every} printfreq={report} diagnfreq={look} nruns=2 nchains=4 file=mb;
 mcmc;
@@ -74,12 +74,15 @@ def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
     return {"wall_s": wall, "cpu_s": cpu, "memory_gb": memory, "evaluation": evaluation, "run": run}
 
 
-def mrbayes(alignment: Alignment, folder: Path, generations: int, seed: int) -> dict[str, Any]:
-    """Two runs of four chains, and the time they took to agree."""
+def mrbayes(
+    alignment: Alignment, folder: Path, generations: int, seed: int, model: str = "lset nst=2 rates=equal;"
+) -> dict[str, Any]:
+    """Two runs of four chains, and the time they took to agree; `model` are MrBayes's commands for it."""
     characters = DNA.characters(alignment.state_sets, missing="?")
     rows = [f"{name} {''.join(row)}" for name, row in zip(alignment.taxa, characters, strict=True)]
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,
+        model=model,
         every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),
     )  # fmt: skip
     (folder / "mb.nex").write_text(text)

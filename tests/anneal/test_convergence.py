@@ -9,6 +9,7 @@ from vbpi_mix.anneal.convergence import (
     group_frequencies,
     separation,
     split_agreement_of_groups,
+    split_error,
 )
 from vbpi_mix.phylo import TopologyBatch, all_topologies
 
@@ -34,6 +35,22 @@ def test_r_hat_tells_chains_apart():
     assert good.r_hat < 1.02
     assert bad.r_hat > 1.3
     assert good.effective_size > 500 > bad.effective_size
+
+
+@pytest.mark.parametrize("stay", [0.5, 0.95], ids=["independent", "slow"])
+def test_the_error_of_split_frequencies_counts_autocorrelation(stay):
+    """Two topologies, each kept with a probability: the autocorrelation time is stay / (1 - stay)."""
+    generator, n_chains, n = np.random.default_rng(1), 4, 4000
+    visited = (np.cumsum(generator.random((n, n_chains)) > stay, axis=0) % 2).reshape(-1)
+    trees = TopologyBatch(all_topologies(5).children[visited])
+    expected = np.sqrt(0.25 * stay / (1.0 - stay) / (n * n_chains))
+    assert split_error(trees, np.tile(np.arange(n_chains), n)) == pytest.approx(expected, rel=0.15)
+
+
+def test_chains_that_stay_apart_know_little_of_split_frequencies():
+    trees = TopologyBatch(all_topologies(5).children[np.tile([0, 0, 0, 1], 100)])
+    assert split_error(trees, np.tile(np.arange(4), 100)) > 0.1
+    assert split_error(trees[:1], np.zeros(1, dtype=np.int64)) == 0.0
 
 
 def test_separation_is_large_where_chains_stay_apart():

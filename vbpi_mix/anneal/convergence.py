@@ -20,6 +20,7 @@ import numpy as np
 from vbpi_mix.anneal.trees import split_hashes
 from vbpi_mix.phylo import TopologyBatch
 
+_WINDOW = 5.0  # times the autocorrelation time
 _FREQUENT = 0.1  # in one group at least, as MrBayes counts splits
 
 
@@ -105,6 +106,37 @@ def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarr
         inside = number[groups == g]
         found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
     return found
+
+
+def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
+    """Largest standard error of the frequency of a split, autocorrelation counted; of splits of 0.1 to 0.9.
+
+    The sum of the autocorrelation of a split's presence, averaged over chains, ends where it is a fifth of the lag. The
+    deviations are those from the mean of all chains, so differences between chains count as slow motion.
+
+    Arguments:
+        topologies: T of them, as many of each chain, in the order in which they were visited.
+        chains: (T,) chain of each, from 0.
+
+    References:
+        Sokal, Monte Carlo methods in statistical mechanics, 1989 (the window of the sum).
+    """
+    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
+    share = np.bincount(number.reshape(-1), minlength=len(splits)) / topologies.n_trees
+    counted = np.flatnonzero((share >= _FREQUENT) & (share <= 1.0 - _FREQUENT))
+    if not len(counted):
+        return 0.0
+    present = np.zeros((topologies.n_trees, len(splits)), dtype=bool)
+    np.put_along_axis(present, number.reshape(topologies.n_trees, -1), True, axis=1)
+    order = np.argsort(chains, kind="stable")
+    away = (present[order][:, counted] - share[counted]).reshape(int(chains.max()) + 1, -1, len(counted))
+    n = away.shape[1]
+    power = np.abs(np.fft.rfft(away, 2 * n, axis=1)) ** 2
+    covariance = np.fft.irfft(power, axis=1)[:, :n].mean(axis=0) / n  # (lags, splits)
+    sums = 2.0 * np.cumsum(covariance, axis=0) / covariance[0] - 1.0
+    past = _WINDOW * sums <= np.arange(n)[:, None]
+    time = sums[np.where(past.any(axis=0), past.argmax(axis=0), n - 1), np.arange(len(counted))]
+    return float(np.sqrt(covariance[0] * np.maximum(time, 1.0) / topologies.n_trees).max())
 
 
 def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:

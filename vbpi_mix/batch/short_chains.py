@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker, WalkSettings
-from vbpi_mix.anneal.convergence import expected_asdsf
+from vbpi_mix.anneal.convergence import expected_asdsf, split_error
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.errors import ConfigError
@@ -37,6 +37,8 @@ class ShortSettings:
         every: rounds between looks.
         asdsf, largest: chains end when the split frequencies of the two groups are this close, or ...
         effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance.
+        error: largest standard error of a split's frequency, by its autocorrelation, at the end at most: all chains
+            begin near the best tree, and agree on too low a share of others before they have come and gone a few times.
         r_hat: largest R-hat of log joint density, tree length and all parameters, at the end at most.
         scalings: steps of the parameters and the tree length a round.
         interchanged, regrafted: acceptances at which all interchanges and regrafts are tried; where fewer are accepted
@@ -55,6 +57,7 @@ class ShortSettings:
     asdsf: float = 0.015
     largest: float = 0.1
     effective_trees: float = 400.0
+    error: float = 0.05
     r_hat: float = 1.1
     scalings: int = 4
     interchanged: float = 0.02
@@ -139,7 +142,8 @@ def _agree(sample: ChainSample, settings: ShortSettings) -> bool:
     found = sample.convergence
     by_chance = expected_asdsf(sample.particles.topologies, 0.5 * settings.effective_trees)
     agree = found.asdsf <= max(settings.asdsf, by_chance) and found.largest <= settings.largest
-    return agree and found.r_hat <= settings.r_hat
+    known = split_error(sample.particles.topologies, sample.chains) <= settings.error
+    return agree and known and found.r_hat <= settings.r_hat
 
 
 def level_of_agreement(sample: ChainSample) -> str:
