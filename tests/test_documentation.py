@@ -39,7 +39,8 @@ class Block:
 
 
 def blocks(page, language):
-    found = re.findall(r"(?:<!-- (.*?) -->\n)?^```(\w*)\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    marked = r"(?:<!-- ((?:(?!-->).)*) -->\n)?^```(\w*)\n(.*?)^```$"
+    found = re.findall(marked, page.read_text(), flags=re.DOTALL | re.MULTILINE)
     every = [Block(language=language, mark=mark, text=text) for mark, language, text in found]
     return [block for block in every if block.language == language]
 
