@@ -16,6 +16,15 @@ def default_threads():
     set_threads(None)
 
 
+def random_problem(seed, n_trees, n_taxa, n_patterns):
+    """Arguments for `both`."""
+    generator = np.random.default_rng(seed)
+    topologies = examples.shapes(n_trees, n_taxa, generator)
+    patterns = examples.patterns(n_taxa, n_patterns, generator)
+    lengths = examples.lengths(topologies, generator).numpy()
+    return lengths, examples.random_model(2, generator), topologies, patterns
+
+
 def both(lengths, model, topologies, patterns):
     jc69 = numba_backend.jc69(lengths, topologies, patterns, with_gradient=True)
     arguments = [a.numpy() for a in model.arguments(lengths)]
@@ -49,11 +58,7 @@ def test_every_cell_of_the_workspace_is_written_before_it_is_read(monkeypatch, n
 
 def test_one_tree_runs_the_kernel_of_many():
     """A read-only array would be another type, for which the kernel is compiled anew."""
-    generator = np.random.default_rng(3)
-    topologies = examples.shapes(2, 6, generator)
-    patterns = examples.patterns(6, 10, generator)
-    lengths = examples.lengths(topologies, generator).numpy()
-    model = examples.random_model(2, generator)
+    lengths, model, topologies, patterns = random_problem(3, 2, 6, 10)
     whole = both(lengths, model, topologies, patterns)
     compiled = len(general_gradient.general_kernel.signatures)
     for ours, expected in zip(both(lengths[:1], model, topologies[[0]], patterns), whole, strict=True):
@@ -70,11 +75,7 @@ def test_workspaces_are_aligned():
 
 
 def test_the_number_of_threads_does_not_change_results_with_enough_trees():
-    generator = np.random.default_rng(0)
-    topologies = examples.shapes(5, 12, generator)
-    patterns = examples.patterns(12, 200, generator)
-    lengths = examples.lengths(topologies, generator).numpy()
-    model = examples.random_model(2, generator)
+    lengths, model, topologies, patterns = random_problem(0, 5, 12, 200)
     set_threads(1)
     one = both(lengths, model, topologies, patterns)
     set_threads(4)
@@ -84,11 +85,7 @@ def test_the_number_of_threads_does_not_change_results_with_enough_trees():
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
 def test_a_single_tree_is_shared_by_patterns(n_threads):
-    generator = np.random.default_rng(1)
-    topologies = examples.shapes(1, 12, generator)
-    patterns = examples.patterns(12, 200, generator)
-    lengths = examples.lengths(topologies, generator).numpy()
-    model = examples.random_model(2, generator)
+    lengths, model, topologies, patterns = random_problem(1, 1, 12, 200)
     set_threads(1)
     one = both(lengths, model, topologies, patterns)
     set_threads(n_threads)
