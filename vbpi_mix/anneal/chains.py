@@ -181,10 +181,10 @@ class Scaling:
         self.renewed = 1.0
         self.root = np.diag(np.full(d, 0.1))
         self.root[-1, -1] = 1.0 / math.sqrt(model.n_sites)
-        self.center = np.full(d - 1, np.nan)
+        self.centre = np.full(d - 1, np.nan)
         if known is not None:
             self.root[:-1, :-1] = np.linalg.cholesky(known.covariance)
-            self.center = known.mean
+            self.centre = known.mean
         self._n = 0
         self._mean = np.zeros(d)
         self._sum = np.zeros((d, d))
@@ -201,24 +201,20 @@ class Scaling:
         if self._n > 10 * d:
             covariance = self._sum / self._n
             self.root = np.linalg.cholesky(covariance + 1e-6 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(d))
-            self.center = self._mean[:-1].copy()
+            self.centre = self._mean[:-1].copy()
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Numbers and arrays that a step depends on."""
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        return numbers | {"n": self._n}, {
-            "root": self.root,
-            "center": self.center,
-            "mean": self._mean,
-            "sum": self._sum,
-        }
+        arrays = {"root": self.root, "centre": self.centre, "mean": self._mean, "sum": self._sum}
+        return numbers | {"n": self._n}, arrays
 
     def restore(self, numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` gave."""
         for name in _NUMBERS:
             setattr(self, name, type(getattr(self, name))(numbers[name]))
         self._n = int(numbers["n"])
-        self.root, self.center = arrays["root"], arrays["center"]
+        self.root, self.centre = arrays["root"], arrays["centre"]
         self._mean, self._sum = arrays["mean"], arrays["sum"]
 
     def forget(self) -> None:
@@ -242,7 +238,7 @@ class Scaling:
             particles: P of them.
             generator: source of the draws.
             adapting: tune the steps.
-            steps: number of steps, half of them of each kind.
+            steps: number of steps, half of them of each kind; without a mean three times as many of the walk.
             reference: density at which the path begins.
             beta: place on the path from the reference to the posterior; without a reference, power of the posterior.
         """
@@ -251,7 +247,7 @@ class Scaling:
         density = PathDensity(self.model, particles.topologies, reference, beta)
         value = density.value(x, u, likelihood)
         power = beta if reference is None else 1.0
-        by_turns = u.shape[1] > 0 and not np.isnan(self.center).any()
+        by_turns = u.shape[1] > 0 and not np.isnan(self.centre).any()
         for step in range(steps if by_turns else _ALONE * steps):
             draws = generator.standard_normal((len(x), len(self.root)))
             renewing = by_turns and step % 2 == 0
@@ -289,7 +285,7 @@ class Scaling:
         """
         inner = self.root[:-1, :-1]
         wide = inner / math.sqrt(power)
-        now = np.linalg.solve(wide, (u - self.center).T).T  # of the t distribution, as far as that holds
+        now = np.linalg.solve(wide, (u - self.centre).T).T  # of the t distribution, as far as that holds
         size = _TAILS + (now**2).sum(axis=1)
         spread = np.sqrt(0.5 * size / generator.standard_gamma(0.5 * (_TAILS + u.shape[1]), len(u)))
         new = math.sqrt(1.0 - self.renewed**2) * now + self.renewed * spread[:, None] * draws

@@ -99,13 +99,18 @@ def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1
-    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
-    number = number.reshape(topologies.n_trees, -1)
-    found = np.zeros((n_groups, len(splits)))
+    n_splits, number = _numbered_splits(topologies)
+    found = np.zeros((n_groups, n_splits))
     for g in range(n_groups):
         inside = number[groups == g]
-        found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
+        found[g] = np.bincount(inside.reshape(-1), minlength=n_splits) / max(1, len(inside))
     return found
+
+
+def _numbered_splits(topologies: TopologyBatch) -> tuple[int, np.ndarray]:
+    """Number of distinct inner splits, and (T, N-3) which of them each topology has."""
+    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
+    return len(splits), number.reshape(topologies.n_trees, -1)
 
 
 def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
@@ -121,13 +126,13 @@ def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
     References:
         Sokal, Monte Carlo methods in statistical mechanics, 1989 (the window of the sum).
     """
-    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
-    share = np.bincount(number.reshape(-1), minlength=len(splits)) / topologies.n_trees
+    n_splits, number = _numbered_splits(topologies)
+    share = np.bincount(number.reshape(-1), minlength=n_splits) / topologies.n_trees
     counted = np.flatnonzero((share >= _FREQUENT) & (share <= 1.0 - _FREQUENT))
     if not len(counted):
         return 0.0
-    present = np.zeros((topologies.n_trees, len(splits)), dtype=bool)
-    np.put_along_axis(present, number.reshape(topologies.n_trees, -1), True, axis=1)
+    present = np.zeros((topologies.n_trees, n_splits), dtype=bool)
+    np.put_along_axis(present, number, True, axis=1)
     order = np.argsort(chains, kind="stable")
     away = (present[order][:, counted] - share[counted]).reshape(int(chains.max()) + 1, -1, len(counted))
     n = away.shape[1]

@@ -92,8 +92,9 @@ def make_excursions(
     common = known[counts > settings.rare * len(sample.particles)]
     seen = np.stack(visited)  # (rounds, n, splits)
     elsewhere = [i for i in range(n) if _lasting(seen[:, i], common, settings.lasting)]
+    nothing = Excursions(n_tried=n, n_elsewhere=0, particles=now.take(np.arange(0)), log_joint=np.empty(0))
     if not elsewhere:
-        return Excursions(n_tried=n, n_elsewhere=0, particles=now.take(np.arange(0)), log_joint=np.empty(0))
+        return nothing
     now = now.take(np.array(elsewhere))
     kept = []
     for _ in range(settings.collected):
@@ -102,7 +103,7 @@ def make_excursions(
     seen = np.stack([split_hashes(p.topologies) for p in kept])
     stayed = [i for i in range(len(elsewhere)) if _lasting(seen[:, i], common, settings.lasting)]
     if not stayed:
-        return Excursions(n_tried=n, n_elsewhere=0, particles=now.take(np.arange(0)), log_joint=np.empty(0))
+        return nothing
     particles = join_particles([p.take(np.array([i])) for i in stayed for p in kept])
     density = PathDensity(walker.model, particles.topologies, None, 1.0)
     joint = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)

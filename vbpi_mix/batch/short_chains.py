@@ -142,8 +142,9 @@ def _agree(sample: ChainSample, settings: ShortSettings) -> bool:
     found = sample.convergence
     by_chance = expected_asdsf(sample.particles.topologies, 0.5 * settings.effective_trees)
     agree = found.asdsf <= max(settings.asdsf, by_chance) and found.largest <= settings.largest
-    known = split_error(sample.particles.topologies, sample.chains) <= settings.error
-    return agree and known and found.r_hat <= settings.r_hat
+    if not agree or not found.r_hat <= settings.r_hat:
+        return False
+    return split_error(sample.particles.topologies, sample.chains) <= settings.error
 
 
 def level_of_agreement(sample: ChainSample) -> str:
@@ -181,6 +182,5 @@ def _with_parameters(
     modes = find_modes(model, starts.topologies[[best]], starts.log_lengths[best])
     mode: Mode = max(modes, key=lambda m: m.log_weight)
     z = generator.standard_normal((n // 2, d)) @ np.linalg.cholesky(mode.covariance).T
-    return replace(starts, coordinates=mode.centre + np.concatenate([z, -z])), ParameterSpread(
-        mode.centre, mode.covariance
-    )
+    drawn = replace(starts, coordinates=mode.centre + np.concatenate([z, -z]))
+    return drawn, ParameterSpread(mean=mode.centre, covariance=mode.covariance)
