@@ -2,14 +2,14 @@
 
 `python -m benchmarks.large.versus_mrbayes --taxa 50 100 --generations 300000 1000000 -o FILE`
 `python -m benchmarks.large.versus_mrbayes --taxa 500 1000 --no-mrbayes -o FILE`
-`python -m benchmarks.large.versus_mrbayes --alignments FILE... --generations 1000000 -o FILE`
+`python -m benchmarks.large.versus_mrbayes --alignments FILE... --model GTR+G4 --generations 1000000 -o FILE`
 
-Simulated alignments (`simulate`) or given ones, HKY with all parameters inferred, exponential(10) branches, both
-programs from the same sites one after the other on the same cores. Times are those of the whole processes, wall clock
-and processor; MrBayes's time to ASDSF 0.01 is its processor time times the share of the generations that it took to get
-there. Skips MrBayes with a message where `mb` is not installed. In single precision, its default, chains of 250 taxa
-froze at likelihoods that were thousands of nats too high; double precision takes as long. The gate: log-likelihoods
-that MrBayes reports are those of our kernels.
+Simulated alignments (`simulate`) or given ones, HKY or GTR+G4 with all parameters inferred, exponential(10) branches,
+both programs from the same sites one after the other on the same cores. Times are those of the whole processes, wall
+clock and processor; MrBayes's time to ASDSF 0.01 is its time times the share of the generations that it took to get
+there. `--processes 2` gives MrBayes both cores (`mpirun` and `mb-mpi`). Skips MrBayes with a message where it is not
+installed. In single precision, its default, chains of 250 taxa froze at likelihoods that were thousands of nats too
+high; double precision takes as long. The gate: log-likelihoods that MrBayes reports are those of our kernels.
 """
 
 import argparse
@@ -36,6 +36,11 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, Alignment, site_patterns
 
 ASDSF = 0.01
+MODELS = {
+    "HKY": "lset nst=2 rates=equal;",
+    "GTR+G4": "lset nst=6 rates=gamma;\nprset shapepr=exponential(1.0);",
+}
+_RATES = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
 _SCRIPT = """#NEXUS
 begin data;
 dimensions ntax={n_taxa} nchar={n_sites};
@@ -64,10 +69,10 @@ def timed(command: list[str], folder: Path, log: Path) -> tuple[float, float]:
     return time.perf_counter() - begun, used
 
 
-def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
+def ours(alignment: Path, folder: Path, seed: int, model: str) -> dict[str, Any]:
     """Fit, and what came out."""
     run = folder / "run"
-    command = [sys.executable, "-m", "vbpi_mix", "fit", str(alignment), "-o", str(run), "--model", "HKY"]
+    command = [sys.executable, "-m", "vbpi_mix", "fit", str(alignment), "-o", str(run), "--model", model]
     wall, cpu = timed([*command, "--seed", str(seed)], folder, folder / "fit.log")
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     evaluation = json.loads((run / "evaluation.json").read_text())
@@ -75,29 +80,38 @@ def ours(alignment: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def mrbayes(
-    alignment: Alignment, folder: Path, generations: int, seed: int, model: str = "lset nst=2 rates=equal;"
+    alignment: Alignment, folder: Path, generations: int, seed: int, model: str = "HKY", processes: int = 1
 ) -> dict[str, Any]:
-    """Two runs of four chains, and the time they took to agree; `model` are MrBayes's commands for it."""
+    """Two runs of four chains, on so many cores, and the time they took to agree."""
     characters = DNA.characters(alignment.state_sets, missing="?")
     rows = [f"{name} {''.join(row)}" for name, row in zip(alignment.taxa, characters, strict=True)]
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,
-        model=model,
+        model=MODELS[model],
         every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),
     )  # fmt: skip
     (folder / "mb.nex").write_text(text)
-    wall, cpu = timed([shutil.which("mb") or "mb", "mb.nex"], folder, folder / "mb.log")
+    wall, cpu = timed([*program(processes), "mb.nex"], folder, folder / "mb.log")
     table = [line.split("\t") for line in (folder / "mb.mcmc").read_text().splitlines() if not line.startswith("[")]
     column = next(i for i, name in enumerate(table[0]) if name.startswith("AvgStdDev"))
     looks = [(int(row[0]), float(row[column])) for row in table[1:] if re.fullmatch(r"[0-9.e+-]+", row[column])]
     return {
-        "wall_s": wall, "cpu_s": cpu, "generations": generations, "asdsf": looks[-1][1],
-        "cpu_s_to_asdsf": seconds_to(ASDSF, looks, cpu), "looks": looks,
+        "wall_s": wall, "cpu_s": cpu, "processes": processes, "generations": generations, "asdsf": looks[-1][1],
+        "cpu_s_to_asdsf": seconds_to(ASDSF, looks, cpu), "wall_s_to_asdsf": seconds_to(ASDSF, looks, wall),
+        "looks": looks,
     }  # fmt: skip
 
 
+def program(processes: int) -> list[str]:
+    """MrBayes's command: itself, or as many processes by MPI."""
+    if processes == 1:
+        return [shutil.which("mb") or "mb"]
+    launcher = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(processes)]
+    return [*launcher, shutil.which("mb-mpi") or "mb-mpi"]
+
+
 def seconds_to(asdsf: float, looks: list[tuple[int, float]], seconds: float) -> float | None:
-    """Processor seconds until both runs were so close, of those of the whole chains; None if they never were.
+    """Seconds until both runs were so close, of those of the whole chains; None if they never were.
 
     Arguments:
         asdsf: wanted.
@@ -114,41 +128,47 @@ def trees_of(paths: list[Path], alignment: Alignment, burn_in: float = 0.0) -> T
     return Trees(taxa=alignment.taxa, topologies=found.topologies, branch_lengths=found.branch_lengths)
 
 
-def check_likelihoods(folder: Path, alignment: Alignment) -> None:
+def check_likelihoods(folder: Path, alignment: Alignment, model: str) -> None:
     """Hold log-likelihoods in MrBayes's table against ours, on the last tree of its first run."""
     lines = [line.split("\t") for line in (folder / "mb.run1.p").read_text().splitlines()[1:]]
     header, last = lines[0], lines[-1]
     values = dict(zip(header, last, strict=True))
     tree = trees_of([folder / "mb.run1.t"], alignment)
-    model = PhyloModel(
-        site_patterns(alignment), alignment.n_taxa,
-        substitution_model=f"HKY{{{values['kappa']}}}+F{{{','.join(values[f'pi({s})'] for s in 'ACGT')}}}",
-    )  # fmt: skip
-    found = model.log_likelihood(torch.from_numpy(tree.branch_lengths[-1:]), tree.topologies[-1:]).item()
+    frequencies = ",".join(values[f"pi({s})"] for s in "ACGT")
+    if model == "HKY":
+        text = f"HKY{{{values['kappa']}}}+F{{{frequencies}}}"
+    else:
+        text = f"GTR{{{','.join(values[f'r({r})'] for r in _RATES)}}}+F{{{frequencies}}}+G4{{{values['alpha']}}}"
+    here = PhyloModel(site_patterns(alignment), alignment.n_taxa, substitution_model=text)
+    found = here.log_likelihood(torch.from_numpy(tree.branch_lengths[-1:]), tree.topologies[-1:]).item()
     if abs(found - float(values["LnL"])) > 0.5:  # its files have few digits
         raise SystemExit(f"log-likelihoods differ: {found} here, {values['LnL']} by MrBayes")
 
 
 def compare(
-    path: Path, truth_path: Path | None, folder: Path, *, seed: int, generations: int, with_mrbayes: bool
+    path: Path, truth_path: Path | None, folder: Path, *, seed: int, model: str, generations: int, processes: int
 ) -> dict[str, Any]:
-    """Fit one alignment by both programs; without a true tree nothing is said of coverage."""
+    """Fit one alignment by both programs, MrBayes on so many cores (0: not at all).
+
+    Without a true tree nothing is said of coverage.
+    """
     alignment = read_alignment(path)
     truth = None if truth_path is None else trees_of([truth_path], alignment)
-    fit = ours(path, folder, seed)
+    fit = ours(path, folder, seed, model)
     trees = trees_of([fit["run"] / "posterior" / "sample.trees"], alignment)
     evaluation = fit["evaluation"]
     annealing = evaluation.get("annealing", {})
     record: dict[str, Any] = {
-        "alignment": path.stem, "taxa": alignment.n_taxa, "seed": seed, "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
+        "alignment": path.stem, "taxa": alignment.n_taxa, "model": model, "seed": seed,
+        "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
         "memory_gb": fit["memory_gb"], "coverage": None if truth is None else coverage(trees.few(500), truth),
         "finish": evaluation["finish"], "log_ml": annealing.get("log_ml", evaluation["log_ml_pooled"]),
         "log_ml_se": annealing.get("log_ml_se", evaluation["log_ml_pooled_se"]),
         "converged": annealing.get("converged"),
     }  # fmt: skip
-    if with_mrbayes:
-        record["mrbayes"] = mrbayes(alignment, folder, generations, seed)
-        check_likelihoods(folder, alignment)
+    if processes:
+        record["mrbayes"] = mrbayes(alignment, folder, generations, seed, model, processes)
+        check_likelihoods(folder, alignment, model)
         runs = [trees_of([folder / f"mb.run{i}.t"], alignment, 0.25) for i in (1, 2)]
         both = trees_of([folder / f"mb.run{i}.t" for i in (1, 2)], alignment, 0.25)
         record["mrbayes"]["coverage"] = None if truth is None else coverage(both.few(500), truth)
@@ -158,8 +178,9 @@ def compare(
         sides = annealing.get("convergence", {}).get("asdsf")
         as_ours = None if sides is None else seconds_to(sides, looks, seconds)
         record["mrbayes"]["cpu_s_to_asdsf_of_fit"] = as_ours
-        to_agree = record["mrbayes"]["cpu_s_to_asdsf"]
-        record["cpu_ratio"] = None if to_agree is None else to_agree / fit["cpu_s"]
+        for clock in ("cpu", "wall"):
+            to_agree = record["mrbayes"][f"{clock}_s_to_asdsf"]
+            record[f"{clock}_ratio"] = None if to_agree is None else to_agree / fit[f"{clock}_s"]
         record["cpu_ratio_at_asdsf_of_fit"] = None if as_ours is None else as_ours / fit["cpu_s"]
     return record
 
@@ -169,13 +190,16 @@ def main() -> None:
     parser.add_argument("--taxa", type=int, nargs="+", default=[50])
     parser.add_argument("--alignments", type=Path, nargs="+", help="of nucleotides, in place of simulated ones")
     parser.add_argument("--generations", type=int, nargs="+", default=[300_000], help="of MrBayes, one for each size")
+    parser.add_argument("--model", choices=MODELS, default="HKY")
+    parser.add_argument("--processes", type=int, default=1, help="of MrBayes; two have a run each")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--no-mrbayes", action="store_true")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    with_mrbayes = not options.no_mrbayes and shutil.which("mb") is not None
-    if not with_mrbayes:
-        print("without MrBayes" + ("" if options.no_mrbayes else ": mb is not installed"))
+    processes = 0 if options.no_mrbayes else options.processes
+    if processes and shutil.which(program(processes)[-1]) is None:
+        print(f"without MrBayes: {program(processes)[-1]} is not installed")
+        processes = 0
     cases: list[Path | int] = options.alignments or options.taxa
     generations = (options.generations * len(cases))[: len(cases)]
     records = []
@@ -184,15 +208,18 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 path, truth = simulate(case, seed, folder) if isinstance(case, int) else (case.resolve(), None)
-                record = compare(path, truth, folder, seed=seed, generations=length, with_mrbayes=with_mrbayes)
+                record = compare(
+                    path, truth, folder, seed=seed, model=options.model, generations=length, processes=processes
+                )
                 records.append(record)
                 print(json.dumps(record), flush=True)
                 options.output.write_text(
                     json.dumps({"provenance": provenance.describe(), "rows": records}, indent=2) + "\n"
                 )
-    ratios = [r["cpu_ratio"] for r in records if r.get("cpu_ratio")]
-    if ratios:
-        print(f"MrBayes to ASDSF {ASDSF} / ours, processor time: median {np.median(ratios):.2f}")
+    for clock, what in (("cpu", "processor"), ("wall", "wall-clock")):
+        ratios = [r[f"{clock}_ratio"] for r in records if r.get(f"{clock}_ratio")]
+        if ratios:
+            print(f"MrBayes to ASDSF {ASDSF} / ours, {what} time: median {np.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

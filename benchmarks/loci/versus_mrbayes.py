@@ -22,7 +22,7 @@ from vbpi_mix.batch.run import results_of
 from vbpi_mix.evaluate.distances.splits import split_agreement, split_table
 from vbpi_mix.io.alignments import read_alignment
 
-_MODEL = "lset nst=6 rates=gamma;\nprset shapepr=exponential(1.0);"
+_MODEL = "GTR+G4"
 _BURN_IN = 0.25
 
 
