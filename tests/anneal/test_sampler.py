@@ -7,7 +7,8 @@ from tests.anneal.examples import exact_posterior, small_model
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.sampler import Chains, SamplerSettings, run_chains
+from vbpi_mix.anneal.run_chains import run_chains
+from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.phylo import all_topologies
 

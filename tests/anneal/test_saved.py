@@ -5,7 +5,8 @@ import pytest
 
 from tests.anneal.examples import small_model
 from tests.anneal.test_sampler import begin
-from vbpi_mix.anneal.sampler import SamplerSettings, run_chains
+from vbpi_mix.anneal.run_chains import run_chains
+from vbpi_mix.anneal.sampler import SamplerSettings
 from vbpi_mix.anneal.saved import restore_chains, save_chains
 from vbpi_mix.errors import CheckpointError, ConfigError
 

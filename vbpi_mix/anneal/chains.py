@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.redraw_kernels import Redraws, redraw
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.tree_reference import TreeReference, heated_reference
@@ -25,6 +26,7 @@ _TAILS = 4.0  # degrees of freedom of the t distribution that parameters are dra
 _ACCEPTED = 0.3  # share of steps of parameters
 _SIZES = 1.0  # standard deviation of the logarithm of the sizes of random steps: long tails need some large ones
 _ALONE = 3  # times as many steps of the random walk where there are no others
+_N_COUNTS = 7
 _NUMBERS = ("factor", "renewed", "accepted", "tried")
 
 
@@ -41,6 +43,8 @@ class WalkSettings:
         middles: number of places for a clade whose likelihood is calculated in the middle of their edge, and not at
             its ends alone.
         beyond: nats; no place within `radius` is looked at behind nodes where the clade is so much worse off.
+        passes: number of passes over all clades after each walk in which blocks are drawn anew, where it is known from
+            what. One takes a tenth of the time of a walk or less.
     """
 
     rearrangements: float = 1.0
@@ -50,6 +54,7 @@ class WalkSettings:
     far_places: int = 250
     middles: int = 4
     beyond: float = 60.0
+    passes: int = 8
 
 
 class Walker:
@@ -62,7 +67,7 @@ class Walker:
         settings: settings of the moves.
 
     Attributes:
-        counts: (5,) since the beginning, see `walk_kernels.walk`.
+        counts: (7,) since the beginning, see `walk_kernels.walk` and `redraw_kernels.redraw`.
         far_radius: far radius of the far regrafts, in edges.
     """
 
@@ -73,7 +78,7 @@ class Walker:
         self.local = LocalModel(model)
         self.settings = settings or WalkSettings()
         self.far_radius = _FAR if like is None else radius_of(like[:_N_LIKE], self.settings.far_places)
-        self.counts = np.zeros(5, dtype=np.int64)
+        self.counts = np.zeros(_N_COUNTS, dtype=np.int64)
         self._keys = taxon_keys(model.n_taxa)
         self._spare: list[Messages] = []
 
@@ -88,6 +93,7 @@ class Walker:
         reference: Reference | None = None,
         greedy: bool = False,
         search: bool = False,
+        redraws: Redraws | None = None,
     ) -> Particles:
         """Particles after so many rounds over their edges, parameters fixed.
 
@@ -100,13 +106,14 @@ class Walker:
             reference: ... or, if not given, power of the posterior.
             greedy: go uphill, without regrafts.
             search: regrafts go uphill, to places far away.
+            redraws: what blocks of the trees are drawn anew from afterwards, if at all.
         """
         n, n_edges = self.model.n_taxa, particles.log_lengths.shape[1]
         spectra = self.local.spectra(particles.coordinates)
         children = np.empty((len(particles), n - 2, 2), dtype=np.int32)
         log_lengths = np.empty_like(particles.log_lengths)
         values = np.empty(len(particles))
-        counts = np.zeros((len(particles), 5), dtype=np.int64)
+        counts = np.zeros((len(particles), _N_COUNTS), dtype=np.int64)
         n_steps = max(1, round(rounds * 2 * n_edges))
         any_root = reference is None and not len(self.local.rules.group)
         heated = beta < 1.0 and reference is None
@@ -125,6 +132,8 @@ class Walker:
                 tree, work, target, n_steps, rearrangements, regrafts, settings.radius, far, self.far_radius,
                 settings.middles, settings.beyond, search, greedy, any_root, counts[i], generators[i],
             )  # fmt: skip
+            if redraws is not None:
+                values[i] = redraw(tree, work, target, redraws, settings.passes, counts[i, -2:], generators[i])
             children[i], moved = canonical_tree(tree)
             log_lengths[i] = np.log(moved)
 

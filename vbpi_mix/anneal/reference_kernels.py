@@ -123,6 +123,13 @@ def describe_tree(
 
 
 @kernel()
+def find_all(keys: np.ndarray, wanted: np.ndarray, places: np.ndarray) -> None:
+    """Places of keys in a hash table, see `find`."""
+    for i in range(len(wanted)):
+        places[i] = find(keys, wanted[i])
+
+
+@kernel()
 def fill_table(keys: np.ndarray, new: np.ndarray, places: np.ndarray) -> None:
     """Enter distinct keys into a hash table with room; `places` gets where they are."""
     for i in range(len(new)):

@@ -1,6 +1,5 @@
 """Chains of local moves from several starts, run until groups of them agree."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +17,21 @@ from vbpi_mix.anneal.convergence import (
 )
 from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.redraw_kernels import Redraws
 from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
+from vbpi_mix.anneal.tree_reference import TreeReference, load_redraws, redraws_arrays
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.model import PhyloModel
 
 _CLIMBS = 4  # greedy rounds before sampling begins
-_LOOK_EVERY = 25  # rounds
 _SMALL = 24_000  # taxa times patterns times rate categories
 _MOST_WALKS = 4
-_COUNTERS = ("n_rounds", "_every", "_adapting_until", "_left_out", "next_look", "tuned_again", "were_stuck")
+_LEARNT_FROM = 2_000  # trees
+_COUNTERS = (
+    "n_rounds", "_every", "_adapting_until", "_left_out", "_next_learning", "next_look", "tuned_again", "were_stuck",
+)  # fmt: skip
 Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
 
@@ -106,21 +109,6 @@ class ChainSample:
     n_elsewhere: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """Progress report of running chains.
-
-    Arguments:
-        n_rounds: done.
-        convergence: agreement of the chains so far.
-        mean_log_joint: mean log joint density of the last rounds.
-    """
-
-    n_rounds: int
-    convergence: Convergence
-    mean_log_joint: float
-
-
 class Chains:
     """Markov chains that can be run on.
 
@@ -131,6 +119,8 @@ class Chains:
         settings: length of the chains.
         climb: go uphill before sampling, and search (`search.Search`).
         known: mean and covariance of the parameters' coordinates, by which they move until more is known.
+        redraws: what blocks of the trees are drawn anew from until more is known. Chains learn it from the trees of all
+            of them when they have been tuned, and again whenever they are twice as long as the last time.
 
     Attributes:
         n_rounds: done since the search ended.
@@ -145,6 +135,7 @@ class Chains:
         settings: SamplerSettings,
         climb: bool = True,
         known: ParameterSpread | None = None,
+        redraws: Redraws | None = None,
     ) -> None:
         self.walker, self.settings = walker, settings
         own, *others = seed.spawn(len(starts) + 1)
@@ -161,8 +152,10 @@ class Chains:
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
+        self._redraws = redraws
+        self._next_learning = max(1, settings.adapting)
         self._kept: list[Kept] = []
-        self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains`
+        self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains.run_chains`
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
         self.typical = typical_lengths(self.particles.log_lengths)
@@ -179,7 +172,12 @@ class Chains:
                 if stop is not None and stop():
                     return
             adapting = self.n_rounds < self._adapting_until
-            moved = self.walker.move(self.particles, self._generators, rounds=float(self._walks), typical=self.typical)
+            if self.n_rounds == self._next_learning:
+                self._learn_blocks()
+            moved = self.walker.move(
+                self.particles, self._generators, rounds=float(self._walks), typical=self.typical,
+                redraws=self._redraws,
+            )  # fmt: skip
             if adapting:
                 if self.n_rounds == settings.adapting // 3:  # what came before is on the way down from the starts
                     self.scaling.forget()
@@ -200,6 +198,8 @@ class Chains:
         generators = [g.bit_generator.state for g in (self._generator, *self._generators)]
         numbers = {name: getattr(self, name) for name in _COUNTERS}
         arrays["typical"] = self.typical
+        if self._redraws is not None:
+            arrays |= redraws_arrays(self._redraws)
         return {**numbers, "scaling": scaling, "generators": generators}, arrays, self._kept
 
     def restore(
@@ -212,6 +212,7 @@ class Chains:
         for name in _COUNTERS:
             setattr(self, name, type(getattr(self, name))(numbers[name]))
         self.particles, self.typical, self._kept = particles, arrays["typical"], kept
+        self._redraws = load_redraws(arrays)
         self._search = None  # it was over when the state was taken
 
     @property
@@ -275,6 +276,13 @@ class Chains:
             scaling=self.scaling,
         )
 
+    def _learn_blocks(self) -> None:
+        """Learn from the trees kept what blocks of trees are like."""
+        self._next_learning = 2 * self.n_rounds
+        trees = join_particles([particles for _, particles, _ in self._kept])
+        few = np.linspace(0, len(trees) - 1, min(len(trees), _LEARNT_FROM)).astype(np.int64)
+        self._redraws = TreeReference(trees.take(few), np.ones(len(few))).redraws
+
     def _keep(self) -> None:
         now = self.particles
         density = PathDensity(self.walker.model, now.topologies, None, 1.0)
@@ -319,65 +327,3 @@ def scalars_of(model: PhyloModel, particles: Particles, log_joint: np.ndarray) -
             values = space.values(torch.from_numpy(particles.coordinates)).numpy()
         columns |= dict(zip(space.names, values.T, strict=True))
     return columns
-
-
-def run_chains(
-    chains: Chains,
-    *,
-    until: float | None = None,
-    report: Callable[[Look], None] | None = None,
-    heating: Callable[[], None] | None = None,
-    after_round: Callable[[], None] | None = None,
-) -> ChainSample:
-    """Run chains until they agree, or rounds or time are up; those that are stuck in modes of their own are heated.
-
-    They also end where that does not help.
-
-    Arguments:
-        chains: begun.
-        until: `time.perf_counter()` at which to end.
-        report: called between rounds.
-        heating: called when chains get heated companions.
-        after_round: called after every round; may save the chains (`saved`), which go on by another call then.
-    """
-    settings = chains.settings
-
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
-
-    def stop() -> bool:
-        if after_round is not None:
-            after_round()
-        return late()
-
-    while True:
-        chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), chains.next_look - chains.n_rounds), stop=stop)
-        over = late() or chains.n_rounds >= settings.most
-        if report is None and chains.n_rounds < chains.next_look and not over:
-            continue
-        found = chains.sample()
-        if report is not None:
-            report(
-                Look(
-                    n_rounds=chains.n_rounds,
-                    convergence=found.convergence,
-                    mean_log_joint=float(found.log_joint[-len(chains.particles) :].mean()),
-                )
-            )
-        if over or (chains.n_rounds >= chains.next_look and found.converged):
-            return found
-        if chains.n_rounds >= chains.next_look:
-            if chains.were_stuck and found.stuck:  # at two looks
-                if chains.heated:
-                    return found
-                chains.heat()
-                chains.were_stuck, chains.next_look = False, chains.n_rounds + settings.patience
-                if heating is not None:
-                    heating()
-                continue
-            chains.were_stuck = found.stuck
-            if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
-                chains.tune_again()  # the steps were tuned on the way to the posterior
-                chains.next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
-                continue
-            chains.next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

@@ -117,8 +117,9 @@ def anneal(
             particles, ancestors = particles.take(chosen), ancestors[chosen]
             log_weights = np.zeros(n)
         particles = walker.move(
-            particles, others, rounds=settings.rounds, typical=typical, beta=beta, reference=reference.reference
-        )
+            particles, others, rounds=settings.rounds, typical=typical, beta=beta, reference=reference.reference,
+            redraws=reference.redraws,
+        )  # fmt: skip
         particles = scaling.move(particles, own, steps=settings.scalings, reference=reference, beta=beta)
         density = PathDensity(walker.model, particles.topologies, reference, beta)
         if report is not None:

@@ -1,6 +1,7 @@
 """The density that annealing begins at: conditional clade distributions, gamma lengths, normal parameters."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -8,7 +9,8 @@ import numpy as np
 from scipy.special import gammaln
 
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table
+from vbpi_mix.anneal.redraw_kernels import Redraws
+from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table, find_all
 from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
@@ -16,6 +18,7 @@ _FLOOR = 0.3  # unseen subsplits expected in a tree
 _TREES_AT_A_TIME = 256
 _PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
 _SHAPES = (0.05, 1e5)
+_IN_FILES = "redraws_"
 
 
 @cache
@@ -76,9 +79,26 @@ class TreeReference:
         self._fit_subsplits(sample.topologies, number, share)
         floor = min(0.5, _FLOOR / max(1, n - 2))
         keys, lengths = _table(hashes[1:], self._gamma[1:])  # without the empty clade
+        self._hashes = hashes
         pair_keys, shares = _table(self._pair_keys(hashes), self._pair_share)
         self.reference = Reference(keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, np.array([floor]))
         self._fit_parameters(sample.coordinates, share)
+
+    @cached_property
+    def redraws(self) -> Redraws:
+        """What moves draw blocks of a tree from: the splits seen, without the share of others."""
+        whole, parts = self._pairs[:, 0], self._pairs[:, 1:]  # sorted by clade
+        first = np.flatnonzero(np.diff(whole, prepend=-1))
+        keys = self.reference.clades
+        places = np.empty(len(first), dtype=np.int64)
+        find_all(keys, self._hashes[whole[first]], places)
+        first_of, number = np.zeros((2, len(keys)), dtype=np.int64)
+        first_of[places] = first
+        number[places] = np.diff(first, append=len(whole))
+        running = np.cumsum(self._pair_share)
+        before = np.repeat(running[first] - self._pair_share[first], np.diff(first, append=len(whole)))
+        sizes = clades.sizes(self._clades)
+        return Redraws(self.reference, first_of, number, running - before, self._hashes[parts], sizes[parts])
 
     def describe(self, topologies: TopologyBatch) -> Described:
         """Log probabilities of topologies, and densities of their lengths."""
@@ -204,6 +224,21 @@ class TreeReference:
             neighbours[above].append(node)
             neighbours[node].append(above)
         return from_neighbours(neighbours, n)[0]
+
+
+def redraws_arrays(redraws: Redraws) -> dict[str, np.ndarray]:
+    """Arrays for a file."""
+    fields = redraws._asdict()
+    fields |= fields.pop("reference")._asdict()
+    return {_IN_FILES + name: value for name, value in fields.items()}
+
+
+def load_redraws(arrays: Mapping[str, np.ndarray]) -> Redraws | None:
+    """What `redraws_arrays` made, among other arrays; None if there are none."""
+    if _IN_FILES + "first" not in arrays:
+        return None
+    reference = Reference(*(arrays[_IN_FILES + name] for name in Reference._fields))
+    return Redraws(reference, *(arrays[_IN_FILES + name] for name in Redraws._fields[1:]))
 
 
 def _distinct_clades(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

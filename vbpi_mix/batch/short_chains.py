@@ -123,7 +123,7 @@ def sample_locus(
 
 def _tried(walker: Walker, settings: ShortSettings) -> WalkSettings:
     """Moves of topologies as often as they have been accepted: a peaked posterior needs few of them."""
-    moved_at, _, rearranged, regrafts, regrafted = walker.counts.tolist()
+    moved_at, _, rearranged, regrafts, regrafted, *_ = walker.counts.tolist()
     plain = walker.settings
     n = walker.model.n_taxa
     inner = moved_at * (n - 3) / (2 * n - 3)

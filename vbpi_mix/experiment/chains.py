@@ -11,7 +11,8 @@ from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.excursions import make_excursions, with_excursions
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.sampler import Chains, ChainSample, Look, SamplerSettings, run_chains
+from vbpi_mix.anneal.run_chains import Look, run_chains
+from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.anneal.saved import restore_chains, save_chains
 from vbpi_mix.experiment.build import model_of
 from vbpi_mix.experiment.config import FitConfig

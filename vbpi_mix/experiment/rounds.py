@@ -2,15 +2,18 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker
 from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.redraw_kernels import Redraws
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
@@ -58,8 +61,8 @@ def rounds_at_the_posterior(
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
         least = rounds or max(50, wanted.fewest // 2)
-    known = _spread(groups)
-    mixture = _begin(run, walker, starts, _PURPOSE_ROUNDS, least, known)
+    begin = partial(_begin, run, walker, least, _spread(groups), _blocks(groups))
+    mixture = begin(starts, _PURPOSE_ROUNDS)
     save = kept.go_on(mixture, kept.rounds)
     other: Chains | None = None
     save_other = save
@@ -86,7 +89,7 @@ def rounds_at_the_posterior(
         if past is not None and target > _length(past):
             save(now=True)  # the file of this side must never be older than that of the other
             if other is None:
-                other = _begin(run, walker, _last(past), _PURPOSE_CANDIDATES, least, known)
+                other = begin(_last(past), _PURPOSE_CANDIDATES)
                 save_other = kept.go_on(other, kept.other_rounds)
             advance(other, "further rounds of the chains from candidate topologies", target - _length(past))
             side = _continued(past, chains_as_posterior(other.sample()))
@@ -135,13 +138,19 @@ def of_chains(past: AnnealedPosterior) -> AnnealedPosterior:
 
 
 def _begin(
-    run: Run, walker: Walker, starts: Particles, purpose: int, least: int, known: ParameterSpread | None
+    run: Run,
+    walker: Walker,
+    least: int,
+    known: ParameterSpread | None,
+    redraws: Redraws,
+    starts: Particles,
+    purpose: int,
 ) -> Chains:
     settings = replace(
         SamplerSettings(), n_chains=len(starts), burn_in=_BURN_IN, adapting=min(20, least // 4), fewest=least
     )
     seed = chain_seed(run.config.seed, purpose)
-    return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known)
+    return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known, redraws=redraws)
 
 
 def _spread(groups: list[Annealed]) -> ParameterSpread | None:
@@ -149,6 +158,12 @@ def _spread(groups: list[Annealed]) -> ParameterSpread | None:
     u = np.concatenate([g.particles.coordinates for g in groups])
     d = u.shape[1]
     return ParameterSpread(u.mean(axis=0), np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d)) if d else None
+
+
+def _blocks(groups: list[Annealed]) -> Redraws:
+    """What blocks of the trees of all particles are like."""
+    trees = join_particles([g.particles for g in groups])
+    return TreeReference(trees, np.ones(len(trees))).redraws
 
 
 def _length(past: AnnealedPosterior) -> int:
