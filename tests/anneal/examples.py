@@ -62,11 +62,12 @@ def exact_conflicting():
     return exact_posterior(small_model(), n_draws=80_000)
 
 
-def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, seed=1, rounds=0.5, redraws=None):
+def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, seed=1, rounds=0.5, **of_move):
     """Frequencies (chains, T) of topologies and mean lengths (chains, E) of independent chains of moves.
 
     Arguments, besides those of `Chains` and `Walker`:
         rounds: over the edges, between draws.
+        of_move: arguments of `Walker.move`.
     """
     walker = Walker(model, settings=settings)
     topologies = all_topologies(model.n_taxa)
@@ -83,7 +84,7 @@ def walk_chains(model, settings=None, *, n_chains=40, n_rounds=300, burn_in=30, 
     frequencies = np.zeros((n_chains, topologies.n_trees))
     lengths = np.zeros((n_chains, topologies.n_edges))
     for i in range(n_rounds):
-        particles = walker.move(particles, generators, rounds=rounds, typical=TYPICAL, redraws=redraws)
+        particles = walker.move(particles, generators, rounds=rounds, typical=TYPICAL, **of_move)
         if i >= burn_in:
             found = [number[row.tobytes()] for row in particles.topologies.children]
             frequencies[np.arange(n_chains), found] += 1

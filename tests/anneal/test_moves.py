@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.anneal.examples import GENERAL, TAXA, exact_posterior, no_data, small_model, walk_chains
+from tests.anneal.examples import GENERAL, TAXA, TYPICAL, exact_posterior, no_data, small_model, walk_chains
+from tests.anneal.test_search import begin
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import ParameterSpread, Scaling, Walker, WalkSettings
 from vbpi_mix.anneal.particles import Particles
@@ -32,6 +33,30 @@ def test_without_data_the_moves_sample_the_prior(moves, prior):
     else:  # mean tree length 2/3; shares 1.5 at tips and 0.75 inside
         tip = 2 / 3 * 1.5 / (TAXA * 1.5 + 2 * 0.75)
         assert_mean(lengths, [tip] * TAXA + [tip / 2] * 2)
+
+
+@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "regrafts by estimates"])
+def test_heated_moves_sample_the_heated_prior(moves):
+    frequencies, lengths, _ = walk_chains(small_model(no_data()), MOVES[moves], beta=0.5)
+    assert_mean(frequencies, 1 / 15)
+    assert_mean(lengths, 0.2)  # the density exp(-10 t) to the power 0.5
+
+
+def test_heated_moves_depend_on_nothing_but_the_seed():
+    """Numbers of taxa below nodes, which regrafts do not keep, once were places in memory beyond an array."""
+    n_taxa = 40
+    walker = Walker(small_model(no_data(n_taxa)), settings=WalkSettings(regrafts=1.0, radius=6))
+    topologies = stack(list(random_topologies(6, n_taxa, np.random.default_rng(3))))
+    found = []
+    for value in (0.0, 1e3, -1e3):
+        particles, generators = begin(topologies)
+        junk = [np.full(k, value) for k in range(1, 60) for _ in range(200)]
+        del junk  # memory that arrays are made of next
+        for _ in range(3):
+            particles = walker.move(particles, generators, rounds=1.0, typical=TYPICAL, beta=0.5)
+        found.append(particles.log_lengths)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("moves", ["edges", "regrafts far away", "regrafts by estimates", "lengths alone at times"])

@@ -118,7 +118,7 @@ class Walker:
         any_root = reference is None and not len(self.local.rules.group)
         heated = beta < 1.0 and reference is None
         if heated:
-            reference = heated_reference(n)
+            reference = heated_reference()
         regrafts = self.settings.regrafts if (beta == 1.0 or heated) and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
         settings = self.settings

@@ -32,7 +32,7 @@ class Reference(NamedTuple):
         lengths: (n, 2) shape and rate of the gamma density of the length of each clade's edge.
         subsplits: (m,) hash table: keys of a clade split in two, see `subsplit_key`.
         shares: (m,) probability of the split given the clade.
-        log_counts: (N + 1,) log (2 k - 3)!!, rooted topologies of k taxa.
+        log_counts: (N + 1,) log (2 k - 3)!!, rooted topologies of k taxa; (1,) where all topologies are alike.
         unseen: (2,) shape and rate of the edges of unseen clades.
         floor: (1,) share of the uniform distribution.
     """
@@ -66,8 +66,13 @@ def find(keys: np.ndarray, key: np.uint64) -> int:
 
 @kernel(inner=True)
 def log_subsplit(reference: Reference, first: np.uint64, second: np.uint64, size_first: int, size_second: int) -> float:
-    """log probability that the union of two clades splits into them."""
+    """log probability that the union of two clades splits into them; 0 where all topologies are alike.
+
+    Sizes are not looked at then: regrafts, which such a density allows, do not keep them.
+    """
     counts = reference.log_counts
+    if len(counts) == 1:
+        return 0.0
     uniform = math.exp(counts[size_first] + counts[size_second] - counts[size_first + size_second])
     if find(reference.clades, first ^ second) < 0:
         return math.log(uniform)

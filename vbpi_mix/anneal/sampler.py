@@ -14,6 +14,7 @@ from vbpi_mix.anneal.convergence import (
     follow,
     separation,
     split_agreement_of_groups,
+    split_error,
 )
 from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
@@ -31,6 +32,7 @@ _MOST_WALKS = 4
 _LEARNT_FROM = 2_000  # trees
 _COUNTERS = (
     "n_rounds", "_every", "_adapting_until", "_left_out", "_next_learning", "next_look", "tuned_again", "were_stuck",
+    "n_shown",
 )  # fmt: skip
 Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
@@ -47,7 +49,8 @@ class SamplerSettings:
         asdsf: chains end when the groups' split frequencies are this close, see `convergence`, or ...
         effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance, ...
         r_hat: ... the R-hat of log joint, tree length and all parameters is at most this ...
-        effective_size: ... and their effective sizes are at least this.
+        effective_size: ... and their effective sizes are at least this, ...
+        error: ... and no split's frequency has a larger standard error, by its autocorrelation.
         apart: Separation (`convergence.separation`) of chains that are thought to be stuck in modes of their own, ...
         patience: ... once they have run for so many rounds.
         most_kept: trees kept; beyond, every second one is dropped.
@@ -68,6 +71,7 @@ class SamplerSettings:
     effective_trees: float = 1_000.0
     r_hat: float = 1.05
     effective_size: float = 200.0
+    error: float = 0.05
     apart: float = 4.0
     patience: int = 400
     most_kept: int = 8_000
@@ -124,6 +128,7 @@ class Chains:
 
     Attributes:
         n_rounds: done since the search ended.
+        n_shown: number of times that they have been shown other trees.
     """
 
     def __init__(
@@ -144,7 +149,7 @@ class Chains:
         self.scaling = Scaling(walker.model, known)
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
-        self.n_rounds = 0
+        self.n_rounds = self.n_shown = 0
         self._scalings = max(
             settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
         )
@@ -263,7 +268,7 @@ class Chains:
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
-        good = self._good(convergence, particles)
+        good = self._good(convergence, particles, chains)
         return ChainSample(
             particles=particles,
             chains=chains,
@@ -276,12 +281,23 @@ class Chains:
             scaling=self.scaling,
         )
 
-    def _learn_blocks(self) -> None:
-        """Learn from the trees kept what blocks of trees are like."""
+    def show(self, others: Particles) -> None:
+        """Let chains draw blocks of other trees, too, from now on; the trees so far are left out of the sample.
+
+        So they come to modes that they have missed, and stay there as often as they should.
+        """
+        self.n_shown += 1
+        self._learn_blocks(others)
+        self._left_out = self.n_rounds
+        self.next_look, self.were_stuck = self.n_rounds + self.settings.fewest, False
+
+    def _learn_blocks(self, others: Particles | None = None) -> None:
+        """Learn from the trees kept, and others, what blocks of trees are like."""
         self._next_learning = 2 * self.n_rounds
         trees = join_particles([particles for _, particles, _ in self._kept])
         few = np.linspace(0, len(trees) - 1, min(len(trees), _LEARNT_FROM)).astype(np.int64)
-        self._redraws = TreeReference(trees.take(few), np.ones(len(few))).redraws
+        trees = join_particles([trees.take(few), *([] if others is None else [others])])
+        self._redraws = TreeReference(trees, np.ones(len(trees))).redraws
 
     def _keep(self) -> None:
         now = self.particles
@@ -303,13 +319,14 @@ class Chains:
         columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
-    def _good(self, convergence: Convergence, particles: Particles) -> bool:
+    def _good(self, convergence: Convergence, particles: Particles, chains: np.ndarray) -> bool:
         settings = self.settings
         by_chance = expected_asdsf(particles.topologies, 0.5 * settings.effective_trees)
         return (
             convergence.asdsf <= max(settings.asdsf, by_chance)
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
+            and split_error(particles.topologies, chains) <= settings.error
         )
 
 

@@ -30,13 +30,11 @@ def no_reference() -> Reference:
     )
 
 
-def heated_reference(n_taxa: int) -> Reference:
+def heated_reference() -> Reference:
     """A constant in topologies and lengths: the path from it to the posterior is that of the heated posterior."""
     keys = np.zeros(2, dtype=np.uint64)
     nearly_constant = np.array([1.0, 1e-9])  # shape and rate of a gamma density in t
-    return Reference(
-        keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(n_taxa + 1), nearly_constant, np.array([1.0])
-    )
+    return Reference(keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(1), nearly_constant, np.array([1.0]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,12 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vbpi_mix.anneal.chains import Walker
-from vbpi_mix.anneal.excursions import make_excursions, with_excursions
+from vbpi_mix.anneal.excursions import ExcursionSettings, make_excursions, with_excursions
 from vbpi_mix.anneal.flatness import effective_topologies
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.run_chains import Look, run_chains
@@ -32,6 +32,7 @@ _START_LENGTH = 0.05
 _TOLD_EVERY = 10  # rounds
 _SAVED_EVERY = 20.0  # seconds
 _PURPOSE_EXCURSIONS = 4
+_MOST_SHOWN = 2  # times that chains are shown modes which they have missed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +214,32 @@ def finish_chains(
     def tell_of_heat() -> None:
         reporter.message("chains stay in modes of their own: from now on each has three heated companions")
 
-    sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat, after_round=save)
+    def late() -> bool:
+        return until is not None and time.perf_counter() > until
+
+    while True:
+        sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat, after_round=save)
+        if not sample.converged or chains.heated or late():
+            break
+        reporter.progress("excursions", 0, 1, "are there modes that the chains have missed?")
+        excursions = make_excursions(
+            chains.walker,
+            sample,
+            seed=chain_seed(seed, _PURPOSE_EXCURSIONS).spawn(chains.n_shown + 1)[-1],
+            # chains that have been shown a mode and hardly go there know what it is worth
+            settings=replace(ExcursionSettings(), rare=0.0) if chains.n_shown else None,
+        )
+        if not excursions.n_elsewhere:
+            break
+        text = (
+            f"{excursions.n_elsewhere} of {excursions.n_tried} heated copies of the chains ended in a mode that the "
+            "chains had missed"
+        )
+        if chains.n_shown == _MOST_SHOWN:
+            reporter.message(f"{text}; annealing will weigh the modes")
+            return with_excursions(sample, excursions)
+        reporter.message(f"{text}: the chains have learnt of it and go on")
+        chains.show(excursions.particles)
     found = sample.convergence
     text = (
         f"{len(sample.particles):,} trees of {settings.n_chains} chains after {sample.n_rounds:,} rounds in "
@@ -222,15 +248,6 @@ def finish_chains(
     )
     if sample.converged:
         reporter.message(text)
-        if not chains.heated and not (until is not None and time.perf_counter() > until):
-            reporter.progress("excursions", 0, 1, "are there modes that the chains have missed?")
-            found = make_excursions(chains.walker, sample, seed=chain_seed(seed, _PURPOSE_EXCURSIONS))
-            if found.n_elsewhere:
-                reporter.message(
-                    f"{found.n_elsewhere} of {found.n_tried} heated copies of the chains ended in a mode that the "
-                    "chains had missed; annealing will weigh the modes"
-                )
-                return with_excursions(sample, found)
     elif sample.stuck:
         reporter.message(f"chains still stay in modes of their own, which annealing will weigh: {text}")
     else:
