@@ -10,12 +10,14 @@ from tests.phylo.test_constraint_counts import clade, constraint, names
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Walker, WalkSettings
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.anneal.tree_reference import TreeReference, load_redraws, redraws_arrays
+from vbpi_mix.anneal.trees import split_hashes
 from vbpi_mix.model import parse_branch_prior
 from vbpi_mix.phylo import SitePatterns, from_neighbours, random_topologies, stack
 from vbpi_mix.phylo.constraints import Constraints
 
-FEW_WALKS = {"rounds": 0.02, "n_rounds": 600, "n_chains": 60}  # nearly all that changes is redrawn
+FEW_WALKS = {"rounds": 0.02, "n_rounds": 400, "n_chains": 40}  # nearly all that changes is redrawn
 ALONE = WalkSettings(regrafts=0.0, passes=2)
 
 
@@ -47,6 +49,14 @@ def ladder(order):
         neighbours[inner].append(inner + 1)
         neighbours[inner + 1].append(inner)
     return from_neighbours(neighbours, n)[0]
+
+
+def two_modes():
+    """A model, and two trees: for half the sites a clade of two is at one end of a ladder, for half at the other."""
+    one, other = ladder([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), ladder([2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
+    generator = np.random.default_rng(4)
+    sets = np.concatenate([evolved(one, 200, generator), evolved(other, 200, generator)], axis=1)
+    return small_model(SitePatterns(state_sets=sets, weights=np.ones(400))), one, other
 
 
 def some_redraws(n_taxa, **of_trees):
@@ -101,31 +111,49 @@ def test_the_likelihood_in_the_end_is_that_of_the_tree(n_taxa):
 
 
 def test_chains_change_modes_between_which_walks_cannot_pass():
-    """Half the sites say that a clade of two is at one end of the tree, the other half that it is at the other end."""
-    one, other = ladder([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), ladder([2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
-    generator = np.random.default_rng(4)
-    sets = np.concatenate([evolved(one, 200, generator), evolved(other, 200, generator)], axis=1)
-    model = small_model(SitePatterns(state_sets=sets, weights=np.ones(400)))
+    model, one, other = two_modes()
     start, generators = begin(stack([one, other]))
     walker = Walker(model, start.topologies)
-
-    def run(particles, n_rounds, redraws=None):
-        kept = []
-        for _ in range(n_rounds):
-            particles = walker.move(particles, generators, rounds=1.0, typical=TYPICAL, redraws=redraws)
-            kept.append(particles)
-        return kept
-
-    seen = run(start, 60)
-    trees = [p.topologies.children for p in seen]
-    alone = [{t[c].tobytes() for t in trees} for c in range(2)]
-    assert not alone[0] & alone[1]  # no chain came where the other was
+    seen = walks(walker, start, generators, 60)
+    own = [np.unique(split_hashes(join_particles([p.take([c]) for p in seen]).topologies)) for c in range(2)]
+    lacks = [np.setdiff1d(own[1], own[0]), np.setdiff1d(own[0], own[1])]
+    assert min(map(len, lacks)) >= 3  # no chain came where the other was
     sample = join_particles(seen)
     redraws = TreeReference(sample, np.ones(len(sample))).redraws
-    trees = [p.topologies.children for p in run(seen[-1], 200, redraws)]
-    for c in range(2):
-        where = np.array([t[c].tobytes() in alone[0] for t in trees])
-        assert np.count_nonzero(np.diff(where)) >= 3
+    later = walks(walker, seen[-1], generators, 400, redraws=redraws)
+    away = [
+        np.isin(split_hashes(join_particles([p.take([c]) for p in later]).topologies), lacks[0]).any(axis=1)
+        for c in range(2)
+    ]
+    assert sum(np.count_nonzero(np.diff(a)) for a in away) >= 4
+
+
+def test_chains_that_are_shown_a_mode_come_to_it_and_begin_a_new_sample():
+    model, one, other = two_modes()
+    start, _ = begin(stack([one, one]))
+    walker = Walker(model, start.topologies)
+    settings = SamplerSettings(n_chains=2, adapting=20, fewest=40)
+    chains = Chains(walker, start, seed=np.random.SeedSequence(1), settings=settings, climb=False)
+    chains.run(60)
+    before = split_hashes(chains.sample().particles.topologies)
+    shown = join_particles(walks(walker, *begin(stack([other, other])), 60)[30:])
+    new = np.setdiff1d(split_hashes(shown.topologies), before)
+    assert len(new) >= 3
+    chains.show(shown)
+    assert (chains.n_shown, chains.next_look) == (1, 100)
+    chains.run(500)
+    sample = chains.sample()
+    assert len(sample.particles) == 2 * 420  # the first quarter of 560 rounds is more than the 60 before
+    assert np.isin(split_hashes(sample.particles.topologies), new).any(axis=1).mean() > 0.01
+
+
+def walks(walker, particles, generators, n_rounds, **of_move):
+    """Particles after each of so many rounds."""
+    kept = []
+    for _ in range(n_rounds):
+        particles = walker.move(particles, generators, rounds=1.0, typical=TYPICAL, **of_move)
+        kept.append(particles)
+    return kept
 
 
 def test_what_a_file_keeps_is_what_was_learnt():

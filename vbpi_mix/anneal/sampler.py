@@ -123,12 +123,13 @@ class Chains:
         settings: length of the chains.
         climb: go uphill before sampling, and search (`search.Search`).
         known: mean and covariance of the parameters' coordinates, by which they move until more is known.
-        redraws: what blocks of the trees are drawn anew from until more is known. Chains learn it from the trees of all
-            of them when they have been tuned, and again whenever they are twice as long as the last time.
+        shown: trees like those of the posterior, if there are any. Chains draw blocks of their trees anew as these and
+            their own have them. They learn it when they have been tuned, and again whenever they are twice as long as
+            the last time; where trees are shown, they know something from the beginning.
 
     Attributes:
         n_rounds: done since the search ended.
-        n_shown: number of times that they have been shown other trees.
+        n_shown: number of times that they have been shown modes which they had missed.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Chains:
         settings: SamplerSettings,
         climb: bool = True,
         known: ParameterSpread | None = None,
-        redraws: Redraws | None = None,
+        shown: Particles | None = None,
     ) -> None:
         self.walker, self.settings = walker, settings
         own, *others = seed.spawn(len(starts) + 1)
@@ -150,6 +151,7 @@ class Chains:
         self.particles = starts
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = self.n_shown = 0
+        self.shown = shown
         self._scalings = max(
             settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
         )
@@ -157,9 +159,11 @@ class Chains:
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
-        self._redraws = redraws
-        self._next_learning = max(1, settings.adapting)
         self._kept: list[Kept] = []
+        self._redraws: Redraws | None = None
+        if shown is not None:
+            self._learn_blocks()
+        self._next_learning = max(1, settings.adapting)
         self.next_look, self.tuned_again, self.were_stuck = settings.fewest, False, False  # see `run_chains.run_chains`
         if climb:
             self.particles = walker.move(starts, self._generators, rounds=_CLIMBS, typical=self.typical, greedy=True)
@@ -287,16 +291,20 @@ class Chains:
         So they come to modes that they have missed, and stay there as often as they should.
         """
         self.n_shown += 1
-        self._learn_blocks(others)
+        self.shown = others if self.shown is None else join_particles([self.shown, others])
+        self._learn_blocks()
         self._left_out = self.n_rounds
         self.next_look, self.were_stuck = self.n_rounds + self.settings.fewest, False
 
-    def _learn_blocks(self, others: Particles | None = None) -> None:
-        """Learn from the trees kept, and others, what blocks of trees are like."""
+    def _learn_blocks(self) -> None:
+        """Learn from the trees kept, and those shown, what blocks of trees are like."""
         self._next_learning = 2 * self.n_rounds
-        trees = join_particles([particles for _, particles, _ in self._kept])
-        few = np.linspace(0, len(trees) - 1, min(len(trees), _LEARNT_FROM)).astype(np.int64)
-        trees = join_particles([trees.take(few), *([] if others is None else [others])])
+        known = [] if self.shown is None else [self.shown]
+        if self._kept:
+            trees = join_particles([particles for _, particles, _ in self._kept])
+            few = np.linspace(0, len(trees) - 1, min(len(trees), _LEARNT_FROM)).astype(np.int64)
+            known.append(trees.take(few))
+        trees = join_particles(known)
         self._redraws = TreeReference(trees, np.ones(len(trees))).redraws
 
     def _keep(self) -> None:

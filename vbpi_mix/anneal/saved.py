@@ -34,6 +34,8 @@ def save_chains(chains: Chains, path: Path, identity: str) -> None:
         arrays["kept_log_joint"] = np.concatenate([log_joint for _, _, log_joint in kept])
     about = {"format": _FORMAT, "identity": identity, "kept": [r for r, _, _ in kept], "numbers": numbers}
     arrays |= _packed("now", chains.particles)
+    if chains.shown is not None:
+        arrays |= _packed("shown", chains.shown)
     save_arrays(path, {"about": np.array(json.dumps(about).encode()), **arrays})
 
 
@@ -68,6 +70,7 @@ def restore_chains(chains: Chains, path: Path, identity: str) -> None:
                 raise ValueError("it does not hold a tree of every chain")
             rows = np.arange(len(trees)).reshape(-1, n)
             kept = [(r, trees.take(of), log_joint[of]) for r, of in zip(rounds, rows, strict=True)]
+        chains.shown = _unpacked("shown", arrays) if "shown_log_lengths" in arrays else None
         chains.restore(about["numbers"], arrays, now, kept)
 
 

@@ -9,11 +9,9 @@ import numpy as np
 from vbpi_mix.anneal.chains import ParameterSpread, Walker
 from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
 from vbpi_mix.anneal.particles import Particles, join_particles
-from vbpi_mix.anneal.redraw_kernels import Redraws
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
-from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
@@ -61,7 +59,7 @@ def rounds_at_the_posterior(
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
         least = rounds or max(50, wanted.fewest // 2)
-    begin = partial(_begin, run, walker, least, _spread(groups), _blocks(groups))
+    begin = partial(_begin, run, walker, least, _spread(groups), _known_trees(groups, past))
     mixture = begin(starts, _PURPOSE_ROUNDS)
     save = kept.go_on(mixture, kept.rounds)
     other: Chains | None = None
@@ -142,7 +140,7 @@ def _begin(
     walker: Walker,
     least: int,
     known: ParameterSpread | None,
-    redraws: Redraws,
+    shown: Particles,
     starts: Particles,
     purpose: int,
 ) -> Chains:
@@ -150,7 +148,7 @@ def _begin(
         SamplerSettings(), n_chains=len(starts), burn_in=_BURN_IN, adapting=min(20, least // 4), fewest=least
     )
     seed = chain_seed(run.config.seed, purpose)
-    return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known, redraws=redraws)
+    return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known, shown=shown)
 
 
 def _spread(groups: list[Annealed]) -> ParameterSpread | None:
@@ -160,10 +158,13 @@ def _spread(groups: list[Annealed]) -> ParameterSpread | None:
     return ParameterSpread(u.mean(axis=0), np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d)) if d else None
 
 
-def _blocks(groups: list[Annealed]) -> Redraws:
-    """What blocks of the trees of all particles are like."""
-    trees = join_particles([g.particles for g in groups])
-    return TreeReference(trees, np.ones(len(trees))).redraws
+def _known_trees(groups: list[Annealed], past: AnnealedPosterior | None) -> Particles:
+    """Those of all particles, and as many of the chains of the start: both sides propose blocks of both."""
+    trees = [g.particles for g in groups]
+    if past is not None:
+        n = min(len(past.chains), sum(len(t) for t in trees))
+        trees.append(past.particles.take(np.linspace(0, len(past.chains) - 1, n).astype(np.int64)))
+    return join_particles(trees)
 
 
 def _length(past: AnnealedPosterior) -> int:
