@@ -99,25 +99,42 @@ def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1
-    n_splits, number = _numbered_splits(topologies)
-    found = np.zeros((n_groups, n_splits))
+    splits, number = _numbered_splits(topologies)
+    found = np.zeros((n_groups, len(splits)))
     for g in range(n_groups):
         inside = number[groups == g]
-        found[g] = np.bincount(inside.reshape(-1), minlength=n_splits) / max(1, len(inside))
+        found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
     return found
 
 
-def _numbered_splits(topologies: TopologyBatch) -> tuple[int, np.ndarray]:
-    """Number of distinct inner splits, and (T, N-3) which of them each topology has."""
+def _numbered_splits(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of the distinct inner splits of T topologies, and (T, N-3) which of them each has."""
     splits, number = np.unique(split_hashes(topologies), return_inverse=True)
-    return len(splits), number.reshape(topologies.n_trees, -1)
+    return splits, number.reshape(topologies.n_trees, -1)
 
 
-def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
-    """Largest standard error of the frequency of a split, autocorrelation counted; of splits of 0.1 to 0.9.
+@dataclass(frozen=True, kw_only=True)
+class SplitTimes:
+    """How well chains know the frequencies of X splits.
 
-    The sum of the autocorrelation of a split's presence, averaged over chains, ends where it is a fifth of the lag. The
-    deviations are those from the mean of all chains, so differences between chains count as slow motion.
+    Arguments:
+        split: (X,) hashes of the splits with frequencies of 0.1 to 0.9.
+        frequency: (X,) in all trees.
+        time: (X,) trees of a chain that count as one independent tree, at least 1.
+        error: (X,) standard error of the frequency.
+    """
+
+    split: np.ndarray
+    frequency: np.ndarray
+    time: np.ndarray
+    error: np.ndarray
+
+
+def split_times(topologies: TopologyBatch, chains: np.ndarray) -> SplitTimes:
+    """Autocorrelation of the presence of splits, and the errors that follow from it.
+
+    The sum of the autocorrelation, averaged over chains, ends where it is a fifth of the lag. The deviations are those
+    from the mean of all chains, so differences between chains count as slow motion.
 
     Arguments:
         topologies: T of them, as many of each chain, in the order in which they were visited.
@@ -126,22 +143,31 @@ def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
     References:
         Sokal, Monte Carlo methods in statistical mechanics, 1989 (the window of the sum).
     """
-    n_splits, number = _numbered_splits(topologies)
-    share = np.bincount(number.reshape(-1), minlength=n_splits) / topologies.n_trees
+    splits, number = _numbered_splits(topologies)
+    share = np.bincount(number.reshape(-1), minlength=len(splits)) / topologies.n_trees
     counted = np.flatnonzero((share >= _FREQUENT) & (share <= 1.0 - _FREQUENT))
-    if not len(counted):
-        return 0.0
-    present = np.zeros((topologies.n_trees, n_splits), dtype=bool)
+    present = np.zeros((topologies.n_trees, len(splits)), dtype=bool)
     np.put_along_axis(present, number, True, axis=1)
     order = np.argsort(chains, kind="stable")
-    away = (present[order][:, counted] - share[counted]).reshape(int(chains.max()) + 1, -1, len(counted))
-    n = away.shape[1]
+    n_chains = int(chains.max()) + 1
+    n = topologies.n_trees // n_chains
+    away = (present[order][:, counted] - share[counted]).reshape(n_chains, n, len(counted))
     power = np.abs(np.fft.rfft(away, 2 * n, axis=1)) ** 2
     covariance = np.fft.irfft(power, axis=1)[:, :n].mean(axis=0) / n  # (lags, splits)
     sums = 2.0 * np.cumsum(covariance, axis=0) / covariance[0] - 1.0
     past = _WINDOW * sums <= np.arange(n)[:, None]
-    time = sums[np.where(past.any(axis=0), past.argmax(axis=0), n - 1), np.arange(len(counted))]
-    return float(np.sqrt(covariance[0] * np.maximum(time, 1.0) / topologies.n_trees).max())
+    time = np.maximum(sums[np.where(past.any(axis=0), past.argmax(axis=0), n - 1), np.arange(len(counted))], 1.0)
+    return SplitTimes(
+        split=splits[counted],
+        frequency=share[counted],
+        time=time,
+        error=np.sqrt(covariance[0] * time / topologies.n_trees),
+    )
+
+
+def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
+    """Largest standard error of the frequency of a split, see `split_times`; 0 where all are rare or nearly certain."""
+    return float(split_times(topologies, chains).error.max(initial=0.0))
 
 
 def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:
