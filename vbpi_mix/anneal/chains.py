@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.redraw_kernels import Redraws, redraw
+from vbpi_mix.anneal.redraw_kernels import redraw
 from vbpi_mix.anneal.reference_kernels import Reference
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.tree_reference import TreeReference, heated_reference

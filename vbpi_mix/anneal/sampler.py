@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.chains import ParameterSpread, PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
@@ -18,7 +19,6 @@ from vbpi_mix.anneal.convergence import (
 )
 from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
-from vbpi_mix.anneal.redraw_kernels import Redraws
 from vbpi_mix.anneal.search import Search
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.anneal.tree_reference import TreeReference, load_redraws, redraws_arrays

@@ -8,8 +8,8 @@ from functools import cache, cached_property
 import numpy as np
 from scipy.special import gammaln
 
+from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.redraw_kernels import Redraws
 from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table, find_all
 from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
