@@ -146,12 +146,15 @@ def split_times(topologies: TopologyBatch, chains: np.ndarray) -> SplitTimes:
     splits, number = _numbered_splits(topologies)
     share = np.bincount(number.reshape(-1), minlength=len(splits)) / topologies.n_trees
     counted = np.flatnonzero((share >= _FREQUENT) & (share <= 1.0 - _FREQUENT))
-    present = np.zeros((topologies.n_trees, len(splits)), dtype=bool)
-    np.put_along_axis(present, number, True, axis=1)
+    column = np.full(len(splits), -1)
+    column[counted] = np.arange(len(counted))
+    column = column[number]
+    present = np.zeros((topologies.n_trees, len(counted)), dtype=bool)
+    present[np.nonzero(column >= 0)[0], column[column >= 0]] = True
     order = np.argsort(chains, kind="stable")
     n_chains = int(chains.max()) + 1
     n = topologies.n_trees // n_chains
-    away = (present[order][:, counted] - share[counted]).reshape(n_chains, n, len(counted))
+    away = (present[order] - share[counted]).reshape(n_chains, n, len(counted))
     power = np.abs(np.fft.rfft(away, 2 * n, axis=1)) ** 2
     covariance = np.fft.irfft(power, axis=1)[:, :n].mean(axis=0) / n  # (lags, splits)
     sums = 2.0 * np.cumsum(covariance, axis=0) / covariance[0] - 1.0
