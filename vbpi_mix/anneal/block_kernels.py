@@ -70,7 +70,7 @@ class Block(NamedTuple):
     old_kept_up: np.ndarray
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def room_for_block(n_nodes: int) -> Block:
     whole, more = np.zeros((6, MOST), np.int64), np.zeros((4, MOST + 1), np.int64)
     hashes, reals = np.zeros((2, MOST), np.uint64), np.zeros((2, MOST))

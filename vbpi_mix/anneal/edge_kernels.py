@@ -109,7 +109,7 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
     return value, shape, rate
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def move_edge(
     tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, rearrangements: float, greedy: bool,
     generator: np.random.Generator,

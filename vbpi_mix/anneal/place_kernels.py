@@ -80,7 +80,7 @@ class Places(NamedTuple):
     closely: np.ndarray
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def no_places(work: Messages) -> Places:
     """Nothing looked at."""
     n_nodes = len(work.scale_u)
@@ -167,7 +167,7 @@ def _reach(
     places.reached[end] = True
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def weigh_places(
     tree: MovingTree, work: Messages, target: Target, places: Places, origin: int, search: Search, clade: int
 ) -> tuple[int, float]:

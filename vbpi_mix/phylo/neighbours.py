@@ -46,7 +46,7 @@ def spr_neighbours(topologies: TopologyBatch, *, radius: int) -> TopologyBatch:
     return TopologyBatch(found)
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def canonical_form(kids: np.ndarray, top: int, children: np.ndarray) -> None:
     """Number the nodes of a tree that hangs from taxon 0 canonically (see `phylo.topology`).
 

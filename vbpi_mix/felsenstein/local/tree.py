@@ -99,7 +99,7 @@ def _wide_matrix(
             across[j * width + i] = p
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def both_matrices(spectra: Spectra, blocks: Blocks, length: float, down: np.ndarray, across: np.ndarray) -> None:
     """(n, width^2) transition matrices of one length, and their transposes."""
     for part in range(len(spectra.left)):
