@@ -109,7 +109,7 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
     return value, shape, rate
 
 
-@kernel(inner=True, allocates=True)
+@kernel(inner=True)
 def move_edge(
     tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, rearrangements: float, greedy: bool,
     generator: np.random.Generator,
@@ -140,11 +140,13 @@ def move_edge(
     power = prior.tip if at_tip else prior.inner
     start = target.typical[0 if at_tip else 1]
     ways = 1 if at_tip or (rearrangements < 1.0 and generator.random() >= rearrangements) else 3
-    constants, shapes, rates = np.zeros(3), np.zeros(3), np.zeros(3)
-    barred = np.zeros(3, np.bool_)
+    constants, shapes, rates, log_mass = scratch.ways[0], scratch.ways[1], scratch.ways[2], scratch.ways[3]
+    constants[:] = shapes[:] = rates[:] = 0.0
+    log_mass[:] = -np.inf
+    bar_first = bar_second = False
     if ways == 3 and len(target.rules.group) > 0:
-        for way in range(1, 3):
-            barred[way] = not may_rearrange(tree, target.rules, node, way)
+        bar_first = not may_rearrange(tree, target.rules, node, 1)
+        bar_second = not may_rearrange(tree, target.rules, node, 2)
     if ways == 1:
         tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
@@ -167,7 +169,7 @@ def move_edge(
         new = x + _STEP * generator.standard_normal()
         table = spare + 4 * n
         way = int(generator.random() * ways)
-        if barred[way]:
+        if (way == 1 and bar_first) or (way == 2 and bar_second):
             return 0
         change = edge_density(
             rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
@@ -180,10 +182,9 @@ def move_edge(
             return 2
         return 1
     table = spare + 4 * n
-    log_mass = np.full(3, -np.inf)
     if ways == 3:
         for way in range(3):
-            if barred[way]:
+            if (way == 1 and bar_first) or (way == 2 and bar_second):
                 continue
             log_mass[way] = constants[way] + edge_density(
                 rows,

@@ -59,6 +59,7 @@ class Places(NamedTuple):
         distance: (2N-2,) from the middle of the ball, in edges; -1: outside.
         queue: (2N-2,) the ball's edges.
         nearest: (2N-2,) log-likelihood at the end of an edge by which it was reached.
+        best: (2N-2,) the larger one of those at its two ends.
         weight: (2N-2,) log weight in the ball.
         closely: (2N-2,) edges of the ball that are weighted by their middles.
     """
@@ -76,31 +77,29 @@ class Places(NamedTuple):
     distance: np.ndarray
     queue: np.ndarray
     nearest: np.ndarray
+    best: np.ndarray
     weight: np.ndarray
     closely: np.ndarray
 
 
 @kernel(inner=True, allocates=True)
-def no_places(work: Messages) -> Places:
-    """Nothing looked at."""
-    n_nodes = len(work.scale_u)
+def room_for_places(n_nodes: int) -> Places:
+    """Room for places in a tree with 2N - 2 nodes."""
+    ints, reals, bools = np.zeros((5, n_nodes), np.int64), np.zeros((7, n_nodes)), np.zeros((3, n_nodes), np.bool_)
     return Places(
-        np.full(n_nodes, -1),
-        np.full(n_nodes, -1),
-        work.scale_u.copy(),
-        work.scale_d.copy(),
-        np.full(n_nodes, -1),
-        np.zeros(1, np.int64),
-        np.zeros(n_nodes, np.bool_),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes, np.bool_),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes, np.int64),
-        np.zeros(n_nodes, np.int64),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes, np.bool_),
-    )
+        ints[0], ints[1], reals[0], reals[1], ints[2], np.zeros(1, np.int64), bools[0], reals[2], bools[1], reals[3],
+        ints[3], ints[4], reals[4], reals[5], reals[6], bools[2],
+    )  # fmt: skip
+
+
+@kernel(inner=True)
+def forget_places(places: Places, work: Messages) -> None:
+    """Begin with nothing looked at."""
+    places.n_made[0] = 0
+    for i in range(len(work.scale_u)):
+        places.u_row[i] = places.d_row[i] = places.source[i] = -1
+        places.u_scale[i], places.d_scale[i] = work.scale_u[i], work.scale_d[i]
+        places.reached[i] = places.has_middle[i] = False
 
 
 @kernel(inner=True)
@@ -167,7 +166,7 @@ def _reach(
     places.reached[end] = True
 
 
-@kernel(inner=True, allocates=True)
+@kernel(inner=True)
 def weigh_places(
     tree: MovingTree, work: Messages, target: Target, places: Places, origin: int, search: Search, clade: int
 ) -> tuple[int, float]:
@@ -176,7 +175,8 @@ def weigh_places(
     Weights depend on the tree without the clade, the clade and the edge alone, not on what was looked at before.
     """
     n_taxa = (len(tree.up) + 2) // 2
-    distance, queue, weight, closely = places.distance, places.queue, places.weight, places.closely
+    distance, queue, best = places.distance, places.queue, places.best
+    weight, closely = places.weight, places.closely
     distance[:] = -1
     closely[:] = False
     queue[0], distance[origin] = origin, 0
@@ -184,7 +184,6 @@ def weigh_places(
     lowest = here - search.beyond / target.beta
     weight[origin] = math.log(tree.lengths[origin]) + target.beta * here
     closely[origin] = True
-    best = weight.copy()  # of an edge's ends
     count, i = 1, 0
     while i < count:
         edge = queue[i]

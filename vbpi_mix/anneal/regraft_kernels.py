@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target
-from vbpi_mix.anneal.place_kernels import Search, no_places, value_on_edge, weigh_places
+from vbpi_mix.anneal.place_kernels import Places, Search, forget_places, value_on_edge, weigh_places
 from vbpi_mix.anneal.rules import keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.attached import value_at_node
@@ -50,7 +50,7 @@ def _log_power(tree: MovingTree, target: Target, node: int, length: float, n_tax
 
 @kernel(inner=True)
 def move_clade(
-    tree: MovingTree, work: Messages, target: Target, node: int, search: Search, uphill: bool,
+    tree: MovingTree, work: Messages, target: Target, node: int, search: Search, places: Places, uphill: bool,
     generator: np.random.Generator,
 ) -> int:  # fmt: skip
     """Regraft the clade below the edge above a node, whose messages D and U are right; they are right after it.
@@ -83,7 +83,7 @@ def move_clade(
     put_in_place(tree, above, joint, sibling)
     tree.lengths[sibling] = old
     set_matrices(work, target.spectra, blocks, sibling, old)
-    places = no_places(work)
+    forget_places(places, work)
     places.u_row[sibling], places.u_scale[sibling] = (n_nodes + joint) * n, work.scale_u[joint]
     count, total = weigh_places(tree, work, target, places, sibling, search, clade)
     queue, weight = places.queue, places.weight

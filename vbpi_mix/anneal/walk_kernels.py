@@ -15,7 +15,7 @@ each walk, so that either side of an edge is what lies below it at times: the re
 import numpy as np
 
 from vbpi_mix.anneal.edge_kernels import Target, move_edge
-from vbpi_mix.anneal.place_kernels import Search
+from vbpi_mix.anneal.place_kernels import Search, room_for_places
 from vbpi_mix.anneal.regraft_kernels import move_clade
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
@@ -69,7 +69,7 @@ def walk(
         if generator.random() < 0.5:
             tree.kids[node, 0], tree.kids[node, 1] = tree.kids[node, 1], tree.kids[node, 0]
     set_messages(tree, work, target.spectra, target.blocks, order)
-    total = np.zeros(1)
+    total, places = np.zeros(1), room_for_places(n_nodes)
     for i in range(2 * n_taxa - 3):
         total[0] += tree.lengths[order[i]]
     node = order[int(generator.random() * (2 * n_taxa - 3))]
@@ -87,7 +87,7 @@ def walk(
             if regrafts > 0.0 and generator.random() < regrafts:
                 near = generator.random() >= far
                 search = Search(radius if near else far_radius, beyond if near else np.inf, middles)
-                result = move_clade(tree, work, target, node, search, uphill, generator)
+                result = move_clade(tree, work, target, node, search, places, uphill, generator)
                 counts[3] += 1
                 counts[4] += 1 if result == 2 else 0
             if node >= n_taxa:

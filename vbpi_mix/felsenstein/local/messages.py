@@ -117,6 +117,7 @@ class Scratch(NamedTuple):
         floats: (4, BLOCK) float64.
         exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
         wide: (2, width * BLOCK).
+        ways: (4, 3): numbers of the three ways to join the four neighbours of an inner edge.
     """
 
     sums: np.ndarray
@@ -124,13 +125,15 @@ class Scratch(NamedTuple):
     floats: np.ndarray
     exponentials: np.ndarray
     wide: np.ndarray
+    ways: np.ndarray
 
 
 def make_scratch(n_categories: int, width: int = 4) -> Scratch:
     """Room for `n_categories` rate categories and `width` states."""
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
-    return Scratch(np.zeros((4, BLOCK)), floats.view(np.int64), floats, exponentials, np.zeros((2, width * BLOCK)))
+    sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((2, width * BLOCK)), np.zeros((4, 3))
+    return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways)
 
 
 @kernel(inner=True)
