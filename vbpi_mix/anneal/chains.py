@@ -37,7 +37,9 @@ class WalkSettings:
 
     Arguments:
         rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths.
-        regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
+        regrafts: share of the edges at which a regraft of the clade below is tried, once a round, ...
+        regrafts_beside: ... and where blocks are drawn anew, too. Hardly any regraft is accepted then, and a fifth of
+            the edges takes as long as all other moves.
         radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
@@ -50,6 +52,7 @@ class WalkSettings:
 
     rearrangements: float = 1.0
     regrafts: float = 0.2
+    regrafts_beside: float = 0.05
     radius: int = 3
     far: float = 0.15
     far_places: int = 250
@@ -120,9 +123,11 @@ class Walker:
         heated = beta < 1.0 and reference is None
         if heated:
             reference = heated_reference()
-        regrafts = self.settings.regrafts if (beta == 1.0 or heated) and not greedy and n > 4 else 0.0
         lengths = np.exp(particles.log_lengths)
         settings = self.settings
+        regrafts = settings.regrafts if redraws is None else settings.regrafts_beside
+        if (beta < 1.0 and not heated) or greedy or n <= 4:
+            regrafts = 0.0
         far = 1.0 if search else settings.far
         rearrangements = 1.0 if greedy else settings.rearrangements
 
