@@ -75,13 +75,15 @@ def run_chains(
                 if chains.heated:
                     return found
                 chains.heat()
-                chains.were_stuck, chains.next_look = False, chains.n_rounds + settings.patience
+                chains.were_stuck = False
+                chains.next_look = min(settings.most, chains.n_rounds + settings.patience)
                 if heating is not None:
                     heating()
                 continue
             chains.were_stuck = found.stuck
             if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior
-                chains.next_look = chains.n_rounds + (settings.adapting + settings.fewest) // 2
+                again = (settings.adapting + settings.fewest) // 2
+                chains.next_look = min(settings.most, chains.n_rounds + again)
                 continue
             chains.next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

@@ -31,7 +31,8 @@ def _hidden(
 ) -> None:
     """`h` (H,): activations from the edges first..last-1 of one tree; x (E,), ids (E, n)."""
     n_hidden = len(h)
-    h[:] = bias
+    for j in range(n_hidden):
+        h[j] = bias[j]
     for e in range(first, last):
         value = x[e]
         for f in range(ids.shape[1]):

@@ -29,6 +29,7 @@ from vbpi_mix.threads import torch_threads
 _N_GROUPS = 4
 _MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
 _MANY_TAXA = 150  # ... and fewer for more taxa
+_FIRST_SHARE = 0.5  # particles of the group that chooses the temperatures, as a share of those of the others
 
 
 class _OutOfTimeError(Exception):
@@ -155,7 +156,7 @@ def _anneal_groups(
     until: float | None,
     kept: KeptAnnealing,
 ) -> list[Annealed]:
-    """Groups with the temperatures that a first one, left out, has chosen; fewer where time is up."""
+    """Groups with the temperatures that a first, smaller one, left out, has chosen; fewer where time is up."""
     seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
 
     def tell(done: int) -> Callable[[float], None]:
@@ -169,12 +170,13 @@ def _anneal_groups(
         return report
 
     def one(number: int, betas: tuple[float, ...] | None) -> Annealed:
+        few = max(2, round(_FIRST_SHARE * settings.n_particles))
         return anneal(
             walker,
             reference,
             typical,
             seed=seeds[number],
-            settings=settings,
+            settings=replace(settings, n_particles=few) if betas is None else settings,
             scaling=scaling,
             betas=betas,
             report=tell(number),

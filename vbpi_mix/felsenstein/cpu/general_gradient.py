@@ -46,6 +46,12 @@ def multiply(work_l: np.ndarray, work_r: np.ndarray, node_l: int, node_r: int, o
         out[p] = left[p] * right[p]
 
 
+@kernel(inner=True)
+def copy_row(source: np.ndarray, out: np.ndarray) -> None:
+    for p in range(len(source)):
+        out[p] = source[p]
+
+
 @kernel(inner=True, fastmath=True)
 def rescale(partials: np.ndarray, factors: np.ndarray, steps: np.ndarray) -> None:
     for p in range(BLOCK):

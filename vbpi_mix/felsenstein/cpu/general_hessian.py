@@ -20,6 +20,7 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
     SIZE,
     Index,
+    copy_row,
     multiply,
     propagate,
     pull_back,
@@ -147,7 +148,7 @@ def _top(up: np.ndarray, top: int, frequencies: np.ndarray, weight: float, share
             out[0, i] = share * partials[i]
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def _outside(
     children: np.ndarray, matrices: np.ndarray, first: np.ndarray, second: np.ndarray, frequencies: np.ndarray,
     weight: float, shares: np.ndarray, starts: np.ndarray, sizes: np.ndarray, tips: np.ndarray, up: np.ndarray,
@@ -215,7 +216,7 @@ def _add_pairs(
         last: int = starts[node] + sizes[node] - 1
         for side in range(2):
             below, other = (left, right) if side == 0 else (right, left)
-            buffer[0, :] = up[other]
+            copy_row(up[other], buffer[0])
             if scaled and i < n - 3:
                 scale_rows(buffer, 0, factors[node])
             for k in range(starts[below], starts[below] + sizes[below]):
@@ -226,9 +227,11 @@ def _add_pairs(
 
 
 @kernel(inner=True)
-def _by_edges(edges: np.ndarray, pairs: np.ndarray, hessian: np.ndarray) -> None:
+def by_edges(edges: np.ndarray, pairs: np.ndarray, hessian: np.ndarray) -> None:
     """Put a Hessian by positions, each pair on either side of the diagonal or shared, in the order of the edges."""
-    pairs[:] = hessian
+    for i in range(len(edges)):
+        for j in range(len(edges)):
+            pairs[i, j] = hessian[i, j]
     for i in range(len(edges)):
         hessian[edges[i], edges[i]] = pairs[i, i]
         for j in range(i):
@@ -320,4 +323,4 @@ def general_hessian_kernel(
             _add_scores(scores, weights[b], buffer, products, hessian[t])
     for t in range(trees[0], trees[1]):
         postorder_positions(children[t], starts, sizes, edges)
-        _by_edges(edges, pairs, hessian[t])
+        by_edges(edges, pairs, hessian[t])

@@ -17,6 +17,7 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
     BLOCK,
     SIZE,
     Index,
+    copy_row,
     multiply,
     propagate,
     pull_back,
@@ -87,7 +88,7 @@ def _upward_tangents(children: np.ndarray, matrices: np.ndarray, matrix_dots: np
         propagate(buffer, one, matrices, node, up_dots, node)
         _add_propagated(buffer, none, matrix_dots, node, up_dots, node)
     _partials(children, 2 * n - 3, up, up_dots, buffer, factors, steps, False)
-    up_dots[2 * n - 3] = buffer[1]
+    copy_row(buffer[1], up_dots[2 * n - 3])
 
 
 @kernel(inner=True, fastmath=True)
@@ -117,7 +118,7 @@ def _top(up: np.ndarray, up_dots: np.ndarray, top: int, frequencies: np.ndarray,
             out_dots[0, i] = share * (up_dots[top, i] - up[top, i] * change[p])
 
 
-@kernel(inner=True)
+@kernel(inner=True, allocates=True)
 def _downward(
     children: np.ndarray, matrices: np.ndarray, first: np.ndarray, matrix_dots: np.ndarray, first_dots: np.ndarray,
     tips: np.ndarray, up: np.ndarray, up_dots: np.ndarray, out: np.ndarray, out_dots: np.ndarray, buffer: np.ndarray,

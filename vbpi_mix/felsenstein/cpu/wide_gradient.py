@@ -13,7 +13,7 @@ edge costs three products with a matrix and one at a tip nearly nothing. Partial
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK, mix_categories
+from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK, copy_row, mix_categories
 from vbpi_mix.felsenstein.cpu.wide_rows import (
     add_outer,
     apply,
@@ -72,11 +72,10 @@ def wide_sites(
     likelihoods, steps = rows[:n_categories], rows[n_categories : 2 * n_categories]
     for c in range(n_categories):
         wide_upward(children, matrices[c], tables[c], codes, up[c], partials, factors[c], steps[c])
-        partials[:] = up[c, 0]
+        top = up[c, 0]
         for s in range(len(frequencies)):
-            part = partials[s * BLOCK : s * BLOCK + BLOCK]
-            for p in range(BLOCK):
-                part[p] *= frequencies[s]
+            for p in range(s * BLOCK, s * BLOCK + BLOCK):
+                partials[p] = frequencies[s] * top[p]
         likelihoods[c] = 0.0
         sum_of_products(up[c, 2 * n - 3], partials, likelihoods[c])
     _, value = mix_categories(likelihoods, steps, category_weights, pattern_weights, rows[2 * n_categories :])
@@ -130,7 +129,7 @@ def wide_downward(
     if with_matrices:
         tip_row(tip_table, codes[0], other)
         add_outer(second, other, of_matrices[0])
-    up[top] = first
+    copy_row(first, up[top])
     times(up[top], factors[n - 3])
     for i in range(n - 3, -1, -1):
         node, left, right = n + i, children[i, 0], children[i, 1]

@@ -15,7 +15,8 @@ are numbered by post-order; edge 0, above the top node, is the last.
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK
+from vbpi_mix.felsenstein.cpu.general_gradient import BLOCK, copy_row
+from vbpi_mix.felsenstein.cpu.general_hessian import by_edges
 from vbpi_mix.felsenstein.cpu.jc69_hessian import postorder_positions
 from vbpi_mix.felsenstein.cpu.wide_gradient import wide_root, wide_sites
 from vbpi_mix.felsenstein.cpu.wide_rows import (
@@ -47,7 +48,7 @@ def _outside(
     tip_row(second_tables[0], codes[0], bend)
     sum_of_products(second, tangents[last], scores[last])
     hessian[last, last] += dot(second, bend)
-    out[top] = first
+    copy_row(first, out[top])
     times(out[top], factors[n - 3])
     for i in range(n - 3, -1, -1):
         for side in range(2):
@@ -110,18 +111,6 @@ def _add_scores(scores: np.ndarray, weights: np.ndarray, hessian: np.ndarray) ->
             for p in range(BLOCK):
                 total += scores[i, p] * scores[j, p] / weights[p] if weights[p] > 0.0 else 0.0
             hessian[i, j] -= total
-
-
-@kernel(inner=True)
-def _by_edges(edges: np.ndarray, pairs: np.ndarray, hessian: np.ndarray) -> None:
-    """Put a Hessian by positions, each pair on either side of the diagonal or shared, in the order of the edges."""
-    pairs[:] = hessian
-    for i in range(len(edges)):
-        hessian[edges[i], edges[i]] = pairs[i, i]
-        for j in range(i):
-            entry = pairs[i, j] + pairs[j, i]
-            hessian[edges[i], edges[j]] = entry
-            hessian[edges[j], edges[i]] = entry
 
 
 @kernel()
@@ -212,4 +201,4 @@ def wide_hessian_kernel(
                 for p in range(BLOCK):
                     gradient[t, edges[i]] += scores[i, p]
             _add_scores(scores, weights[b], hessian[t])
-        _by_edges(edges, pairs, hessian[t])
+        by_edges(edges, pairs, hessian[t])
