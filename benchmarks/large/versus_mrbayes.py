@@ -7,8 +7,8 @@
 Simulated alignments (`simulate`) or given ones, HKY or GTR+G4 with all parameters inferred, exponential(10) branches,
 both programs from the same sites one after the other on the same cores. Times are those of the whole processes, wall
 clock and processor; MrBayes's time to ASDSF 0.01 is its time times the share of the generations that it took to get
-there. `--processes 2` gives MrBayes both cores (`mpirun` and `mb-mpi`). Skips MrBayes with a message where it is not
-installed. In single precision, its default, chains of 250 taxa froze at likelihoods that were thousands of nats too
+there. `--processes 2 --program PATH` gives both cores to a MrBayes built with MPI; Debian's `mb-mpi` is not
+(`findings/debian_mrbayes_mpi.sh`). Skips MrBayes with a message where it is not installed. In single precision, its default, chains of 250 taxa froze at likelihoods that were thousands of nats too
 high; double precision takes as long. The gate: log-likelihoods that MrBayes reports are those of our kernels.
 """
 
@@ -80,7 +80,13 @@ def ours(alignment: Path, folder: Path, seed: int, model: str) -> dict[str, Any]
 
 
 def mrbayes(
-    alignment: Alignment, folder: Path, generations: int, seed: int, model: str = "HKY", processes: int = 1
+    alignment: Alignment,
+    folder: Path,
+    generations: int,
+    seed: int,
+    model: str = "HKY",
+    processes: int = 1,
+    program: str = "mb",
 ) -> dict[str, Any]:
     """Two runs of four chains, on so many cores, and the time they took to agree."""
     characters = DNA.characters(alignment.state_sets, missing="?")
@@ -91,7 +97,9 @@ def mrbayes(
         every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),
     )  # fmt: skip
     (folder / "mb.nex").write_text(text)
-    wall, cpu = timed([*program(processes), "mb.nex"], folder, folder / "mb.log")
+    wall, cpu = timed([*command_of(program, processes), "mb.nex"], folder, folder / "mb.log")
+    if processes > 1 and "remote chains" not in (folder / "mb.log").read_text():
+        raise SystemExit(f"{program} has not been built with MPI: each process did the whole analysis")
     table = [line.split("\t") for line in (folder / "mb.mcmc").read_text().splitlines() if not line.startswith("[")]
     column = next(i for i, name in enumerate(table[0]) if name.startswith("AvgStdDev"))
     looks = [(int(row[0]), float(row[column])) for row in table[1:] if re.fullmatch(r"[0-9.e+-]+", row[column])]
@@ -102,12 +110,11 @@ def mrbayes(
     }  # fmt: skip
 
 
-def program(processes: int) -> list[str]:
-    """MrBayes's command: itself, or as many processes by MPI."""
+def command_of(program: str, processes: int) -> list[str]:
+    """MrBayes's command: the program itself, or as many processes by MPI."""
     if processes == 1:
-        return [shutil.which("mb") or "mb"]
-    launcher = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(processes)]
-    return [*launcher, shutil.which("mb-mpi") or "mb-mpi"]
+        return [program]
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(processes), program]
 
 
 def seconds_to(asdsf: float, looks: list[tuple[int, float]], seconds: float) -> float | None:
@@ -146,7 +153,15 @@ def check_likelihoods(folder: Path, alignment: Alignment, model: str) -> None:
 
 
 def compare(
-    path: Path, truth_path: Path | None, folder: Path, *, seed: int, model: str, generations: int, processes: int
+    path: Path,
+    truth_path: Path | None,
+    folder: Path,
+    *,
+    seed: int,
+    model: str,
+    generations: int,
+    processes: int,
+    program: str = "mb",
 ) -> dict[str, Any]:
     """Fit one alignment by both programs, MrBayes on so many cores (0: not at all).
 
@@ -167,7 +182,7 @@ def compare(
         "converged": annealing.get("converged"),
     }  # fmt: skip
     if processes:
-        record["mrbayes"] = mrbayes(alignment, folder, generations, seed, model, processes)
+        record["mrbayes"] = mrbayes(alignment, folder, generations, seed, model, processes, program)
         check_likelihoods(folder, alignment, model)
         runs = [trees_of([folder / f"mb.run{i}.t"], alignment, 0.25) for i in (1, 2)]
         both = trees_of([folder / f"mb.run{i}.t" for i in (1, 2)], alignment, 0.25)
@@ -192,13 +207,14 @@ def main() -> None:
     parser.add_argument("--generations", type=int, nargs="+", default=[300_000], help="of MrBayes, one for each size")
     parser.add_argument("--model", choices=MODELS, default="HKY")
     parser.add_argument("--processes", type=int, default=1, help="of MrBayes; two have a run each")
+    parser.add_argument("--program", default="mb", help="MrBayes; with several processes one built with MPI")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--no-mrbayes", action="store_true")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     processes = 0 if options.no_mrbayes else options.processes
-    if processes and shutil.which(program(processes)[-1]) is None:
-        print(f"without MrBayes: {program(processes)[-1]} is not installed")
+    if processes and shutil.which(options.program) is None:
+        print(f"without MrBayes: {options.program} is not installed")
         processes = 0
     cases: list[Path | int] = options.alignments or options.taxa
     generations = (options.generations * len(cases))[: len(cases)]
@@ -209,7 +225,14 @@ def main() -> None:
                 folder = Path(name)
                 path, truth = simulate(case, seed, folder) if isinstance(case, int) else (case.resolve(), None)
                 record = compare(
-                    path, truth, folder, seed=seed, model=options.model, generations=length, processes=processes
+                    path,
+                    truth,
+                    folder,
+                    seed=seed,
+                    model=options.model,
+                    generations=length,
+                    processes=processes,
+                    program=options.program,
                 )
                 records.append(record)
                 print(json.dumps(record), flush=True)
