@@ -9,7 +9,7 @@ from vbpi_mix.errors import InputError
 from vbpi_mix.io.notices import notice
 from vbpi_mix.io.number_tables import read_number_table
 
-_SCORES = frozenset({"Gen", "LnL", "LnPr"})
+_SCORES = frozenset({"Gen", "LnL", "LnPr", "lnLike", "lnPrior"})  # the last two of MrBayes after 3.2.7
 
 
 def parameter_files(trees: Sequence[Path]) -> list[Path]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.phylo.constraint_counts import count_topologies
@@ -134,9 +134,9 @@ def probability_of(draws: TopologyDraws, satisfied: np.ndarray) -> Probability:
         return Probability(value=p, standard_error=error, low=max(p - reach, 0.0), high=min(p + reach, 1.0))
     k = p * size
     if with_it < without:
-        high = max(float(beta.ppf(_LEVEL, k + 1, max(size - k, 1e-9))), min(p + 1.645 * error, 1.0))
+        high = max(float(betaincinv(k + 1, max(size - k, 1e-9), _LEVEL)), min(p + 1.645 * error, 1.0))
         return Probability(value=p, standard_error=error, low=0.0, high=high, resolved=False)
-    low = min(float(beta.ppf(tail, max(k, 1e-9), size - k + 1)), max(p - 1.645 * error, 0.0))
+    low = min(float(betaincinv(max(k, 1e-9), size - k + 1, tail)), max(p - 1.645 * error, 0.0))
     return Probability(value=p, standard_error=error, low=low, high=1.0, resolved=False)
 
 
