@@ -20,6 +20,11 @@ def test_columns_without_scores_and_burn_in(tmp_path):
     np.testing.assert_allclose(values, [[1.5, 2.0, 0.30], [1.25, 3.0, 0.31], [1.125, 4.0, 0.32]])
 
 
+def test_newer_versions_of_mrbayes_name_the_scores_otherwise(tmp_path):
+    (tmp_path / "a.p").write_text(TABLE.replace("LnL", "lnLike").replace("LnPr", "lnPrior"))
+    assert read_parameters([tmp_path / "a.p"])[0] == ("TL", "kappa", "pi(A)")
+
+
 def test_files_are_pooled_by_the_columns_that_all_have(tmp_path):
     (tmp_path / "a.p").write_text(TABLE)
     (tmp_path / "b.p").write_text("Gen\tLnL\tkappa\talpha\tTL{all}\n0\t-1\t9.0\t0.5\t7.0\n")
