@@ -25,6 +25,35 @@ LIMIT = {limit}
 def twice(x):
     return {factor} * x
 """
+ALLOCATING = """
+import numpy as np
+from vbpi_mix.compiled import kernel
+
+
+@kernel(inner=True{option})
+def made(n):
+    return np.ones(n).sum()
+
+
+@kernel(inner=True)
+def _between(n):
+    return outer(n)
+
+
+@kernel()
+def outer(n):
+    return np.ones(n).sum()
+
+
+@kernel()
+def within(n):
+    return made(n)
+
+
+@kernel()
+def through_another(n):
+    return _between(n)
+"""
 RUN = """
 import calling
 print(calling.caller(10), sum(calling.caller.stats.cache_hits.values()))
@@ -125,3 +154,13 @@ def test_the_likelihood_without_any_cache(tmp_path, repository):
     environment = {"NUMBA_CACHE_DIR": str(home / "cache"), "HOME": str(home), "XDG_CACHE_HOME": str(home / "x")}
     assert run(folder, code, **environment) == ["True"]
     assert not list(folder.rglob("*.nbi"))
+
+
+def test_inner_kernels_that_make_arrays_must_say_so(tmp_path):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    (tmp_path / "silent.py").write_text(ALLOCATING.format(option=""))
+    (tmp_path / "honest.py").write_text(ALLOCATING.format(option=", allocates=True"))
+    refused = "import numba, silent\ntry:\n    silent.within(3)\nexcept numba.TypingError:\n    print('refused')"
+    assert run(tmp_path, refused, **environment) == ["refused"]
+    code = "import honest, silent; print(honest.within(3), silent.through_another(3), silent.outer(3))"
+    assert run(tmp_path, code, **environment) == ["3.0", "3.0", "3.0"]
