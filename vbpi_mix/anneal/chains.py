@@ -84,7 +84,6 @@ class Walker:
         self.far_radius = _FAR if like is None else radius_of(like[:_N_LIKE], self.settings.far_places)
         self.counts = np.zeros(_N_COUNTS, dtype=np.int64)
         self._keys = taxon_keys(model.n_taxa)
-        self._spare: list[Messages] = []
 
     def move(
         self,

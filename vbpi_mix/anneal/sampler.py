@@ -257,11 +257,12 @@ class Chains:
         self._adapting_until = self.n_rounds + self.settings.adapting // 2
         self._left_out = self._adapting_until
 
-    def sample(self) -> ChainSample:
-        """The trees kept after burn-in."""
+    def sample(self, burn_in: float = 0.0) -> ChainSample:
+        """The trees kept after burn-in, of which a larger share may be left out than the settings say."""
         if not self._kept:
             self._keep()
-        kept = [k for k in self._kept if k[0] > self._burnt] or self._kept[-1:]
+        burnt = max(self._burnt, burn_in * self.n_rounds)
+        kept = [k for k in self._kept if k[0] > burnt] or self._kept[-1:]
         particles = join_particles([k[1] for k in kept])
         log_joint = np.concatenate([k[2] for k in kept])
         n = len(self.particles)

@@ -24,6 +24,7 @@ from vbpi_mix.support.veryfasttree import veryfasttree_bootstrap
 
 _START_LENGTH = 0.05
 _CLIMBS = 4  # greedy rounds
+_LONG_BURN_IN = 0.5  # share of the rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class ShortSettings:
             begin near the best tree, and agree on too low a share of others before they have come and gone a few times.
         r_hat: largest R-hat of log joint density, tree length and all parameters, at the end at most.
         scalings: steps of the parameters and the tree length a round.
+        passes: see `chains.WalkSettings`.
         interchanged, regrafted: acceptances at which all interchanges and regrafts are tried; where fewer are accepted
             while steps are tuned, fewer are tried afterwards, ...
         fewest_tried: ... but this share of them at least.
@@ -60,6 +62,7 @@ class ShortSettings:
     error: float = 0.05
     r_hat: float = 1.1
     scalings: int = 4
+    passes: int = 4
     interchanged: float = 0.02
     regrafted: float = 0.005
     fewest_tried: float = 0.25
@@ -92,7 +95,7 @@ def sample_locus(
     """
     settings = settings or ShortSettings()
     own, climbing, moving = np.random.SeedSequence(entropy=seed, spawn_key=(23,)).spawn(3)
-    walker = Walker(model)
+    walker = Walker(model, settings=WalkSettings(passes=settings.passes))
     starts = _starts(alignment, model, walker, settings.n_chains, seed, climbing)
     starts, known = _with_parameters(model, starts, np.random.default_rng(own))
     chains = Chains(
@@ -116,7 +119,12 @@ def sample_locus(
     while True:
         chains.run(target - chains.n_rounds, stop=stop)
         sample = chains.sample()
-        if _agree(sample, settings) or chains.n_rounds >= settings.most or (stop is not None and stop()):
+        agree = _agree(sample, settings)
+        if not agree:  # some chain took more than the usual share of the rounds to come to where the others are
+            shorter = chains.sample(burn_in=_LONG_BURN_IN)
+            agree = _agree(shorter, settings)
+            sample = shorter if agree else sample
+        if agree or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
