@@ -4,14 +4,15 @@
     python -m benchmarks.loci.disturbed LOCI --by dask -o FILE
     SLURM_CONF=... python -m benchmarks.loci.disturbed LOCI --by slurm -o FILE
 
-LOCI is a folder of alignments. Both batches have two workers, and every `--kill-every` seconds one of the second batch's
-is killed by signal 9. `processes`: those of `vbpi-mix batch` itself. `dask`: `dask worker` processes of a scheduler on
-loopback, each at an address of its own, as two machines would be; a killed one is started again. `slurm`: jobs of a
-cluster (`benchmarks/slurm/one_node.sh` makes one) that dask-jobqueue starts, killed by `scancel`. The gate: every locus is
-done, and all arrays of all results are equal to the last digit.
+LOCI is a folder of alignments. Both batches have two workers, and every `--kill-every` seconds one of the second
+batch's is killed by signal 9. `processes`: those of `vbpi-mix batch` itself. `dask`: `dask worker` processes of a
+scheduler on loopback, each at an address of its own, as two machines would be; a killed one is started again. `slurm`:
+jobs of a cluster (`benchmarks/slurm/one_node.sh` makes one) that dask-jobqueue starts, killed by `scancel`. The gate:
+every locus is done, and all arrays of all results are equal to the last digit.
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -25,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -178,7 +180,8 @@ def _slurm() -> Iterator[Cluster]:
     """Jobs of one worker each; dask-jobqueue puts another in the place of one that was killed."""
     if shutil.which("squeue") is None:
         raise SystemExit("Slurm is not installed")
-    from dask_jobqueue import SLURMCluster  # pyright: ignore[reportMissingImports]
+    dask_jobqueue: Any = importlib.import_module("dask_jobqueue")
+    path = f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"
 
     def jobs() -> list[int]:
         command = ["squeue", "--noheader", "--states", "RUNNING", "--name", "dask-worker", "--format", "%i"]
@@ -189,15 +192,19 @@ def _slurm() -> Iterator[Cluster]:
     def cancel(job: int) -> None:
         subprocess.run(["scancel", "--full", "--signal=KILL", str(job)], check=True)
 
-    with tempfile.TemporaryDirectory() as folder, SLURMCluster(
-        cores=1, memory="2GB", walltime="01:00:00", interface="lo", local_directory=folder, log_directory=folder,
-        worker_extra_args=["--nthreads", "1"], job_script_prologue=[f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],
-        scheduler_options={"dashboard_address": ":0"},
-    ) as cluster:  # fmt: skip
-        cluster.adapt(minimum=_N_WORKERS, maximum=_N_WORKERS)
-        while len(jobs()) < _N_WORKERS:
-            time.sleep(0.5)
-        yield ["--scheduler", cluster.scheduler_address], lambda _: jobs(), cancel
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = dask_jobqueue.SLURMCluster(
+            cores=1, memory="2GB", walltime="01:00:00", interface="lo", local_directory=folder, log_directory=folder,
+            worker_extra_args=["--nthreads", "1"], job_script_prologue=[path],
+            scheduler_options={"dashboard_address": ":0"},
+        )  # fmt: skip
+        try:
+            cluster.adapt(minimum=_N_WORKERS, maximum=_N_WORKERS)
+            while len(jobs()) < _N_WORKERS:
+                time.sleep(0.5)
+            yield ["--scheduler", cluster.scheduler_address], lambda _: jobs(), cancel
+        finally:
+            cluster.close()
 
 
 if __name__ == "__main__":
