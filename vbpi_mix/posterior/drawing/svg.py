@@ -1,5 +1,6 @@
 """Drawings as SVG text, small enough to stand inside a page: text stays text, nothing is fetched."""
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from html import escape
@@ -12,11 +13,12 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 _NARROW = frozenset("fijlrtI.,;:|!'`()[]{}/\\- ")
 _MIDDLE = frozenset("ABCDEFGHKLNOPQRSTUVXYZ#$&~")
 _WIDE = frozenset("mwMW@%+<>=…")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 
 
 def clean(text: str) -> str:
     """Text without the characters that XML cannot hold (they become U+FFFD)."""
-    return "".join(c if c in "\t\n" or (ord(c) >= 32 and ord(c) not in (0xFFFE, 0xFFFF)) else "\ufffd" for c in text)
+    return _NOT_IN_XML.sub("\ufffd", text)
 
 
 def text_width(text: str, size: float) -> float:
