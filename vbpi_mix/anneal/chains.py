@@ -84,6 +84,7 @@ class Walker:
         self.far_radius = _FAR if like is None else radius_of(like[:_N_LIKE], self.settings.far_places)
         self.counts = np.zeros(_N_COUNTS, dtype=np.int64)
         self._keys = taxon_keys(model.n_taxa)
+        self._spare: list[Messages] = []
 
     def move(
         self,
@@ -145,7 +146,17 @@ class Walker:
         def bound(i: int):  # noqa: ANN202
             return lambda work: task(i, work)
 
-        run_tasks([bound(i) for i in range(len(particles))], self._workspace, get_threads())
+        used: list[Messages] = []
+
+        def workspace() -> Messages:
+            try:
+                used.append(self._spare.pop())
+            except IndexError:
+                used.append(self._workspace())
+            return used[-1]
+
+        run_tasks([bound(i) for i in range(len(particles))], workspace, get_threads())
+        self._spare = used  # tens of megabytes, whose pages are there now
         self.counts += counts.sum(axis=0)
         return Particles(
             topologies=TopologyBatch(children),

@@ -76,7 +76,7 @@ class SamplerSettings:
     patience: int = 400
     most_kept: int = 8_000
     scalings: int = 2
-    scalings_per_coordinate: float = 0.8
+    scalings_per_coordinate: float = 0.5
     walks: int | None = None
 
     def __post_init__(self) -> None:
