@@ -1,14 +1,15 @@
 """How long the presence of a split stays correlated in chains, with and without blocks that are drawn anew.
 
-    python -m benchmarks.large.mixing RUN [--rounds 600] [--passes 0 1 8] -o FILE
+    python -m benchmarks.large.mixing RUN [--rounds 600] [--passes 0 1 8] [--regrafts 0.05] -o FILE
 
 RUN is the folder of a fit that began with a sample of chains. They go on from where they ended, one thread, with so
-many passes of blocks drawn anew in each round (`anneal.redraw_kernels`; 0: none). For splits with frequencies of 0.1 to
-0.9: rounds between independent values, on average and of the slowest, and processor time for each such value. The gate:
-both frequencies of every split agree within five standard errors.
+many passes of blocks drawn anew in each round (`anneal.redraw_kernels`; 0: none), and regrafts tried at such a share of
+the edges. For splits with frequencies of 0.1 to 0.9: rounds between independent values, on average and of the slowest,
+and processor time for each such value. The gate: both frequencies of every split agree within five standard errors.
 """
 
 import argparse
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import print_table
-from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.chains import Walker, WalkSettings
 from vbpi_mix.anneal.convergence import SplitTimes, split_times
 from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--rounds", type=int, default=600)
     parser.add_argument("--passes", type=int, nargs="+", default=[0, 1, 8])
+    parser.add_argument("--regrafts", type=float, nargs="+", default=[WalkSettings.regrafts_beside])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
@@ -46,9 +48,9 @@ def main() -> None:
     last = np.array([np.flatnonzero(past.chains == c)[-1] for c in range(int(past.chains.max()) + 1)])
     rows: list[dict[str, Any]] = []
     times: list[SplitTimes] = []
-    for passes in options.passes:
+    for passes, regrafts in itertools.product(options.passes, options.regrafts):
         walker = Walker(run.problem.model, past.particles.topologies)
-        walker.settings = replace(walker.settings, passes=passes)
+        walker.settings = replace(walker.settings, passes=passes, regrafts_beside=regrafts)
         chains = Chains(
             walker, past.particles.take(last), seed=np.random.SeedSequence(options.seed),
             settings=SamplerSettings(n_chains=len(last)), climb=False, shown=past.particles,
@@ -61,8 +63,9 @@ def main() -> None:
         times.append(split_times(sample.particles.topologies, sample.chains))
         found = times[-1].time
         rows.append({
-            "passes": passes, "ms_per_round_and_chain": milliseconds, "mean_time": float(found.mean()),
-            "largest_time": float(found.max()), "ms_per_value": milliseconds * float(found.mean()),
+            "passes": passes, "regrafts": regrafts, "ms_per_round_and_chain": milliseconds,
+            "mean_time": float(found.mean()), "largest_time": float(found.max()),
+            "ms_per_value": milliseconds * float(found.mean()),
             "ms_per_value_of_slowest": milliseconds * float(found.max()), "largest_error": float(times[-1].error.max()),
         })  # fmt: skip
         rows[-1] |= {f"{name}_ratio": rows[0][name] / rows[-1][name] for name in ("ms_per_value", "mean_time")}
