@@ -43,8 +43,9 @@ class _Rates(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, shape: Tensor, n_categories: int, discretisation: str) -> Tensor:  # type: ignore[override]
         compute = _mean_rates if discretisation == "mean" else _median_rates
-        rates, derivatives = compute(shape.detach().cpu().numpy()[..., None], n_categories)
-        ctx.save_for_backward(torch.from_numpy(derivatives).to(shape.device))
+        rates, derivatives = compute(shape.detach().cpu().numpy()[..., None], n_categories, ctx.needs_input_grad[0])
+        if derivatives is not None:
+            ctx.save_for_backward(torch.from_numpy(derivatives).to(shape.device))
         return torch.from_numpy(rates).to(shape.device)
 
     @staticmethod
@@ -54,8 +55,8 @@ class _Rates(torch.autograd.Function):
         return (grad * derivatives).sum(dim=-1), None, None
 
 
-def _mean_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
-    """(..., C) rates and their derivatives in shapes a (..., 1).
+def _mean_rates(shape: np.ndarray, n_categories: int, derivatives: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """(..., C) rates and, if wanted, their derivatives in shapes a (..., 1).
 
     With cuts q between the categories (in units of the scale) the rates are C times the differences of F(a + 1, q),
     F(a, x) the regularised incomplete gamma function. A cut moves by dq/da = -F_a(a, q) / f(a, q), f the density,
@@ -63,15 +64,19 @@ def _mean_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.nd
     """
     cuts = gammaincinv(shape, np.arange(1, n_categories) / n_categories)
     below = gammainc(shape + 1, cuts)
-    moves = shape_derivative(shape + 1, cuts) - cuts / shape * shape_derivative(shape, cuts)
     none, all_ = np.zeros_like(shape), np.ones_like(shape)
     rates = n_categories * np.diff(below, prepend=none, append=all_)
+    if not derivatives:
+        return rates, None
+    moves = shape_derivative(shape + 1, cuts) - cuts / shape * shape_derivative(shape, cuts)
     return rates, n_categories * np.diff(moves, prepend=none, append=none)
 
 
-def _median_rates(shape: np.ndarray, n_categories: int) -> tuple[np.ndarray, np.ndarray]:
+def _median_rates(shape: np.ndarray, n_categories: int, derivatives: bool) -> tuple[np.ndarray, np.ndarray | None]:
     quantiles = gammaincinv(shape, (2 * np.arange(n_categories) + 1) / (2 * n_categories))
     rates = quantiles / quantiles.mean(axis=-1, keepdims=True)
+    if not derivatives:
+        return rates, None
     positive = quantiles > 0  # the lowest underflow for small shapes; their rates are zero
     x, a = quantiles[positive], np.broadcast_to(shape, quantiles.shape)[positive]
     of_logs = np.zeros_like(quantiles)
