@@ -31,8 +31,8 @@ def kernel(
             which takes a third off the time that its callers need to compile; called from Python it raises TypeError.
             Its arrays belong to its callers, so it counts no references to them: that took a third of the time of
             kernels that work on rows of 64 numbers.
-        allocates: whether an inner kernel makes arrays, or has NumPy's functions make views, for which references have
-            to be counted. One that does so and does not say it cannot be compiled.
+        allocates: whether an inner kernel makes arrays, or views by functions like `np.transpose`, for which references
+            have to be counted. One that does so and does not say it cannot be compiled.
         fastmath: allow the reassociation and contraction that vectorised reductions need; NaN and infinities
             keep their meaning.
     """

@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ from benchmarks._common import print_table
 from vbpi_mix.provenance import describe
 
 _N_WORKERS = 2
+_PATIENCE = 60.0  # seconds
 _TRIES = "20"  # of a locus: it may be the one that is killed several times
 
 
@@ -59,12 +61,12 @@ def main() -> None:
             )  # fmt: skip
         rows.append({"by": options.by, "killed": len(killed), "seconds": seconds})
         n_loci = compare(calm, disturbed)
+    if not killed:
+        raise SystemExit("no worker was killed: more loci, or a shorter time between two of them")
     print_table(
         [{k: round(v, 1) if isinstance(v, float) else v for k, v in row.items()} for row in rows], tuple(rows[0])
     )
     print(f"{n_loci} loci, all results equal")
-    if not killed:
-        raise SystemExit("no worker was killed: more loci, or a shorter time between two of them")
     record = {"provenance": describe(), "loci": n_loci, "kill_every_s": options.kill_every, "rows": rows}
     options.output.write_text(json.dumps(record, indent=1) + "\n")
 
@@ -77,13 +79,17 @@ def compare(calm: Path, disturbed: Path) -> int:
     """
     found = sorted(p.relative_to(calm) for p in (calm / "loci").rglob("*.npz"))
     other = sorted(p.relative_to(disturbed) for p in (disturbed / "loci").rglob("*.npz"))
-    if found != other:
+    if not found or found != other:
         raise SystemExit(f"{len(found)} loci are done in the undisturbed batch and {len(other)} in the other")
     for path in found:
         with np.load(calm / path) as one, np.load(disturbed / path) as two:
-            if set(one) != set(two) or not all(np.array_equal(one[name], two[name]) for name in one):
+            if set(one) != set(two) or not all(_equal(one[name], two[name]) for name in one):
                 raise SystemExit(f"{path} differs")
     return len(found)
+
+
+def _equal(one: np.ndarray, two: np.ndarray) -> bool:
+    return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
 
 
 def _batch(
@@ -95,10 +101,11 @@ def _batch(
     begun = time.perf_counter()
     with subprocess.Popen([*command, "--depth", "topologies", "-q", *arguments]) as process:
         over = threading.Event()
-        if meanwhile is not None:
-            threading.Thread(target=meanwhile, args=(process.pid, over), daemon=True).start()
+        beside = threading.Thread(target=meanwhile or (lambda *_: None), args=(process.pid, over))
+        beside.start()
         status = process.wait()
         over.set()
+        beside.join()
     if status:
         raise SystemExit(f"the batch ended with exit status {status}")
     return time.perf_counter() - begun
@@ -112,13 +119,22 @@ def _kill(
     while not over.wait(seconds):
         there = victims()
         if there:
-            killed.append(generator.choice(there))
-            again(killed[-1])
+            victim = generator.choice(there)
+            with suppress(ProcessLookupError, subprocess.CalledProcessError):  # it ended by itself
+                again(victim)
+                killed.append(victim)
 
 
 def _end(process: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
+
+
+def _wait_for(what: str, there: Callable[[], bool]) -> None:
+    until = time.perf_counter() + _PATIENCE
+    while not there():
+        if time.perf_counter() > until:
+            raise SystemExit(f"{what} did not start within {_PATIENCE:.0f} s")
+        time.sleep(0.2)
 
 
 def _children(process: int) -> list[int]:
@@ -162,8 +178,7 @@ def _dask() -> Iterator[Cluster]:
         command = [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         with subprocess.Popen([*command, "--scheduler-file", str(where)], stderr=subprocess.DEVNULL) as scheduler:
             try:
-                while not where.is_file():
-                    time.sleep(0.2)
+                _wait_for("the scheduler", where.is_file)
                 for i in range(_N_WORKERS):
                     start(f"127.0.0.{2 + i}")
                 address = json.loads(where.read_text())["address"]
@@ -181,27 +196,26 @@ def _slurm() -> Iterator[Cluster]:
     if shutil.which("squeue") is None:
         raise SystemExit("Slurm is not installed")
     dask_jobqueue: Any = importlib.import_module("dask_jobqueue")
-    path = f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"
+    path = f"export PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))}"
+    name = f"disturbed-{os.getpid()}"
 
     def jobs() -> list[int]:
-        command = ["squeue", "--noheader", "--states", "RUNNING", "--name", "dask-worker", "--format", "%i"]
-        return [
-            int(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        ]
+        command = ["squeue", "--noheader", "--states", "RUNNING", "--name", name, "--format", "%i"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [int(line) for line in found.split()]
 
     def cancel(job: int) -> None:
         subprocess.run(["scancel", "--full", "--signal=KILL", str(job)], check=True)
 
     with tempfile.TemporaryDirectory() as folder:
         cluster = dask_jobqueue.SLURMCluster(
-            cores=1, memory="2GB", walltime="01:00:00", interface="lo", local_directory=folder, log_directory=folder,
+            cores=1, job_name=name, memory="2GB", walltime="01:00:00", interface="lo", local_directory=folder, log_directory=folder,
             worker_extra_args=["--nthreads", "1"], job_script_prologue=[path],
             scheduler_options={"dashboard_address": ":0"},
         )  # fmt: skip
         try:
             cluster.adapt(minimum=_N_WORKERS, maximum=_N_WORKERS)
-            while len(jobs()) < _N_WORKERS:
-                time.sleep(0.5)
+            _wait_for("the jobs", lambda: len(jobs()) >= _N_WORKERS)
             yield ["--scheduler", cluster.scheduler_address], lambda _: jobs(), cancel
         finally:
             cluster.close()

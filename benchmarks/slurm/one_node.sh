@@ -11,15 +11,21 @@ set -euo pipefail
 what=${1:?start or stop} folder=$(mkdir -p "${2:?FOLDER}" && cd "$2" && pwd)
 
 stop() {
+    local name process
     for name in slurmd slurmctld munged; do
-        [ -s "$folder/$name.pid" ] && kill "$(cat "$folder/$name.pid")" 2> /dev/null || true
+        [ -s "$folder/$name.pid" ] || continue
+        process=$(cat "$folder/$name.pid")
+        if [ "$(cat "/proc/$process/comm" 2> /dev/null)" = "$name" ]; then kill "$process"; fi
+        rm -f "$folder/$name.pid"
     done
 }
 
-if [ "$what" = stop ]; then
-    stop
-    exit 0
-fi
+case $what in
+    start) ;;
+    stop) stop; exit 0 ;;
+    *) echo "start or stop, not $what" >&2; exit 2 ;;
+esac
+trap 'echo "the cluster has not started: see $folder/slurmctld.log and slurmd.log" >&2; stop' ERR
 for program in munged slurmctld slurmd sbatch; do
     command -v "$program" > /dev/null || { echo "$program is missing: apt-get install slurm-wlm munge" >&2; exit 2; }
 done
@@ -28,8 +34,10 @@ memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
 mkdir -p "$folder/state" "$folder/spool" /run/munge
 [ -s /etc/munge/munge.key ] || mungekey --create
 chown munge: /run/munge /etc/munge/munge.key
-runuser -u munge -- munged --force --pid-file /run/munge/munged.pid > /dev/null 2>&1 || true
-cp /run/munge/munged.pid "$folder/munged.pid"
+if ! pgrep -x munged > /dev/null; then  # one that runs already is used, and left alone
+    runuser -u munge -- munged --force --pid-file /run/munge/munged.pid 2> /dev/null
+    cp /run/munge/munged.pid "$folder/munged.pid"
+fi
 cat > "$folder/slurm.conf" << EOF
 ClusterName=one
 SlurmctldHost=$host
@@ -60,12 +68,10 @@ export SLURM_CONF=$folder/slurm.conf
 slurmctld -f "$SLURM_CONF"
 slurmd -f "$SLURM_CONF"
 for _ in $(seq 30); do
-    if sinfo -h -o %T 2> /dev/null | grep -qE 'idle|mixed|allocated'; then
+    if sinfo -h -o %T 2> /dev/null | grep -qxE 'idle|mixed|allocated'; then
         echo "SLURM_CONF=$SLURM_CONF"
         exit 0
     fi
     sleep 1
 done
-echo "the node is not ready: see $folder/slurmctld.log and slurmd.log" >&2
-stop
-exit 1
+false

@@ -37,9 +37,9 @@ class WalkSettings:
 
     Arguments:
         rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths.
-        regrafts: share of the edges at which a regraft of the clade below is tried, once a round, ...
-        regrafts_beside: ... and where blocks are drawn anew, too. Hardly any regraft is accepted then, and a fifth of
-            the edges takes as long as all other moves.
+        regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
+        regrafts_beside: the same where blocks are drawn anew, too. Hardly any regraft is accepted there, and those at a
+            fifth of the edges take as long as all other moves.
         radius: radius of the regrafts, in edges.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
@@ -150,13 +150,14 @@ class Walker:
 
         def workspace() -> Messages:
             try:
-                used.append(self._spare.pop())
+                work = self._spare.pop()
             except IndexError:
-                used.append(self._workspace())
-            return used[-1]
+                work = self._workspace()
+            used.append(work)
+            return work
 
         run_tasks([bound(i) for i in range(len(particles))], workspace, get_threads())
-        self._spare = used  # tens of megabytes, whose pages are there now
+        self._spare += used  # tens of megabytes or more, whose pages are there now
         self.counts += counts.sum(axis=0)
         return Particles(
             topologies=TopologyBatch(children),

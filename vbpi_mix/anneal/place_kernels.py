@@ -59,7 +59,7 @@ class Places(NamedTuple):
         distance: (2N-2,) from the middle of the ball, in edges; -1: outside.
         queue: (2N-2,) the ball's edges.
         nearest: (2N-2,) log-likelihood at the end of an edge by which it was reached.
-        best: (2N-2,) the larger one of those at its two ends.
+        best: (2N-2,) the larger log-likelihood of an edge's two ends.
         weight: (2N-2,) log weight in the ball.
         closely: (2N-2,) edges of the ball that are weighted by their middles.
     """

@@ -72,18 +72,18 @@ def run_chains(
             return found
         if chains.n_rounds >= chains.next_look:
             if chains.were_stuck and found.stuck:  # at two looks
-                if chains.heated:
+                if chains.heated or chains.n_rounds + settings.patience > settings.most:
                     return found
                 chains.heat()
-                chains.were_stuck = False
-                chains.next_look = min(settings.most, chains.n_rounds + settings.patience)
+                chains.were_stuck, chains.next_look = False, chains.n_rounds + settings.patience
                 if heating is not None:
                     heating()
                 continue
             chains.were_stuck = found.stuck
-            if not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
+            again = (settings.adapting + settings.fewest) // 2
+            room = chains.n_rounds + again <= settings.most
+            if room and not chains.tuned_again and found.convergence.r_hat > settings.r_hat:
                 chains.tune_again()  # the steps were tuned on the way to the posterior
-                again = (settings.adapting + settings.fewest) // 2
-                chains.next_look = min(settings.most, chains.n_rounds + again)
+                chains.next_look = chains.n_rounds + again
                 continue
             chains.next_look = min(settings.most, max(chains.n_rounds + _LOOK_EVERY, round(1.2 * chains.n_rounds)))

@@ -120,7 +120,7 @@ def sample_locus(
         chains.run(target - chains.n_rounds, stop=stop)
         sample = chains.sample()
         agree = _agree(sample, settings)
-        if not agree:  # some chain took more than the usual share of the rounds to come to where the others are
+        if not agree:  # perhaps a chain took more than the usual share of the rounds to come to where the others are
             shorter = chains.sample(burn_in=_LONG_BURN_IN)
             agree = _agree(shorter, settings)
             sample = shorter if agree else sample
@@ -142,7 +142,7 @@ def _tried(walker: Walker, settings: ShortSettings) -> WalkSettings:
     return replace(
         plain,
         rearrangements=plain.rearrangements * share(rearranged, inner, settings.interchanged),
-        regrafts=plain.regrafts * share(regrafted, regrafts, settings.regrafted),
+        regrafts_beside=plain.regrafts_beside * share(regrafted, regrafts, settings.regrafted),
     )
 
 

@@ -235,7 +235,7 @@ def finish_chains(
             f"{excursions.n_elsewhere} of {excursions.n_tried} heated copies of the chains ended in a mode that the "
             "chains had missed"
         )
-        if chains.n_shown == _MOST_SHOWN:
+        if chains.n_shown == _MOST_SHOWN or chains.n_rounds + settings.fewest > settings.most:
             reporter.message(f"{text}; annealing will weigh the modes")
             return with_excursions(sample, excursions)
         reporter.message(f"{text}: the chains have learnt of it and go on")

@@ -29,7 +29,7 @@ from vbpi_mix.threads import torch_threads
 _N_GROUPS = 4
 _MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
 _MANY_TAXA = 150  # ... and fewer for more taxa
-_FIRST_SHARE = 0.5  # particles of the group that chooses the temperatures, as a share of those of the others
+_FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others
 
 
 class _OutOfTimeError(Exception):

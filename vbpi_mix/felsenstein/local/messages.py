@@ -117,7 +117,7 @@ class Scratch(NamedTuple):
         floats: (4, BLOCK) float64.
         exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
         wide: (2, width * BLOCK).
-        ways: (4, 3): numbers of the three ways to join the four neighbours of an inner edge.
+        ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge.
     """
 
     sums: np.ndarray
