@@ -209,8 +209,8 @@ def _slurm() -> Iterator[Cluster]:
 
     with tempfile.TemporaryDirectory() as folder:
         cluster = dask_jobqueue.SLURMCluster(
-            cores=1, job_name=name, memory="2GB", walltime="01:00:00", interface="lo", local_directory=folder, log_directory=folder,
-            worker_extra_args=["--nthreads", "1"], job_script_prologue=[path],
+            cores=1, memory="2GB", walltime="01:00:00", job_name=name, interface="lo", local_directory=folder,
+            log_directory=folder, worker_extra_args=["--nthreads", "1"], job_script_prologue=[path],
             scheduler_options={"dashboard_address": ":0"},
         )  # fmt: skip
         try:
