@@ -55,6 +55,15 @@ def test_trees_kept_stay_below_the_bound():
     np.testing.assert_array_equal(np.bincount(sample.chains), np.full(2, len(sample.particles) // 2))
 
 
+def test_a_longer_burn_in_leaves_the_last_trees():
+    chains = begin(small_model(), SamplerSettings(n_chains=2, fewest=10, burn_in=0.25))
+    chains.run(40)
+    usual, longer = chains.sample(), chains.sample(burn_in=0.5)
+    assert (len(usual.particles), len(longer.particles)) == (60, 40)
+    np.testing.assert_array_equal(longer.log_joint, usual.log_joint[-40:])
+    assert len(chains.sample(burn_in=0.1).particles) == 60
+
+
 @pytest.mark.parametrize("wrong", [{"n_chains": 1}, {"fewest": 0}, {"burn_in": 1.0}, {"fewest": 10, "most": 5}])
 def test_wrong_settings(wrong):
     with pytest.raises(ConfigError, match="out of range"):

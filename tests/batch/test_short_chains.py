@@ -3,7 +3,8 @@
 import numpy as np
 
 from benchmarks.calibration.simulate_model import simulate_model
-from vbpi_mix.batch.short_chains import ShortSettings, sample_locus
+from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.batch.short_chains import ShortSettings, moves_by_acceptance, sample_locus
 from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import random_topologies, site_patterns
 
@@ -34,3 +35,16 @@ def test_a_flat_posterior_ends_at_the_agreement_that_its_trees_have_by_chance():
         for trees in (50.0, 1500.0)
     }
     assert rounds[50.0] < rounds[1500.0]
+
+
+def test_moves_that_are_rarely_accepted_are_tried_less_often():
+    settings = ShortSettings()
+    walker = Walker(PhyloModel(site_patterns(simulated(12, 0.5)), 8))
+    walker.counts[:5] = 1300, 1300, 500, 1000, 0  # at edges, lengths and arrangements changed, regrafts tried, made
+    found = moves_by_acceptance(walker, settings)
+    assert found.rearrangements == walker.settings.rearrangements
+    assert found.regrafts_beside == settings.fewest_tried * walker.settings.regrafts_beside
+    walker.counts[2], walker.counts[4] = 5, 1000
+    found = moves_by_acceptance(walker, settings)
+    assert found.rearrangements < walker.settings.rearrangements
+    assert found.regrafts_beside == walker.settings.regrafts_beside

@@ -115,7 +115,7 @@ def sample_locus(
     )
     target = settings.fewest
     chains.run(settings.adapting, stop=stop)
-    walker.settings = _tried(walker, settings)
+    walker.settings = moves_by_acceptance(walker, settings)
     while True:
         chains.run(target - chains.n_rounds, stop=stop)
         sample = chains.sample()
@@ -129,7 +129,7 @@ def sample_locus(
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
 
-def _tried(walker: Walker, settings: ShortSettings) -> WalkSettings:
+def moves_by_acceptance(walker: Walker, settings: ShortSettings) -> WalkSettings:
     """Moves of topologies as often as they have been accepted: a peaked posterior needs few of them."""
     moved_at, _, rearranged, regrafts, regrafted, *_ = walker.counts.tolist()
     plain = walker.settings
