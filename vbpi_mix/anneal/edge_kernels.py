@@ -143,10 +143,11 @@ def move_edge(
     constants, shapes, rates, log_mass = scratch.ways[0], scratch.ways[1], scratch.ways[2], scratch.ways[3]
     constants[:] = shapes[:] = rates[:] = 0.0
     log_mass[:] = -np.inf
-    bar_first = bar_second = False
+    barred = scratch.barred
+    barred[:] = False
     if ways == 3 and len(target.rules.group) > 0:
-        bar_first = not may_rearrange(tree, target.rules, node, 1)
-        bar_second = not may_rearrange(tree, target.rules, node, 2)
+        for way in range(1, 3):
+            barred[way] = not may_rearrange(tree, target.rules, node, way)
     if ways == 1:
         tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
     else:
@@ -169,7 +170,7 @@ def move_edge(
         new = x + _STEP * generator.standard_normal()
         table = spare + 4 * n
         way = int(generator.random() * ways)
-        if (way == 1 and bar_first) or (way == 2 and bar_second):
+        if barred[way]:
             return 0
         change = edge_density(
             rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
@@ -184,7 +185,7 @@ def move_edge(
     table = spare + 4 * n
     if ways == 3:
         for way in range(3):
-            if (way == 1 and bar_first) or (way == 2 and bar_second):
+            if barred[way]:
                 continue
             log_mass[way] = constants[way] + edge_density(
                 rows,

@@ -21,6 +21,7 @@ from vbpi_mix.anneal.edge_kernels import Target
 from vbpi_mix.anneal.place_kernels import Places, Search, forget_places, value_on_edge, weigh_places
 from vbpi_mix.anneal.rules import keeps_rules
 from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.cpu.general_gradient import copy_row
 from vbpi_mix.felsenstein.local.attached import value_at_node
 from vbpi_mix.felsenstein.local.tree import (
     Messages,
@@ -36,9 +37,7 @@ from vbpi_mix.felsenstein.local.tree import (
 @kernel(inner=True)
 def _copy(rows: np.ndarray, source: int, out: int, n: int) -> None:
     for r in range(n):
-        a, b = rows[source + r], rows[out + r]
-        for p in range(len(a)):
-            b[p] = a[p]
+        copy_row(rows[source + r], rows[out + r])
 
 
 @kernel(inner=True)

@@ -117,7 +117,8 @@ class Scratch(NamedTuple):
         floats: (4, BLOCK) float64.
         exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
         wide: (2, width * BLOCK).
-        ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge.
+        ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge, ...
+        barred: (3,) bool: ... and whether rules forbid it.
     """
 
     sums: np.ndarray
@@ -126,6 +127,7 @@ class Scratch(NamedTuple):
     exponentials: np.ndarray
     wide: np.ndarray
     ways: np.ndarray
+    barred: np.ndarray
 
 
 def make_scratch(n_categories: int, width: int = 4) -> Scratch:
@@ -133,7 +135,7 @@ def make_scratch(n_categories: int, width: int = 4) -> Scratch:
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
     sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((2, width * BLOCK)), np.zeros((4, 3))
-    return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways)
+    return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_))
 
 
 @kernel(inner=True)
