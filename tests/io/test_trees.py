@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from vbpi_mix.errors import InputError
-from vbpi_mix.io import tree_lists
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.newick import parse_newick
 from vbpi_mix.io.trees import read_trees
@@ -149,20 +148,6 @@ def test_burn_in_is_taken_from_each_file(tmp_path):
 def test_burn_in_is_a_share(tmp_path, burn_in):
     with pytest.raises(InputError, match="the burn-in is a share"):
         read(tmp_path, AB, burn_in=burn_in)
-
-
-@pytest.mark.parametrize("size", [1, 7, 100])
-def test_any_cutting_into_chunks_gives_the_same(tmp_path, monkeypatch, size):
-    monkeypatch.setattr(
-        tree_lists,
-        "read_chunks",
-        lambda path, *_: (path.read_bytes()[i : i + size] for i in range(0, path.stat().st_size, size)),
-    )
-    table = f"rank\tmean_prob\tnewick\n1\t0.5\t{AB}\n2\t0.25\t{AC}\n"
-    for text, expected in [(MRBAYES_T, {AC: 2, AB: 1}), (BEAST, {AB: 2}), (table, {AB: 0.5, AC: 0.25})]:
-        assert read(tmp_path, text) == expected
-    with pytest.raises(InputError, match=r"line 3: .*'E'"):
-        read(tmp_path, f"{AB}\n[;\n](A,B,(C,E));")
 
 
 @pytest.mark.parametrize(
