@@ -214,7 +214,7 @@ def main() -> None:
     data_sets = ("simulated6",) if options.tiny else DATA_SETS
     batches = (2,) if options.tiny else BATCHES
     steps = (("simulated6", 2, 2),) if options.tiny else STEPS
-    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.BLOCK}
+    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.LAUNCH.block}
     record["errors"] = {
         f"{d} {m}": largest_errors(m, trees_on(d, m, N_CHECKED), device) for d in data_sets for m in MODELS
     }

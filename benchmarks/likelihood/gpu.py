@@ -10,6 +10,7 @@ step. `--block` and `--warps` try other shapes of programs.
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmarks.likelihood.problems import DATA, Problem, problem
 from vbpi_mix.errors import BackendError
 from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.backend import LAUNCH, Launch
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import substitution_model
 from vbpi_mix.phylo import site_patterns
@@ -52,17 +54,29 @@ def arguments_of(model: str, task: Problem, device: torch.device) -> tuple[Funct
 
 def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *, gradient: bool) -> list[Tensor]:
     """Values and, if wanted, gradients, complete on the device."""
+    return run_with(partial(function, backend=backend), inputs, task, gradient=gradient)
+
+
+def run_float64(inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH) -> list[Tensor]:
+    """As `run` on the device, with a launch of the kernels."""
+    single = len(inputs) == 1
+    function = triton_backend.jc69_log_likelihood if single else triton_backend.tree_log_likelihood
+    return run_with(partial(function, launch=launch), inputs, task, gradient=gradient)
+
+
+def run_with(function: Function, inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
     with torch.set_grad_enabled(gradient):
         leaves = [x.detach().requires_grad_(gradient) for x in inputs]
-        values = function(*leaves, task.topologies, task.patterns, backend=backend)
+        values = function(*leaves, task.topologies, task.patterns)
         results = [values.detach(), *(torch.autograd.grad(values.sum(), leaves) if gradient else ())]
     synchronise(values.device)
     return results
 
 
-def run_float32(inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
+def run_float32(inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH) -> list[Tensor]:
     function = triton_backend.jc69 if len(inputs) == 1 else triton_backend.general
-    results = function(*inputs, task.topologies, task.patterns, with_gradient=gradient, dtype=torch.float32)
+    options = {"with_gradient": gradient, "dtype": torch.float32, "launch": launch}
+    results = function(*inputs, task.topologies, task.patterns, **options)
     synchronise(inputs[0].device)
     return [results[0], *(g if g.shape == x.shape else g.sum(dim=0) for g, x in zip(results[1:], inputs, strict=True))]
 
@@ -72,13 +86,13 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str, float]:
+def largest_errors(model: str, task: Problem, device: torch.device, launch: Launch = LAUNCH) -> dict[str, float]:
     """Largest difference to the CPU kernels by type, relative to the largest entry; SystemExit beyond the tolerance."""
     function, inputs = arguments_of(model, task, device)
     expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
     ours = {
-        torch.float64: run(function, inputs, task, "triton", gradient=True),
-        torch.float32: run_float32(inputs, task, gradient=True),
+        torch.float64: run_float64(inputs, task, gradient=True, launch=launch),
+        torch.float32: run_float32(inputs, task, gradient=True, launch=launch),
     }
     errors = {}
     for dtype, results in ours.items():
@@ -90,20 +104,22 @@ def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str,
     return errors
 
 
-def measure(data: str, model: str, batches: list[int], device: torch.device) -> list[dict[str, Any]]:
+def measure(
+    data: str, model: str, batches: list[int], device: torch.device, launch: Launch = LAUNCH
+) -> list[dict[str, Any]]:
     """Rows of the table for one data set and model."""
     rows = []
     cpu_task = task_of(data, model, N_ON_CPU)
     cpu_function, cpu_inputs = arguments_of(model, cpu_task, torch.device("cpu"))
     for n_trees in batches:
         task = task_of(data, model, n_trees)
-        function, inputs = arguments_of(model, task, device)
+        _, inputs = arguments_of(model, task, device)
         for what in ("forward", "gradient"):
             gradient = what == "gradient"
             # what is bound in a lambda is what it is called with: the loop goes on
             runs: dict[str, Callable[[], object]] = {
-                "triton float64": lambda f=function, i=inputs, t=task, g=gradient: run(f, i, t, "triton", gradient=g),
-                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(i, t, gradient=g),
+                "triton float64": lambda i=inputs, t=task, g=gradient: run_float64(i, t, gradient=g, launch=launch),
+                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(i, t, gradient=g, launch=launch),
                 "numba float64": lambda g=gradient: run(cpu_function, cpu_inputs, cpu_task, "numba", gradient=g),
             }
             if device.type == "cuda":
@@ -137,22 +153,22 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=DATA_SETS)
     parser.add_argument("--models", nargs="+", choices=("JC69", "general"), default=["JC69", "general"])
     parser.add_argument("--batches", nargs="+", type=int, default=[10, 100, 1000, 4000])
-    parser.add_argument("--block", type=int, default=triton_backend.BLOCK, help="patterns per program, a power of 2")
-    parser.add_argument("--warps", type=int, default=triton_backend.N_WARPS, help="warps per program")
+    parser.add_argument("--block", type=int, default=LAUNCH.block, help="patterns per program, a power of 2")
+    parser.add_argument("--warps", type=int, default=LAUNCH.n_warps, help="warps per program")
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "likelihood_gpu.jsonl")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("no CUDA device: this benchmark needs a GPU and a torch built for it")
     device = torch.device("cuda")
-    triton_backend.BLOCK, triton_backend.N_WARPS = arguments.block, arguments.warps
+    launch = LAUNCH._replace(block=arguments.block, n_warps=arguments.warps)
     name = torch.cuda.get_device_name(device)
     print(f"{name}, {arguments.block} patterns and {arguments.warps} warps per program")
     rows: list[dict[str, Any]] = []
     try:
         for data in arguments.data:
             for model in arguments.models:
-                largest_errors(model, task_of(data, model, N_CHECKED), device)
-                rows += measure(data, model, arguments.batches, device)
+                largest_errors(model, task_of(data, model, N_CHECKED), device, launch)
+                rows += measure(data, model, arguments.batches, device, launch)
     except BackendError as error:
         raise SystemExit(f"error: {error}") from error
     print_table(

@@ -17,6 +17,7 @@ from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.backend import LAUNCH, Launch
 from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
@@ -48,19 +49,22 @@ def interpreter():
         yield
 
 
-def results(function, arguments, topologies, patterns, backend):
+def results(function, arguments, topologies, patterns, backend, **options):
     """Values and gradients, on the cpu; one gradient per tree for frequencies and weights."""
     device = DEVICE if backend == "triton" else "cpu"
     leaves = [a.detach().to(device).requires_grad_() for a in arguments]
-    values = function(*leaves, topologies, patterns, backend=backend)
+    if options:
+        values = getattr(triton_backend, function.__name__)(*leaves, topologies, patterns, **options)
+    else:
+        values = function(*leaves, topologies, patterns, backend=backend)
     assert values.device.type == device
     factors = torch.linspace(0.5, 2.0, len(values), dtype=torch.float64, device=device)
     gradients = torch.autograd.grad((values * factors).sum(), leaves)
     return [values.detach().cpu(), *(g.cpu() for g in gradients)]
 
 
-def assert_agree(function, arguments, topologies, patterns, *, other="reference", tolerance=1e-12):
-    ours = results(function, arguments, topologies, patterns, "triton")
+def assert_agree(function, arguments, topologies, patterns, *, other="reference", tolerance=1e-12, **options):
+    ours = results(function, arguments, topologies, patterns, "triton", **options)
     for own, definition in zip(ours, results(function, arguments, topologies, patterns, other), strict=True):
         torch.testing.assert_close(own, definition, rtol=10 * tolerance, atol=tolerance * float(definition.abs().max()))
 
@@ -121,17 +125,16 @@ def test_two_thousand_taxa():
     assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", tolerance=1e-11)
 
 
-def test_an_alignment(repository, monkeypatch):
+def test_an_alignment(repository):
     """More patterns than threads in a program."""
-    monkeypatch.setattr(triton_backend, "BLOCK", 1024)
     patterns = merge_relabelled(site_patterns(read_alignment(repository / "data" / "alignments" / "DS1.fasta")))
     generator = np.random.default_rng(3)
     topologies = random_topologies(1, patterns.n_taxa, generator)
     lengths = torch.from_numpy(generator.exponential(0.1, size=(1, topologies.n_edges)))
-    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba")
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", launch=Launch(block=1024))
 
 
-def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
+def test_chunks_of_trees_and_repetition_do_not_change_a_bit():
     """Memory not written is NaN: it must not be read."""
     generator = np.random.default_rng(4)
     topologies = examples.shapes(5, 6, generator)
@@ -142,12 +145,12 @@ def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
         *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
         *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
     ]
-    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", 20_000)  # one tree of two categories, two of one
+    launch = Launch(workspace_bytes=20_000)  # one tree of two categories, two of one
     torch.use_deterministic_algorithms(True)
     try:
         second = [
-            *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
-            *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
+            *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton", launch=launch),
+            *results(tree_log_likelihood, arguments, topologies, patterns, "triton", launch=launch),
         ]
     finally:
         torch.use_deterministic_algorithms(False)
@@ -157,22 +160,22 @@ def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
 
 def test_four_thousand_trees_stay_within_twenty_gigabytes(monkeypatch):
     """64 taxa and 1,000 patterns: the chunks, without allocating them here, and all that a call takes."""
-    shapes = []
+    shapes, limit = [], LAUNCH.workspace_bytes
 
     def allocate(shape, dtype, device):
         shapes.append(math.prod(shape) * dtype.itemsize)
         return torch.zeros(0, dtype=dtype, device=device)
 
     data = triton_backend._Data(
-        torch.zeros((4000, 62, 2)), torch.zeros((64, 1024), dtype=torch.uint8), torch.zeros(1024)
+        torch.zeros((4000, 62, 2)), torch.zeros((64, 1024), dtype=torch.uint8), torch.zeros(1024), LAUNCH.block
     )
     monkeypatch.setattr(torch, "empty", allocate)
     for n_categories, n_chunks in ((1, 2), (4, 5)):
-        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, torch.float64)]
+        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, torch.float64, limit)]
         if INTERPRET:  # a GPU may have less
             assert len(parts) == n_chunks
         assert sum(p.stop - p.start for p in parts) == 4000
-        assert 0 < shapes.pop() <= triton_backend.WORKSPACE_BYTES
+        assert 0 < shapes.pop() <= limit
         assert not shapes
         assert triton_backend.largest_bytes(4000, 64, 1000, n_categories) < 20e9
         # what is beside a chunk grows with the trees, and is small
@@ -211,9 +214,9 @@ class Peak(TorchDispatchMode):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("limit", [10**9, 150_000])
-def test_a_call_takes_no_more_than_its_bound(dtype, limit, monkeypatch):
+def test_a_call_takes_no_more_than_its_bound(dtype, limit):
     """Everything that is alive at a time, in one chunk and in several; the bound is not far from it."""
-    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", limit)
+    launch = Launch(workspace_bytes=limit)
     generator = np.random.default_rng(9)
     topologies = examples.shapes(4, 7, generator)
     patterns = examples.patterns(7, 40, generator)
@@ -222,8 +225,10 @@ def test_a_call_takes_no_more_than_its_bound(dtype, limit, monkeypatch):
     with Peak() as peak:
         for argument in arguments:
             peak.add(argument)
-        results = triton_backend.general(*arguments, topologies, patterns, with_gradient=True, dtype=dtype)
-    bound = triton_backend.largest_bytes(4, 7, 40, 2, dtype)
+        results = triton_backend.general(
+            *arguments, topologies, patterns, with_gradient=True, dtype=dtype, launch=launch
+        )
+    bound = triton_backend.largest_bytes(4, 7, 40, 2, dtype, launch)
     assert results[0].shape == (4,)
     assert 0.5 * bound < peak.most <= bound
 

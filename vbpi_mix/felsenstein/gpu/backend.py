@@ -18,9 +18,26 @@ from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 from vbpi_mix.phylo.alignment import MISSING
 
-BLOCK = 32  # patterns per program: with one warp, one per thread
-N_WARPS = 1
-WORKSPACE_BYTES = 8 * 2**30
+
+class Launch(NamedTuple):
+    """How the kernels are launched; results do not depend on it, but for rounding.
+
+    Attributes:
+        block: Patterns per program, a power of 2: 32 with one warp are one per thread.
+        n_warps: Warps per program.
+        workspace_bytes: Bound on the workspace of a chunk of trees, in bytes.
+    """
+
+    block: int = 32
+    n_warps: int = 1
+    workspace_bytes: int = 8 * 2**30
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Any]:
+        """The kernels' compile-time constants."""
+        return {"BLOCK": self.block, "FLOAT64": dtype == torch.float64, "num_warps": self.n_warps, "num_stages": 1}
+
+
+LAUNCH = Launch()
 
 
 class _Data(NamedTuple):
@@ -28,13 +45,15 @@ class _Data(NamedTuple):
 
     Attributes:
         children: (T, N-2, 2) int32.
-        states: (N, B BLOCK) uint8, filled up with missing data; patterns of weight zero are left out.
-        weights: (B BLOCK,), zero where filled up.
+        states: (N, B block) uint8, filled up with missing data; patterns of weight zero are left out.
+        weights: (B block,), zero where filled up.
+        block: Patterns per program.
     """
 
     children: Tensor
     states: Tensor
     weights: Tensor
+    block: int
 
     @property
     def n_taxa(self) -> int:
@@ -42,7 +61,7 @@ class _Data(NamedTuple):
 
     @property
     def n_blocks(self) -> int:
-        return self.weights.shape[0] // BLOCK
+        return self.weights.shape[0] // self.block
 
 
 def tree_log_likelihood(
@@ -51,17 +70,20 @@ def tree_log_likelihood(
     category_weights: Tensor,
     topologies: TopologyBatch,
     patterns: SitePatterns,
+    launch: Launch = LAUNCH,
 ) -> Tensor:
     """As `reference.tree_log_likelihood`, for tensors on a GPU."""
     arguments = (transition_matrices, root_frequencies, category_weights)
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arguments)
-    return _General.apply(*arguments, topologies, patterns, wanted)  # type: ignore[return-value]
+    return _General.apply(*arguments, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
-def jc69_log_likelihood(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> Tensor:
+def jc69_log_likelihood(
+    branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, launch: Launch = LAUNCH
+) -> Tensor:
     """As `reference.jc69_log_likelihood`, for tensors on a GPU."""
     wanted = torch.is_grad_enabled() and branch_lengths.requires_grad
-    return _JC69.apply(branch_lengths, topologies, patterns, wanted)  # type: ignore[return-value]
+    return _JC69.apply(branch_lengths, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
 class _General(torch.autograd.Function):
@@ -70,10 +92,10 @@ class _General(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
         ctx: Any, matrices: Tensor, frequencies: Tensor, category_weights: Tensor,
-        topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
+        topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, launch: Launch,
     ) -> Tensor:  # fmt: skip
         values, *gradients = general(
-            matrices, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient
+            matrices, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient, launch=launch
         )
         ctx.save_for_backward(*gradients)
         ctx.shapes = frequencies.shape, category_weights.shape
@@ -88,7 +110,7 @@ class _General(torch.autograd.Function):
             of_matrices * grad[:, None, None, None, None],
             (of_frequencies * grad[:, None]).sum_to_size(ctx.shapes[0]),
             (of_weights * grad[:, None]).sum_to_size(ctx.shapes[1]),
-            None, None, None,
+            None, None, None, None,
         )  # fmt: skip
 
 
@@ -97,9 +119,10 @@ class _JC69(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool
-    ) -> Tensor:
-        values, gradient = jc69(lengths, topologies, patterns, with_gradient=with_gradient)
+        ctx: Any, lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
+        launch: Launch,
+    ) -> Tensor:  # fmt: skip
+        values, gradient = jc69(lengths, topologies, patterns, with_gradient=with_gradient, launch=launch)
         ctx.save_for_backward(gradient)
         return values
 
@@ -107,7 +130,7 @@ class _JC69(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (gradient,) = ctx.saved_tensors
-        return gradient * grad[:, None], None, None, None
+        return gradient * grad[:, None], None, None, None, None
 
 
 def jc69(
@@ -117,6 +140,7 @@ def jc69(
     *,
     with_gradient: bool,
     dtype: torch.dtype = torch.float64,
+    launch: Launch = LAUNCH,
 ) -> tuple[Tensor, Tensor]:
     """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (without columns if not wanted).
 
@@ -127,13 +151,14 @@ def jc69(
         with_gradient: whether derivatives are wanted.
         dtype: arithmetic between the lengths and the sums over blocks of patterns, float64 or float32. With float32
             log-likelihoods and derivatives are right to about 1e-5 of their largest values.
+        launch: how the kernels are launched.
 
     Raises:
         BackendError: no Triton, or a device it cannot use here.
         NumericalError: a result that is not a number.
     """
     kernels, _ = _kernels(lengths.device)
-    data = _upload(topologies, patterns, lengths.device, dtype)
+    data = _upload(topologies, patterns, lengths.device, dtype, launch.block)
     n_trees, n_edges = lengths.shape
     exponents = -4.0 / 3.0 * lengths.detach()
     e = exponents.exp().to(dtype).contiguous()
@@ -141,9 +166,9 @@ def jc69(
     logs, powers = lengths.new_empty((2, n_trees, data.n_blocks))
     gradient = lengths.new_empty((n_trees, n_edges if with_gradient else 0))
     total_weight = data.weights.sum(dtype=torch.float64)
-    constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
+    constants = launch.constants(dtype)
     with torch.cuda.device_of(lengths):
-        for part, work in _chunks(data, n_trees, 1, dtype):
+        for part, work in _chunks(data, n_trees, 1, dtype, launch.workspace_bytes):
             grid = ((part.stop - part.start) * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks)
             kernels.jc69_up[grid](
@@ -169,6 +194,7 @@ def general(
     *,
     with_gradient: bool,
     dtype: torch.dtype = torch.float64,
+    launch: Launch = LAUNCH,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C).
 
@@ -180,6 +206,7 @@ def general(
         patterns: site patterns.
         with_gradient: whether derivatives are wanted; without, they have no entries.
         dtype: data type as in `jc69`.
+        launch: how the kernels are launched.
 
     Raises:
         BackendError: no Triton, tensors on different devices, or on one that it cannot use here.
@@ -189,7 +216,7 @@ def general(
     devices = {x.device for x in (matrices, frequencies, category_weights)}
     if len(devices) > 1:
         raise BackendError(f"the model's tensors are on several devices: {', '.join(sorted(map(str, devices)))}")
-    data = _upload(topologies, patterns, matrices.device, dtype)
+    data = _upload(topologies, patterns, matrices.device, dtype, launch.block)
     n_trees, n_edges, n_categories = matrices.shape[:3]
     of_trees = (frequencies.expand(n_trees, -1), category_weights.expand(n_trees, -1))
     model = [x.detach().to(dtype).contiguous() for x in (matrices, *of_trees)]
@@ -197,13 +224,13 @@ def general(
     kept = n_trees if with_gradient else 0
     of_matrices = matrices.new_empty((kept, n_edges, n_categories, 4, 4))
     of_frequencies, of_weights = matrices.new_empty((kept, 4)), matrices.new_empty((kept, n_categories))
-    constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
+    constants = launch.constants(dtype)
     with torch.cuda.device_of(matrices):
-        for part, work in _chunks(data, n_trees, n_categories, dtype):
+        for part, work in _chunks(data, n_trees, n_categories, dtype, launch.workspace_bytes):
             count = part.stop - part.start
             grid = (count * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks, n_categories)
-            mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, BLOCK))
+            mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, data.block))
             of_chunk = [*(x[part] for x in model), work, mixing]
             kernels.general_up[grid](
                 data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
@@ -246,57 +273,65 @@ def _kernels(device: torch.device) -> tuple[ModuleType, ModuleType]:
     return jc69_kernels, general_kernels
 
 
-def _upload(topologies: TopologyBatch, patterns: SitePatterns, device: torch.device, dtype: torch.dtype) -> _Data:
+def _upload(
+    topologies: TopologyBatch, patterns: SitePatterns, device: torch.device, dtype: torch.dtype, block: int
+) -> _Data:
     counted = torch.from_numpy(patterns.weights > 0)
     n_counted = int(counted.sum())
-    n_columns = max(1, -(-n_counted // BLOCK)) * BLOCK
+    n_columns = max(1, -(-n_counted // block)) * block
     states = torch.full((patterns.n_taxa, n_columns), MISSING, dtype=torch.uint8)
     states[:, :n_counted] = torch.tensor(patterns.state_sets)[:, counted]
     weights = torch.zeros(n_columns, dtype=dtype)
     weights[:n_counted] = torch.tensor(patterns.weights)[counted]
     children = torch.tensor(topologies.children, dtype=torch.int32).contiguous()
-    return _Data(children.to(device), states.to(device), weights.to(device))
+    return _Data(children.to(device), states.to(device), weights.to(device), block)
 
 
-def workspace_bytes(n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64) -> int:
+def workspace_bytes(
+    n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64, block: int = LAUNCH.block
+) -> int:
     """Bytes that a tree of a chunk takes: messages of its internal nodes, mixing terms, sums per block of patterns."""
     n_edges = 2 * n_taxa - 3
-    per_block = n_categories * ((n_taxa - 2) * 4 * BLOCK + 3 * BLOCK + 16 * n_edges + 5)
-    return -(-n_patterns // BLOCK) * per_block * dtype.itemsize
+    per_block = n_categories * ((n_taxa - 2) * 4 * block + 3 * block + 16 * n_edges + 5)
+    return -(-n_patterns // block) * per_block * dtype.itemsize
 
 
 def largest_bytes(
-    n_trees: int, n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64
+    n_trees: int,
+    n_taxa: int,
+    n_patterns: int,
+    n_categories: int,
+    dtype: torch.dtype = torch.float64,
+    launch: Launch = LAUNCH,
 ) -> int:
     """Bytes on the device that `general` with gradients never exceeds, its arguments and results included.
 
-    A chunk's workspace has a bound of its own, `WORKSPACE_BYTES`, unless a single tree needs more. Beside it there are
-    per tree: matrices, once in their own and once in the other type; their derivatives, twice while those of impossible
-    trees are set to zero, and the sums of a chunk; frequencies, category weights, values and topologies.
+    A chunk's workspace has a bound of its own, `launch.workspace_bytes`, unless a single tree needs more. Beside it
+    there are per tree: matrices, once in their own and once in the other type; their derivatives, twice while those of
+    impossible trees are set to zero, and the sums of a chunk; frequencies, category weights, values and topologies.
     """
-    n_edges, n_blocks = 2 * n_taxa - 3, -(-n_patterns // BLOCK)
-    workspace = min(
-        max(WORKSPACE_BYTES, workspace_bytes(n_taxa, n_patterns, n_categories, dtype)),
-        n_trees * workspace_bytes(n_taxa, n_patterns, n_categories, dtype),
-    )
+    n_edges, n_blocks = 2 * n_taxa - 3, -(-n_patterns // launch.block)
+    per_tree = workspace_bytes(n_taxa, n_patterns, n_categories, dtype, launch.block)
+    workspace = min(max(launch.workspace_bytes, per_tree), n_trees * per_tree)
     matrices = 5 * 8 * n_edges * n_categories * 16
     others = 8 * (5 * (4 + n_categories) + 4 * n_blocks + 8) + 4 * 2 * (n_taxa - 2)
-    data = n_blocks * BLOCK * (n_taxa + 2 * 8)
+    data = n_blocks * launch.block * (n_taxa + 2 * 8)
     return workspace + n_trees * (matrices + others) + data
 
 
-def _chunks(data: _Data, n_trees: int, n_categories: int, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """Ranges of trees with a workspace each, which together with sums per block stay below a number of bytes."""
+def _chunks(
+    data: _Data, n_trees: int, n_categories: int, dtype: torch.dtype, available: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Ranges of trees with a workspace each, which together with sums per block stay below `available` bytes."""
     device = data.states.device
-    available = WORKSPACE_BYTES
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         available = min(available, (free + reserved) // 2)
-    per_tree = workspace_bytes(data.n_taxa, data.n_blocks * BLOCK, n_categories, dtype)
+    per_tree = workspace_bytes(data.n_taxa, data.n_blocks * data.block, n_categories, dtype, data.block)
     count = max(1, min(n_trees, available // per_tree))
     count = -(-n_trees // -(-n_trees // count))  # chunks of nearly equal size
-    shape = (n_categories, data.n_taxa - 2, 4, BLOCK)
+    shape = (n_categories, data.n_taxa - 2, 4, data.block)
     work = torch.empty((count, data.n_blocks, *shape), dtype=dtype, device=device)
     for first in range(0, n_trees, count):
         part = slice(first, min(first + count, n_trees))
