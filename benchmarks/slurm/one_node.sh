@@ -30,7 +30,7 @@ start_accounting() {
     if [ ! -d "$folder/mariadb" ]; then
         mkdir "$folder/mariadb"
         chown mysql: "$folder/mariadb"
-        mariadb-install-db --user=mysql --datadir="$folder/mariadb" --skip-test-db > "$folder/mariadb.log"
+        mariadb-install-db --user=mysql --datadir="$folder/mariadb" --skip-test-db > "$folder/mariadb.log" 2>&1
     fi
     mariadbd --user=mysql --datadir="$folder/mariadb" --socket="$folder/mariadb/socket" --bind-address=127.0.0.1 \
         --port=$port --pid-file="$folder/mariadb/pid" >> "$folder/mariadb.log" 2>&1 &
