@@ -218,16 +218,30 @@ def move_edge(
         best = -np.inf
     fit0 = fit1 = fit2 = Fit(0.0, 1.0, -np.inf, -np.inf)
     if ways == 1 or log_mass[0] > best - _HOPELESS:
-        fit0 = fit_edge(rows, table, start, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch)
+        fit0 = fit_edge(
+            rows, table, start, power, prior, rest, beta, shapes[0], rates[0], ways == 3, spectra, blocks, scratch
+        )
     way = 0
     if ways == 3:
         if log_mass[1] > best - _HOPELESS:
             fit1 = fit_edge(
-                rows, table + n, start, power, prior, rest, beta, shapes[1], rates[1], spectra, blocks, scratch
+                rows, table + n, start, power, prior, rest, beta, shapes[1], rates[1], True, spectra, blocks, scratch
             )
         if log_mass[2] > best - _HOPELESS:
             fit2 = fit_edge(
-                rows, table + 2 * n, start, power, prior, rest, beta, shapes[2], rates[2], spectra, blocks, scratch
+                rows,
+                table + 2 * n,
+                start,
+                power,
+                prior,
+                rest,
+                beta,
+                shapes[2],
+                rates[2],
+                True,
+                spectra,
+                blocks,
+                scratch,
             )
         m0, m1, m2 = fit0.log_mass + constants[0], fit1.log_mass + constants[1], fit2.log_mass + constants[2]
         top = max(m0, max(m1, m2))

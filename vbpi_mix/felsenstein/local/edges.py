@@ -22,6 +22,7 @@ from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, table_
 
 _MOST_STEPS = 10
 _LARGEST_STEP = 1.5
+_LEAST_NEWTON = -0.999
 _PRECISE = 0.05  # of a step of x, in standard deviations
 _SMALLEST_SHAPE = 0.3
 _CONCAVE = -0.02  # second derivative in x below which Newton's step is taken
@@ -95,7 +96,10 @@ def find_mode(
     rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
     rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
 ) -> tuple[float, float]:  # fmt: skip
-    """Mode of g, by Newton's method from a given start, and its second derivative near there."""
+    """Mode of g, from a given start, and its second derivative near there.
+
+    Each step leads to the mode of the gamma density of t that has the slope and the curvature of exp(g).
+    """
     x = start
     curve = 1.0
     for _ in range(_MOST_STEPS):
@@ -109,7 +113,8 @@ def find_mode(
         curve = beta * (t * t * d2 + t * d1) - (1.0 - beta) * rate * t
         if not (math.isfinite(slope) and math.isfinite(curve)):
             return start, -1.0
-        step = -slope / curve if curve < _CONCAVE else math.copysign(_LARGEST_STEP, slope)
+        newton = -slope / curve if curve < _CONCAVE else math.copysign(math.inf, slope)
+        step = math.log1p(max(newton, _LEAST_NEWTON))  # exact where exp(g) is a gamma density of t
         step = min(max(step, -_LARGEST_STEP), _LARGEST_STEP)
         x += step
         if abs(step) * math.sqrt(max(-curve, _SMALLEST_SHAPE)) < _PRECISE:
@@ -120,11 +125,16 @@ def find_mode(
 @kernel(inner=True)
 def fit_edge(
     rows: np.ndarray, table: int, start: float, power: float, prior: EdgePrior, rest: float, beta: float, shape: float,
-    rate: float, spectra: Spectra, blocks: Blocks, scratch: Scratch,
+    rate: float, weighed: bool, spectra: Spectra, blocks: Blocks, scratch: Scratch,
 ) -> Fit:  # fmt: skip
-    """The approximation of g, from a start of the search that does not depend on the present length."""
+    """The approximation of g, from a start of the search that does not depend on the present length.
+
+    Where it has not to be `weighed` against others, g at its mode is not calculated, and stands there as 0.
+    """
     x, curve = find_mode(rows, table, start, power, prior, rest, beta, shape, rate, spectra, blocks, scratch)
     sharp = max(-curve, _SMALLEST_SHAPE)
+    if not weighed:
+        return Fit(x, sharp, 0.0, 0.0)
     top = edge_density(rows, table, x, power, prior, rest, beta, shape, rate, spectra, blocks, scratch)
     return Fit(x, sharp, top, top + sharp + math.lgamma(sharp) - sharp * math.log(sharp))
 

@@ -92,14 +92,26 @@ def edge_table_row(
 ) -> None:  # fmt: skip
     """Row `out`_k = (left^T u)_k (right v)_k."""
     ra, rc, ro = rows[u], rows_v[v], rows_out[out]
-    for k in range(4):
-        l0, l1, l2, l3 = left[part, 0, k], left[part, 1, k], left[part, 2, k], left[part, 3, k]
-        r0, r1, r2, r3 = right[part, k, 0], right[part, k, 1], right[part, k, 2], right[part, k, 3]
-        o = ro[k * BLOCK : (k + 1) * BLOCK]
-        for p in range(BLOCK):
-            x = (l0 * ra[p] + l1 * ra[_R1 + p]) + (l2 * ra[_R2 + p] + l3 * ra[_R3 + p])
-            y = (r0 * rc[p] + r1 * rc[_R1 + p]) + (r2 * rc[_R2 + p] + r3 * rc[_R3 + p])
-            o[p] = x * y
+    l00, l01, l02, l03 = left[part, 0, 0], left[part, 0, 1], left[part, 0, 2], left[part, 0, 3]
+    l10, l11, l12, l13 = left[part, 1, 0], left[part, 1, 1], left[part, 1, 2], left[part, 1, 3]
+    l20, l21, l22, l23 = left[part, 2, 0], left[part, 2, 1], left[part, 2, 2], left[part, 2, 3]
+    l30, l31, l32, l33 = left[part, 3, 0], left[part, 3, 1], left[part, 3, 2], left[part, 3, 3]
+    r00, r01, r02, r03 = right[part, 0, 0], right[part, 0, 1], right[part, 0, 2], right[part, 0, 3]
+    r10, r11, r12, r13 = right[part, 1, 0], right[part, 1, 1], right[part, 1, 2], right[part, 1, 3]
+    r20, r21, r22, r23 = right[part, 2, 0], right[part, 2, 1], right[part, 2, 2], right[part, 2, 3]
+    r30, r31, r32, r33 = right[part, 3, 0], right[part, 3, 1], right[part, 3, 2], right[part, 3, 3]
+    for p in range(BLOCK):
+        u0, u1, u2, u3 = ra[p], ra[_R1 + p], ra[_R2 + p], ra[_R3 + p]
+        ro[p] = (l00 * u0 + l10 * u1) + (l20 * u2 + l30 * u3)
+        ro[_R1 + p] = (l01 * u0 + l11 * u1) + (l21 * u2 + l31 * u3)
+        ro[_R2 + p] = (l02 * u0 + l12 * u1) + (l22 * u2 + l32 * u3)
+        ro[_R3 + p] = (l03 * u0 + l13 * u1) + (l23 * u2 + l33 * u3)
+    for p in range(BLOCK):
+        v0, v1, v2, v3 = rc[p], rc[_R1 + p], rc[_R2 + p], rc[_R3 + p]
+        ro[p] *= (r00 * v0 + r01 * v1) + (r02 * v2 + r03 * v3)
+        ro[_R1 + p] *= (r10 * v0 + r11 * v1) + (r12 * v2 + r13 * v3)
+        ro[_R2 + p] *= (r20 * v0 + r21 * v1) + (r22 * v2 + r23 * v3)
+        ro[_R3 + p] *= (r30 * v0 + r31 * v1) + (r32 * v2 + r33 * v3)
 
 
 @kernel(inner=True, fastmath=True)
