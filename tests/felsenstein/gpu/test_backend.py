@@ -1,6 +1,5 @@
 """The GPU kernels, on a GPU where there is one and otherwise in Triton's interpreter, which is slow: small cases."""
 
-import importlib.util
 import math
 import os
 import subprocess
@@ -14,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.felsenstein import examples
+from tests.felsenstein.gpu.agreement import DEVICE, INTERPRET, assert_agree, results
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
@@ -21,48 +21,7 @@ from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("Triton is not installed: pip install 'vbpi_mix[gpu]'", allow_module_level=True)
-
 pytestmark = pytest.mark.gpu
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-INTERPRET = DEVICE == "cpu"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interpreter():
-    """Triton reads the variable once, when kernels are defined."""
-    if not INTERPRET:
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRITON_INTERPRET", "1")
-        from triton.language import standard
-        from triton.runtime.interpreter import InterpretedFunction
-
-        from vbpi_mix.felsenstein.gpu import general as general_kernels
-        from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
-
-        if not all(isinstance(f, InterpretedFunction) for f in (standard.sum, general_kernels.general_up)):
-            pytest.skip("Triton was imported without its interpreter before, and there is no GPU")
-        assert isinstance(jc69_kernels.jc69_up, InterpretedFunction)
-        yield
-
-
-def results(function, arguments, topologies, patterns, backend):
-    """Values and gradients, on the cpu; one gradient per tree for frequencies and weights."""
-    device = DEVICE if backend == "triton" else "cpu"
-    leaves = [a.detach().to(device).requires_grad_() for a in arguments]
-    values = function(*leaves, topologies, patterns, backend=backend)
-    assert values.device.type == device
-    factors = torch.linspace(0.5, 2.0, len(values), dtype=torch.float64, device=device)
-    gradients = torch.autograd.grad((values * factors).sum(), leaves)
-    return [values.detach().cpu(), *(g.cpu() for g in gradients)]
-
-
-def assert_agree(function, arguments, topologies, patterns, *, other="reference", tolerance=1e-12):
-    ours = results(function, arguments, topologies, patterns, "triton")
-    for own, definition in zip(ours, results(function, arguments, topologies, patterns, other), strict=True):
-        torch.testing.assert_close(own, definition, rtol=10 * tolerance, atol=tolerance * float(definition.abs().max()))
 
 
 @pytest.mark.parametrize(("n_taxa", "n_patterns", "n_categories"), [(3, 1, 1), (4, 33, 3), (7, 32, 1), (9, 20, 2)])
@@ -332,20 +291,28 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from vbpi_mix.felsenstein.gpu import general as general_kernels
 from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
+from vbpi_mix.felsenstein.gpu import wide as wide_kernels
 INTEGERS = {"n", "n_blocks", "n_categories"}
 KERNELS = (
     jc69_kernels.jc69_up, jc69_kernels.jc69_down,
     general_kernels.general_up, general_kernels.general_down,
 )
-for float64, ones in ((True, {}), (False, {}), (True, {"n_blocks": 1, "n_categories": 1})):  # 1 is compiled in
-    constants = {"BLOCK": 32, "FLOAT64": float64} | ones
-    types = {"children": "*i32", "states": "*u8", "logs": "*fp64", "exponents": "*fp64"}
+WIDE = (wide_kernels.wide_up, wide_kernels.wide_down)
+BINARY = {"N_STATES": 2, "WIDTH": 2, "BY_TIMES": False}
+PROTEIN = {"N_STATES": 20, "WIDTH": 32, "BY_TIMES": False}
+for kernels, float64, more in (
+    (KERNELS, True, {}), (KERNELS, False, {}), (KERNELS, True, {"n_blocks": 1, "n_categories": 1}),  # 1 is compiled in
+    (WIDE, True, BINARY), (WIDE, True, PROTEIN), (WIDE, False, PROTEIN), (WIDE[1:], True, PROTEIN | {"BY_TIMES": True}),
+):
+    constants = {"BLOCK": 32, "FLOAT64": float64} | more
+    types = {"children": "*i32", "states": "*i32" if more.get("WIDTH") == 32 else "*u8"}
+    types |= {"logs": "*fp64", "exponents": "*fp64"}
     types |= {name: "i32" for name in INTEGERS} | {name: "constexpr" for name in constants}
-    for function in KERNELS:
+    for function in kernels:
         known = {name: value for name, value in constants.items() if name in function.arg_names}
         signature = {name: types.get(name, "*fp64" if float64 else "*fp32") for name in function.arg_names}
         source = ASTSource(fn=function, signature=signature, constexprs=known)
-        options = {"num_warps": 1, "num_stages": 1}
+        options = {"num_warps": 4 if more.get("WIDTH") == 32 else 1, "num_stages": 1}
         code = triton.compile(source, target=GPUTarget("cuda", 80, 32), options=options).asm["ptx"]
         print(function.__name__, "atom." in code, "red." in code)
 """
@@ -355,7 +322,7 @@ def run(code, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -371,4 +338,6 @@ def test_tensors_on_the_cpu(tmp_path):
 def test_kernels_compile_without_atomic_operations(tmp_path):
     """To machine code of a GPU, which need not be there."""
     names = ["jc69_up", "jc69_down", "general_up", "general_down"]
-    assert run(COMPILE, tmp_path) == [f"{name} False False" for name in names] * 3
+    wide = ["wide_up", "wide_down"]
+    expected = [f"{name} False False" for name in names * 3 + wide * 3 + wide[1:]]
+    assert run(COMPILE, tmp_path) == expected
