@@ -10,6 +10,7 @@ step. `--block` and `--warps` try other shapes of programs.
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from torch import Tensor
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table, write_json_lines
 from benchmarks.likelihood.problems import DATA, Problem, problem
 from vbpi_mix.errors import BackendError
-from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.likelihood import spectral_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import substitution_model
-from vbpi_mix.phylo import site_patterns
+from vbpi_mix.phylo import SitePatterns, TopologyBatch, site_patterns
 
 DATA_SETS = ("DS1", "DS8")
 GENERAL = "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}"
@@ -45,9 +47,25 @@ def arguments_of(model: str, task: Problem, device: torch.device) -> tuple[Funct
     """The likelihood function of a model and its differentiable arguments on a device."""
     if model == "JC69":
         return jc69_log_likelihood, [task.lengths.to(device)]
+    if model == "LG+G4":
+        return partial(_protein_log_likelihood, constants=_protein_model(task, device)), [task.lengths.to(device)]
     general = substitution_model(GENERAL, task.patterns)
     tensors = (general.transition_matrices(task.lengths), general.root_frequencies(), general.category_weights())
     return tree_log_likelihood, [x.detach().to(device) for x in tensors]
+
+
+def _protein_model(task: Problem, device: torch.device) -> list[Tensor]:
+    """Eigenvalues, products of eigenvectors, frequencies and category weights of LG with rates of shape 0.5."""
+    model = substitution_model("LG+G4{0.5}", task.patterns)
+    spectrum = model.constant_spectrum()
+    assert spectrum is not None
+    return [x.detach().to(device) for x in (*spectrum, model.root_frequencies(), model.category_weights())]
+
+
+def _protein_log_likelihood(
+    lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, *, backend: str, constants: list[Tensor]
+) -> Tensor:
+    return spectral_log_likelihood(lengths, *constants, topologies, patterns, backend=backend)
 
 
 def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *, gradient: bool) -> list[Tensor]:
@@ -60,10 +78,23 @@ def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *
     return results
 
 
-def run_float32(inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
-    function = triton_backend.jc69 if len(inputs) == 1 else triton_backend.general
-    results = function(*inputs, task.topologies, task.patterns, with_gradient=gradient, dtype=torch.float32)
+def run_float32(model: str, inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
+    """As `run`, with the GPU kernels in float32."""
+    given: dict[str, Any] = {"with_gradient": gradient, "dtype": torch.float32}
+    if model == "JC69":
+        results = triton_backend.jc69(*inputs, task.topologies, task.patterns, **given)
+    elif model == "LG+G4":
+        values, products, *rest = _protein_model(task, inputs[0].device)
+        matrices = spectral_matrices(inputs[0][..., None, None] * values, products)
+        value, of_times, *_ = triton_backend.general(
+            matrices, *rest, task.topologies, task.patterns, generators=torch.tensordot(values, products, 1), **given
+        )
+        results = value, of_times.sum(dim=2)
+    else:
+        results = triton_backend.general(*inputs, task.topologies, task.patterns, **given)
     synchronise(inputs[0].device)
+    if not gradient:
+        return [results[0]]
     return [results[0], *(g if g.shape == x.shape else g.sum(dim=0) for g, x in zip(results[1:], inputs, strict=True))]
 
 
@@ -78,7 +109,7 @@ def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str,
     expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
     ours = {
         torch.float64: run(function, inputs, task, "triton", gradient=True),
-        torch.float32: run_float32(inputs, task, gradient=True),
+        torch.float32: run_float32(model, inputs, task, gradient=True),
     }
     errors = {}
     for dtype, results in ours.items():
@@ -103,7 +134,7 @@ def measure(data: str, model: str, batches: list[int], device: torch.device) -> 
             # what is bound in a lambda is what it is called with: the loop goes on
             runs: dict[str, Callable[[], object]] = {
                 "triton float64": lambda f=function, i=inputs, t=task, g=gradient: run(f, i, t, "triton", gradient=g),
-                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(i, t, gradient=g),
+                "triton float32": lambda m=model, i=inputs, t=task, g=gradient: run_float32(m, i, t, gradient=g),
                 "numba float64": lambda g=gradient: run(cpu_function, cpu_inputs, cpu_task, "numba", gradient=g),
             }
             if device.type == "cuda":
