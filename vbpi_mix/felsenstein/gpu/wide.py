@@ -177,7 +177,7 @@ def _store_edge(
 ):  # fmt: skip
     """Derivatives of the edge above a tip; with BY_TIMES of any edge, for which `sets` is not read."""
     if BY_TIMES:
-        change = _product(generator, message, WIDTH)
+        change = _product(_load_matrix(generator, N_STATES, WIDTH), message, WIDTH)
         tl.store(out, _total(outside * change))
     else:
         _store_matrix(out, _outer(outside, _indicators(sets, outside, WIDTH), WIDTH), N_STATES, WIDTH)
@@ -244,7 +244,7 @@ def wide_down(
     for c in range(n_categories):
         slots = work + (program * n_categories + c) * (n - 2) * (N_STATES * BLOCK)
         of_c = matrices + c * (N_STATES * N_STATES)
-        generator = _load_matrix(generators + c * (N_STATES * N_STATES), N_STATES, WIDTH)
+        generator = generators + c * (N_STATES * N_STATES)
         out = of_edges + c * size
         mixed = mixing + (program * n_categories + c) * (3 * BLOCK) + lanes
         share = tl.load(mixed + 2 * BLOCK)
