@@ -40,7 +40,7 @@ def interpreter():
 def problem(
     model="JC69", n_components=3, seed=1, *, data_type=DNA, gradient="total", constraints=None, **options
 ):  # fmt: skip
-    """Six taxa, nine site patterns (all of them variable), and a mixture with random parameters."""
+    """Six taxa, nine site patterns (with two states all of them vary), and a mixture with random parameters."""
     generator = np.random.default_rng(seed)
     n_states = data_type.n_states
     states = (1 << generator.integers(0, n_states, size=(6, 9))).astype(data_type.dtype)
