@@ -234,6 +234,17 @@ def test_examples_are_filled_in_from_their_steps(page):
     assert not steps or steps == set(re.findall(r"^\| (\S+) \| [0-9]", table[0], flags=re.MULTILINE))
 
 
+def test_a_command_draws_every_picture():
+    marked = {
+        page.parent / target
+        for page in EXAMPLES
+        for target in re.findall(r"<!-- picture: \S+ -->\n!\[[^]]+\]\(([^)]+)\)", page.read_text())
+    }
+    drawn = re.findall(r'figures\["(\w+)"\] = ', (DOCS / "pictures.py").read_text())
+    pictures = {path for path in DOCS.rglob("*") if path.suffix in (".svg", ".png", ".jpg")}
+    assert pictures == marked | {DOCS / "method" / f"{name}.svg" for name in drawn}
+
+
 def load(name):
     specification = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)

@@ -16,10 +16,11 @@ import torch
 from benchmarks._common import RESULTS_FOLDER, print_table
 from benchmarks.gpu.run import models_of, trees_on
 from benchmarks.likelihood.gpu import arguments_of, run, run_float32
-from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import Launch
 from vbpi_mix.provenance import describe
 
 DATA_SETS = (*(f"DS{i}" for i in range(1, 9)), "simulated100")
+LAUNCH = Launch(block=1024)  # the interpreter takes as long for many patterns as for few
 
 
 def errors(data: str, model: str, n_trees: int) -> dict[str, object]:
@@ -27,7 +28,7 @@ def errors(data: str, model: str, n_trees: int) -> dict[str, object]:
     task = trees_on(data, model, n_trees)
     function, inputs = arguments_of(model, task, torch.device("cpu"))
     exact = run(function, inputs, task, "numba", gradient=True)
-    rough = run_float32(model, inputs, task, gradient=True)
+    rough = run_float32(model, inputs, task, gradient=True, launch=LAUNCH)
     values = float((rough[0] - exact[0]).abs().max())
     derivatives = max(float((r - e).abs().max() / e.abs().max()) for r, e in zip(rough[1:], exact[1:], strict=True))
     return {
@@ -44,7 +45,6 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("TRITON_INTERPRET") != "1":
         raise SystemExit("set TRITON_INTERPRET=1: this runs in Triton's interpreter")
-    triton_backend.BLOCK = 1024  # the interpreter takes as long for many patterns as for few
     rows = [errors(data, model, options.trees) for data in options.data for model in models_of(data)]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps({"provenance": describe(), "rows": rows}, indent=1) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_flo
 from benchmarks.likelihood.problems import DATA, Problem
 from vbpi_mix.estimators import Objective
 from vbpi_mix.felsenstein import get_threads
-from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, SitePatterns, merge_relabelled, random_topologies, site_patterns
@@ -248,7 +248,7 @@ def main() -> None:
     batches = (1,) if options.tiny else BATCHES
     n_checked = 1 if options.tiny else N_CHECKED
     steps = tuple(("simulated6", model, 2, 2) for model in ("JC69", "LG+G4")) if options.tiny else STEPS
-    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.BLOCK}
+    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": LAUNCH.block}
     record["errors"] = {
         f"{d} {m}": largest_errors(m, trees_on(d, m, n_checked), device) for d in data_sets for m in models_of(d)
     }

@@ -39,6 +39,7 @@ from vbpi_mix.phylo import DNA, Alignment, site_patterns
 ASDSF = 0.01
 MODELS = {
     "HKY": "lset nst=2 rates=equal;",
+    "HKY+G4": "lset nst=2 rates=gamma;\nprset shapepr=exponential(1.0);",
     "GTR+G4": "lset nst=6 rates=gamma;\nprset shapepr=exponential(1.0);",
 }
 _RATES = ("A<->C", "A<->G", "A<->T", "C<->G", "C<->T", "G<->T")
@@ -54,7 +55,7 @@ begin mrbayes;
 set autoclose=yes nowarn=yes beagleprecision=double seed={seed} swapseed={seed};
 {model}
 prset brlenspr=unconstrained:exp(10);
-mcmcp ngen={generations} samplefreq={every} printfreq={report} diagnfreq={look} nruns=2 nchains=4 file=mb;
+mcmcp ngen={generations} samplefreq={every} printfreq={report} diagnfreq={look} nruns=2 nchains=4 file=mb{stop};
 mcmc;
 end;
 """
@@ -88,14 +89,16 @@ def mrbayes(
     model: str = "HKY",
     processes: int = 1,
     program: str = "mb",
+    stop: bool = False,
 ) -> dict[str, Any]:
-    """Two runs of four chains, on so many cores, and the time they took to agree."""
+    """Two runs of four chains, on so many cores, and the time they took to agree; with `stop` they end there."""
     characters = DNA.characters(alignment.state_sets, missing="?")
     rows = [f"{name} {''.join(row)}" for name, row in zip(alignment.taxa, characters, strict=True)]
     text = _SCRIPT.format(
         n_taxa=alignment.n_taxa, n_sites=alignment.n_sites, matrix="\n".join(rows), seed=seed, generations=generations,
         model=MODELS[model],
         every=max(100, generations // 3000), report=generations // 10, look=max(5000, generations // 100),
+        stop=f" stoprule=yes stopval={ASDSF}" if stop else "",
     )  # fmt: skip
     (folder / "mb.nex").write_text(text)
     wall, cpu = timed([*command_of(program, processes), "mb.nex"], folder, folder / "mb.log")
@@ -105,7 +108,7 @@ def mrbayes(
     column = next(i for i, name in enumerate(table[0]) if name.startswith("AvgStdDev"))
     looks = [(int(row[0]), float(row[column])) for row in table[1:] if re.fullmatch(r"[0-9.e+-]+", row[column])]
     return {
-        "wall_s": wall, "cpu_s": cpu, "processes": processes, "generations": generations, "asdsf": looks[-1][1],
+        "wall_s": wall, "cpu_s": cpu, "processes": processes, "generations": looks[-1][0], "asdsf": looks[-1][1],
         "cpu_s_to_asdsf": seconds_to(ASDSF, looks, cpu), "wall_s_to_asdsf": seconds_to(ASDSF, looks, wall),
         "looks": looks,
     }  # fmt: skip

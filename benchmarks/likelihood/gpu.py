@@ -22,6 +22,7 @@ from benchmarks.likelihood.problems import DATA, Problem, problem
 from vbpi_mix.errors import BackendError
 from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH, Launch
 from vbpi_mix.felsenstein.likelihood import spectral_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import substitution_model
@@ -62,6 +63,13 @@ def _protein_model(task: Problem, device: torch.device) -> list[Tensor]:
     return [x.detach().to(device) for x in (*spectrum, model.root_frequencies(), model.category_weights())]
 
 
+def _protein_matrices(lengths: Tensor, task: Problem) -> list[Tensor]:
+    """Transition matrices, generators, frequencies and category weights of `_protein_model`, on the lengths' device."""
+    values, products, *rest = _protein_model(task, lengths.device)
+    matrices = spectral_matrices(lengths.detach()[..., None, None] * values, products)
+    return [matrices, torch.tensordot(values, products, 1), *rest]
+
+
 def _protein_log_likelihood(
     lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, *, backend: str, constants: list[Tensor]
 ) -> Tensor:
@@ -70,24 +78,47 @@ def _protein_log_likelihood(
 
 def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *, gradient: bool) -> list[Tensor]:
     """Values and, if wanted, gradients, complete on the device."""
+    return run_with(partial(function, backend=backend), inputs, task, gradient=gradient)
+
+
+def run_float64(
+    model: str, inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH
+) -> list[Tensor]:
+    """As `run` on the device, with a launch of the kernels."""
+    functions = {"JC69": triton_backend.jc69_log_likelihood, "LG+G4": partial(_timed_log_likelihood, task=task)}
+    function = functions.get(model, triton_backend.tree_log_likelihood)
+    return run_with(partial(function, launch=launch), inputs, task, gradient=gradient)
+
+
+def _timed_log_likelihood(
+    lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, *, task: Problem, launch: Launch
+) -> Tensor:
+    """As `_protein_log_likelihood` on the device."""
+    matrices, *rest = _protein_matrices(lengths, task)
+    times = lengths[:, :, None].expand(matrices.shape[:3])
+    return triton_backend.timed_log_likelihood(times, matrices, *rest, topologies, patterns, launch)
+
+
+def run_with(function: Function, inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
     with torch.set_grad_enabled(gradient):
         leaves = [x.detach().requires_grad_(gradient) for x in inputs]
-        values = function(*leaves, task.topologies, task.patterns, backend=backend)
+        values = function(*leaves, task.topologies, task.patterns)
         results = [values.detach(), *(torch.autograd.grad(values.sum(), leaves) if gradient else ())]
     synchronise(values.device)
     return results
 
 
-def run_float32(model: str, inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
-    """As `run`, with the GPU kernels in float32."""
-    given: dict[str, Any] = {"with_gradient": gradient, "dtype": torch.float32}
+def run_float32(
+    model: str, inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH
+) -> list[Tensor]:
+    """As `run`, with the GPU kernels in float32 and a launch of them."""
+    given: dict[str, Any] = {"with_gradient": gradient, "dtype": torch.float32, "launch": launch}
     if model == "JC69":
         results = triton_backend.jc69(*inputs, task.topologies, task.patterns, **given)
     elif model == "LG+G4":
-        values, products, *rest = _protein_model(task, inputs[0].device)
-        matrices = spectral_matrices(inputs[0][..., None, None] * values, products)
+        matrices, generators, *rest = _protein_matrices(inputs[0], task)
         value, of_times, *_ = triton_backend.general(
-            matrices, *rest, task.topologies, task.patterns, generators=torch.tensordot(values, products, 1), **given
+            matrices, *rest, task.topologies, task.patterns, generators=generators, **given
         )
         results = value, of_times.sum(dim=2)
     else:
@@ -103,13 +134,13 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str, float]:
+def largest_errors(model: str, task: Problem, device: torch.device, launch: Launch = LAUNCH) -> dict[str, float]:
     """Largest difference to the CPU kernels by type, relative to the largest entry; SystemExit beyond the tolerance."""
     function, inputs = arguments_of(model, task, device)
     expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
     ours = {
-        torch.float64: run(function, inputs, task, "triton", gradient=True),
-        torch.float32: run_float32(model, inputs, task, gradient=True),
+        torch.float64: run_float64(model, inputs, task, gradient=True, launch=launch),
+        torch.float32: run_float32(model, inputs, task, gradient=True, launch=launch),
     }
     errors = {}
     for dtype, results in ours.items():
@@ -121,20 +152,26 @@ def largest_errors(model: str, task: Problem, device: torch.device) -> dict[str,
     return errors
 
 
-def measure(data: str, model: str, batches: list[int], device: torch.device) -> list[dict[str, Any]]:
+def measure(
+    data: str, model: str, batches: list[int], device: torch.device, launch: Launch = LAUNCH
+) -> list[dict[str, Any]]:
     """Rows of the table for one data set and model."""
     rows = []
     cpu_task = task_of(data, model, N_ON_CPU)
     cpu_function, cpu_inputs = arguments_of(model, cpu_task, torch.device("cpu"))
     for n_trees in batches:
         task = task_of(data, model, n_trees)
-        function, inputs = arguments_of(model, task, device)
+        _, inputs = arguments_of(model, task, device)
         for what in ("forward", "gradient"):
             gradient = what == "gradient"
             # what is bound in a lambda is what it is called with: the loop goes on
             runs: dict[str, Callable[[], object]] = {
-                "triton float64": lambda f=function, i=inputs, t=task, g=gradient: run(f, i, t, "triton", gradient=g),
-                "triton float32": lambda m=model, i=inputs, t=task, g=gradient: run_float32(m, i, t, gradient=g),
+                "triton float64": lambda i=inputs, t=task, g=gradient: run_float64(
+                    model, i, t, gradient=g, launch=launch
+                ),
+                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(
+                    model, i, t, gradient=g, launch=launch
+                ),
                 "numba float64": lambda g=gradient: run(cpu_function, cpu_inputs, cpu_task, "numba", gradient=g),
             }
             if device.type == "cuda":
@@ -168,22 +205,22 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=DATA_SETS)
     parser.add_argument("--models", nargs="+", choices=("JC69", "general"), default=["JC69", "general"])
     parser.add_argument("--batches", nargs="+", type=int, default=[10, 100, 1000, 4000])
-    parser.add_argument("--block", type=int, default=triton_backend.BLOCK, help="patterns per program, a power of 2")
-    parser.add_argument("--warps", type=int, default=triton_backend.N_WARPS, help="warps per program")
+    parser.add_argument("--block", type=int, default=LAUNCH.block, help="patterns per program, a power of 2")
+    parser.add_argument("--warps", type=int, default=LAUNCH.n_warps, help="warps per program")
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "likelihood_gpu.jsonl")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("no CUDA device: this benchmark needs a GPU and a torch built for it")
     device = torch.device("cuda")
-    triton_backend.BLOCK, triton_backend.N_WARPS = arguments.block, arguments.warps
+    launch = LAUNCH._replace(block=arguments.block, n_warps=arguments.warps)
     name = torch.cuda.get_device_name(device)
     print(f"{name}, {arguments.block} patterns and {arguments.warps} warps per program")
     rows: list[dict[str, Any]] = []
     try:
         for data in arguments.data:
             for model in arguments.models:
-                largest_errors(model, task_of(data, model, N_CHECKED), device)
-                rows += measure(data, model, arguments.batches, device)
+                largest_errors(model, task_of(data, model, N_CHECKED), device, launch)
+                rows += measure(data, model, arguments.batches, device, launch)
     except BackendError as error:
         raise SystemExit(f"error: {error}") from error
     print_table(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vbpi_mix.anneal.convergence import (
+    as_close_as_chance,
     expected_asdsf,
     follow,
     group_frequencies,
@@ -69,3 +70,14 @@ def test_expected_asdsf_is_that_of_independent_trees():
     drawn = TopologyBatch(topologies.children[generator.integers(3, size=40_000)])
     found = [split_agreement_of_groups(drawn[s], np.arange(200) // 100)[0] for s in np.split(np.arange(40_000), 200)]
     assert np.mean(found) == pytest.approx(np.sqrt(2 / np.pi) * expected_asdsf(drawn, 100), rel=0.15)
+
+
+def test_groups_are_close_where_chance_or_the_wish_allows_more():
+    trees = TopologyBatch(all_topologies(5).children[np.tile([0, 0, 0, 1], 100)])
+    by_chance = expected_asdsf(trees, 50)
+    for asdsf, wanted, close in (
+        (0.99 * by_chance, 0.0, True),
+        (1.01 * by_chance, 0.0, False),
+        (1.01 * by_chance, 1.02 * by_chance, True),
+    ):
+        assert as_close_as_chance(asdsf, wanted, trees, 100) == close

@@ -68,3 +68,22 @@ def test_a_longer_burn_in_leaves_the_last_trees():
 def test_wrong_settings(wrong):
     with pytest.raises(ConfigError, match="out of range"):
         SamplerSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    "strict",
+    [
+        {},
+        {"asdsf": 0.0, "effective_trees": 1e12},
+        {"largest": 0.0},
+        {"r_hat": 0.5},
+        {"effective_size": 1e9},
+        {"error": 0.0},
+    ],
+    ids=lambda strict: next(iter(strict), "loose"),
+)
+def test_chains_agree_only_where_every_number_is_good(strict):
+    loose = {"asdsf": 1.0, "r_hat": np.inf, "effective_size": 0.0, "error": 1.0}
+    chains = begin(small_model(), SamplerSettings(n_chains=2, fewest=10, **{**loose, **strict}))
+    chains.run(40)
+    assert chains.sample().converged == (not strict)

@@ -1,12 +1,12 @@
 """Summary of a finished fit: the evaluation, the posterior folder and the report."""
 
-import time
 from dataclasses import dataclass
 
 from vbpi_mix.analysis.diagnose import Diagnosis, diagnose
 from vbpi_mix.analysis.report import write_report
 from vbpi_mix.analysis.verdict import verdict
 from vbpi_mix.analysis.warnings import caution
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.diagnostic import worst
@@ -63,7 +63,7 @@ def _summarise(
     evaluation = sample.evaluation
     if reporter is not None:
         reporter.message("diagnostics and report")
-    hurried = until is not None and time.perf_counter() > until
+    hurried = time_is_up(until)
     diagnosis = diagnose(run, sample, name=run.config.data_name, neighbours=not hurried)
     level, sentence = worst(diagnosis.diagnostics), verdict(diagnosis.diagnostics)
     warning = (caution(run, evaluation) or sentence) if level == "poor" else None

@@ -96,6 +96,18 @@ def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
     return float(np.sqrt(share * (1.0 - share) / size).mean()) if len(share) else 0.0
 
 
+def as_close_as_chance(asdsf: float, wanted: float, topologies: TopologyBatch, effective_trees: float) -> bool:
+    """Whether an ASDSF is at most the one wanted, or the one that two groups of independent trees have by chance.
+
+    Arguments:
+        asdsf: of two groups of trees.
+        wanted: small enough in any case.
+        topologies: trees of both groups.
+        effective_trees: number of independent trees, in both groups together.
+    """
+    return asdsf <= wanted or asdsf <= expected_asdsf(topologies, 0.5 * effective_trees)
+
+
 def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
     """(G, X) frequencies of all inner splits in each group."""
     n_groups = int(groups.max()) + 1

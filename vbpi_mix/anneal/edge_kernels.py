@@ -19,7 +19,14 @@ from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_
 from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
-from vbpi_mix.felsenstein.local.messages import Blocks, Spectra, tabulate, tabulate_edge
+from vbpi_mix.felsenstein.local.messages import (
+    Blocks,
+    Spectra,
+    has_four_states,
+    tabulate,
+    tabulate_arrangements,
+    tabulate_edge,
+)
 from vbpi_mix.felsenstein.local.tree import (
     Messages,
     MovingTree,
@@ -154,11 +161,16 @@ def move_edge(
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
         first, second = tree.kids[node, 0], tree.kids[node, 1]
-        s0, s3 = crossed_down(work, sibling, blocks), crossed_up(work, above, blocks)
-        s1, s2 = crossed_down(work, first, blocks), crossed_down(work, second, blocks)
-        tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks, scratch)
-        tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
-        tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)
+        if has_four_states(rows):
+            sources = (n_nodes + above) * n, sibling * n, first * n, second * n
+            matrices = work.across[above], work.down[sibling], work.down[first], work.down[second]
+            tabulate_arrangements(rows, sources, matrices, spare + 4 * n, spectra, blocks, scratch)
+        else:
+            s0, s3 = crossed_down(work, sibling, blocks), crossed_up(work, above, blocks)
+            s1, s2 = crossed_down(work, first, blocks), crossed_down(work, second, blocks)
+            tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks, scratch)
+            tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
+            tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)
     if beta < 1.0:
         if ways == 1:
             shapes[0], rates[0] = length_row(target.reference, tree.clades[node])

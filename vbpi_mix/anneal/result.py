@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vbpi_mix.anneal.convergence import Convergence, Scalar
-from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.smc import pooled_log_ml
 from vbpi_mix.damage import reading
 from vbpi_mix.errors import CheckpointError
@@ -68,6 +68,16 @@ class AnnealedPosterior:
             chains=self.chains[rows],
             sides=self.sides[rows],
             log_joint=self.log_joint[rows],
+        )
+
+    def followed_by(self, other: "AnnealedPosterior", chains: np.ndarray) -> "AnnealedPosterior":
+        """These trees, and then those of `other` as chains of these (T,) numbers; everything else as it is here."""
+        return replace(
+            self,
+            particles=join_particles([self.particles, other.particles]),
+            chains=np.concatenate([self.chains, chains]),
+            sides=np.concatenate([self.sides, other.sides]),
+            log_joint=np.concatenate([self.log_joint, other.log_joint]),
         )
 
     def save(self, path: Path) -> None:

@@ -1,11 +1,11 @@
 """Chains run on until they agree, or until it is clear that they will not."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from vbpi_mix.anneal.convergence import Convergence
 from vbpi_mix.anneal.sampler import Chains, ChainSample
+from vbpi_mix.clock import time_is_up
 
 _LOOK_EVERY = 25  # rounds
 
@@ -46,17 +46,14 @@ def run_chains(
     """
     settings = chains.settings
 
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
-
     def stop() -> bool:
         if after_round is not None:
             after_round()
-        return late()
+        return time_is_up(until)
 
     while True:
         chains.run(min(max(_LOOK_EVERY, chains.n_rounds // 10), chains.next_look - chains.n_rounds), stop=stop)
-        over = late() or chains.n_rounds >= settings.most
+        over = time_is_up(until) or chains.n_rounds >= settings.most
         if report is None and chains.n_rounds < chains.next_look and not over:
             continue
         found = chains.sample()

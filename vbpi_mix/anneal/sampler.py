@@ -11,7 +11,7 @@ from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.chains import ParameterSpread, PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
-    expected_asdsf,
+    as_close_as_chance,
     follow,
     separation,
     split_agreement_of_groups,
@@ -48,6 +48,7 @@ class SamplerSettings:
         fewest, most: rounds.
         asdsf: chains end when the groups' split frequencies are this close, see `convergence`, or ...
         effective_trees: ... their ASDSF is what groups of so many independent trees, both together, have by chance, ...
+        largest: ... no split's frequencies in the two groups differ by more, ...
         r_hat: ... the R-hat of log joint, tree length and all parameters is at most this ...
         effective_size: ... and their effective sizes are at least this, ...
         error: ... and no split's frequency has a larger standard error, by its autocorrelation.
@@ -69,6 +70,7 @@ class SamplerSettings:
     most: int = 4_000
     asdsf: float = 0.01
     effective_trees: float = 1_000.0
+    largest: float = 1.0
     r_hat: float = 1.05
     effective_size: float = 200.0
     error: float = 0.05
@@ -330,9 +332,9 @@ class Chains:
 
     def _good(self, convergence: Convergence, particles: Particles, chains: np.ndarray) -> bool:
         settings = self.settings
-        by_chance = expected_asdsf(particles.topologies, 0.5 * settings.effective_trees)
         return (
-            convergence.asdsf <= max(settings.asdsf, by_chance)
+            as_close_as_chance(convergence.asdsf, settings.asdsf, particles.topologies, settings.effective_trees)
+            and convergence.largest <= settings.largest
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
             and split_error(particles.topologies, chains) <= settings.error

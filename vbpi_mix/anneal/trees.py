@@ -107,7 +107,8 @@ def _count_by_distance(children: np.ndarray, parents: np.ndarray, counts: np.nda
 def _hash_clades(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> None:
     n_taxa = len(keys)
     for t in range(len(children)):
-        found[t, 1:n_taxa] = keys[1:]
+        for taxon in range(1, n_taxa):
+            found[t, taxon] = keys[taxon]
         for i in range(n_taxa - 2):
             found[t, n_taxa + i] = found[t, children[t, i, 0]] ^ found[t, children[t, i, 1]]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker, WalkSettings
-from vbpi_mix.anneal.convergence import expected_asdsf, split_error
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.errors import ConfigError
@@ -107,6 +106,12 @@ def sample_locus(
             adapting=settings.adapting,
             fewest=settings.fewest,
             most=settings.most,
+            asdsf=settings.asdsf,
+            effective_trees=settings.effective_trees,
+            largest=settings.largest,
+            r_hat=settings.r_hat,
+            effective_size=0.0,
+            error=settings.error,
             scalings=settings.scalings,
             scalings_per_coordinate=0.0,
         ),
@@ -119,12 +124,10 @@ def sample_locus(
     while True:
         chains.run(target - chains.n_rounds, stop=stop)
         sample = chains.sample()
-        agree = _agree(sample, settings)
-        if not agree:  # perhaps a chain took more than the usual share of the rounds to come to where the others are
+        if not sample.converged:  # perhaps a chain came to where the others are after the burn-in
             shorter = chains.sample(burn_in=_LONG_BURN_IN)
-            agree = _agree(shorter, settings)
-            sample = shorter if agree else sample
-        if agree or chains.n_rounds >= settings.most or (stop is not None and stop()):
+            sample = shorter if shorter.converged else sample
+        if sample.converged or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
@@ -144,15 +147,6 @@ def moves_by_acceptance(walker: Walker, settings: ShortSettings) -> WalkSettings
         rearrangements=plain.rearrangements * share(rearranged, inner, settings.interchanged),
         regrafts_beside=plain.regrafts_beside * share(regrafted, regrafts, settings.regrafted),
     )
-
-
-def _agree(sample: ChainSample, settings: ShortSettings) -> bool:
-    found = sample.convergence
-    by_chance = expected_asdsf(sample.particles.topologies, 0.5 * settings.effective_trees)
-    agree = found.asdsf <= max(settings.asdsf, by_chance) and found.largest <= settings.largest
-    if not agree or not found.r_hat <= settings.r_hat:
-        return False
-    return split_error(sample.particles.topologies, sample.chains) <= settings.error
 
 
 def level_of_agreement(sample: ChainSample) -> str:

@@ -100,7 +100,8 @@ def log_prob_forward(
                 residual = (z[t, e] - location[m]) * precision
                 kept[0, t, e, m], kept[1, t, e, m] = residual, precision
                 total[m] -= 0.5 * residual * residual + log_scale[m]
-        out[:, t] = total
+        for m in range(n):
+            out[m, t] = total[m]
 
 
 @kernel()
@@ -116,7 +117,8 @@ def log_prob_backward(
     values = gradient[0]
     weight, slope, of_scale = np.empty(n), np.empty(n), np.empty(n)
     for t in range(n_trees):
-        weight[:] = upstream[:, t]
+        for m in range(n):
+            weight[m] = upstream[m, t]
         for e in range(n_edges):
             total = 0.0
             for m in range(n):

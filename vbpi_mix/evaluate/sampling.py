@@ -1,6 +1,5 @@
 """Trees drawn from a trained mixture together with their importance weights."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.estimators import all_components
 from vbpi_mix.variational import PhyloProblem, TreeDraws
 
@@ -80,6 +80,6 @@ def draw_batches(
                 use(batch)
         if on_progress is not None:
             on_progress(repeat + 1, n_repeats)
-        if until is not None and repeat + 1 >= _FEWEST_REPEATS and time.perf_counter() > until:
+        if repeat + 1 >= _FEWEST_REPEATS and time_is_up(until):
             return log_weights[: repeat + 1]
     return log_weights

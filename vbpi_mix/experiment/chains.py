@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.run_chains import Look, run_chains
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.anneal.saved import restore_chains, save_chains
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.experiment.build import model_of
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.kept_search import KeptSearch
@@ -130,17 +132,14 @@ def sample_start(
     reporter.progress("chains", 0, settings.fewest, "going uphill")
     begun: list[Chains] = []
 
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
-
     def probe() -> tuple[np.ndarray]:
         begun.append(begin_chains(model, candidates.topologies, config.seed, settings))
         if config.start != "auto" or hurried:
             return (np.array(np.inf),)
         for done in range(0, _PROBE_ROUNDS, _TOLD_EVERY):
-            begun[0].run(_TOLD_EVERY, stop=late)
+            begun[0].run(_TOLD_EVERY, stop=partial(time_is_up, until))
             reporter.progress("chains", done + _TOLD_EVERY, settings.fewest, "how flat is the posterior?")
-            if late():
+            if time_is_up(until):
                 return (np.array(np.nan),)
         found = begun[0].sample()
         return (np.array(effective_topologies(found.particles.topologies, found.chains)),)
@@ -214,12 +213,9 @@ def finish_chains(
     def tell_of_heat() -> None:
         reporter.message("chains stay in modes of their own: from now on each has three heated companions")
 
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
-
     while True:
         sample = run_chains(chains, until=until, report=tell, heating=tell_of_heat, after_round=save)
-        if not sample.converged or chains.heated or late():
+        if not sample.converged or chains.heated or time_is_up(until):
             break
         reporter.progress("excursions", 0, 1, "are there modes that the chains have missed?")
         excursions = make_excursions(

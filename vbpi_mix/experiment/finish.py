@@ -1,6 +1,5 @@
 """The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.anneal.tree_reference import TreeReference
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
@@ -164,7 +164,7 @@ def _anneal_groups(
             reporter.progress(
                 "annealing", done * 100 + round(100 * beta), (n_groups + 1) * 100, f"inverse temperature {beta:.3f}"
             )
-            if until is not None and time.perf_counter() > until:
+            if time_is_up(until):
                 raise _OutOfTimeError
 
         return report

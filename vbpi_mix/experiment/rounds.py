@@ -1,17 +1,24 @@
 """Rounds of moves at the posterior after annealing, until what came from the mixture agrees with what did not."""
 
-import time
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker
-from vbpi_mix.anneal.convergence import Convergence, Scalar, expected_asdsf, follow, split_agreement_of_groups
+from vbpi_mix.anneal.convergence import (
+    Convergence,
+    Scalar,
+    as_close_as_chance,
+    expected_asdsf,
+    follow,
+    split_agreement_of_groups,
+)
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
@@ -69,8 +76,7 @@ def rounds_at_the_posterior(
     target, step = least, max(1, least // _LOOKS)
     told_every = max(1, _TOLD_EVERY // len(starts))
 
-    def late() -> bool:
-        return until is not None and time.perf_counter() > until
+    late = partial(time_is_up, until)
 
     def advance(chains: Chains, words: str, rounds_wanted: int) -> None:
         while chains.n_rounds < rounds_wanted and not late():
@@ -90,7 +96,8 @@ def rounds_at_the_posterior(
                 other = begin(_last(past), _PURPOSE_CANDIDATES)
                 save_other = kept.go_on(other, kept.other_rounds)
             advance(other, "further rounds of the chains from candidate topologies", target - _length(past))
-            side = _continued(past, chains_as_posterior(other.sample()))
+            further = chains_as_posterior(other.sample())
+            side = past.followed_by(further, np.unique(past.chains)[further.chains])
         result = _join(run, mixture.sample(), groups, side)
         enough = result.converged if past is None else _settled(result)
         if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
@@ -112,9 +119,9 @@ def rounds_at_the_posterior(
     return result
 
 
-def chains_as_posterior(sample: ChainSample) -> AnnealedPosterior:
-    """The trees of a start's chains in the form that a run's folder keeps."""
-    sides = np.full(len(sample.chains), FROM_CANDIDATES)
+def chains_as_posterior(sample: ChainSample, side: int = FROM_CANDIDATES) -> AnnealedPosterior:
+    """The trees of chains, by default those of a start, in the form that a run's folder keeps."""
+    sides = np.full(len(sample.chains), side)
     sides[len(sides) - sample.n_elsewhere :] = FROM_EXCURSIONS
     return AnnealedPosterior(
         particles=sample.particles,
@@ -177,42 +184,24 @@ def _last(past: AnnealedPosterior) -> Particles:
     return past.particles.take(np.array([np.flatnonzero(past.chains == c)[-1] for c in np.unique(past.chains)]))
 
 
-def _continued(past: AnnealedPosterior, further: AnnealedPosterior) -> AnnealedPosterior:
-    """The trees of chains, and those of the same chains afterwards."""
-    return replace(
-        past,
-        particles=join_particles([past.particles, further.particles]),
-        chains=np.concatenate([past.chains, np.unique(past.chains)[further.chains]]),
-        sides=np.concatenate([past.sides, further.sides]),
-        log_joint=np.concatenate([past.log_joint, further.log_joint]),
-    )
-
-
 def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
     settings = SamplerSettings()
-    particles, chains, log_joint = sample.particles, sample.chains, sample.log_joint
-    sides = np.full(len(chains), FROM_MIXTURE)
+    joined = chains_as_posterior(sample, FROM_MIXTURE)
     noise = 0.0
     if past is None:
-        begun_in = chains // len(groups[0].particles)  # the group that a chain began in
+        begun_in = joined.chains // len(groups[0].particles)  # the group that a chain began in
         halves = (2 * begun_in >= len(groups)).astype(np.int64)  # two sides, as where there are chains of the start
         ancestors = sum(g.n_ancestors for g in groups)
-        noise = expected_asdsf(particles.topologies, 0.5 * ancestors)
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, halves)
-        scalars = _of_groups(run, particles, log_joint, begun_in, sample, groups)
+        noise = expected_asdsf(joined.particles.topologies, 0.5 * ancestors)
+        asdsf, largest, n_splits = split_agreement_of_groups(joined.particles.topologies, halves)
+        scalars = _of_groups(run, joined, begun_in, groups)
     else:
-        particles = join_particles([past.particles, particles])
-        sides = np.concatenate([past.sides, sides])
-        log_joint = np.concatenate([past.log_joint, log_joint])
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, sides)
-        chains = np.concatenate([past.chains, chains + past.chains.max() + 1])
-        scalars = follow(_by_chain(run, particles, log_joint, chains))
+        joined = past.followed_by(joined, joined.chains + past.chains.max() + 1)
+        asdsf, largest, n_splits = split_agreement_of_groups(joined.particles.topologies, joined.sides)
+        scalars = follow(_by_chain(run, joined, joined.chains))
     convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
-    return AnnealedPosterior(
-        particles=particles,
-        chains=chains,
-        sides=sides,
-        log_joint=log_joint,
+    return replace(
+        joined,
         group_log_ml=tuple(g.log_ml for g in groups),
         betas=groups[0].betas,
         n_particles=len(groups[0].particles),
@@ -226,33 +215,25 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
 def _settled(result: AnnealedPosterior) -> bool:
     """Whether both sides agree so well that further rounds are not worth their time."""
     wanted, found = SamplerSettings(), result.convergence
-    by_chance = expected_asdsf(result.particles.topologies, 0.5 * wanted.effective_trees)
     return (
-        found.asdsf <= max(wanted.asdsf, by_chance)
+        as_close_as_chance(found.asdsf, wanted.asdsf, result.particles.topologies, wanted.effective_trees)
         and found.largest <= SPLIT_DIFFERENCE.good
         and found.r_hat <= wanted.r_hat
         and found.effective_size >= 2 * wanted.effective_size
     )
 
 
-def _of_groups(
-    run: Run,
-    particles: Particles,
-    log_joint: np.ndarray,
-    group: np.ndarray,
-    sample: ChainSample,
-    groups: list[Annealed],
-) -> tuple[Scalar, ...]:
+def _of_groups(run: Run, trees: AnnealedPosterior, group: np.ndarray, groups: list[Annealed]) -> tuple[Scalar, ...]:
     """R-hat between groups; effective sizes are those of the chains, or the number of ancestors where that is more."""
-    between = follow(_by_chain(run, particles, log_joint, group))
+    between = follow(_by_chain(run, trees, group))
     ancestors = float(sum(g.n_ancestors for g in groups))
-    within = {s.name: s.effective_size for s in sample.convergence.scalars}
+    within = {s.name: s.effective_size for s in trees.convergence.scalars}
     return tuple(replace(s, effective_size=np.fmax(ancestors, within[s.name])) for s in between)
 
 
-def _by_chain(run: Run, particles: Particles, log_joint: np.ndarray, chains: np.ndarray) -> dict[str, np.ndarray]:
+def _by_chain(run: Run, trees: AnnealedPosterior, chains: np.ndarray) -> dict[str, np.ndarray]:
     """Scalars (chains, draws) of chains cut to the length of the shortest."""
-    columns = scalars_of(run.problem.model, particles, log_joint)
+    columns = scalars_of(run.problem.model, trees.particles, trees.log_joint)
     numbers = np.unique(chains)
     rows = [np.flatnonzero(chains == c) for c in numbers]
     shortest = min(len(r) for r in rows)

@@ -1,7 +1,6 @@
 """Fitting subsplit Bayesian networks to weighted topologies: simple average and expectation-maximisation."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.compiled import kernel
 from vbpi_mix.errors import ConfigError, SupportError
 from vbpi_mix.sbn.kernels import root_everywhere, tree_entries, usage
@@ -126,7 +126,7 @@ def em(
         objectives.append(log_likelihood + _log_prior(support, log_tables, pseudo_count))
         if iteration == n_iterations or (iteration > 0 and objectives[-1] - objectives[-2] < tolerance):
             break
-        if iteration > 0 and until is not None and time.perf_counter() > until:
+        if iteration > 0 and time_is_up(until):
             break
         log_tables = _tables_from_counts(support, counts, pseudo_count)
         if learn_component_weights:

@@ -114,13 +114,15 @@ def normalise(
     for s in range(len(begins) - 1):
         for i in range(begins[s], begins[s + 1]):
             if whole:
-                logs[i] = values[local[i]]
+                for m in range(n):
+                    logs[i, m] = values[local[i], m]
             else:
                 for m in range(n):
                     logs[i, m] = values[local[i], components[m]]
         if normalised:
             continue
-        largest[:] = logs[begins[s]]
+        for m in range(n):
+            largest[m] = logs[begins[s], m]
         for i in range(begins[s] + 1, begins[s + 1]):
             for m in range(n):
                 largest[m] = max(largest[m], logs[i, m])

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vbpi_mix.clock import Clock, OutOfTimeError
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch, TreeSample
 from vbpi_mix.start.climb import climb, neighbours
-from vbpi_mix.start.clock import Clock, OutOfTimeError
 from vbpi_mix.start.explore import explore
 from vbpi_mix.start.growth_settings import GrowthSettings
 from vbpi_mix.start.proposal import Inclusion, fit_proposal, log_inclusion

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
+from vbpi_mix.clock import Clock
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
-from vbpi_mix.start.clock import Clock
 from vbpi_mix.start.laplace import LaplaceWeights, counted_correction, curvature
 from vbpi_mix.start.length_memory import LengthMemory, length_memory
 from vbpi_mix.start.lengths import OptimisedLengths, optimise_lengths

@@ -123,9 +123,12 @@ def _encode(
     n_inner = children.shape[1]
     n_taxa, n_words = single.shape
     words = np.empty((2 * n_taxa - 2, n_words), dtype=np.uint64)
-    words[:n_taxa] = single
+    for tip in range(n_taxa):
+        for w in range(n_words):
+            words[tip, w] = single[tip, w]
     split = np.empty(2 * n_taxa - 2, dtype=np.int64)
-    split[:n_taxa] = np.arange(n_taxa)
+    for tip in range(n_taxa):
+        split[tip] = tip
     key = np.empty(1, dtype=np.uint64)
     for t in range(len(children)):
         for i in range(n_inner):

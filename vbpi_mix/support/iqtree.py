@@ -4,7 +4,6 @@ import re
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.io.trees import read_trees
 from vbpi_mix.phylo.alignment import IUPAC, Alignment
@@ -100,7 +100,7 @@ def iqtree_bootstrap(
         prefix = scratch / "bootstrap"
 
         def look() -> None:
-            if until is not None and time.perf_counter() > until:
+            if time_is_up(until):
                 raise TimeIsUpError(f"{Path(program).name} had not ended when its time was up")
             if progress is not None:
                 progress(min(_iterations(prefix.with_suffix(".log")), _MOST_ITERATIONS), _MOST_ITERATIONS)

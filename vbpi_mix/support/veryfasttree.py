@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vbpi_mix.clock import time_is_up
 from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.phylo.alignment import Alignment
 from vbpi_mix.phylo.topology import Topology, stack
@@ -105,7 +105,7 @@ def veryfasttree_bootstrap(
                 kept.append(replicate, trees[replicate])
             if progress is not None:
                 progress(len(trees), n_trees)
-            if until is not None and time.perf_counter() > until:
+            if time_is_up(until):
                 break
     except BaseException:  # an error or an interrupt must not wait for the replicates
         pool.shutdown(wait=False, cancel_futures=True)

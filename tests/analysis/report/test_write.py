@@ -12,7 +12,6 @@ from vbpi_mix.analysis.report.prose import model_text, names_of, verdict
 from vbpi_mix.analysis.report.write import figures_of
 from vbpi_mix.errors import InputError
 from vbpi_mix.experiment import fit_folder, make_config
-from vbpi_mix.experiment.command import command_of
 
 NAMES = (
     "<script>alert(1)</script>", "x\" onload=\"alert(2)", "a&amp;b", "</title><img src=x onerror=alert(3)>", "]]>",
@@ -159,27 +158,6 @@ def test_parameters_have_a_section_where_they_are_inferred(run, tmp_path):
             assert (words in text) == expected, words
         assert (tmp_path / "figures" / "parameters.svg").is_file() or not expected
         assert "Prior of invariant sites" not in text
-
-
-def test_the_command_repeats_priors():
-    config = make_config(alignment="a.fasta", model="HKY+G4", priors=("shape=gamma(2,3)", "ratio=beta(2,2)"))
-    words = command_of(config, "run")
-    assert "--prior 'shape=gamma(2,3)' --prior 'ratio=beta(2,2)'" in words
-    assert "--priors" not in words
-
-
-def test_the_command_says_what_the_recipe_does_not():
-    plain = make_config(alignment="a b.fasta")
-    assert command_of(plain, "run") == "vbpi-mix fit 'a b.fasta' -o run --seed 1"
-    other = make_config(
-        alignment="a.fasta", recipe="paper", trees=("x.t", "y.t"), burn_in=0.25, components=1, estimator="a2a",
-        model="K80{2.0}", iterations=100, seed=7,
-    )  # fmt: skip
-    words = command_of(other, "run")
-    for part in ("--trees x.t --trees y.t", "--recipe paper", "--burn-in 0.25", "--components 1", "--estimator a2a",
-                 "--model 'K80{2.0}'", "--iterations 100", "--seed 7"):  # fmt: skip
-        assert part in words, part
-    assert "--sampled" not in words
 
 
 def test_words():

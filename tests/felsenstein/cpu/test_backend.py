@@ -148,24 +148,27 @@ def test_blocks_of_patterns_that_are_gone_go_too():
         assert len(cache._entries) <= 2
 
 
-@pytest.mark.parametrize("n_taxa", [6, 150])
-def test_categories_whose_messages_do_not_fit_are_done_again(monkeypatch, n_taxa):
+@pytest.mark.parametrize(("n_taxa", "n_copies"), [(6, 120), (150, 4)])
+def test_categories_whose_messages_do_not_fit_are_done_again(n_taxa, n_copies):
+    """Copies of the categories with weight zero change no bit of the others' derivatives."""
     generator = np.random.default_rng(5)
     topologies = examples.shapes(3, n_taxa, generator)
     patterns = examples.patterns(n_taxa, 100, generator, codes="plain")
     lengths = generator.exponential(0.01, size=(3, topologies.n_edges))
     model = examples.random_model(4, generator)
-    arguments = [a.numpy() for a in model.arguments(lengths)]
+    matrices, frequencies, weights = (a.numpy() for a in model.arguments(lengths))
     generators = model.rates[:, None, None] * model.q
     results = []
-    for limit in (2**40, 0):
-        monkeypatch.setattr(numba_backend, "_CACHED_BYTES", limit)
-        general = numba_backend.general(*arguments, topologies, patterns, with_gradient=True)
-        matrices, *rest = arguments
-        by_lengths = numba_backend.by_lengths(matrices, generators, *rest, topologies, patterns, with_gradient=True)
-        results.append([*general, *by_lengths])
-    for ours, alone in zip(*results, strict=True):
-        np.testing.assert_array_equal(ours, alone)
+    for n, fits in ((1, True), (n_copies, False)):
+        kept = numba_backend._general_workspace(n_taxa, topologies.n_edges, 4 * n, np.float64)[1]
+        assert len(kept) == (4 if fits else 1)
+        rest = (frequencies, np.append(weights, np.zeros(4 * n - 4)), topologies, patterns)
+        copies = np.tile(matrices, (1, 1, n, 1, 1))
+        values, of_matrices, of_frequencies, of_weights = numba_backend.general(copies, *rest, with_gradient=True)
+        by_lengths = numba_backend.by_lengths(copies, np.tile(generators, (n, 1, 1)), *rest, with_gradient=True)
+        results.append([values, of_matrices[:, :, :4], of_frequencies, of_weights[:, :4], *by_lengths])
+    for once, again in zip(*results, strict=True):
+        np.testing.assert_array_equal(once, again)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 4000])

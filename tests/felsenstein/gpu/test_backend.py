@@ -4,19 +4,17 @@ import math
 import os
 import subprocess
 import sys
-import weakref
-from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.felsenstein import examples
 from tests.felsenstein.gpu.agreement import DEVICE, INTERPRET, assert_agree, results
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import Launch
 from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
@@ -80,17 +78,16 @@ def test_two_thousand_taxa():
     assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", tolerance=1e-11)
 
 
-def test_an_alignment(repository, monkeypatch):
+def test_an_alignment(repository):
     """More patterns than threads in a program."""
-    monkeypatch.setattr(triton_backend, "BLOCK", 1024)
     patterns = merge_relabelled(site_patterns(read_alignment(repository / "data" / "alignments" / "DS1.fasta")))
     generator = np.random.default_rng(3)
     topologies = random_topologies(1, patterns.n_taxa, generator)
     lengths = torch.from_numpy(generator.exponential(0.1, size=(1, topologies.n_edges)))
-    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba")
+    assert_agree(jc69_log_likelihood, [lengths], topologies, patterns, other="numba", launch=Launch(block=1024))
 
 
-def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
+def test_chunks_of_trees_and_repetition_do_not_change_a_bit():
     """Memory not written is NaN: it must not be read."""
     generator = np.random.default_rng(4)
     topologies = examples.shapes(5, 6, generator)
@@ -101,97 +98,17 @@ def test_chunks_of_trees_and_repetition_do_not_change_a_bit(monkeypatch):
         *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
         *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
     ]
-    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", 20_000)  # one tree of two categories, two of one
+    launch = Launch(workspace_bytes=20_000)  # one tree of two categories, two of one
     torch.use_deterministic_algorithms(True)
     try:
         second = [
-            *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton"),
-            *results(tree_log_likelihood, arguments, topologies, patterns, "triton"),
+            *results(jc69_log_likelihood, [lengths], topologies, patterns, "triton", launch=launch),
+            *results(tree_log_likelihood, arguments, topologies, patterns, "triton", launch=launch),
         ]
     finally:
         torch.use_deterministic_algorithms(False)
     for one, other in zip(first, second, strict=True):
         assert torch.equal(one, other)
-
-
-def test_four_thousand_trees_stay_within_twenty_gigabytes(monkeypatch):
-    """64 taxa and 1,000 patterns: the chunks, without allocating them here, and all that a call takes."""
-    shapes = []
-
-    def allocate(shape, dtype, device):
-        shapes.append(math.prod(shape) * dtype.itemsize)
-        return torch.zeros(0, dtype=dtype, device=device)
-
-    data = triton_backend._Data(
-        torch.zeros((4000, 62, 2)), torch.zeros((64, 1024), dtype=torch.uint8), torch.zeros(1024)
-    )
-    monkeypatch.setattr(torch, "empty", allocate)
-    for n_categories, n_chunks in ((1, 2), (4, 5)):
-        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, torch.float64)]
-        if INTERPRET:  # a GPU may have less
-            assert len(parts) == n_chunks
-        assert sum(p.stop - p.start for p in parts) == 4000
-        assert 0 < shapes.pop() <= triton_backend.WORKSPACE_BYTES
-        assert not shapes
-        assert triton_backend.largest_bytes(4000, 64, 1000, n_categories) < 20e9
-        # what is beside a chunk grows with the trees, and is small
-        assert triton_backend.largest_bytes(40_000, 64, 1000, n_categories) < 40e9
-
-
-class Peak(TorchDispatchMode):
-    """Bytes of the tensors that are alive at a time, at most."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive = Counter()
-        self.sizes, self.now, self.most = {}, 0, 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, list | tuple) else [result]:
-            if isinstance(tensor, torch.Tensor):
-                self.add(tensor)
-        return result
-
-    def add(self, tensor):
-        key = tensor.untyped_storage().data_ptr()
-        if not self.alive[key]:
-            self.sizes[key] = tensor.untyped_storage().nbytes()
-            self.now += self.sizes[key]
-            self.most = max(self.most, self.now)
-        self.alive[key] += 1
-        weakref.finalize(tensor, self.drop, key)
-
-    def drop(self, key):
-        self.alive[key] -= 1
-        if not self.alive[key]:
-            self.now -= self.sizes[key]
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize(("n_states", "limit"), [(4, 10**9), (4, 150_000), (20, 10**9), (20, 1_000_000)])
-def test_a_call_takes_no_more_than_its_bound(dtype, n_states, limit, monkeypatch):
-    """Everything that is alive at a time, in one chunk and in several; the bound is not far from it."""
-    monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", limit)
-    if n_states == 4:
-        generator = np.random.default_rng(9)
-        topologies = examples.shapes(4, 7, generator)
-        patterns = examples.patterns(7, 40, generator)
-        lengths = examples.lengths(topologies, generator)
-        arguments = list(examples.random_model(2, generator).arguments(lengths.numpy()))
-    else:
-        (lengths, q, frequencies, rates, weights), topologies, patterns = examples.example_of_states(20, n_patterns=40)
-        times = lengths[:, :, None] * rates[:, None, :]
-        arguments = [torch.linalg.matrix_exp(q[:, None, None] * times[..., None, None]), frequencies, weights]
-    arguments = [a.to(DEVICE) for a in arguments]
-    n_trees, _, n_categories = arguments[0].shape[:3]
-    with Peak() as peak:
-        for argument in arguments:
-            peak.add(argument)
-        results = triton_backend.general(*arguments, topologies, patterns, with_gradient=True, dtype=dtype)
-    bound = triton_backend.largest_bytes(n_trees, 7, 40, n_categories, dtype, n_states=n_states)
-    assert results[0].shape == (n_trees,)
-    assert 0.5 * bound < peak.most <= bound
 
 
 def test_float32():

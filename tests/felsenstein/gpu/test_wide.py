@@ -13,6 +13,7 @@ from vbpi_mix.felsenstein import (
     tree_log_likelihood,
 )
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH, Launch
 from vbpi_mix.phylo import SitePatterns
 
 pytestmark = pytest.mark.gpu
@@ -142,18 +143,34 @@ def test_float32(n_states):
             assert 0 < error < 1e-5
 
 
-def test_chunks_of_trees_do_not_change_a_bit(monkeypatch):
+def test_chunks_of_trees_do_not_change_a_bit():
     arguments, generators, topologies, patterns = example(20, 4, 3)
     arguments = [x.to(DEVICE) for x in arguments]
     for further in ({}, {"generators": generators.to(DEVICE)}):
-        found = []
-        for limit in (2**33, 1000):
-            monkeypatch.setattr(triton_backend, "WORKSPACE_BYTES", limit)
-            found.append(
-                triton_backend.general(*arguments, topologies, patterns, with_gradient=True, **further)
-            )  # fmt: skip
+        found = [
+            triton_backend.general(*arguments, topologies, patterns, with_gradient=True, launch=launch, **further)
+            for launch in (LAUNCH, Launch(workspace_bytes=1000))
+        ]
         for one, other in zip(*found, strict=True):
             assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("n_states", "block", "n_patterns"), [(3, 8, 9), (20, 16, 17), (20, 64, 3)])
+def test_other_launches(n_states, block, n_patterns):
+    """More and fewer patterns per program, one tree at a time."""
+    arguments, generators, topologies, patterns = example(n_states, 4, n_patterns)
+    launch = Launch(block=block, workspace_bytes=1000, n_warps_wide=8)
+    assert_agree(tree_log_likelihood, arguments, topologies, patterns, tolerance=1e-11, launch=launch)
+    matrices, *others = (x.to(DEVICE) for x in arguments)
+    found = []
+    for each in (LAUNCH, launch):
+        times = torch.ones(matrices.shape[:3], dtype=torch.float64, device=DEVICE).requires_grad_()
+        values = triton_backend.timed_log_likelihood(
+            times, matrices, generators.to(DEVICE), *others, topologies, patterns, each
+        )  # fmt: skip
+        found.append((values.detach(), *torch.autograd.grad(values.sum(), times)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12 * float(one.abs().max()))
 
 
 def test_no_gradient_is_computed_when_none_is_wanted():

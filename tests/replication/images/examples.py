@@ -5,7 +5,7 @@ import numpy as np
 from tests.replication.images.test_formats import cifar, idx
 
 
-def write_grey(folder, n=24, seed=1):
+def write_grey(folder, n=44, seed=1):
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("train", "t10k"):

@@ -22,20 +22,12 @@ ROWS = ["a2a:1:1", "s2a:1:3", "s2a:2:3", "s2s:2:3", "s2a:1:3:published", "a2a:2:
 
 
 def config_of(data="mnist", rows=ROWS, **other):
-    made = make_images_config(data, rows=rows, **{"epochs": 2, "n_train": 20, "n_test": 4, **other})
+    made = make_images_config(data, rows=rows, **{"epochs": 2, "n_train": 40, "n_test": 4, **other})
     sizes = {"side": 7, "trunk_channels": (2, 2, 2, 2, 2)} if data != "cifar10" else {"side": 8, "n_train": 34}
     scale = dataclasses.replace(
-        made.scale, n_latent=2, channels=2, n_layers=2, batch_size=10, n_draws=6, n_generated=35, **sizes
+        made.scale, n_latent=2, channels=2, n_layers=2, batch_size=20, n_draws=6, n_generated=35, **sizes
     )
     return dataclasses.replace(made, scale=scale)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_features():
-    patch = pytest.MonkeyPatch()
-    patch.setattr("vbpi_mix.replication.images.train._N_FEATURES", 4)
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +117,8 @@ def test_other_settings_or_images_in_the_same_folder(finished, tmp_path):
 
 def test_too_few_images(finished, tmp_path):
     source, _, _ = finished
-    with pytest.raises(InputError, match="20 and 30"):
-        run_images(config_of(n_test=30), tmp_path, source=source)
+    with pytest.raises(InputError, match="40 and 50"):
+        run_images(config_of(n_test=50), tmp_path, source=source)
 
 
 def test_tables_and_pictures(finished, tmp_path):

@@ -148,6 +148,14 @@ def _top(up: np.ndarray, top: int, frequencies: np.ndarray, weight: float, share
             out[0, i] = share * partials[i]
 
 
+@kernel(inner=True)
+def transpose(matrices: np.ndarray, m: Index, out: np.ndarray) -> None:
+    """out[0] = matrices[m] transposed. A view by `np.transpose` takes seconds to compile, with what reads it."""
+    for i in range(4):
+        for j in range(4):
+            out[0, i, j] = matrices[m, j, i]
+
+
 @kernel(inner=True, allocates=True)
 def _outside(
     children: np.ndarray, matrices: np.ndarray, first: np.ndarray, second: np.ndarray, frequencies: np.ndarray,
@@ -163,7 +171,7 @@ def _outside(
     n_edges, top, none = 2 * n - 3, 2 * n - 3, np.int64(0)
     last = n_edges - 1
     partials = buffer[0]
-    transposed = np.transpose(first, (0, 2, 1))
+    transposed = np.empty((1, 4, 4))
     propagate(tips, none, first, none, tangents, last)
     _top(up, top, frequencies, weight, shares, out, weighted, tangents)
     _add_score(out, 0, tangents, last, scores)
@@ -188,7 +196,8 @@ def _outside(
             _add_score(out, child, tangents, position, scores)
             hessian[position, position] += dot_rows(out, child, weighted, child)
             if child >= n:
-                propagate(out, child, transposed, child, weighted, child)
+                transpose(first, child, transposed)
+                propagate(out, child, transposed, none, weighted, child)
                 pull_back(out, child, matrices)
                 if scaled:
                     scale_rows(out, child, factors[0])

@@ -26,7 +26,7 @@ from vbpi_mix.felsenstein.cpu.general_gradient import (
     tip_partials,
     upward_in_range,
 )
-from vbpi_mix.felsenstein.cpu.general_hessian import dot_rows, possible_factors
+from vbpi_mix.felsenstein.cpu.general_hessian import dot_rows, possible_factors, transpose
 
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 
@@ -127,7 +127,7 @@ def _downward(
     """Add one category's part of the products, given the outside messages of the top node and of edge 0."""
     n = len(tips)
     none, one, slope, change = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
-    transposed_dots = np.transpose(matrix_dots, (0, 2, 1))
+    transposed_dots = np.empty((1, 4, 4))
     propagate(tips, none, first, none, buffer, slope)
     propagate(tips, none, first_dots, none, buffer, change)
     products[0] += dot_rows(out_dots, none, buffer, slope) + dot_rows(out, none, buffer, change)
@@ -148,7 +148,8 @@ def _downward(
             products[child] += dot_rows(out_dots, child, buffer, slope) + dot_rows(out, child, buffer, change)
             if child >= n:
                 pull_back(out_dots, child, matrices)
-                _add_propagated(out, child, transposed_dots, child, out_dots, child)
+                transpose(matrix_dots, child, transposed_dots)
+                _add_propagated(out, child, transposed_dots, none, out_dots, child)
                 pull_back(out, child, matrices)
                 if scaled:
                     scale_rows(out, child, factors[0])

@@ -1,4 +1,4 @@
-"""From tensors to the Triton kernels: patterns in blocks on the device, trees in chunks that fit its memory.
+"""From tensors to the Triton kernels and back: log-likelihoods and their derivatives.
 
 Everything stays on the device of the tensors given; topologies and patterns are copied there once per call. Without a
 GPU the kernels run, very slowly, in Triton's interpreter when the environment variable TRITON_INTERPRET is 1 before
@@ -6,44 +6,15 @@ Triton is imported; that is how they are tested.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import BackendError, NumericalError
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH, Launch, chunks, upload
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
-
-BLOCK = 32  # patterns per program: with one warp, one per thread
-N_WARPS = 1
-N_WARPS_WIDE = 4  # where a product of tiles is one of tensor cores
-WORKSPACE_BYTES = 8 * 2**30
-
-
-class _Data(NamedTuple):
-    """Topologies and patterns on the device.
-
-    Attributes:
-        children: (T, N-2, 2) int32.
-        states: (N, B BLOCK) state sets, filled up with missing data; patterns of weight zero are left out: uint8 for up
-            to 8 states, int32 up to 32, int64 up to 64.
-        weights: (B BLOCK,), zero where filled up.
-    """
-
-    children: Tensor
-    states: Tensor
-    weights: Tensor
-
-    @property
-    def n_taxa(self) -> int:
-        return self.states.shape[0]
-
-    @property
-    def n_blocks(self) -> int:
-        return self.weights.shape[0] // BLOCK
 
 
 def tree_log_likelihood(
@@ -52,11 +23,12 @@ def tree_log_likelihood(
     category_weights: Tensor,
     topologies: TopologyBatch,
     patterns: SitePatterns,
+    launch: Launch = LAUNCH,
 ) -> Tensor:
     """As `reference.tree_log_likelihood`, for tensors on a GPU."""
     arguments = (transition_matrices, root_frequencies, category_weights)
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arguments)
-    return _General.apply(*arguments, None, topologies, patterns, wanted)  # type: ignore[return-value]
+    return _General.apply(*arguments, None, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
 def timed_log_likelihood(
@@ -67,6 +39,7 @@ def timed_log_likelihood(
     category_weights: Tensor,
     topologies: TopologyBatch,
     patterns: SitePatterns,
+    launch: Launch = LAUNCH,
 ) -> Tensor:
     """(T,) log-likelihoods, differentiable in times, frequencies and category weights.
 
@@ -80,17 +53,20 @@ def timed_log_likelihood(
         category_weights: (C,) or (T, C).
         topologies: T topologies.
         patterns: Site patterns.
+        launch: How the kernels are launched.
     """
     arguments = (times, root_frequencies, category_weights)
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arguments)
     constants = transition_matrices.detach(), generators.detach()
-    return _General.apply(*arguments, constants, topologies, patterns, wanted)  # type: ignore[return-value]
+    return _General.apply(*arguments, constants, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
-def jc69_log_likelihood(branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns) -> Tensor:
+def jc69_log_likelihood(
+    branch_lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, launch: Launch = LAUNCH
+) -> Tensor:
     """As `reference.jc69_log_likelihood`, for tensors on a GPU."""
     wanted = torch.is_grad_enabled() and branch_lengths.requires_grad
-    return _JC69.apply(branch_lengths, topologies, patterns, wanted)  # type: ignore[return-value]
+    return _JC69.apply(branch_lengths, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
 class _General(torch.autograd.Function):
@@ -103,11 +79,12 @@ class _General(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, of_edges: Tensor, frequencies: Tensor, category_weights: Tensor,
         constants: tuple[Tensor, Tensor] | None, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
+        launch: Launch,
     ) -> Tensor:  # fmt: skip
         matrices, generators = (of_edges, None) if constants is None else constants
         values, *gradients = general(
             matrices, frequencies, category_weights, topologies, patterns,
-            with_gradient=with_gradient, generators=generators,
+            with_gradient=with_gradient, generators=generators, launch=launch,
         )  # fmt: skip
         ctx.save_for_backward(*gradients)
         ctx.shapes = frequencies.shape, category_weights.shape
@@ -122,7 +99,7 @@ class _General(torch.autograd.Function):
             of_edges * grad.reshape(-1, *(1,) * (of_edges.ndim - 1)),
             (of_frequencies * grad[:, None]).sum_to_size(ctx.shapes[0]),
             (of_weights * grad[:, None]).sum_to_size(ctx.shapes[1]),
-            None, None, None, None,
+            None, None, None, None, None,
         )  # fmt: skip
 
 
@@ -131,9 +108,10 @@ class _JC69(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool
-    ) -> Tensor:
-        values, gradient = jc69(lengths, topologies, patterns, with_gradient=with_gradient)
+        ctx: Any, lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
+        launch: Launch,
+    ) -> Tensor:  # fmt: skip
+        values, gradient = jc69(lengths, topologies, patterns, with_gradient=with_gradient, launch=launch)
         ctx.save_for_backward(gradient)
         return values
 
@@ -141,7 +119,7 @@ class _JC69(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (gradient,) = ctx.saved_tensors
-        return gradient * grad[:, None], None, None, None
+        return gradient * grad[:, None], None, None, None, None
 
 
 def jc69(
@@ -151,6 +129,7 @@ def jc69(
     *,
     with_gradient: bool,
     dtype: torch.dtype = torch.float64,
+    launch: Launch = LAUNCH,
 ) -> tuple[Tensor, Tensor]:
     """(T,) log-likelihoods and (T, E) derivatives in the branch lengths (without columns if not wanted).
 
@@ -161,13 +140,14 @@ def jc69(
         with_gradient: whether derivatives are wanted.
         dtype: arithmetic between the lengths and the sums over blocks of patterns, float64 or float32. With float32
             log-likelihoods and derivatives are right to about 1e-5 of their largest values.
+        launch: how the kernels are launched.
 
     Raises:
         BackendError: no Triton, or a device it cannot use here.
         NumericalError: a result that is not a number.
     """
     kernels = _kernels(lengths.device)
-    data = _upload(topologies, patterns, lengths.device, dtype)
+    data = upload(topologies, patterns, lengths.device, dtype, launch.block)
     n_trees, n_edges = lengths.shape
     exponents = -4.0 / 3.0 * lengths.detach()
     e = exponents.exp().to(dtype).contiguous()
@@ -175,9 +155,9 @@ def jc69(
     logs, powers = lengths.new_empty((2, n_trees, data.n_blocks))
     gradient = lengths.new_empty((n_trees, n_edges if with_gradient else 0))
     total_weight = data.weights.sum(dtype=torch.float64)
-    constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
+    constants = launch.constants(dtype)
     with torch.cuda.device_of(lengths):
-        for part, work in _chunks(data, n_trees, 1, dtype):
+        for part, work in chunks(data, n_trees, 1, dtype, launch.workspace_bytes):
             grid = ((part.stop - part.start) * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks)
             kernels.jc69_up[grid](
@@ -204,6 +184,7 @@ def general(
     with_gradient: bool,
     dtype: torch.dtype = torch.float64,
     generators: Tensor | None = None,
+    launch: Launch = LAUNCH,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(T,) log-likelihoods and their derivatives in matrices (T, E, C, n, n), frequencies (T, n), weights (T, C).
 
@@ -217,6 +198,7 @@ def general(
         dtype: data type as in `jc69`.
         generators: (C, n, n) or (T, C, n, n), for matrices exp(t generator): derivatives are in t, (T, E, C), in place
             of matrices.
+        launch: how the kernels are launched.
 
     Raises:
         BackendError: no Triton, tensors on different devices, or on one that it cannot use here.
@@ -227,7 +209,7 @@ def general(
     devices = {x.device for x in given if x is not None}
     if len(devices) > 1:
         raise BackendError(f"the model's tensors are on several devices: {', '.join(sorted(map(str, devices)))}")
-    data = _upload(topologies, patterns, matrices.device, dtype)
+    data = upload(topologies, patterns, matrices.device, dtype, launch.block)
     n_trees, n_edges, n_categories, n_states, _ = matrices.shape
     of_trees = (frequencies.expand(n_trees, -1), category_weights.expand(n_trees, -1))
     model = [x.detach().to(dtype).contiguous() for x in (matrices, *of_trees)]
@@ -236,21 +218,20 @@ def general(
     of_edge = (n_states, n_states) if generators is None else ()
     of_edges = matrices.new_empty((kept, n_edges, n_categories, *of_edge))
     of_frequencies, of_weights = matrices.new_empty((kept, n_states)), matrices.new_empty((kept, n_categories))
-    constants = {"BLOCK": BLOCK, "FLOAT64": dtype == torch.float64, "num_warps": N_WARPS, "num_stages": 1}
+    constants = launch.constants(dtype)
     up, down, further, only_down = kernels.general_up, kernels.general_down, [], {}
     if generators is not None or n_states != 4:
         # with derivatives in matrices generators are not used
         further = [model[0] if generators is None else _of_trees(generators.detach().to(dtype), n_trees)]
         up, down, only_down = kernels.wide_up, kernels.wide_down, {"BY_TIMES": generators is not None}
-        width = 1 << (n_states - 1).bit_length()
-        constants |= {"N_STATES": n_states, "WIDTH": width, "num_warps": N_WARPS_WIDE if width >= 16 else N_WARPS}
+        constants = launch.wide_constants(dtype, n_states)
     with torch.cuda.device_of(matrices):
         sizes = {"n_states": n_states, "n_of_edge": math.prod(of_edge)}
-        for part, work in _chunks(data, n_trees, n_categories, dtype, **sizes):
+        for part, work in chunks(data, n_trees, n_categories, dtype, launch.workspace_bytes, **sizes):
             count = part.stop - part.start
             grid = (count * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks, n_categories)
-            mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, BLOCK))
+            mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, data.block))
             of_chunk = [*(x[part] for x in model), work, mixing]
             up[grid](
                 data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
@@ -305,77 +286,6 @@ def _kernels(device: torch.device) -> _Kernels:
         )
         raise BackendError(f"the likelihood backend 'triton' needs tensors on a CUDA device, not on {device}: {remedy}")
     return _Kernels(jc69_up, jc69_down, general_up, general_down, wide_up, wide_down)
-
-
-def _upload(topologies: TopologyBatch, patterns: SitePatterns, device: torch.device, dtype: torch.dtype) -> _Data:
-    counted = patterns.weights > 0
-    n_counted = int(counted.sum())
-    n_columns = max(1, -(-n_counted // BLOCK)) * BLOCK
-    sets = np.full((patterns.n_taxa, n_columns), patterns.data_type.missing, dtype=patterns.data_type.dtype)
-    sets[:, :n_counted] = patterns.state_sets[:, counted]
-    signed = {1: np.uint8, 4: np.int32, 8: np.int64}[sets.itemsize]  # torch has little for larger unsigned integers
-    states = torch.from_numpy(sets.view(signed))
-    weights = torch.zeros(n_columns, dtype=dtype)
-    weights[:n_counted] = torch.from_numpy(patterns.weights[counted])
-    children = torch.tensor(topologies.children, dtype=torch.int32).contiguous()
-    return _Data(children.to(device), states.to(device), weights.to(device))
-
-
-def workspace_bytes(
-    n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64,
-    *, n_states: int = 4, n_of_edge: int = 16,
-) -> int:  # fmt: skip
-    """Bytes that a tree of a chunk takes: messages of its internal nodes, mixing terms, sums per block of patterns.
-
-    Derivatives of an edge are `n_of_edge` for each category: the entries of a matrix, or one.
-    """
-    n_edges = 2 * n_taxa - 3
-    per_block = n_categories * ((n_taxa - 2) * n_states * BLOCK + 3 * BLOCK + n_of_edge * n_edges + n_states + 1)
-    return -(-n_patterns // BLOCK) * per_block * dtype.itemsize
-
-
-def largest_bytes(
-    n_trees: int, n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64,
-    *, n_states: int = 4,
-) -> int:  # fmt: skip
-    """Bytes on the device that `general` with gradients in matrices never exceeds, arguments and results included.
-
-    A chunk's workspace has a bound of its own, `WORKSPACE_BYTES`, unless a single tree needs more. Beside it there are
-    per tree: matrices, once in their own and once in the other type; their derivatives, twice while those of impossible
-    trees are set to zero, and the sums of a chunk; frequencies, category weights, values and topologies.
-    """
-    n_edges, n_blocks = 2 * n_taxa - 3, -(-n_patterns // BLOCK)
-    of_tree = workspace_bytes(
-        n_taxa, n_patterns, n_categories, dtype, n_states=n_states, n_of_edge=n_states * n_states
-    )  # fmt: skip
-    workspace = min(max(WORKSPACE_BYTES, of_tree), n_trees * of_tree)
-    matrices = 5 * 8 * n_edges * n_categories * n_states * n_states
-    others = 8 * (5 * (n_states + n_categories) + 4 * n_blocks + 8) + 4 * 2 * (n_taxa - 2)
-    bytes_of_set = 1 if n_states <= 8 else 4 if n_states <= 32 else 8
-    data = n_blocks * BLOCK * (n_taxa * bytes_of_set + 2 * 8)
-    return workspace + n_trees * (matrices + others) + data
-
-
-def _chunks(
-    data: _Data, n_trees: int, n_categories: int, dtype: torch.dtype, *, n_states: int = 4, n_of_edge: int = 16
-) -> Iterator[tuple[slice, Tensor]]:
-    """Ranges of trees with a workspace each, which together with sums per block stay below a number of bytes."""
-    device = data.states.device
-    available = WORKSPACE_BYTES
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        available = min(available, (free + reserved) // 2)
-    per_tree = workspace_bytes(
-        data.n_taxa, data.n_blocks * BLOCK, n_categories, dtype, n_states=n_states, n_of_edge=n_of_edge
-    )
-    count = max(1, min(n_trees, available // per_tree))
-    count = -(-n_trees // -(-n_trees // count))  # chunks of nearly equal size
-    shape = (n_categories, data.n_taxa - 2, n_states, BLOCK)
-    work = torch.empty((count, data.n_blocks, *shape), dtype=dtype, device=device)
-    for first in range(0, n_trees, count):
-        part = slice(first, min(first + count, n_trees))
-        yield part, work
 
 
 def _values(logs: Tensor, powers: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ import numpy as np
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.rows import (
     BLOCK,
+    SIZE,
     add_slope_row,
     add_table_row,
     add_totals,
@@ -116,7 +117,7 @@ class Scratch(NamedTuple):
         bits: (4, BLOCK) int64, which is `floats` seen as integers.
         floats: (4, BLOCK) float64.
         exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
-        wide: (2, width * BLOCK).
+        wide: (4, width * BLOCK).
         ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge, ...
         barred: (3,) bool: ... and whether rules forbid it.
     """
@@ -134,7 +135,7 @@ def make_scratch(n_categories: int, width: int = 4) -> Scratch:
     """Room for `n_categories` rate categories and `width` states."""
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
-    sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((2, width * BLOCK)), np.zeros((4, 3))
+    sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((4, width * BLOCK)), np.zeros((4, 3))
     return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_))
 
 
@@ -171,32 +172,61 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
         scratch: overwritten.
         scale: divide patterns that have become small.
     """
-    first_row, weights = blocks.first_row, blocks.weights
-    sums, floats, bits = scratch.sums, scratch.floats, scratch.bits
+    first_row = blocks.first_row
     log_scale = 0.0
     for i in range(len(first_row) - 1):
         small = 0.0
-        first, end, width = first_row[i], first_row[i + 1], blocks.width[i]
-        for r in range(first, end):
+        width = blocks.width[i]
+        for r in range(first_row[i], first_row[i + 1]):
             if width == 4:
                 small += product_row(rows, rows, rows, a + r, b + r, out + r)
             else:
                 product(rows[a + r], rows[b + r], rows[out + r], width * BLOCK)
                 if scale:
-                    small += count_small(rows[out + r], width, sums)
+                    small += count_small(rows[out + r], width, scratch.sums)
         if scale and small > 0.0 and blocks.variable[i] == 0.0:
-            clear(sums, 3, 4)
-            for r in range(first, end):
-                if width == 4:
-                    add_totals(rows, out + r, sums)
-                else:
-                    add_wide_totals(rows[out + r], width, sums)
-            log_scale += weighted_logarithms(sums, 3, weights, i, floats, bits)
-            for r in range(first, end):
-                if width == 4:
-                    divide(rows, out + r, sums)
-                else:
-                    wide_divide(rows[out + r], width, sums)
+            log_scale += _scale_block(rows, out, i, blocks, scratch)
+    return log_scale
+
+
+@kernel(inner=True)
+def join_crossed(
+    rows: np.ndarray, a: int, of_a: np.ndarray, b: int, of_b: np.ndarray, out: int, blocks: Blocks, scratch: Scratch
+) -> float:
+    """The message `out` = (M_a a) (M_b b) of four states; the logarithm of what it was divided by.
+
+    M a and M b stay in the cache of the first level. To write them where the next who needs them finds them costs more
+    than to make them anew: four states make messages that are long and quickly calculated.
+    """
+    first_row, category, wide = blocks.first_row, blocks.category, scratch.wide
+    log_scale = 0.0
+    for i in range(len(first_row) - 1):
+        small = 0.0
+        for r in range(first_row[i], first_row[i + 1]):
+            cross_row(rows, wide, a + r, 0, of_a, category[r])
+            cross_row(rows, wide, b + r, 1, of_b, category[r])
+            small += product_row(wide, wide, rows, 0, 1, out + r)
+        if small > 0.0 and blocks.variable[i] == 0.0:
+            log_scale += _scale_block(rows, out, i, blocks, scratch)
+    return log_scale
+
+
+@kernel(inner=True)
+def _scale_block(rows: np.ndarray, out: int, i: int, blocks: Blocks, scratch: Scratch) -> float:
+    """Divide each pattern of a block by its total; the sum of the totals' logarithms over the sites."""
+    sums, first, end, width = scratch.sums, blocks.first_row[i], blocks.first_row[i + 1], blocks.width[i]
+    clear(sums, 3, 4)
+    for r in range(first, end):
+        if width == 4:
+            add_totals(rows, out + r, sums)
+        else:
+            add_wide_totals(rows[out + r], width, sums)
+    log_scale = weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
+    for r in range(first, end):
+        if width == 4:
+            divide(rows, out + r, sums)
+        else:
+            wide_divide(rows[out + r], width, sums)
     return log_scale
 
 
@@ -225,6 +255,42 @@ def tabulate(
                 product(rows[a + r], rows[b + r], wide[0], size)
                 product(rows[c + r], rows[d + r], wide[1], size)
                 _wide_table(rows, wide[0], wide[1], out + r, left, right, part[i], blocks.width[i])
+
+
+@kernel(inner=True)
+def has_four_states(rows: np.ndarray) -> bool:
+    """Whether no part of the alignment has more than four states."""
+    return rows.shape[1] == SIZE
+
+
+@kernel(inner=True)
+def tabulate_arrangements(
+    rows: np.ndarray, sources: tuple[int, int, int, int],
+    matrices: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], out: int, spectra: Spectra, blocks: Blocks
+, scratch: Scratch) -> None:  # fmt: skip
+    """Tables of the three ways to join four neighbours of an inner edge, of four states, one after the other.
+
+    Arguments:
+        rows: all messages.
+        sources: first rows of the messages of the parent, the sibling and two children, at the far ends of their edges.
+        matrices: of these edges, towards the inner one.
+        out: first row of the first table: parent and sibling meet; in the next two the first child takes the place of
+            the sibling, then the second.
+        spectra: the models.
+        blocks: blocks of the patterns.
+        scratch: overwritten.
+    """
+    part, left, right, category, wide = blocks.part, spectra.left, spectra.right, blocks.category, scratch.wide
+    n, (a, b, c, d), (of_a, of_b, of_c, of_d) = len(category), sources, matrices
+    for i in range(len(part)):
+        for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
+            cross_row(rows, wide, a + r, 0, of_a, category[r])
+            cross_row(rows, wide, b + r, 1, of_b, category[r])
+            cross_row(rows, wide, c + r, 2, of_c, category[r])
+            cross_row(rows, wide, d + r, 3, of_d, category[r])
+            table_row(wide, wide, wide, wide, rows, 0, 1, 2, 3, out + r, left, right, part[i])
+            table_row(wide, wide, wide, wide, rows, 0, 2, 1, 3, out + n + r, left, right, part[i])
+            table_row(wide, wide, wide, wide, rows, 0, 3, 2, 1, out + 2 * n + r, left, right, part[i])
 
 
 @kernel(inner=True)

@@ -9,7 +9,16 @@ import numpy as np
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_small_product
-from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, cross, join, make_scratch
+from vbpi_mix.felsenstein.local.messages import (
+    Blocks,
+    Scratch,
+    Spectra,
+    cross,
+    has_four_states,
+    join,
+    join_crossed,
+    make_scratch,
+)
 from vbpi_mix.felsenstein.local.rows import BLOCK
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
@@ -175,8 +184,13 @@ def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> 
     """D of a node from those of its children."""
     n = len(blocks.category)
     a, b = tree.kids[node, 0], tree.kids[node, 1]
-    of_a, of_b = crossed_down(work, a, blocks), crossed_down(work, b, blocks)
-    scale = join(work.rows, of_a, of_b, node * n, blocks, work.scratch, True)
+    rows, out = work.rows, node * n
+    if has_four_states(rows):
+        scale = join_crossed(rows, a * n, work.down[a], b * n, work.down[b], out, blocks, work.scratch)
+    else:
+        scale = join(
+            rows, crossed_down(work, a, blocks), crossed_down(work, b, blocks), out, blocks, work.scratch, True
+        )
     work.scale_d[node] = scale + work.scale_d[a] + work.scale_d[b]
     work.fresh_d[node] = False
 
@@ -187,8 +201,13 @@ def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> No
     n, n_nodes = len(blocks.category), len(tree.up)
     above = tree.up[node]
     sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
-    from_above, beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
-    scale = join(work.rows, from_above, beside, (n_nodes + node) * n, blocks, work.scratch, True)
+    rows, out = work.rows, (n_nodes + node) * n
+    if has_four_states(rows):
+        of_above, beside = work.across[above], work.down[sibling]
+        scale = join_crossed(rows, (n_nodes + above) * n, of_above, sibling * n, beside, out, blocks, work.scratch)
+    else:
+        from_above, from_beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
+        scale = join(rows, from_above, from_beside, out, blocks, work.scratch, True)
     work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
     work.fresh_u[node] = False
 

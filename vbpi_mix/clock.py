@@ -1,4 +1,4 @@
-"""A time limit and signs of life for long searches."""
+"""Time limits, and signs of life of long searches."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 class OutOfTimeError(Exception):
     """The time allowed to a search is over; what it has found so far is whole."""
+
+
+def time_is_up(until: float | None) -> bool:
+    """Whether `time.perf_counter()` is past `until`; never where that is None."""
+    return until is not None and time.perf_counter() > until
 
 
 class Clock:
@@ -23,7 +28,7 @@ class Clock:
     @property
     def late(self) -> bool:
         """Whether the time is over."""
-        return self.until is not None and time.perf_counter() > self.until
+        return time_is_up(self.until)
 
     def tick(self) -> None:
         """Give a sign of life; raise `OutOfTimeError` if the time is over."""

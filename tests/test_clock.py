@@ -2,7 +2,12 @@ import time
 
 import pytest
 
-from vbpi_mix.start.clock import Clock, OutOfTimeError
+from vbpi_mix.clock import Clock, OutOfTimeError, time_is_up
+
+
+def test_only_a_time_that_has_passed_is_up():
+    now = time.perf_counter()
+    assert [time_is_up(until) for until in (None, now - 1.0, now + 1e6)] == [False, True, False]
 
 
 def test_a_search_without_a_limit_only_gives_signs_of_life():
