@@ -20,29 +20,35 @@ from benchmarks._common import RESULTS_FOLDER, print_table
 from vbpi_mix.provenance import describe
 
 # NVIDIA H100 SXM5 80 GB, the vendor's data sheet: bytes per second, float64 and float32 operations per second outside
-# of the tensor cores, multiprocessors; registers and warps of a multiprocessor
-BANDWIDTH, FLOAT64, FLOAT32, N_MULTIPROCESSORS = 3.35e12, 34e12, 67e12, 132
+# of the tensor cores and float64 ones inside, multiprocessors; registers and warps of a multiprocessor
+BANDWIDTH, FLOAT64, FLOAT32, FLOAT64_TENSOR, N_MULTIPROCESSORS = 3.35e12, 34e12, 67e12, 67e12, 132
 REGISTERS, WARPS, BLOCKS = 65_536, 64, 32
 REACHED_BANDWIDTH, REACHED_OPERATIONS = 0.7, 0.35  # shares of the peaks; separate multiplications and additions
-STATES = 4
+N_STATES = {"JC69": 4, "GTR+G4": 4, "LG+G4": 20}
+WIDE = 32  # rows of a tile of 20 states
 # taxa, patterns as the benchmark has them: JC69's are merged by relabelling
 SIZES = {"DS1": (27, 753, 934), "DS8": (64, 329, 406), "simulated100": (100, 1000, 1000), "simulated1000": (1000,) * 3}
+PROTEINS = ("simulated100", 100, 500)
 
 COMPILE = """
 import sys
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 import triton
-from vbpi_mix.felsenstein.gpu import general, jc69
+from vbpi_mix.felsenstein.gpu import general, jc69, wide
 folder = sys.argv[1]
+four = (jc69.jc69_up, jc69.jc69_down, general.general_up, general.general_down)
+twenty = {"N_STATES": 20, "WIDTH": 32}
+cases = [(function, {}, 1) for function in four]
+cases += [(wide.wide_up, twenty, 4), (wide.wide_down, twenty | {"BY_TIMES": True}, 4)]
 for float64 in (True, False):
-    constants = {"BLOCK": 32, "FLOAT64": float64}
-    types = {"children": "*i32", "states": "*u8", "logs": "*fp64", "exponents": "*fp64"}
-    types |= dict.fromkeys(("n", "n_blocks", "n_categories"), "i32") | dict.fromkeys(constants, "constexpr")
-    for function in (jc69.jc69_up, jc69.jc69_down, general.general_up, general.general_down):
+    for function, more, n_warps in cases:
+        constants = {"BLOCK": 32, "FLOAT64": float64} | more
+        types = {"children": "*i32", "states": "*i32" if more else "*u8", "logs": "*fp64", "exponents": "*fp64"}
+        types |= dict.fromkeys(("n", "n_blocks", "n_categories"), "i32") | dict.fromkeys(constants, "constexpr")
         signature = {name: types.get(name, "*fp64" if float64 else "*fp32") for name in function.arg_names}
         source = ASTSource(fn=function, signature=signature, constexprs=constants)
-        options = {"num_warps": 1, "num_stages": 1}
+        options = {"num_warps": n_warps, "num_stages": 1}
         code = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
         open(f"{folder}/{function.__name__}.{'float64' if float64 else 'float32'}.ptx", "w").write(code)
 """
@@ -63,27 +69,35 @@ def registers() -> dict[str, dict[str, int]]:
             used = int(re.search(r"Used (\d+) registers", text)[1])  # type: ignore[index]
             spilled = int(re.search(r"(\d+) bytes spill stores", text)[1])  # type: ignore[index]
             given = -(-used // 8) * 8
+            per_program = 4 if path.stem.startswith("wide") else 1
+            programs = min(BLOCKS, WARPS // per_program, REGISTERS // (32 * per_program * given))
             found[path.stem] = {
-                "registers": used, "spilled": spilled, "warps": min(WARPS, BLOCKS, REGISTERS // (32 * given)),
+                "registers": used, "spilled": spilled, "warps": programs * per_program,
+                "products_by_tensor_cores": len(re.findall(r"\bmma\.sync", path.read_text())),
             }  # fmt: skip
     return found
 
 
 def bytes_and_operations(
-    n_taxa: int, n_patterns: int, n_categories: int, size: int, *, gradient: bool
+    n_taxa: int, n_patterns: int, n_categories: int, size: int, *, gradient: bool, n_states: int = 4
 ) -> dict[str, float]:
     """Of one tree: bytes of global memory and floating-point operations.
 
-    JC69 is n_categories = 0. Messages of tips are made from their sets, a byte each, which the cache holds; the other
-    messages, four numbers per internal node and pattern, go through global memory: once written and once read on the
-    way up; on the way down both children's and the outside message are read, and the children's outside messages
-    written. For the general model a product with a matrix is 28 operations, and derivatives in a matrix are 32 per
-    pattern.
+    JC69 is n_categories = 0. Messages of tips are made from their sets, which the cache holds; the other messages, one
+    number per state, internal node and pattern, go through global memory: once written and once read on the way up; on
+    the way down both children's and the outside message are read, and the children's outside messages written. For the
+    general model of four states a product with a matrix is 28 operations, and derivatives in a matrix are 32 per
+    pattern. With 20 states a product is one with a tile of 32 rows; each tip and each internal edge has one on the way
+    up and one on the way down, and each edge another for the derivative in its length.
     """
     inner, edges, c = n_taxa - 2, 2 * n_taxa - 3, max(1, n_categories)
     messages = 2 + (4 if gradient else 0)
-    moved = messages * STATES * size * inner * n_patterns * c
-    if n_categories == 0:
+    moved = messages * n_states * size * inner * n_patterns * c
+    if n_states != 4:
+        products = (2 if gradient else 1) * (n_taxa + inner) + (edges if gradient else 0)
+        work = products * 2 * WIDE * WIDE * n_patterns * c
+        moved += (2 if gradient else 1) * edges * c * n_states * n_states * size  # matrices, for a tree's blocks once
+    elif n_categories == 0:
         up, down = 4 + 5 + 12 + 3 * 2, 4 + 4 + 8 + 8 + 6 + 4 + 2 * 12
         work = (up + (down if gradient else 0)) * inner * n_patterns
     else:
@@ -98,26 +112,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "estimate.json", help="the record")
     options = parser.parse_args()
+    cases = [(data, "JC69", n_taxa, merged, 0) for data, (n_taxa, merged, _) in SIZES.items()]
+    cases += [(data, "GTR+G4", n_taxa, n_patterns, 4) for data, (n_taxa, _, n_patterns) in SIZES.items()]
+    cases.append((PROTEINS[0], "LG+G4", *PROTEINS[1:], 4))
     rows: list[dict[str, Any]] = []
-    for data, (n_taxa, merged, n_patterns) in SIZES.items():
-        for model, n_categories in (("JC69", 0), ("GTR+G4", 4)):
-            for what in ("forward", "gradient"):
-                for dtype, size, peak in (("float64", 8, FLOAT64), ("float32", 4, FLOAT32)):
-                    counted = bytes_and_operations(
-                        n_taxa,
-                        merged if n_categories == 0 else n_patterns,
-                        n_categories,
-                        size,
-                        gradient=what == "gradient",
-                    )
-                    memory = counted["bytes"] / (REACHED_BANDWIDTH * BANDWIDTH)
-                    arithmetic = counted["operations"] / (REACHED_OPERATIONS * peak)
-                    rows.append(
-                        {"data": data, "model": model, "what": what, "dtype": dtype, **counted,
-                         "bound by": "memory" if memory > arithmetic else "arithmetic",
-                         "us_per_tree": 1e6 * max(memory, arithmetic),
-                         "trees_per_second": 1 / max(memory, arithmetic)}
-                    )  # fmt: skip
+    for data, model, n_taxa, n_patterns, n_categories in cases:
+        n_states = N_STATES[model]
+        of_float64 = FLOAT64 if n_states == 4 else FLOAT64_TENSOR
+        for what in ("forward", "gradient"):
+            for dtype, size, peak in (("float64", 8, of_float64), ("float32", 4, FLOAT32)):
+                counted = bytes_and_operations(
+                    n_taxa, n_patterns, n_categories, size, gradient=what == "gradient", n_states=n_states
+                )
+                memory = counted["bytes"] / (REACHED_BANDWIDTH * BANDWIDTH)
+                arithmetic = counted["operations"] / (REACHED_OPERATIONS * peak)
+                rows.append(
+                    {"data": data, "model": model, "patterns": n_patterns, "what": what, "dtype": dtype, **counted,
+                     "bound by": "memory" if memory > arithmetic else "arithmetic",
+                     "us_per_tree": 1e6 * max(memory, arithmetic),
+                     "trees_per_second": 1 / max(memory, arithmetic)}
+                )  # fmt: skip
     record = {"device": "H100 SXM5, not measured", "provenance": describe(), "kernels": registers(), "rows": rows}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ times say nothing. Without either the script says that there is no GPU, with exi
 import argparse
 import copy
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,27 +30,33 @@ from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_flo
 from benchmarks.likelihood.problems import DATA, Problem
 from vbpi_mix.estimators import Objective
 from vbpi_mix.felsenstein import get_threads
-from vbpi_mix.felsenstein.gpu import backend as triton_backend
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import SitePatterns, merge_relabelled, random_topologies, site_patterns
+from vbpi_mix.phylo import DNA, SitePatterns, merge_relabelled, random_topologies, site_patterns
+from vbpi_mix.phylo.data_type import PROTEIN
 from vbpi_mix.provenance import describe
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
-MODELS = ("JC69", "GTR+G4")
 DATA_SETS = ("DS1", "DS8", "simulated100", "simulated1000")
 BATCHES = (1, 10, 100, 1000, 10_000)
-STEPS = (("DS1", 4, 10), ("DS1", 4, 100), ("DS8", 4, 100), ("DS1", 48, 10))  # data, components, particles
+STEPS = (  # data, model, components, particles
+    ("DS1", "JC69", 4, 10),
+    ("DS1", "JC69", 4, 100),
+    ("DS8", "JC69", 4, 100),
+    ("DS1", "JC69", 48, 10),
+    ("simulated100", "LG+G4", 4, 10),
+)
 N_CHECKED = 4
 N_ON_CPU = 100
-LARGEST_GENERAL = 1_000_000  # trees times taxa: their transition matrices are made on the CPU before, 1 kB an edge
+# trees times taxa: transition matrices take 0.5 kB an edge with four states, 13 kB with twenty
+LARGEST = {"GTR+G4": 1_000_000, "LG+G4": 100_000}
 NOT_IN_HERE = (
-    "LG+G4: the GPU kernels are for four states",
     "annealing, the start, and fleets of models: they run on the CPU",
     "MNIST",
-    f"GTR+G4 on more than {LARGEST_GENERAL:,} trees times taxa",
+    *(f"{model} on more than {largest:,} trees times taxa" for model, largest in LARGEST.items()),
 )
 Rows = list[dict[str, Any]]
 
@@ -68,15 +75,26 @@ class Clock:
         return False
 
 
+def models_of(data: str) -> tuple[str, ...]:
+    """Models measured on a data set: that of proteins where the data are made up, up to 100 taxa."""
+    return ("JC69", "GTR+G4", "LG+G4") if data in ("simulated6", "simulated100") else ("JC69", "GTR+G4")
+
+
 def patterns_of(data: str, model: str) -> SitePatterns:
-    """Site patterns of a data set, merged by relabelling for JC69; simulated ones are 1,000 random sites."""
+    """Site patterns of a data set, merged by relabelling for JC69; simulated ones are random sites.
+
+    There are 1,000 of them, or 500 of amino acids; 5 for six taxa.
+    """
     if data.startswith("DS"):
         patterns = site_patterns(read_alignment(DATA / f"{data}.fasta"))
         return merge_relabelled(patterns) if model == "JC69" else patterns
     n_taxa = int(data.removeprefix("simulated"))
-    n_patterns = 1000 if n_taxa > 6 else 5
-    sets = 1 << np.random.default_rng(n_taxa).integers(0, 4, size=(n_taxa, n_patterns))
-    return SitePatterns(state_sets=sets.astype(np.uint8), weights=np.ones(n_patterns))
+    data_type = PROTEIN if model == "LG+G4" else DNA
+    n_patterns = 5 if n_taxa == 6 else 500 if data_type == PROTEIN else 1000
+    sets = 1 << np.random.default_rng(n_taxa).integers(0, data_type.n_states, size=(n_taxa, n_patterns))
+    return SitePatterns(
+        state_sets=sets.astype(data_type.dtype), weights=np.ones(n_patterns), data_type=data_type
+    )  # fmt: skip
 
 
 def trees_on(data: str, model: str, n_trees: int) -> Problem:
@@ -89,25 +107,28 @@ def trees_on(data: str, model: str, n_trees: int) -> Problem:
     return Problem(data=data, patterns=patterns, topologies=topologies[again], lengths=torch.from_numpy(lengths[again]))
 
 
-def step_problem(data: str, n_components: int) -> PhyloProblem:
-    """A mixture with the flow `skew` on a support of random trees, its parameters random."""
-    patterns = patterns_of(data, "JC69")
+def step_problem(data: str, model: str, n_components: int) -> PhyloProblem:
+    """A mixture with the flow `skew` on a support of random trees, its parameters random; the model's are inferred."""
+    patterns = patterns_of(data, model)
     generator = np.random.default_rng(2)
     support = build_support(random_topologies(20, patterns.n_taxa, generator))
-    mixture = PhyloMixture(support, n_components=n_components, flow="skew")
+    target = PhyloModel(patterns, patterns.n_taxa, substitution_model=model)
+    mixture = PhyloMixture(
+        support, n_components=n_components, flow="skew", n_parameters=target.parameters.n_coordinates
+    )  # fmt: skip
     with torch.no_grad():
         mixture.networks.logits.copy_(torch.from_numpy(generator.normal(size=tuple(mixture.networks.logits.shape))))
         mixture.branches.base.table[..., 0] -= 1.0
-    return PhyloProblem(PhyloModel(patterns, patterns.n_taxa), mixture)
+    return PhyloProblem(target, mixture)
 
 
 def objective_of(n_components: int, n_particles: int) -> Objective:
     return Objective(estimator="a2a", n_components=n_components, n_sampled=n_components, n_particles=n_particles)
 
 
-def check_step(data: str, device: torch.device) -> dict[str, float]:
+def check_step(data: str, model: str, device: torch.device) -> dict[str, float]:
     """Differences of bound and gradients of a step, relative to the largest entry; SystemExit if they are not small."""
-    compiled = step_problem(data, 2)
+    compiled = step_problem(data, model, 2)
     placed = copy.deepcopy(compiled)
     placed.place(device)
     bounds = []
@@ -122,15 +143,17 @@ def check_step(data: str, device: torch.device) -> dict[str, float]:
         errors[name] = float((theirs.grad.cpu() - ours.grad).abs().max() / ours.grad.abs().max())
     worst = max(errors.values())
     if not worst < 1e-8:
-        raise SystemExit(f"wrong: a training step on {device} differs from the CPU's by {worst:.1e} on {data}")
+        raise SystemExit(f"wrong: a training step on {device} differs from the CPU's by {worst:.1e} on {data}, {model}")
     return errors
 
 
-def step_rows(data: str, n_components: int, n_particles: int, device: torch.device, n_steps: int) -> Rows:
+def step_rows(
+    data: str, model: str, n_components: int, n_particles: int, device: torch.device, n_steps: int
+) -> Rows:  # fmt: skip
     """Milliseconds of a training step, optimiser included, on the device and on the CPU."""
     rows: Rows = []
     for name, where in (("device", device), ("cpu", None)):
-        problem = step_problem(data, n_components)
+        problem = step_problem(data, model, n_components)
         rates = dict.fromkeys(problem.parameter_groups(), 0.001)
         seconds = []
         for n in (n_steps, 2 * n_steps):  # the first run compiles
@@ -143,7 +166,7 @@ def step_rows(data: str, n_components: int, n_particles: int, device: torch.devi
             )
             seconds.append(result.seconds / n)
         rows.append(
-            {"data": data, "components": n_components, "particles": n_particles, "on": name,
+            {"data": data, "model": model, "components": n_components, "particles": n_particles, "on": name,
              "ms_per_step": 1e3 * seconds[1], "trees_per_second": n_components * n_particles / seconds[1]}
         )  # fmt: skip
     return rows
@@ -159,12 +182,12 @@ def likelihood_rows(
     for gradient in (False, True):
         runs: dict[str, Callable[[], object]] = {
             "device float64": lambda g=gradient: run(function, inputs, task, "triton", gradient=g),
-            "device float32": lambda g=gradient: run_float32(inputs, task, gradient=g),
+            "device float32": lambda g=gradient: run_float32(model, inputs, task, gradient=g),
             "cpu float64": lambda g=gradient: run(function, cpu_inputs, cpu_task, "numba", gradient=g),
         }
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        seconds = alternating_medians(runs, n_blocks=n_blocks, block_seconds=0.05)
+        seconds = alternating_medians(runs, n_blocks=n_blocks, block_seconds=0.05) if n_blocks else _once(runs)
         peak = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
         for name, one in seconds.items():
             count = n_on_cpu if name.startswith("cpu") else n_trees
@@ -173,6 +196,16 @@ def likelihood_rows(
                 "trees_per_second": count / one, "peak_gigabytes": 0.0 if name.startswith("cpu") else peak,
                 "times_cpu": (count / one) / (n_on_cpu / seconds["cpu float64"]),
             }  # fmt: skip
+
+
+def _once(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds of a single call, which may compile."""
+    seconds = {}
+    for name, run_it in runs.items():
+        start = time.perf_counter()
+        run_it()
+        seconds[name] = time.perf_counter() - start
+    return seconds
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -212,26 +245,28 @@ def main() -> None:
     device = chosen_device(tiny=options.tiny)
     clock = Clock(options.seconds)
     data_sets = ("simulated6",) if options.tiny else DATA_SETS
-    batches = (2,) if options.tiny else BATCHES
-    steps = (("simulated6", 2, 2),) if options.tiny else STEPS
-    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": triton_backend.LAUNCH.block}
+    batches = (1,) if options.tiny else BATCHES
+    n_checked = 1 if options.tiny else N_CHECKED
+    steps = tuple(("simulated6", model, 2, 2) for model in ("JC69", "LG+G4")) if options.tiny else STEPS
+    record: dict[str, Any] = {"machine": machine(device), "tiny": options.tiny, "block": LAUNCH.block}
     record["errors"] = {
-        f"{d} {m}": largest_errors(m, trees_on(d, m, N_CHECKED), device) for d in data_sets for m in MODELS
+        f"{d} {m}": largest_errors(m, trees_on(d, m, n_checked), device) for d in data_sets for m in models_of(d)
     }
-    record["step_errors"] = {d: check_step(d, device) for d in dict.fromkeys(data for data, *_ in steps)}
+    record["step_errors"] = {f"{d} {m}": check_step(d, m, device) for d, m in dict.fromkeys(s[:2] for s in steps)}
     print("correct: likelihoods, gradients and a training step equal those of the CPU")
     record["steps"], record["likelihood"] = [], []
-    for data, n_components, n_particles in steps:
-        if clock.allows(f"step {data}, {n_components} components, {n_particles} particles", 20.0):
-            record["steps"] += step_rows(data, n_components, n_particles, device, 1 if options.tiny else 20)
+    for data, model, n_components, n_particles in steps:
+        if clock.allows(f"step {data}, {model}, {n_components} components, {n_particles} particles", 20.0):
+            record["steps"] += step_rows(data, model, n_components, n_particles, device, 1 if options.tiny else 20)
     for n_trees in batches:
         for data in data_sets:
-            for model in MODELS:
-                if model != "JC69" and n_trees * patterns_of(data, model).n_taxa > LARGEST_GENERAL:
+            for model in models_of(data):
+                if n_trees * patterns_of(data, model).n_taxa > LARGEST.get(model, math.inf):
                     continue
                 if clock.allows(f"likelihood {data}, {model}, {n_trees} trees", 10.0):
-                    n_on_cpu = 2 if options.tiny else (10 if data == "simulated1000" else N_ON_CPU)
-                    blocks = 1 if options.tiny else 5
+                    slow = data == "simulated1000" or model == "LG+G4"
+                    n_on_cpu = 1 if options.tiny else (10 if slow else N_ON_CPU)
+                    blocks = 0 if options.tiny else 5
                     record["likelihood"] += likelihood_rows(data, model, n_trees, device, n_on_cpu, blocks)
     synchronise(device)
     record["left_out_for_time"], record["not_measured"] = clock.left_out, list(NOT_IN_HERE)

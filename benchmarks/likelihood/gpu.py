@@ -20,12 +20,13 @@ from torch import Tensor
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table, write_json_lines
 from benchmarks.likelihood.problems import DATA, Problem, problem
 from vbpi_mix.errors import BackendError
-from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, tree_log_likelihood
+from vbpi_mix.felsenstein import get_threads, jc69_log_likelihood, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
-from vbpi_mix.felsenstein.gpu.backend import LAUNCH, Launch
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH, Launch
+from vbpi_mix.felsenstein.likelihood import spectral_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.model import substitution_model
-from vbpi_mix.phylo import site_patterns
+from vbpi_mix.phylo import SitePatterns, TopologyBatch, site_patterns
 
 DATA_SETS = ("DS1", "DS8")
 GENERAL = "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}"
@@ -47,9 +48,32 @@ def arguments_of(model: str, task: Problem, device: torch.device) -> tuple[Funct
     """The likelihood function of a model and its differentiable arguments on a device."""
     if model == "JC69":
         return jc69_log_likelihood, [task.lengths.to(device)]
+    if model == "LG+G4":
+        return partial(_protein_log_likelihood, constants=_protein_model(task, device)), [task.lengths.to(device)]
     general = substitution_model(GENERAL, task.patterns)
     tensors = (general.transition_matrices(task.lengths), general.root_frequencies(), general.category_weights())
     return tree_log_likelihood, [x.detach().to(device) for x in tensors]
+
+
+def _protein_model(task: Problem, device: torch.device) -> list[Tensor]:
+    """Eigenvalues, products of eigenvectors, frequencies and category weights of LG with rates of shape 0.5."""
+    model = substitution_model("LG+G4{0.5}", task.patterns)
+    spectrum = model.constant_spectrum()
+    assert spectrum is not None
+    return [x.detach().to(device) for x in (*spectrum, model.root_frequencies(), model.category_weights())]
+
+
+def _protein_matrices(lengths: Tensor, task: Problem) -> list[Tensor]:
+    """Transition matrices, generators, frequencies and category weights of `_protein_model`, on the lengths' device."""
+    values, products, *rest = _protein_model(task, lengths.device)
+    matrices = spectral_matrices(lengths.detach()[..., None, None] * values, products)
+    return [matrices, torch.tensordot(values, products, 1), *rest]
+
+
+def _protein_log_likelihood(
+    lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, *, backend: str, constants: list[Tensor]
+) -> Tensor:
+    return spectral_log_likelihood(lengths, *constants, topologies, patterns, backend=backend)
 
 
 def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *, gradient: bool) -> list[Tensor]:
@@ -57,11 +81,22 @@ def run(function: Function, inputs: list[Tensor], task: Problem, backend: str, *
     return run_with(partial(function, backend=backend), inputs, task, gradient=gradient)
 
 
-def run_float64(inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH) -> list[Tensor]:
+def run_float64(
+    model: str, inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH
+) -> list[Tensor]:
     """As `run` on the device, with a launch of the kernels."""
-    single = len(inputs) == 1
-    function = triton_backend.jc69_log_likelihood if single else triton_backend.tree_log_likelihood
+    functions = {"JC69": triton_backend.jc69_log_likelihood, "LG+G4": partial(_timed_log_likelihood, task=task)}
+    function = functions.get(model, triton_backend.tree_log_likelihood)
     return run_with(partial(function, launch=launch), inputs, task, gradient=gradient)
+
+
+def _timed_log_likelihood(
+    lengths: Tensor, topologies: TopologyBatch, patterns: SitePatterns, *, task: Problem, launch: Launch
+) -> Tensor:
+    """As `_protein_log_likelihood` on the device."""
+    matrices, *rest = _protein_matrices(lengths, task)
+    times = lengths[:, :, None].expand(matrices.shape[:3])
+    return triton_backend.timed_log_likelihood(times, matrices, *rest, topologies, patterns, launch)
 
 
 def run_with(function: Function, inputs: list[Tensor], task: Problem, *, gradient: bool) -> list[Tensor]:
@@ -73,11 +108,24 @@ def run_with(function: Function, inputs: list[Tensor], task: Problem, *, gradien
     return results
 
 
-def run_float32(inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH) -> list[Tensor]:
-    function = triton_backend.jc69 if len(inputs) == 1 else triton_backend.general
-    options = {"with_gradient": gradient, "dtype": torch.float32, "launch": launch}
-    results = function(*inputs, task.topologies, task.patterns, **options)
+def run_float32(
+    model: str, inputs: list[Tensor], task: Problem, *, gradient: bool, launch: Launch = LAUNCH
+) -> list[Tensor]:
+    """As `run`, with the GPU kernels in float32 and a launch of them."""
+    given: dict[str, Any] = {"with_gradient": gradient, "dtype": torch.float32, "launch": launch}
+    if model == "JC69":
+        results = triton_backend.jc69(*inputs, task.topologies, task.patterns, **given)
+    elif model == "LG+G4":
+        matrices, generators, *rest = _protein_matrices(inputs[0], task)
+        value, of_times, *_ = triton_backend.general(
+            matrices, *rest, task.topologies, task.patterns, generators=generators, **given
+        )
+        results = value, of_times.sum(dim=2)
+    else:
+        results = triton_backend.general(*inputs, task.topologies, task.patterns, **given)
     synchronise(inputs[0].device)
+    if not gradient:
+        return [results[0]]
     return [results[0], *(g if g.shape == x.shape else g.sum(dim=0) for g, x in zip(results[1:], inputs, strict=True))]
 
 
@@ -91,8 +139,8 @@ def largest_errors(model: str, task: Problem, device: torch.device, launch: Laun
     function, inputs = arguments_of(model, task, device)
     expected = run(function, [x.cpu() for x in inputs], task, "numba", gradient=True)
     ours = {
-        torch.float64: run_float64(inputs, task, gradient=True, launch=launch),
-        torch.float32: run_float32(inputs, task, gradient=True, launch=launch),
+        torch.float64: run_float64(model, inputs, task, gradient=True, launch=launch),
+        torch.float32: run_float32(model, inputs, task, gradient=True, launch=launch),
     }
     errors = {}
     for dtype, results in ours.items():
@@ -118,8 +166,12 @@ def measure(
             gradient = what == "gradient"
             # what is bound in a lambda is what it is called with: the loop goes on
             runs: dict[str, Callable[[], object]] = {
-                "triton float64": lambda i=inputs, t=task, g=gradient: run_float64(i, t, gradient=g, launch=launch),
-                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(i, t, gradient=g, launch=launch),
+                "triton float64": lambda i=inputs, t=task, g=gradient: run_float64(
+                    model, i, t, gradient=g, launch=launch
+                ),
+                "triton float32": lambda i=inputs, t=task, g=gradient: run_float32(
+                    model, i, t, gradient=g, launch=launch
+                ),
                 "numba float64": lambda g=gradient: run(cpu_function, cpu_inputs, cpu_task, "numba", gradient=g),
             }
             if device.type == "cuda":

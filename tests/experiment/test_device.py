@@ -9,7 +9,7 @@ from vbpi_mix.experiment import Silent, check_device, make_config
 from vbpi_mix.experiment.device import choose_device
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, SitePatterns, all_topologies
-from vbpi_mix.phylo.data_type import PROTEIN
+from vbpi_mix.phylo.data_type import PROTEIN, standard
 from vbpi_mix.support import build_support
 from vbpi_mix.variational import PhyloMixture, PhyloProblem
 
@@ -26,12 +26,11 @@ class Listener(Silent):
         self.messages.append(text)
 
 
-def problem(n_patterns, data_type=DNA, model="JC69"):
+def problem(n_patterns, data_type=DNA, model="JC69", **options):
     sets = np.ones((5, n_patterns), dtype=data_type.dtype)
     sets[0] = 1 << (np.arange(n_patterns) % 3)
-    target = PhyloModel(
-        SitePatterns(state_sets=sets, weights=np.ones(n_patterns), data_type=data_type), 5, substitution_model=model
-    )
+    patterns = SitePatterns(state_sets=sets, weights=np.ones(n_patterns), data_type=data_type)
+    target = PhyloModel(patterns, 5, substitution_model=model, **options)
     return PhyloProblem(target, PhyloMixture(build_support(all_topologies(5)), n_components=2))
 
 
@@ -83,13 +82,24 @@ def test_with_a_gpu():
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_model_without_kernels():
-    ours = problem(3, PROTEIN, "LG")
+def test_other_than_four_states():
+    """The work of a step grows with the square of the number of states."""
+    for data_type, model in ((PROTEIN, "LG+G4{0.5}"), (standard(3), "MK")):
+        ours = problem(3, data_type, model)
+        assert chosen("cuda", ours) == (CUDA, ["training on a GPU"])
+        n = -(-int(2e7 * 16) // (2 * 7 * ours.model.parts[0].n_categories * 3 * data_type.n_states**2))
+        assert chosen("auto", ours, n) == (CUDA, ["training on a GPU"])
+        assert chosen("auto", ours, n - 1)[0] is None
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_type_without_kernels():
+    ours = problem(3, dtype=torch.float32)
     device, (message,) = chosen("auto", ours, 10**8)
     assert device is None
-    assert "for four states, not 20" in message
-    with pytest.raises(BackendError, match="four states, not 20"):
+    assert "'triton' computes in float64 only" in message
+    with pytest.raises(BackendError, match="float64 only"):
         chosen("cuda", ours)
     check_device("cuda")
-    with pytest.raises(BackendError, match="four states, not 20"):
+    with pytest.raises(BackendError, match="float64 only"):
         check_device("cuda", ours.model)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from scipy.linalg import expm
 
-from vbpi_mix.phylo import SitePatterns, Topology, TopologyBatch, from_neighbours, random_topologies, stack
+from vbpi_mix.phylo import DNA, SitePatterns, Topology, TopologyBatch, from_neighbours, random_topologies, stack
+from vbpi_mix.phylo.data_type import PROTEIN, DataType, standard
 
 
 def _tree(pairs: list[tuple[int, int]], n_taxa: int) -> Topology:
@@ -105,3 +106,34 @@ def random_model(n_categories: int, generator: np.random.Generator) -> Model:
     return Model(
         q=gtr(generator.exponential(size=6), frequencies), frequencies=frequencies, rates=rates, weights=weights
     )
+
+
+CODONS = DataType(name="standard", states="".join(chr(0x100 + i) for i in range(61)), codes={})
+TYPES = {2: standard(2), 3: standard(3), 4: DNA, 20: PROTEIN, 61: CODONS}
+
+
+def example_of_states(n_states: int, *, n_taxa: int = 7, n_patterns: int = 70, n_trees: int = 2, seed: int = 1):
+    """Random reversible models of trees with random data, a fifth of it ambiguous or missing."""
+    generator = np.random.default_rng(seed)
+    data_type = TYPES[n_states]
+    sets = np.uint64(1) << generator.integers(n_states, size=(n_taxa, n_patterns)).astype(np.uint64)
+    further = generator.integers(1, data_type.missing, size=sets.shape, dtype=np.uint64, endpoint=True)
+    kind = generator.random(sets.shape)
+    sets = np.where(kind < 0.1, sets | further, np.where(kind > 0.9, np.uint64(data_type.missing), sets))
+    if n_patterns > 1:
+        sets[:, -1] = data_type.missing
+    weights = generator.integers(1, 4, size=n_patterns).astype(float)
+    patterns = SitePatterns(state_sets=sets.astype(data_type.dtype), weights=weights, data_type=data_type)
+    exchanged = generator.exponential(size=(n_trees, n_states, n_states))
+    exchanged += exchanged.transpose(0, 2, 1)
+    frequencies = generator.dirichlet(np.full(n_states, 5.0), size=n_trees)
+    matrices = exchanged * frequencies[:, None, :]
+    matrices[:, range(n_states), range(n_states)] = 0.0
+    matrices[:, range(n_states), range(n_states)] = -matrices.sum(axis=2)
+    matrices /= -np.einsum("ti,tii->t", frequencies, matrices)[:, None, None]
+    topologies = shapes(n_trees, n_taxa, generator)
+    lengths = generator.exponential(0.2, size=(n_trees, topologies.n_edges))
+    rates = np.array([[0.0, 0.4, 1.7], [0.0, 0.3, 2.0]])[:n_trees]
+    of_categories = np.array([[0.1, 0.5, 0.4], [0.2, 0.4, 0.4]])[:n_trees]
+    model = [torch.from_numpy(x) for x in (lengths, matrices, frequencies, rates, of_categories)]
+    return model, topologies, patterns

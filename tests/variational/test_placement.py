@@ -12,8 +12,8 @@ from vbpi_mix.errors import BackendError
 from vbpi_mix.estimators import Objective
 from vbpi_mix.io.constraint_files import parse_constraints
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import SitePatterns, random_topologies
-from vbpi_mix.phylo.data_type import PROTEIN
+from vbpi_mix.phylo import DNA, SitePatterns, random_topologies
+from vbpi_mix.phylo.data_type import PROTEIN, standard
 from vbpi_mix.support import build_support
 from vbpi_mix.train import TrainSettings, fit, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
@@ -37,12 +37,19 @@ def interpreter():
         pytest.skip("Triton was imported without its interpreter before, and there is no GPU")
 
 
-def problem(model="JC69", n_components=3, seed=1, *, gradient="total", constraints=None, **options):
-    """Six taxa, nine site patterns, and a mixture with random parameters."""
+def problem(
+    model="JC69", n_components=3, seed=1, *, data_type=DNA, gradient="total", constraints=None, **options
+):  # fmt: skip
+    """Six taxa, nine site patterns (with two states all of them vary), and a mixture with random parameters."""
     generator = np.random.default_rng(seed)
-    states = 2 ** generator.integers(0, 4, size=(6, 9)).astype(np.uint8)
-    states[2, 3] = 15
-    patterns = SitePatterns(state_sets=states, weights=generator.integers(1, 4, 9).astype(float))
+    n_states = data_type.n_states
+    states = (1 << generator.integers(0, n_states, size=(6, 9))).astype(data_type.dtype)
+    states[2, 3] = data_type.missing
+    if n_states == 2:
+        states[:2] = np.array([[1], [2]])
+    patterns = SitePatterns(
+        state_sets=states, weights=generator.integers(1, 4, 9).astype(float), data_type=data_type
+    )  # fmt: skip
     support = build_support(random_topologies(12, 6, generator))
     target = PhyloModel(patterns, 6, substitution_model=model, constraints=constraints)
     n_parameters = target.parameters.n_coordinates
@@ -62,6 +69,11 @@ SMALL = {"flow_layers": 4, "flow_hidden": 5}
         ("GTR{1,2,3,4,5,6}+F{0.1,0.2,0.3,0.4}+G2{0.5}", "s2a", {"flow": "planar", "tying": "topology"}),
         ("HKY+I+G2", "s2a", {"flow": "realnvp", "tying": "branch", **SMALL}),
         ("GTR+F+R2", "s2s", {"tie_parameters": True}),
+        ("LG+G4", "a2a", {"flow": "skew", "data_type": PROTEIN}),
+        ("WAG+I{0.2}+G2{0.5}", "s2a", {"data_type": PROTEIN}),
+        ("MK+G2", "s2a", {"flow": "skew", "data_type": standard(2)}),
+        ("MK+ASC", "s2s", {"data_type": standard(2)}),
+        ("GTR2+FO+ASC", "s2a", {"data_type": standard(2)}),
     ],
 )
 def test_bound_and_gradients_equal_the_compiled_step(model, estimator, options):
@@ -148,8 +160,7 @@ def test_training_on_either_goes_on_on_the_other(tmp_path):
         assert_equal_states(saved, reference, 1e-5)
 
 
-def test_states_that_no_kernel_is_for():
-    states = (1 << np.random.default_rng(1).integers(0, 20, size=(6, 5))).astype(PROTEIN.dtype)
-    patterns = SitePatterns(state_sets=states, weights=np.ones(5), data_type=PROTEIN)
-    with pytest.raises(BackendError, match="four states, not 20"):
-        PhyloModel(patterns, 6, substitution_model="LG").placed("triton")
+def test_a_type_that_no_kernel_is_for():
+    patterns = SitePatterns(state_sets=np.ones((6, 2), dtype=np.uint8), weights=np.ones(2))
+    with pytest.raises(BackendError, match="'triton' computes in float64 only"):
+        PhyloModel(patterns, 6, dtype=torch.float32).placed("triton")

@@ -13,9 +13,10 @@ from vbpi_mix.variational import PhyloProblem
 
 Device = Literal["cpu", "cuda", "auto"]
 
-# Trees times edges times site patterns times rate categories of a step, below which "auto" stays on the CPU. A step on
-# a GPU takes some milliseconds however small it is, which is the time to launch its kernels; a processor core does
-# about 0.3 of these per nanosecond. An estimate with a margin: nothing of it has been measured on a GPU.
+# Trees times edges times site patterns times rate categories of a step, and a sixteenth of the entries of a transition
+# matrix, below which "auto" stays on the CPU. A step on a GPU takes some milliseconds however small it is, which is the
+# time to launch its kernels; a processor core does about 0.3 of these per nanosecond. An estimate with a margin:
+# nothing of it has been measured on a GPU.
 _SMALLEST_WORK = 2e7
 
 
@@ -71,7 +72,9 @@ def _missing() -> str | None:
 
 
 def _work(problem: PhyloProblem, config: FitConfig) -> float:
-    """Trees times edges times site patterns times rate categories of one step."""
+    """Trees times edges times site patterns times rate categories of one step; more where there are more states."""
     n_trees = (config.sampled or config.components) * config.particles
     n_edges = 2 * problem.model.n_taxa - 3
-    return float(n_trees * n_edges * sum(part.patterns.n_patterns * part.n_categories for part in problem.model.parts))
+    parts = [(part.patterns, part.n_categories) for part in problem.model.parts]
+    of_edge = sum(patterns.n_patterns * n_categories * patterns.n_states**2 / 16 for patterns, n_categories in parts)
+    return n_trees * n_edges * of_edge

@@ -117,8 +117,6 @@ def find_backend(word: str, tensor: Tensor) -> Any:
 
 def dtype_option(backend: str, dtype: torch.dtype, n_states: int = 4) -> dict[str, torch.dtype]:
     """Keywords for a backend: the type, where it is not the one that all of them use."""
-    if n_states != 4 and backend == "triton":
-        raise BackendError(f"the likelihood backend 'triton' computes for four states, not {n_states}: use 'numba'")
     if dtype not in NUMPY_TYPES:
         raise InputError(f"partial likelihoods of {dtype}: choose torch.float64 or torch.float32")
     if dtype == torch.float64:

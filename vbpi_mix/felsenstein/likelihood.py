@@ -16,6 +16,7 @@ from vbpi_mix.felsenstein.checks import (
 )
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
 from vbpi_mix.felsenstein.cpu import wide_backend
+from vbpi_mix.felsenstein.gpu.backend import timed_log_likelihood
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 
@@ -114,6 +115,9 @@ def length_log_likelihood(
     options = dtype_option(backend, dtype, patterns.n_states)
     of_any_model = find_backend(backend, branch_lengths)[0]
     model = (transition_matrices.detach(), generators.detach(), root_frequencies.detach(), category_weights.detach())
+    if backend == "triton" and patterns.n_states != 4:
+        times = branch_lengths[:, :, None].expand(transition_matrices.shape[:3])
+        return timed_log_likelihood(times, *model, topologies, patterns)
     if backend != "numba":
         matrices, of_categories, *rest = model
         # the same matrices, with their derivatives in the lengths
@@ -173,10 +177,9 @@ def spectral_log_likelihood(
     check_spectrum(eigenvalues, products, len(category_weights), n)
     values, of_values = eigenvalues.detach(), products.detach()
     if backend != "numba":
-        changes = torch.expm1(branch_lengths.detach()[..., None, None] * values) @ of_values.reshape(n, n * n)
-        matrices = (changes + torch.eye(n, dtype=torch.float64, device=changes.device).reshape(n * n)).clamp(min=0.0)
+        matrices = spectral_matrices(branch_lengths.detach()[..., None, None] * values, of_values)
         return length_log_likelihood(
-            branch_lengths, matrices.reshape(*matrices.shape[:-1], n, n), torch.tensordot(values, of_values, 1),
+            branch_lengths, matrices, torch.tensordot(values, of_values, 1),
             root_frequencies, category_weights, topologies, patterns, backend=backend, dtype=dtype,
         )  # fmt: skip
     check_inputs(topologies, patterns)
@@ -197,6 +200,14 @@ def spectral_log_likelihood(
         )
 
     return ByLengths.apply(branch_lengths, compute, wants_gradient(branch_lengths))  # type: ignore[return-value]
+
+
+def spectral_matrices(exponents: Tensor, products: Tensor) -> Tensor:
+    """(..., n, n) sums of products (n, n, n), whose own sum is the identity, times exp of exponents (..., n)."""
+    n = exponents.shape[-1]
+    changes = torch.expm1(exponents) @ products.reshape(n, n * n)
+    identity = torch.eye(n, dtype=torch.float64, device=changes.device).reshape(n * n)
+    return (changes + identity).clamp(min=0.0).reshape(*changes.shape[:-1], n, n)
 
 
 def jc69_log_likelihood(

@@ -18,6 +18,8 @@ from vbpi_mix.felsenstein.backends import (
 from vbpi_mix.felsenstein.checks import check_inputs, check_lengths, check_models
 from vbpi_mix.felsenstein.cpu import backend as numba_backend
 from vbpi_mix.felsenstein.cpu import wide_backend
+from vbpi_mix.felsenstein.gpu.backend import timed_log_likelihood
+from vbpi_mix.felsenstein.likelihood import spectral_matrices
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
 
 
@@ -66,10 +68,34 @@ def parametric_log_likelihood(
     of_any_model = find_backend(backend, branch_lengths)[0]
     if backend != "numba":
         times = branch_lengths[:, :, None] * category_rates[:, None, :]
+        if backend == "triton" and n != 4 and not rate_matrices.requires_grad:
+            return _by_times(times, rate_matrices, root_frequencies, category_weights, topologies, patterns)
         matrices = torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
         return of_any_model(matrices, root_frequencies, category_weights, topologies, patterns, **options)
     model = (branch_lengths, rate_matrices, root_frequencies, category_rates, category_weights)
     return _ByRates.apply(*model, topologies, patterns, wants_gradient(*model), dtype)  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _matrices(times: Tensor, rate_matrices: Tensor, frequencies: Tensor) -> Tensor:
+    """(T, E, C, n, n) matrices of times (T, E, C), by the spectrum where all trees share one rate matrix."""
+    if rate_matrices.stride(0) or frequencies.stride(0):
+        return torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
+    spectrum = reversible_spectra(as_array(rate_matrices[:1].cpu()), as_array(frequencies[:1].cpu()))
+    values, left, right = (torch.from_numpy(x[0]).to(times.device) for x in spectrum)
+    return spectral_matrices(times[..., None] * values, left.T[:, :, None] * right[:, None, :])
+
+
+def _by_times(
+    times: Tensor, rate_matrices: Tensor, frequencies: Tensor, category_weights: Tensor,
+    topologies: TopologyBatch, patterns: SitePatterns,
+) -> Tensor:  # fmt: skip
+    """The likelihood on a GPU with rate matrices that are constants."""
+    generators = rate_matrices[:, None].expand(-1, times.shape[2], -1, -1)
+    return timed_log_likelihood(
+        times, _matrices(times, rate_matrices, frequencies), generators, frequencies, category_weights,
+        topologies, patterns,
+    )  # fmt: skip
 
 
 def reversible_spectra(

@@ -34,7 +34,7 @@ def rate_matrix(exchangeabilities: Tensor, frequencies: Tensor) -> Tensor:
         frequencies: (n,) float64 stationary frequencies pi of the states, positive, with sum 1.
     """
     n = len(frequencies)
-    off_diagonal = torch.zeros(n, n, dtype=exchangeabilities.dtype).index_put(_upper(n), exchangeabilities)
+    off_diagonal = exchangeabilities.new_zeros(n, n).index_put(_upper(n), exchangeabilities)
     off_diagonal = (off_diagonal + off_diagonal.T) * frequencies
     out_of = off_diagonal.sum(dim=1)
     return (off_diagonal - torch.diag(out_of)) / (frequencies @ out_of)

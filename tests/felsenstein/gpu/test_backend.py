@@ -1,72 +1,25 @@
 """The GPU kernels, on a GPU where there is one and otherwise in Triton's interpreter, which is slow: small cases."""
 
-import importlib.util
 import math
 import os
 import subprocess
 import sys
-import weakref
-from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.felsenstein import examples
+from tests.felsenstein.gpu.agreement import DEVICE, INTERPRET, assert_agree, results
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
-from vbpi_mix.felsenstein.gpu.backend import LAUNCH, Launch
+from vbpi_mix.felsenstein.gpu.launch import Launch
 from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("Triton is not installed: pip install 'vbpi_mix[gpu]'", allow_module_level=True)
-
 pytestmark = pytest.mark.gpu
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-INTERPRET = DEVICE == "cpu"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interpreter():
-    """Triton reads the variable once, when kernels are defined."""
-    if not INTERPRET:
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRITON_INTERPRET", "1")
-        from triton.language import standard
-        from triton.runtime.interpreter import InterpretedFunction
-
-        from vbpi_mix.felsenstein.gpu import general as general_kernels
-        from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
-
-        if not all(isinstance(f, InterpretedFunction) for f in (standard.sum, general_kernels.general_up)):
-            pytest.skip("Triton was imported without its interpreter before, and there is no GPU")
-        assert isinstance(jc69_kernels.jc69_up, InterpretedFunction)
-        yield
-
-
-def results(function, arguments, topologies, patterns, backend, **options):
-    """Values and gradients, on the cpu; one gradient per tree for frequencies and weights."""
-    device = DEVICE if backend == "triton" else "cpu"
-    leaves = [a.detach().to(device).requires_grad_() for a in arguments]
-    if options:
-        values = getattr(triton_backend, function.__name__)(*leaves, topologies, patterns, **options)
-    else:
-        values = function(*leaves, topologies, patterns, backend=backend)
-    assert values.device.type == device
-    factors = torch.linspace(0.5, 2.0, len(values), dtype=torch.float64, device=device)
-    gradients = torch.autograd.grad((values * factors).sum(), leaves)
-    return [values.detach().cpu(), *(g.cpu() for g in gradients)]
-
-
-def assert_agree(function, arguments, topologies, patterns, *, other="reference", tolerance=1e-12, **options):
-    ours = results(function, arguments, topologies, patterns, "triton", **options)
-    for own, definition in zip(ours, results(function, arguments, topologies, patterns, other), strict=True):
-        torch.testing.assert_close(own, definition, rtol=10 * tolerance, atol=tolerance * float(definition.abs().max()))
 
 
 @pytest.mark.parametrize(("n_taxa", "n_patterns", "n_categories"), [(3, 1, 1), (4, 33, 3), (7, 32, 1), (9, 20, 2)])
@@ -156,81 +109,6 @@ def test_chunks_of_trees_and_repetition_do_not_change_a_bit():
         torch.use_deterministic_algorithms(False)
     for one, other in zip(first, second, strict=True):
         assert torch.equal(one, other)
-
-
-def test_four_thousand_trees_stay_within_twenty_gigabytes(monkeypatch):
-    """64 taxa and 1,000 patterns: the chunks, without allocating them here, and all that a call takes."""
-    shapes, limit = [], LAUNCH.workspace_bytes
-
-    def allocate(shape, dtype, device):
-        shapes.append(math.prod(shape) * dtype.itemsize)
-        return torch.zeros(0, dtype=dtype, device=device)
-
-    data = triton_backend._Data(
-        torch.zeros((4000, 62, 2)), torch.zeros((64, 1024), dtype=torch.uint8), torch.zeros(1024), LAUNCH.block
-    )
-    monkeypatch.setattr(torch, "empty", allocate)
-    for n_categories, n_chunks in ((1, 2), (4, 5)):
-        parts = [p for p, _ in triton_backend._chunks(data, 4000, n_categories, torch.float64, limit)]
-        if INTERPRET:  # a GPU may have less
-            assert len(parts) == n_chunks
-        assert sum(p.stop - p.start for p in parts) == 4000
-        assert 0 < shapes.pop() <= limit
-        assert not shapes
-        assert triton_backend.largest_bytes(4000, 64, 1000, n_categories) < 20e9
-        # what is beside a chunk grows with the trees, and is small
-        assert triton_backend.largest_bytes(40_000, 64, 1000, n_categories) < 40e9
-
-
-class Peak(TorchDispatchMode):
-    """Bytes of the tensors that are alive at a time, at most."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive = Counter()
-        self.sizes, self.now, self.most = {}, 0, 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, list | tuple) else [result]:
-            if isinstance(tensor, torch.Tensor):
-                self.add(tensor)
-        return result
-
-    def add(self, tensor):
-        key = tensor.untyped_storage().data_ptr()
-        if not self.alive[key]:
-            self.sizes[key] = tensor.untyped_storage().nbytes()
-            self.now += self.sizes[key]
-            self.most = max(self.most, self.now)
-        self.alive[key] += 1
-        weakref.finalize(tensor, self.drop, key)
-
-    def drop(self, key):
-        self.alive[key] -= 1
-        if not self.alive[key]:
-            self.now -= self.sizes[key]
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("limit", [10**9, 150_000])
-def test_a_call_takes_no_more_than_its_bound(dtype, limit):
-    """Everything that is alive at a time, in one chunk and in several; the bound is not far from it."""
-    launch = Launch(workspace_bytes=limit)
-    generator = np.random.default_rng(9)
-    topologies = examples.shapes(4, 7, generator)
-    patterns = examples.patterns(7, 40, generator)
-    lengths = examples.lengths(topologies, generator)
-    arguments = [a.to(DEVICE) for a in examples.random_model(2, generator).arguments(lengths.numpy())]
-    with Peak() as peak:
-        for argument in arguments:
-            peak.add(argument)
-        results = triton_backend.general(
-            *arguments, topologies, patterns, with_gradient=True, dtype=dtype, launch=launch
-        )
-    bound = triton_backend.largest_bytes(4, 7, 40, 2, dtype, launch)
-    assert results[0].shape == (4,)
-    assert 0.5 * bound < peak.most <= bound
 
 
 def test_float32():
@@ -331,28 +209,37 @@ except BackendError as error:
 """
 
 COMPILE = """
+import re
 import sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from vbpi_mix.felsenstein.gpu import general as general_kernels
 from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
+from vbpi_mix.felsenstein.gpu import wide as wide_kernels
 INTEGERS = {"n", "n_blocks", "n_categories"}
 KERNELS = (
     jc69_kernels.jc69_up, jc69_kernels.jc69_down,
     general_kernels.general_up, general_kernels.general_down,
 )
-for float64, ones in ((True, {}), (False, {}), (True, {"n_blocks": 1, "n_categories": 1})):  # 1 is compiled in
-    constants = {"BLOCK": 32, "FLOAT64": float64} | ones
-    types = {"children": "*i32", "states": "*u8", "logs": "*fp64", "exponents": "*fp64"}
+WIDE = (wide_kernels.wide_up, wide_kernels.wide_down)
+BINARY = {"N_STATES": 2, "WIDTH": 2, "BY_TIMES": False}
+PROTEIN = {"N_STATES": 20, "WIDTH": 32, "BY_TIMES": False}
+for kernels, float64, more in (
+    (KERNELS, True, {}), (KERNELS, False, {}), (KERNELS, True, {"n_blocks": 1, "n_categories": 1}),  # 1 is compiled in
+    (WIDE, True, BINARY), (WIDE, True, PROTEIN), (WIDE, False, PROTEIN), (WIDE[1:], True, PROTEIN | {"BY_TIMES": True}),
+):
+    constants = {"BLOCK": 32, "FLOAT64": float64} | more
+    types = {"children": "*i32", "states": "*i32" if more.get("WIDTH") == 32 else "*u8"}
+    types |= {"logs": "*fp64", "exponents": "*fp64"}
     types |= {name: "i32" for name in INTEGERS} | {name: "constexpr" for name in constants}
-    for function in KERNELS:
+    for function in kernels:
         known = {name: value for name, value in constants.items() if name in function.arg_names}
         signature = {name: types.get(name, "*fp64" if float64 else "*fp32") for name in function.arg_names}
         source = ASTSource(fn=function, signature=signature, constexprs=known)
-        options = {"num_warps": 1, "num_stages": 1}
+        options = {"num_warps": 4 if more.get("WIDTH") == 32 else 1, "num_stages": 1}
         code = triton.compile(source, target=GPUTarget("cuda", 80, 32), options=options).asm["ptx"]
-        print(function.__name__, "atom." in code, "red." in code)
+        print(function.__name__, *(bool(re.search(rf"\\b{word}\\.", code)) for word in ("atom", "red")))
 """
 
 
@@ -360,7 +247,7 @@ def run(code, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -376,4 +263,6 @@ def test_tensors_on_the_cpu(tmp_path):
 def test_kernels_compile_without_atomic_operations(tmp_path):
     """To machine code of a GPU, which need not be there."""
     names = ["jc69_up", "jc69_down", "general_up", "general_down"]
-    assert run(COMPILE, tmp_path) == [f"{name} False False" for name in names] * 3
+    wide = ["wide_up", "wide_down"]
+    expected = [f"{name} False False" for name in names * 3 + wide * 3 + wide[1:]]
+    assert run(COMPILE, tmp_path) == expected

@@ -1,4 +1,4 @@
-"""From tensors to the Triton kernels: patterns in blocks on the device, trees in chunks that fit its memory.
+"""From tensors to the Triton kernels and back: log-likelihoods and their derivatives.
 
 Everything stays on the device of the tensors given; topologies and patterns are copied there once per call. Without a
 GPU the kernels run, very slowly, in Triton's interpreter when the environment variable TRITON_INTERPRET is 1 before
@@ -6,8 +6,6 @@ Triton is imported; that is how they are tested.
 """
 
 import math
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -15,53 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.errors import BackendError, NumericalError
+from vbpi_mix.felsenstein.gpu.launch import LAUNCH, Launch, chunks, upload
 from vbpi_mix.phylo import SitePatterns, TopologyBatch
-from vbpi_mix.phylo.alignment import MISSING
-
-
-class Launch(NamedTuple):
-    """How the kernels are launched; results do not depend on it, but for rounding.
-
-    Attributes:
-        block: Patterns per program, a power of 2: 32 with one warp are one per thread.
-        n_warps: Warps per program.
-        workspace_bytes: Bound on the workspace of a chunk of trees, in bytes.
-    """
-
-    block: int = 32
-    n_warps: int = 1
-    workspace_bytes: int = 8 * 2**30
-
-    def constants(self, dtype: torch.dtype) -> dict[str, Any]:
-        """The kernels' compile-time constants."""
-        return {"BLOCK": self.block, "FLOAT64": dtype == torch.float64, "num_warps": self.n_warps, "num_stages": 1}
-
-
-LAUNCH = Launch()
-
-
-class _Data(NamedTuple):
-    """Topologies and patterns on the device.
-
-    Attributes:
-        children: (T, N-2, 2) int32.
-        states: (N, B block) uint8, filled up with missing data; patterns of weight zero are left out.
-        weights: (B block,), zero where filled up.
-        block: Patterns per program.
-    """
-
-    children: Tensor
-    states: Tensor
-    weights: Tensor
-    block: int
-
-    @property
-    def n_taxa(self) -> int:
-        return self.states.shape[0]
-
-    @property
-    def n_blocks(self) -> int:
-        return self.weights.shape[0] // self.block
 
 
 def tree_log_likelihood(
@@ -75,7 +28,37 @@ def tree_log_likelihood(
     """As `reference.tree_log_likelihood`, for tensors on a GPU."""
     arguments = (transition_matrices, root_frequencies, category_weights)
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arguments)
-    return _General.apply(*arguments, topologies, patterns, wanted, launch)  # type: ignore[return-value]
+    return _General.apply(*arguments, None, topologies, patterns, wanted, launch)  # type: ignore[return-value]
+
+
+def timed_log_likelihood(
+    times: Tensor,
+    transition_matrices: Tensor,
+    generators: Tensor,
+    root_frequencies: Tensor,
+    category_weights: Tensor,
+    topologies: TopologyBatch,
+    patterns: SitePatterns,
+    launch: Launch = LAUNCH,
+) -> Tensor:
+    """(T,) log-likelihoods, differentiable in times, frequencies and category weights.
+
+    An edge has one derivative for each category, where `tree_log_likelihood` has one for each entry of its matrices.
+
+    Arguments:
+        times: (T, E, C).
+        transition_matrices: (T, E, C, n, n), exp(times * generators); constants here.
+        generators: (C, n, n), or (T, C, n, n); constants.
+        root_frequencies: (n,) or (T, n).
+        category_weights: (C,) or (T, C).
+        topologies: T topologies.
+        patterns: Site patterns.
+        launch: How the kernels are launched.
+    """
+    arguments = (times, root_frequencies, category_weights)
+    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arguments)
+    constants = transition_matrices.detach(), generators.detach()
+    return _General.apply(*arguments, constants, topologies, patterns, wanted, launch)  # type: ignore[return-value]
 
 
 def jc69_log_likelihood(
@@ -87,16 +70,22 @@ def jc69_log_likelihood(
 
 
 class _General(torch.autograd.Function):
-    """Values and gradients together in `forward`; `backward` only multiplies."""
+    """Values and gradients together in `forward`; `backward` only multiplies.
+
+    What edges have is matrices, or with constants (matrices and generators) times.
+    """
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, matrices: Tensor, frequencies: Tensor, category_weights: Tensor,
-        topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool, launch: Launch,
+        ctx: Any, of_edges: Tensor, frequencies: Tensor, category_weights: Tensor,
+        constants: tuple[Tensor, Tensor] | None, topologies: TopologyBatch, patterns: SitePatterns, with_gradient: bool,
+        launch: Launch,
     ) -> Tensor:  # fmt: skip
+        matrices, generators = (of_edges, None) if constants is None else constants
         values, *gradients = general(
-            matrices, frequencies, category_weights, topologies, patterns, with_gradient=with_gradient, launch=launch
-        )
+            matrices, frequencies, category_weights, topologies, patterns,
+            with_gradient=with_gradient, generators=generators, launch=launch,
+        )  # fmt: skip
         ctx.save_for_backward(*gradients)
         ctx.shapes = frequencies.shape, category_weights.shape
         return values
@@ -104,13 +93,13 @@ class _General(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        of_matrices, of_frequencies, of_weights = ctx.saved_tensors
+        of_edges, of_frequencies, of_weights = ctx.saved_tensors
         # what all trees share gets the sum over them
         return (
-            of_matrices * grad[:, None, None, None, None],
+            of_edges * grad.reshape(-1, *(1,) * (of_edges.ndim - 1)),
             (of_frequencies * grad[:, None]).sum_to_size(ctx.shapes[0]),
             (of_weights * grad[:, None]).sum_to_size(ctx.shapes[1]),
-            None, None, None, None,
+            None, None, None, None, None,
         )  # fmt: skip
 
 
@@ -157,8 +146,8 @@ def jc69(
         BackendError: no Triton, or a device it cannot use here.
         NumericalError: a result that is not a number.
     """
-    kernels, _ = _kernels(lengths.device)
-    data = _upload(topologies, patterns, lengths.device, dtype, launch.block)
+    kernels = _kernels(lengths.device)
+    data = upload(topologies, patterns, lengths.device, dtype, launch.block)
     n_trees, n_edges = lengths.shape
     exponents = -4.0 / 3.0 * lengths.detach()
     e = exponents.exp().to(dtype).contiguous()
@@ -168,7 +157,7 @@ def jc69(
     total_weight = data.weights.sum(dtype=torch.float64)
     constants = launch.constants(dtype)
     with torch.cuda.device_of(lengths):
-        for part, work in _chunks(data, n_trees, 1, dtype, launch.workspace_bytes):
+        for part, work in chunks(data, n_trees, 1, dtype, launch.workspace_bytes):
             grid = ((part.stop - part.start) * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks)
             kernels.jc69_up[grid](
@@ -194,148 +183,109 @@ def general(
     *,
     with_gradient: bool,
     dtype: torch.dtype = torch.float64,
+    generators: Tensor | None = None,
     launch: Launch = LAUNCH,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(T,) log-likelihoods and their derivatives in matrices (T, E, C, 4, 4), frequencies (T, 4), weights (T, C).
+    """(T,) log-likelihoods and their derivatives in matrices (T, E, C, n, n), frequencies (T, n), weights (T, C).
 
     Arguments:
-        matrices: (T, E, C, 4, 4) float64 transition matrices on the device to use.
-        frequencies: (4,) of the root, or (T, 4).
+        matrices: (T, E, C, n, n) float64 transition matrices on the device to use.
+        frequencies: (n,) of the root, or (T, n).
         category_weights: (C,) or (T, C).
         topologies: T topologies.
-        patterns: site patterns.
+        patterns: site patterns of n states.
         with_gradient: whether derivatives are wanted; without, they have no entries.
         dtype: data type as in `jc69`.
+        generators: (C, n, n) or (T, C, n, n), for matrices exp(t generator): derivatives are in t, (T, E, C), in place
+            of matrices.
         launch: how the kernels are launched.
 
     Raises:
         BackendError: no Triton, tensors on different devices, or on one that it cannot use here.
         NumericalError: a result that is not a number.
     """
-    _, kernels = _kernels(matrices.device)
-    devices = {x.device for x in (matrices, frequencies, category_weights)}
+    kernels = _kernels(matrices.device)
+    given = (matrices, frequencies, category_weights, generators)
+    devices = {x.device for x in given if x is not None}
     if len(devices) > 1:
         raise BackendError(f"the model's tensors are on several devices: {', '.join(sorted(map(str, devices)))}")
-    data = _upload(topologies, patterns, matrices.device, dtype, launch.block)
-    n_trees, n_edges, n_categories = matrices.shape[:3]
+    data = upload(topologies, patterns, matrices.device, dtype, launch.block)
+    n_trees, n_edges, n_categories, n_states, _ = matrices.shape
     of_trees = (frequencies.expand(n_trees, -1), category_weights.expand(n_trees, -1))
     model = [x.detach().to(dtype).contiguous() for x in (matrices, *of_trees)]
     logs, powers = matrices.new_empty((2, n_trees, data.n_blocks))
     kept = n_trees if with_gradient else 0
-    of_matrices = matrices.new_empty((kept, n_edges, n_categories, 4, 4))
-    of_frequencies, of_weights = matrices.new_empty((kept, 4)), matrices.new_empty((kept, n_categories))
+    of_edge = (n_states, n_states) if generators is None else ()
+    of_edges = matrices.new_empty((kept, n_edges, n_categories, *of_edge))
+    of_frequencies, of_weights = matrices.new_empty((kept, n_states)), matrices.new_empty((kept, n_categories))
     constants = launch.constants(dtype)
+    up, down, further, only_down = kernels.general_up, kernels.general_down, [], {}
+    if generators is not None or n_states != 4:
+        # with derivatives in matrices generators are not used
+        further = [model[0] if generators is None else _of_trees(generators.detach().to(dtype), n_trees)]
+        up, down, only_down = kernels.wide_up, kernels.wide_down, {"BY_TIMES": generators is not None}
+        constants = launch.wide_constants(dtype, n_states)
     with torch.cuda.device_of(matrices):
-        for part, work in _chunks(data, n_trees, n_categories, dtype, launch.workspace_bytes):
+        sizes = {"n_states": n_states, "n_of_edge": math.prod(of_edge)}
+        for part, work in chunks(data, n_trees, n_categories, dtype, launch.workspace_bytes, **sizes):
             count = part.stop - part.start
             grid = (count * data.n_blocks,)
             shape = (data.n_taxa, data.n_blocks, n_categories)
             mixing = model[0].new_empty((count, data.n_blocks, n_categories, 3, data.block))
             of_chunk = [*(x[part] for x in model), work, mixing]
-            kernels.general_up[grid](
+            up[grid](
                 data.children[part], data.states, data.weights, *of_chunk, logs[part], powers[part], *shape, **constants
             )
             if with_gradient:
-                by_matrices = work.new_empty((count, data.n_blocks, n_edges, n_categories, 4, 4))
-                by_frequencies = work.new_empty((count, data.n_blocks, n_categories, 4))
+                by_edges = work.new_empty((count, data.n_blocks, n_edges, n_categories, *of_edge))
+                by_frequencies = work.new_empty((count, data.n_blocks, n_categories, n_states))
                 by_weights = work.new_empty((count, data.n_blocks, n_categories))
-                kernels.general_down[grid](
-                    data.children[part], data.states, *of_chunk, by_matrices, by_frequencies, by_weights,
-                    *shape, **constants,
+                down[grid](
+                    data.children[part], data.states, *(x[part] for x in further), *of_chunk,
+                    by_edges, by_frequencies, by_weights, *shape, **constants, **only_down,
                 )  # fmt: skip
-                of_matrices[part] = by_matrices.sum(dim=1, dtype=torch.float64)
+                of_edges[part] = by_edges.sum(dim=1, dtype=torch.float64)
                 of_frequencies[part] = by_frequencies.sum(dim=(1, 2), dtype=torch.float64)
                 of_weights[part] = by_weights.sum(dim=1, dtype=torch.float64)
     values = _values(logs, powers)
     if with_gradient:
-        of_matrices, of_frequencies, of_weights = (_kept(values, g) for g in (of_matrices, of_frequencies, of_weights))
-    return values, of_matrices, of_frequencies, of_weights
+        of_edges, of_frequencies, of_weights = (_kept(values, g) for g in (of_edges, of_frequencies, of_weights))
+    return values, of_edges, of_frequencies, of_weights
 
 
-def _kernels(device: torch.device) -> tuple[ModuleType, ModuleType]:
-    """The modules of the kernels, if they can run on the device."""
+def _of_trees(generators: Tensor, n_trees: int) -> Tensor:
+    return generators.expand(n_trees, *generators.shape[-3:]).contiguous()
+
+
+class _Kernels(NamedTuple):
+    jc69_up: Any
+    jc69_down: Any
+    general_up: Any
+    general_down: Any
+    wide_up: Any
+    wide_down: Any
+
+
+def _kernels(device: torch.device) -> _Kernels:
+    """The kernels, if they can run on the device."""
     try:
         from triton.runtime.interpreter import InterpretedFunction  # pyright: ignore[reportMissingImports]
 
-        from vbpi_mix.felsenstein.gpu import general as general_kernels
-        from vbpi_mix.felsenstein.gpu import jc69 as jc69_kernels
+        from vbpi_mix.felsenstein.gpu.general import general_down, general_up
+        from vbpi_mix.felsenstein.gpu.jc69 import jc69_down, jc69_up
+        from vbpi_mix.felsenstein.gpu.wide import wide_down, wide_up
     except ImportError as error:
         raise BackendError(
             f"the likelihood backend 'triton' needs Triton ({error}): install vbpi_mix[gpu], or choose 'numba'"
         ) from error
-    if not isinstance(jc69_kernels.jc69_up, InterpretedFunction) and device.type != "cuda":
+    if not isinstance(jc69_up, InterpretedFunction) and device.type != "cuda":
         remedy = (
             "move the branch lengths or transition matrices there"
             if torch.cuda.is_available()
             else "torch finds none here, so choose 'numba'"
         )
         raise BackendError(f"the likelihood backend 'triton' needs tensors on a CUDA device, not on {device}: {remedy}")
-    return jc69_kernels, general_kernels
-
-
-def _upload(
-    topologies: TopologyBatch, patterns: SitePatterns, device: torch.device, dtype: torch.dtype, block: int
-) -> _Data:
-    counted = torch.from_numpy(patterns.weights > 0)
-    n_counted = int(counted.sum())
-    n_columns = max(1, -(-n_counted // block)) * block
-    states = torch.full((patterns.n_taxa, n_columns), MISSING, dtype=torch.uint8)
-    states[:, :n_counted] = torch.tensor(patterns.state_sets)[:, counted]
-    weights = torch.zeros(n_columns, dtype=dtype)
-    weights[:n_counted] = torch.tensor(patterns.weights)[counted]
-    children = torch.tensor(topologies.children, dtype=torch.int32).contiguous()
-    return _Data(children.to(device), states.to(device), weights.to(device), block)
-
-
-def workspace_bytes(
-    n_taxa: int, n_patterns: int, n_categories: int, dtype: torch.dtype = torch.float64, block: int = LAUNCH.block
-) -> int:
-    """Bytes that a tree of a chunk takes: messages of its internal nodes, mixing terms, sums per block of patterns."""
-    n_edges = 2 * n_taxa - 3
-    per_block = n_categories * ((n_taxa - 2) * 4 * block + 3 * block + 16 * n_edges + 5)
-    return -(-n_patterns // block) * per_block * dtype.itemsize
-
-
-def largest_bytes(
-    n_trees: int,
-    n_taxa: int,
-    n_patterns: int,
-    n_categories: int,
-    dtype: torch.dtype = torch.float64,
-    launch: Launch = LAUNCH,
-) -> int:
-    """Bytes on the device that `general` with gradients never exceeds, its arguments and results included.
-
-    A chunk's workspace has a bound of its own, `launch.workspace_bytes`, unless a single tree needs more. Beside it
-    there are per tree: matrices, once in their own and once in the other type; their derivatives, twice while those of
-    impossible trees are set to zero, and the sums of a chunk; frequencies, category weights, values and topologies.
-    """
-    n_edges, n_blocks = 2 * n_taxa - 3, -(-n_patterns // launch.block)
-    per_tree = workspace_bytes(n_taxa, n_patterns, n_categories, dtype, launch.block)
-    workspace = min(max(launch.workspace_bytes, per_tree), n_trees * per_tree)
-    matrices = 5 * 8 * n_edges * n_categories * 16
-    others = 8 * (5 * (4 + n_categories) + 4 * n_blocks + 8) + 4 * 2 * (n_taxa - 2)
-    data = n_blocks * launch.block * (n_taxa + 2 * 8)
-    return workspace + n_trees * (matrices + others) + data
-
-
-def _chunks(
-    data: _Data, n_trees: int, n_categories: int, dtype: torch.dtype, available: int
-) -> Iterator[tuple[slice, Tensor]]:
-    """Ranges of trees with a workspace each, which together with sums per block stay below `available` bytes."""
-    device = data.states.device
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        available = min(available, (free + reserved) // 2)
-    per_tree = workspace_bytes(data.n_taxa, data.n_blocks * data.block, n_categories, dtype, data.block)
-    count = max(1, min(n_trees, available // per_tree))
-    count = -(-n_trees // -(-n_trees // count))  # chunks of nearly equal size
-    shape = (n_categories, data.n_taxa - 2, 4, data.block)
-    work = torch.empty((count, data.n_blocks, *shape), dtype=dtype, device=device)
-    for first in range(0, n_trees, count):
-        part = slice(first, min(first + count, n_trees))
-        yield part, work
+    return _Kernels(jc69_up, jc69_down, general_up, general_down, wide_up, wide_down)
 
 
 def _values(logs: Tensor, powers: Tensor) -> Tensor:

@@ -68,6 +68,41 @@ def _message(
 
 
 @triton.jit
+def mix_categories(
+    mixing, category_weights, weight, base, log, exponent, n_categories, BLOCK: tl.constexpr, FLOAT64: tl.constexpr
+):  # fmt: skip
+    """Log-likelihood of a block by those of its categories, and shares of the categories, for derivatives.
+
+    Arguments:
+        mixing: the program's (C, 3, BLOCK), as `general_up` describes it, at the program's patterns; shares are output.
+        category_weights: (C,).
+        weight: weights of the patterns.
+        base: largest exponent of a category that a pattern has.
+        log: output, the block's entry of `general_up`'s `logs`.
+        exponent: output, that of its `exponents`.
+        n_categories: C.
+        BLOCK: patterns per block.
+        FLOAT64: as in `general_up`.
+    """
+    limit = 1000 if FLOAT64 else 100
+    mixture = tl.zeros_like(weight)
+    for c in range(n_categories):
+        k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
+        part = tl.load(category_weights + c) * tl.load(mixing + 3 * BLOCK * c)
+        mixture += tl.where(part == 0, 0.0, part * exp2(k - base, FLOAT64))
+    for c in range(n_categories):
+        k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
+        # A category of likelihood zero may stand at a power out of range, where its derivatives are beyond numbers.
+        # They count as zero, as in the other kernels.
+        known = (tl.load(mixing + 3 * BLOCK * c) > 0) | (k - base < limit)
+        share = tl.where(known & (mixture > 0), weight / mixture * exp2(k - base, FLOAT64), 0.0)
+        tl.store(mixing + 3 * BLOCK * c + 2 * BLOCK, share)
+    terms = tl.where(weight > 0, weight * tl.log(mixture), 0.0)
+    tl.store(log, tl.sum(terms.to(tl.float64), axis=0))
+    tl.store(exponent, tl.sum(weight.to(tl.float64) * base.to(tl.float64), axis=0))
+
+
+@triton.jit
 def general_up(
     children, states, weights, matrices, frequencies, category_weights, work, mixing, logs, exponents,
     n, n_blocks, n_categories,
@@ -136,22 +171,9 @@ def general_up(
         _, step = power_of_two(likelihood, FLOAT64)
         base = tl.where(tl.load(category_weights + c) * likelihood > 0, tl.maximum(base, k + step), base)
     tl.debug_barrier()
-    limit = 1000 if FLOAT64 else 100
-    mixture = tl.zeros_like(weight)
-    for c in range(n_categories):
-        k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
-        part = tl.load(category_weights + c) * tl.load(mixing + 3 * BLOCK * c)
-        mixture += tl.where(part == 0, 0.0, part * exp2(k - base, FLOAT64))
-    for c in range(n_categories):
-        k = tl.load(mixing + 3 * BLOCK * c + BLOCK).to(tl.int64)
-        # A category of likelihood zero may stand at a power out of range, where its derivatives are beyond numbers.
-        # They count as zero, as in the other kernels.
-        known = (tl.load(mixing + 3 * BLOCK * c) > 0) | (k - base < limit)
-        share = tl.where(known & (mixture > 0), weight / mixture * exp2(k - base, FLOAT64), 0.0)
-        tl.store(mixing + 3 * BLOCK * c + 2 * BLOCK, share)
-    log = tl.where(weight > 0, weight * tl.log(mixture), 0.0)
-    tl.store(logs + program, tl.sum(log.to(tl.float64), axis=0))
-    tl.store(exponents + program, tl.sum(weight.to(tl.float64) * base.to(tl.float64), axis=0))
+    mix_categories(
+        mixing, category_weights, weight, base, logs + program, exponents + program, n_categories, BLOCK, FLOAT64
+    )
 
 
 @triton.jit
