@@ -30,6 +30,7 @@ from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, PROTEIN, SitePatterns, TopologyBatch, random_topologies
 from vbpi_mix.threads import set_threads
 
+_BEGINNING = 5  # rounds that touch the memory of the messages for the first time
 MODELS = {
     "GTR+G4": "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}",
     "LG+G4": "LG+G4{0.5}",
@@ -73,7 +74,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         for search in (False, True):
             seconds = []
             generator = np.random.default_rng(1)
-            for repeat in range(options.repeats + 1):
+            for repeat in range(_BEGINNING + options.repeats):
                 begin = time.process_time()
                 moved = walker.move(start, [generator], rounds=1.0, typical=typical, search=search)
                 seconds.append(time.process_time() - begin)
@@ -86,8 +87,8 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
                 if not search:
                     start = moved
             found[f"{name} {'search' if search else 'sample'}"] = {
-                "seconds": float(np.mean(seconds[1:])),
-                "all": seconds[1:],
+                "seconds": float(np.mean(seconds[_BEGINNING:])),
+                "all": seconds[_BEGINNING:],
             }
     return found
 
@@ -124,7 +125,7 @@ def main() -> None:
     parser.add_argument("--taxa", type=int, default=50)
     parser.add_argument("--sites", type=int, default=300)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--turns", type=int, default=3, help="of the two versions")
     parser.add_argument("--regrafts", type=float, default=0.2, help="share of the edges; 0.05 beside redrawn blocks")
     parser.add_argument("--seed", type=int, default=1)
