@@ -6,7 +6,7 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo import clades
 from vbpi_mix.phylo.topology import TopologyBatch
-from vbpi_mix.support.hashing import empty_slots, filled_slots, intern, pack, pack_pair
+from vbpi_mix.support.hashing import empty_slots, filled_slots, intern, pack, pack_pair, set_tips
 from vbpi_mix.support.subsplit_support import SubsplitSupport
 
 _LARGEST = 2**31 - 1
@@ -125,13 +125,8 @@ def _collect(
     """Enter trees from `start` on until one might not fit; return the number of trees done."""
     n_inner = children.shape[1]
     n_taxa, n_words = single.shape
-    words = np.empty((2 * n_taxa - 2, n_words), dtype=np.uint64)
-    for tip in range(n_taxa):
-        for w in range(n_words):
-            words[tip, w] = single[tip, w]
-    split = np.empty(2 * n_taxa - 2, dtype=np.int64)
-    for tip in range(n_taxa):
-        split[tip] = tip
+    words, split = np.empty((2 * n_taxa - 2, n_words), dtype=np.uint64), np.empty(2 * n_taxa - 2, dtype=np.int64)
+    set_tips(single, words, split)
     trip = np.empty(2 * n_taxa - 2, dtype=np.int64)
     key = np.empty(1, dtype=np.uint64)
     for t in range(start, len(children)):

@@ -9,7 +9,7 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.errors import SupportError
 from vbpi_mix.phylo import clades
 from vbpi_mix.phylo.topology import TopologyBatch
-from vbpi_mix.support.hashing import find, pack_pair
+from vbpi_mix.support.hashing import find, pack_pair, set_tips
 from vbpi_mix.support.subsplit_support import SubsplitSupport
 
 
@@ -122,13 +122,8 @@ def _encode(
 ) -> None:
     n_inner = children.shape[1]
     n_taxa, n_words = single.shape
-    words = np.empty((2 * n_taxa - 2, n_words), dtype=np.uint64)
-    for tip in range(n_taxa):
-        for w in range(n_words):
-            words[tip, w] = single[tip, w]
-    split = np.empty(2 * n_taxa - 2, dtype=np.int64)
-    for tip in range(n_taxa):
-        split[tip] = tip
+    words, split = np.empty((2 * n_taxa - 2, n_words), dtype=np.uint64), np.empty(2 * n_taxa - 2, dtype=np.int64)
+    set_tips(single, words, split)
     key = np.empty(1, dtype=np.uint64)
     for t in range(len(children)):
         for i in range(n_inner):

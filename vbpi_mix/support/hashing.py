@@ -92,3 +92,12 @@ def intern(slots: np.ndarray, keys: np.ndarray, counts: np.ndarray, table: int, 
 def _fill(slots: np.ndarray, keys: np.ndarray, count: int) -> None:
     for row in range(count):
         slots[probe(slots, keys, keys[row])] = row
+
+
+@kernel(inner=True)
+def set_tips(single: np.ndarray, words: np.ndarray, split: np.ndarray) -> None:
+    """Clades of the tips (N, W) into the first N rows of `words`, and the numbers of their splits into `split`."""
+    for tip in range(len(single)):
+        split[tip] = tip
+        for w in range(single.shape[1]):
+            words[tip, w] = single[tip, w]
