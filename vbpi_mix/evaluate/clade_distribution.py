@@ -164,12 +164,14 @@ def clade_distribution(
     node = np.zeros(sets.shape[:2], dtype=np.int64)
     node[:, 1:] = rank[number].reshape(distinct.n_trees, -1)
     frequency = np.minimum(np.bincount(node[:, 1:].reshape(-1), np.repeat(share, 2 * n - 3), len(clades)), 1.0)
-    rows = np.arange(distinct.n_trees)[:, None]
-    pairs = np.sort(np.stack([node[rows, children[:, :, 0]], node[rows, children[:, :, 1]]], axis=2), axis=2)
-    triples = np.concatenate([node[:, n:, None], pairs], axis=2).reshape(-1, 3)
-    subsplits, which = np.unique(triples, axis=0, return_inverse=True)
     if model == "ccd1":
-        mass = np.bincount(which.reshape(-1), np.repeat(share, n - 2), len(subsplits))
+        rows = np.arange(distinct.n_trees)[:, None]
+        pairs = np.sort(np.stack([node[rows, children[:, :, 0]], node[rows, children[:, :, 1]]], axis=2), axis=2)
+        triples = np.concatenate([node[:, n:, None], pairs], axis=2).reshape(-1, 3)
+        # a clade and one of its parts tell the other part
+        _, first, which = np.unique(triples[:, 0] * len(clades) + triples[:, 1], return_index=True, return_inverse=True)
+        subsplits = triples[first]
+        mass = np.bincount(which, np.repeat(share, n - 2), len(subsplits))
         total = np.bincount(subsplits[:, 0], mass, len(clades))
         log_share = np.log(mass / total[subsplits[:, 0]])
     else:
