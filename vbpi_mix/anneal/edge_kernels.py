@@ -229,20 +229,9 @@ def move_edge(
             )
         if log_mass[2] > best - _HOPELESS:
             fit2 = fit_edge(
-                rows,
-                table + 2 * n,
-                start,
-                power,
-                prior,
-                rest,
-                beta,
-                shapes[2],
-                rates[2],
-                True,
-                spectra,
-                blocks,
+                rows, table + 2 * n, start, power, prior, rest, beta, shapes[2], rates[2], True, spectra, blocks,
                 scratch,
-            )
+            )  # fmt: skip
         m0, m1, m2 = fit0.log_mass + constants[0], fit1.log_mass + constants[1], fit2.log_mass + constants[2]
         top = max(m0, max(m1, m2))
         e0, e1, e2 = math.exp(m0 - top), math.exp(m1 - top), math.exp(m2 - top)

@@ -7,6 +7,13 @@ import pytest
 from tests.posterior.export.round_trips import HARD_NAMES, PLAIN_NAMES, dendropy_list, write_all
 
 
+def read_tree(path, like):
+    """One tree with the taxa of a list."""
+    return dendropy.Tree.get(
+        path=str(path), schema="nexus", taxon_namespace=like.taxon_namespace, preserve_underscores=True
+    )
+
+
 def test_dendropy_finds_the_same_topology_probabilities_splits_and_lengths(tmp_path):
     _, ranking, splits, consensus, best = write_all(tmp_path, HARD_NAMES)
     trees = dendropy_list(tmp_path / "x.trees")
@@ -18,22 +25,12 @@ def test_dendropy_finds_the_same_topology_probabilities_splits_and_lengths(tmp_p
         check_annotated_against_dendropy(trees, summary)
     assert consensus.tree.n_nodes > 16, "a star has nothing to compare"
     majority = trees.consensus(min_freq=0.5, is_bipartitions_updated=False)
-    ours = dendropy.Tree.get(
-        path=str(tmp_path / "x.con.tre"),
-        schema="nexus",
-        taxon_namespace=trees.taxon_namespace,
-        preserve_underscores=True,
-    )
+    ours = read_tree(tmp_path / "x.con.tre", trees)
     majority.encode_bipartitions()
     ours.encode_bipartitions()
     assert dendropy.calculate.treecompare.symmetric_difference(majority, ours) == 0
     frequent = max(array.split_bitmask_set_frequencies().items(), key=lambda item: item[1])[0]
-    mapped = dendropy.Tree.get(
-        path=str(tmp_path / "x.map.tre"),
-        schema="nexus",
-        taxon_namespace=trees.taxon_namespace,
-        preserve_underscores=True,
-    )
+    mapped = read_tree(tmp_path / "x.map.tre", trees)
     mapped.encode_bipartitions()
     assert set(frequent) == {b.split_bitmask for b in mapped.bipartition_encoding}
 

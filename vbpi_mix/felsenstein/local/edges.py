@@ -129,7 +129,8 @@ def fit_edge(
 ) -> Fit:  # fmt: skip
     """The approximation of g, from a start of the search that does not depend on the present length.
 
-    Where it has not to be `weighed` against others, g at its mode is not calculated, and stands there as 0.
+    Unless it is `weighed` against others, nobody needs g at its mode: it is not calculated, and log_density and
+    log_mass are 0.
     """
     x, curve = find_mode(rows, table, start, power, prior, rest, beta, shape, rate, spectra, blocks, scratch)
     sharp = max(-curve, _SMALLEST_SHAPE)

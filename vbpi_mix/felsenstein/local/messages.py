@@ -160,8 +160,8 @@ def _wide_table(
 
 
 @kernel(inner=True)
-def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Scratch, scale: bool) -> float:
-    """The message `out` = a b; the logarithm of what it was divided by, 0 without `scale`.
+def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Scratch) -> float:
+    """The message `out` = a b; the logarithm of what it was divided by.
 
     Arguments:
         rows: all messages.
@@ -170,7 +170,6 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
         out: first row of the result.
         blocks: blocks of the patterns.
         scratch: overwritten.
-        scale: divide patterns that have become small.
     """
     first_row = blocks.first_row
     log_scale = 0.0
@@ -182,9 +181,8 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
                 small += product_row(rows, rows, rows, a + r, b + r, out + r)
             else:
                 product(rows[a + r], rows[b + r], rows[out + r], width * BLOCK)
-                if scale:
-                    small += count_small(rows[out + r], width, scratch.sums)
-        if scale and small > 0.0 and blocks.variable[i] == 0.0:
+                small += count_small(rows[out + r], width, scratch.sums)
+        if small > 0.0 and blocks.variable[i] == 0.0:
             log_scale += _scale_block(rows, out, i, blocks, scratch)
     return log_scale
 
@@ -195,8 +193,8 @@ def join_crossed(
 ) -> float:
     """The message `out` = (M_a a) (M_b b) of four states; the logarithm of what it was divided by.
 
-    M a and M b stay in the cache of the first level. To write them where the next who needs them finds them costs more
-    than to make them anew: four states make messages that are long and quickly calculated.
+    M a and M b stay in the first level of the cache. Keeping them for later use would cost more than making them anew:
+    messages of four states are long, and quickly multiplied by a matrix.
     """
     first_row, category, wide = blocks.first_row, blocks.category, scratch.wide
     log_scale = 0.0
@@ -266,8 +264,9 @@ def has_four_states(rows: np.ndarray) -> bool:
 @kernel(inner=True)
 def tabulate_arrangements(
     rows: np.ndarray, sources: tuple[int, int, int, int],
-    matrices: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], out: int, spectra: Spectra, blocks: Blocks
-, scratch: Scratch) -> None:  # fmt: skip
+    matrices: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], out: int, spectra: Spectra, blocks: Blocks,
+    scratch: Scratch,
+) -> None:  # fmt: skip
     """Tables of the three ways to join four neighbours of an inner edge, of four states, one after the other.
 
     Arguments:

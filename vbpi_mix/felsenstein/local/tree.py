@@ -188,9 +188,8 @@ def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> 
     if has_four_states(rows):
         scale = join_crossed(rows, a * n, work.down[a], b * n, work.down[b], out, blocks, work.scratch)
     else:
-        scale = join(
-            rows, crossed_down(work, a, blocks), crossed_down(work, b, blocks), out, blocks, work.scratch, True
-        )
+        of_a, of_b = crossed_down(work, a, blocks), crossed_down(work, b, blocks)
+        scale = join(rows, of_a, of_b, out, blocks, work.scratch)
     work.scale_d[node] = scale + work.scale_d[a] + work.scale_d[b]
     work.fresh_d[node] = False
 
@@ -207,7 +206,7 @@ def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> No
         scale = join_crossed(rows, (n_nodes + above) * n, of_above, sibling * n, beside, out, blocks, work.scratch)
     else:
         from_above, from_beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
-        scale = join(rows, from_above, from_beside, out, blocks, work.scratch, True)
+        scale = join(rows, from_above, from_beside, out, blocks, work.scratch)
     work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
     work.fresh_u[node] = False
 
