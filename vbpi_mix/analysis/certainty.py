@@ -9,10 +9,8 @@ from vbpi_mix.analysis.questions import Posterior
 from vbpi_mix.phylo import Topology
 from vbpi_mix.posterior.questions.centre import Centre, medoid, most_probable
 from vbpi_mix.posterior.questions.credible import CredibleSet, counted, credible_sets, ranking
-from vbpi_mix.posterior.questions.islands import Island, islands
+from vbpi_mix.posterior.questions.islands import SMALLEST_ISLAND, Island, islands
 from vbpi_mix.posterior.questions.rogues import Rogues, rogue_taxa
-
-_SMALLEST_ISLAND = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,7 @@ class Certainty:
     @property
     def main_islands(self) -> tuple[Island, ...]:
         """Islands of at least 1 %; smaller ones of many draws are chance."""
-        return tuple(island for island in self.islands if island.probability >= _SMALLEST_ISLAND)
+        return tuple(island for island in self.islands if island.probability >= SMALLEST_ISLAND)
 
     def paragraph(self) -> str:
         """A form of words to copy."""

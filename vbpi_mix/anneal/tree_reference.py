@@ -171,7 +171,10 @@ class TreeReference:
         parts = np.sort(np.stack([number[rows, children[:, :, 0]], number[rows, children[:, :, 1]]], axis=2), axis=2)
         whole = number[:, n:]
         triples = np.concatenate([whole[:, :, None], parts], axis=2).reshape(-1, 3)
-        self._pairs, which = np.unique(triples, axis=0, return_inverse=True)
+        # a clade and one of its parts tell the other part
+        keys = triples[:, 0] * len(self._clades) + triples[:, 1]
+        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        self._pairs = triples[first]
         weight = np.bincount(which.reshape(-1), np.repeat(share, n - 2), len(self._pairs))
         total = np.bincount(self._pairs[:, 0], weight, len(self._clades))
         self._pair_share = weight / np.maximum(total[self._pairs[:, 0]], 1e-300)

@@ -40,14 +40,40 @@ def sizes(words: np.ndarray) -> np.ndarray:
     return _BITS_OF_BYTE[bytes_].sum(axis=-1, dtype=np.int64)
 
 
+_ODD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 _BITS_OF_BYTE = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
 
 
 def unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct rows of a 2-d array and the position of each row among them; one void key a row is fastest."""
+    """Distinct rows of a 2-d array, in the order of their bytes, and the position of each row among them.
+
+    Rows of 64-bit words are told apart by a hash first, several times as fast as by their bytes. The result does not
+    depend on it: should two rows share a hash, all are compared byte by byte.
+    """
     rows = np.ascontiguousarray(rows)
     if len(rows) == 0:
         return rows, np.zeros(0, dtype=np.int64)
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if rows.dtype == np.uint64:
+        _, first, inverse = np.unique(_row_hashes(rows), return_index=True, return_inverse=True)
+        distinct, inverse = rows[first], inverse.reshape(-1)
+        if (distinct[inverse] == rows).all():
+            order = np.argsort(_as_bytes(distinct))
+            place = np.empty(len(order), dtype=np.int64)
+            place[order] = np.arange(len(order))
+            return distinct[order], place[inverse]
+    _, first, inverse = np.unique(_as_bytes(rows), return_index=True, return_inverse=True)
     return rows[first], inverse.reshape(-1)
+
+
+def _row_hashes(rows: np.ndarray) -> np.ndarray:
+    """(n,) hashes of (n, W) words: each word is multiplied, mixed and added."""
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for word in rows.T:
+            hashes = (hashes ^ word) * _ODD
+            hashes ^= hashes >> _HALF
+    return hashes
+
+
+def _as_bytes(rows: np.ndarray) -> np.ndarray:
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)

@@ -122,21 +122,29 @@ def small_side(splits: SplitSummary, split: int) -> tuple[str, ...]:
 def _lengths(draws: PosteriorDraws, consensus: ConsensusTree) -> tuple[LengthRow, ...]:
     """Every branch of the consensus: tips in their order, then inner branches, the best supported first."""
     n_taxa, weights = consensus.n_taxa, draws.weights()
-    clades, wanted = draws.topologies.clades(), consensus.clades()
     inner = sorted(range(n_taxa, consensus.n_nodes - 1), key=lambda node: -consensus.supports[node])
+    of_consensus = consensus.clades()[inner]
+    clades = draws.topologies.clades()[:, n_taxa:]
+    _, number = bits.unique_rows(np.concatenate([of_consensus, clades.reshape(-1, clades.shape[2])]))
+    wanted, number = number[: len(inner)], number[len(inner) :]
+    edges = np.argsort(number, kind="stable")  # of all trees, one split after the other
+    first, end = (np.searchsorted(number[edges], wanted, side=side) for side in ("left", "right"))
     rows = []
-    for node in [*range(n_taxa), *inner]:
-        if node < n_taxa:
-            values, share, side = draws.branch_lengths[:, node], weights, (consensus.taxa[node],)
-        else:
-            has = (clades[:, n_taxa:] == wanted[node]).all(axis=2)
-            tree, edge = np.nonzero(has)
-            values, share = draws.branch_lengths[tree, n_taxa + edge], weights[tree]
-            side = _small_side(consensus, wanted[node])
-        low, high = highest_density_interval(values, share)
-        mean, inside = float(consensus.lengths[node]), node >= n_taxa
-        rows.append(LengthRow(name=side[0], others=len(side) - 1, mean=mean, low=low, high=high, inner=inside))
+    for node in range(n_taxa):
+        rows.append(_length_row(consensus, node, (consensus.taxa[node],), draws.branch_lengths[:, node], weights))
+    for i, node in enumerate(inner):
+        tree, edge = np.divmod(edges[first[i] : end[i]], clades.shape[1])
+        side = _small_side(consensus, of_consensus[i])
+        rows.append(_length_row(consensus, node, side, draws.branch_lengths[tree, n_taxa + edge], weights[tree]))
     return tuple(rows)
+
+
+def _length_row(
+    consensus: ConsensusTree, node: int, side: tuple[str, ...], values: np.ndarray, weights: np.ndarray
+) -> LengthRow:
+    low, high = highest_density_interval(values, weights)
+    mean, inner = float(consensus.lengths[node]), node >= consensus.n_taxa
+    return LengthRow(name=side[0], others=len(side) - 1, mean=mean, low=low, high=high, inner=inner)
 
 
 def _small_side(consensus: ConsensusTree, clade: np.ndarray) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from vbpi_mix.phylo import clades as bits
 from vbpi_mix.posterior.questions.hypotheses import TopologyDraws
 
 _MOST = 3000  # topologies looked at
+SMALLEST_ISLAND = 0.01  # smaller ones of many draws are chance
 _APART = 0.5  # difference of frequencies that sets a split apart
 
 
@@ -23,7 +24,8 @@ class Island:
         probability: posterior probability of its topologies.
         n_topologies: number of topologies.
         best: the most probable one.
-        splits: (members, frequency on the island, elsewhere) of splits that set it apart, the clearest first.
+        splits: (members, frequency on the island, elsewhere) of splits that set it apart, the clearest first; empty
+            where the island has less than 1 % of the posterior.
     """
 
     probability: float
@@ -93,7 +95,7 @@ def _apart(
     taxa: tuple[str, ...], splits: np.ndarray, inside: csr_matrix, total: np.ndarray, mass: np.ndarray, island: int
 ) -> tuple[tuple[tuple[str, ...], float, float], ...]:
     """Splits that set an island apart, from the joint probabilities of the island and all splits."""
-    if len(mass) == 1:
+    if len(mass) == 1 or mass[island] < SMALLEST_ISLAND:
         return ()
     of = inside.indices
     here = inside.data / mass[island]
