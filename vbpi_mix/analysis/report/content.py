@@ -129,9 +129,10 @@ def _lengths(draws: PosteriorDraws, consensus: ConsensusTree) -> tuple[LengthRow
     wanted, number = number[: len(inner)], number[len(inner) :]
     edges = np.argsort(number, kind="stable")  # of all trees, one split after the other
     first, end = (np.searchsorted(number[edges], wanted, side=side) for side in ("left", "right"))
-    rows = []
-    for node in range(n_taxa):
-        rows.append(_length_row(consensus, node, (consensus.taxa[node],), draws.branch_lengths[:, node], weights))
+    rows = [
+        _length_row(consensus, node, (name,), draws.branch_lengths[:, node], weights)
+        for node, name in enumerate(consensus.taxa)
+    ]
     for i, node in enumerate(inner):
         tree, edge = np.divmod(edges[first[i] : end[i]], clades.shape[1])
         side = _small_side(consensus, of_consensus[i])
