@@ -40,12 +40,13 @@ class WalkSettings:
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         regrafts_beside: the same where blocks are drawn anew, too. Hardly any regraft is accepted there, and those at a
             fifth of the edges take as long as all other moves.
-        radius: radius of the regrafts, in edges.
+        radius: radius of the regrafts, in edges, ...
+        beyond: ... and nats: no place is looked at behind nodes where the clade is so much worse off.
         far: share of the regrafts that choose among places farther away, ...
         far_places: ... about so many of them. Trees like ladders need all edges of a hundred taxa.
+        far_beyond: nats; the same as `beyond`, of the places farther away, unless regrafts go uphill.
         middles: number of places for a clade whose likelihood is calculated in the middle of their edge, and not at
             its ends alone.
-        beyond: nats; no place within `radius` is looked at behind nodes where the clade is so much worse off.
         passes: number of passes over all clades after each walk in which blocks are drawn anew, where it is known from
             what. One takes a tenth of the time of a walk or less.
     """
@@ -54,10 +55,11 @@ class WalkSettings:
     regrafts: float = 0.2
     regrafts_beside: float = 0.05
     radius: int = 3
+    beyond: float = 60.0
     far: float = 0.15
     far_places: int = 250
+    far_beyond: float = 150.0
     middles: int = 4
-    beyond: float = 60.0
     passes: int = 8
 
 
@@ -128,15 +130,15 @@ class Walker:
         regrafts = settings.regrafts if redraws is None else settings.regrafts_beside
         if (beta < 1.0 and not heated) or greedy or n <= 4:
             regrafts = 0.0
-        far = 1.0 if search else settings.far
+        far, far_beyond = (1.0, math.inf) if search else (settings.far, settings.far_beyond)
         rearrangements = 1.0 if greedy else settings.rearrangements
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, rearrangements, regrafts, settings.radius, far, self.far_radius,
-                settings.middles, settings.beyond, search, greedy, any_root, counts[i], generators[i],
+                tree, work, target, n_steps, rearrangements, regrafts, settings.radius, settings.beyond, far,
+                self.far_radius, far_beyond, settings.middles, search, greedy, any_root, counts[i], generators[i],
             )  # fmt: skip
             if redraws is not None:
                 values[i] = redraw(tree, work, target, redraws, settings.passes, counts[i, -2:], generators[i])

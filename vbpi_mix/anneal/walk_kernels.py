@@ -35,7 +35,7 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 @kernel()
 def walk(
     tree: MovingTree, work: Messages, target: Target, n_steps: int, rearrangements: float, regrafts: float,
-    radius: int, far: float, far_radius: int, middles: int, beyond: float, uphill: bool, greedy: bool, any_root: bool,
+    radius: int, beyond: float, far: float, far_radius: int, far_beyond: float, middles: int, uphill: bool, greedy: bool, any_root: bool,
     counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
@@ -47,11 +47,10 @@ def walk(
         n_steps: 2 (2N - 3) are one round.
         rearrangements: share of the inner edges moved at where other arrangements than the present one are tried.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
-        radius: radius of the regrafts, in edges.
+        radius, beyond: of the regrafts, see `place_kernels.Search`.
         far: share of the regrafts that choose among places farther away.
-        far_radius: radius of the far regrafts, in edges.
+        far_radius, far_beyond: of these.
         middles: see `place_kernels.Search`.
-        beyond: the same of regrafts nearby; far ones look at all places.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.
         any_root: let the tree hang from any taxon meanwhile; neither `target.rules` nor clades of `target.reference`
@@ -86,7 +85,7 @@ def walk(
         if downward:
             if regrafts > 0.0 and generator.random() < regrafts:
                 near = generator.random() >= far
-                search = Search(radius if near else far_radius, beyond if near else np.inf, middles)
+                search = Search(radius if near else far_radius, beyond if near else far_beyond, middles)
                 result = move_clade(tree, work, target, node, search, places, uphill, generator)
                 counts[3] += 1
                 counts[4] += 1 if result == 2 else 0
