@@ -21,7 +21,7 @@ import torch
 
 from benchmarks._common import print_table
 from vbpi_mix.anneal.chains import Walker, WalkSettings
-from vbpi_mix.anneal.convergence import SplitTimes, split_times
+from vbpi_mix.anneal.convergence import NumberedSplits, SplitTimes, split_times
 from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.experiment.run import Run
@@ -60,7 +60,7 @@ def main() -> None:
         chains.run(options.rounds)
         milliseconds = 1000 * (time.process_time() - begun) / options.rounds / len(last)
         sample = chains.sample()
-        times.append(split_times(sample.particles.topologies, sample.chains))
+        times.append(split_times(NumberedSplits.of(sample.particles.topologies), sample.chains))
         found = times[-1].time
         rows.append({
             "passes": passes, "regrafts": regrafts, "ms_per_round_and_chain": milliseconds,

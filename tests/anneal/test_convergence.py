@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vbpi_mix.anneal.convergence import (
+    NumberedSplits,
     as_close_as_chance,
     expected_asdsf,
     follow,
@@ -15,9 +16,13 @@ from vbpi_mix.anneal.convergence import (
 from vbpi_mix.phylo import TopologyBatch, all_topologies
 
 
+def _splits(children: np.ndarray) -> NumberedSplits:
+    return NumberedSplits.of(TopologyBatch(children))
+
+
 def test_agreement_of_groups_is_that_of_their_frequencies():
     topologies = all_topologies(5)
-    trees = TopologyBatch(topologies.children[[0, 0, 0, 1, 0, 1, 1, 1]])
+    trees = _splits(topologies.children[[0, 0, 0, 1, 0, 1, 1, 1]])
     groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     frequencies = group_frequencies(trees, groups)
     asdsf, largest, n_splits = split_agreement_of_groups(trees, groups)
@@ -43,23 +48,23 @@ def test_the_error_of_split_frequencies_counts_autocorrelation(stay):
     """Two topologies, each kept with a probability: the autocorrelation time is stay / (1 - stay)."""
     generator, n_chains, n = np.random.default_rng(1), 4, 4000
     visited = (np.cumsum(generator.random((n, n_chains)) > stay, axis=0) % 2).reshape(-1)
-    trees = TopologyBatch(all_topologies(5).children[visited])
+    trees = _splits(all_topologies(5).children[visited])
     expected = np.sqrt(0.25 * stay / (1.0 - stay) / (n * n_chains))
     assert split_error(trees, np.tile(np.arange(n_chains), n)) == pytest.approx(expected, rel=0.15)
 
 
 def test_chains_that_stay_apart_know_little_of_split_frequencies():
-    trees = TopologyBatch(all_topologies(5).children[np.tile([0, 0, 0, 1], 100)])
-    assert split_error(trees, np.tile(np.arange(4), 100)) > 0.1
-    assert split_error(trees[:1], np.zeros(1, dtype=np.int64)) == 0.0
+    children = all_topologies(5).children[np.tile([0, 0, 0, 1], 100)]
+    assert split_error(_splits(children), np.tile(np.arange(4), 100)) > 0.1
+    assert split_error(_splits(children[:1]), np.zeros(1, dtype=np.int64)) == 0.0
 
 
 def test_separation_is_large_where_chains_stay_apart():
     topologies = all_topologies(5)
     generator = np.random.default_rng(1)
     chains = np.tile(np.arange(4), 500)
-    mixed = TopologyBatch(topologies.children[generator.integers(3, size=2000)])
-    apart = TopologyBatch(topologies.children[np.where(generator.random(2000) < 0.1, 7, chains)])
+    mixed = _splits(topologies.children[generator.integers(3, size=2000)])
+    apart = _splits(topologies.children[np.where(generator.random(2000) < 0.1, 7, chains)])
     assert separation(mixed, chains) < 3
     assert separation(apart, chains) > 30
 
@@ -67,13 +72,14 @@ def test_separation_is_large_where_chains_stay_apart():
 def test_expected_asdsf_is_that_of_independent_trees():
     topologies = all_topologies(5)
     generator = np.random.default_rng(2)
-    drawn = TopologyBatch(topologies.children[generator.integers(3, size=40_000)])
-    found = [split_agreement_of_groups(drawn[s], np.arange(200) // 100)[0] for s in np.split(np.arange(40_000), 200)]
-    assert np.mean(found) == pytest.approx(np.sqrt(2 / np.pi) * expected_asdsf(drawn, 100), rel=0.15)
+    drawn = topologies.children[generator.integers(3, size=40_000)]
+    halves = np.arange(200) // 100
+    found = [split_agreement_of_groups(_splits(some), halves)[0] for some in np.split(drawn, 200)]
+    assert np.mean(found) == pytest.approx(np.sqrt(2 / np.pi) * expected_asdsf(_splits(drawn), 100), rel=0.15)
 
 
 def test_groups_are_close_where_chance_or_the_wish_allows_more():
-    trees = TopologyBatch(all_topologies(5).children[np.tile([0, 0, 0, 1], 100)])
+    trees = _splits(all_topologies(5).children[np.tile([0, 0, 0, 1], 100)])
     by_chance = expected_asdsf(trees, 50)
     for asdsf, wanted, close in (
         (0.99 * by_chance, 0.0, True),

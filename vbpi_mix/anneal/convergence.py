@@ -74,14 +74,38 @@ class Convergence:
         }
 
 
-def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> tuple[float, float, int]:
+@dataclass(frozen=True)
+class NumberedSplits:
+    """The inner splits of T topologies, numbered once for all that is asked of their frequencies.
+
+    Arguments:
+        hashes: (X,) of the distinct splits.
+        number: (T, N-3) which of them each topology has.
+    """
+
+    hashes: np.ndarray
+    number: np.ndarray
+
+    @classmethod
+    def of(cls, topologies: TopologyBatch) -> "NumberedSplits":
+        """Those of topologies."""
+        hashes, number = np.unique(split_hashes(topologies), return_inverse=True)
+        return cls(hashes, number.reshape(topologies.n_trees, -1))
+
+    @property
+    def n_trees(self) -> int:
+        """T."""
+        return len(self.number)
+
+
+def split_agreement_of_groups(splits: NumberedSplits, groups: np.ndarray) -> tuple[float, float, int]:
     """ASDSF, largest difference and number of splits, of equally weighted trees in groups.
 
     Arguments:
-        topologies: T of them.
+        splits: those of T trees.
         groups: (T,) group of each, from 0.
     """
-    frequencies = group_frequencies(topologies, groups)
+    frequencies = group_frequencies(splits, groups)
     counted = frequencies[:, frequencies.max(axis=0) >= _FREQUENT]
     if not counted.shape[1] or len(counted) < 2:
         return 0.0, 0.0, counted.shape[1]
@@ -89,40 +113,33 @@ def split_agreement_of_groups(topologies: TopologyBatch, groups: np.ndarray) -> 
     return float(counted.std(axis=0, ddof=1).mean()), largest, counted.shape[1]
 
 
-def expected_asdsf(topologies: TopologyBatch, size: float) -> float:
-    """ASDSF that groups of `size` independent trees have by chance, of splits as frequent as in T topologies."""
-    share = group_frequencies(topologies, np.zeros(topologies.n_trees, dtype=np.int64))[0]
+def expected_asdsf(splits: NumberedSplits, size: float) -> float:
+    """ASDSF that groups of `size` independent trees have by chance, of splits as frequent as in T trees."""
+    share = group_frequencies(splits, np.zeros(splits.n_trees, dtype=np.int64))[0]
     share = share[share >= _FREQUENT]
     return float(np.sqrt(share * (1.0 - share) / size).mean()) if len(share) else 0.0
 
 
-def as_close_as_chance(asdsf: float, wanted: float, topologies: TopologyBatch, effective_trees: float) -> bool:
+def as_close_as_chance(asdsf: float, wanted: float, splits: NumberedSplits, effective_trees: float) -> bool:
     """Whether an ASDSF is at most the one wanted, or the one that two groups of independent trees have by chance.
 
     Arguments:
         asdsf: of two groups of trees.
         wanted: small enough in any case.
-        topologies: trees of both groups.
+        splits: those of the trees of both groups.
         effective_trees: number of independent trees, in both groups together.
     """
-    return asdsf <= wanted or asdsf <= expected_asdsf(topologies, 0.5 * effective_trees)
+    return asdsf <= wanted or asdsf <= expected_asdsf(splits, 0.5 * effective_trees)
 
 
-def group_frequencies(topologies: TopologyBatch, groups: np.ndarray) -> np.ndarray:
-    """(G, X) frequencies of all inner splits in each group."""
-    n_groups = int(groups.max()) + 1
-    splits, number = _numbered_splits(topologies)
-    found = np.zeros((n_groups, len(splits)))
+def group_frequencies(splits: NumberedSplits, groups: np.ndarray) -> np.ndarray:
+    """(G, X) frequencies of all splits in each group."""
+    n_groups, n_splits = int(groups.max()) + 1, len(splits.hashes)
+    found = np.zeros((n_groups, n_splits))
     for g in range(n_groups):
-        inside = number[groups == g]
-        found[g] = np.bincount(inside.reshape(-1), minlength=len(splits)) / max(1, len(inside))
+        inside = splits.number[groups == g]
+        found[g] = np.bincount(inside.reshape(-1), minlength=n_splits) / max(1, len(inside))
     return found
-
-
-def _numbered_splits(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of the distinct inner splits of T topologies, and (T, N-3) which of them each has."""
-    splits, number = np.unique(split_hashes(topologies), return_inverse=True)
-    return splits, number.reshape(topologies.n_trees, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,30 +159,30 @@ class SplitTimes:
     error: np.ndarray
 
 
-def split_times(topologies: TopologyBatch, chains: np.ndarray) -> SplitTimes:
+def split_times(splits: NumberedSplits, chains: np.ndarray) -> SplitTimes:
     """Autocorrelation of the presence of splits, and the errors that follow from it.
 
     The sum of the autocorrelation, averaged over chains, ends where it is a fifth of the lag. The deviations are those
     from the mean of all chains, so differences between chains count as slow motion.
 
     Arguments:
-        topologies: T of them, as many of each chain, in the order in which they were visited.
+        splits: those of T trees, as many of each chain, in the order in which they were visited.
         chains: (T,) chain of each, from 0.
 
     References:
         Sokal, Monte Carlo methods in statistical mechanics, 1989 (the window of the sum).
     """
-    splits, number = _numbered_splits(topologies)
-    share = np.bincount(number.reshape(-1), minlength=len(splits)) / topologies.n_trees
+    n_trees = splits.n_trees
+    share = np.bincount(splits.number.reshape(-1), minlength=len(splits.hashes)) / n_trees
     counted = np.flatnonzero((share >= _FREQUENT) & (share <= 1.0 - _FREQUENT))
-    column = np.full(len(splits), -1)
+    column = np.full(len(splits.hashes), -1)
     column[counted] = np.arange(len(counted))
-    column = column[number]
-    present = np.zeros((topologies.n_trees, len(counted)), dtype=bool)
+    column = column[splits.number]
+    present = np.zeros((n_trees, len(counted)), dtype=bool)
     present[np.nonzero(column >= 0)[0], column[column >= 0]] = True
     order = np.argsort(chains, kind="stable")
     n_chains = int(chains.max()) + 1
-    n = topologies.n_trees // n_chains
+    n = n_trees // n_chains
     away = (present[order] - share[counted]).reshape(n_chains, n, len(counted))
     power = np.abs(np.fft.rfft(away, 2 * n, axis=1)) ** 2
     covariance = np.fft.irfft(power, axis=1)[:, :n].mean(axis=0) / n  # (lags, splits)
@@ -173,30 +190,30 @@ def split_times(topologies: TopologyBatch, chains: np.ndarray) -> SplitTimes:
     past = _WINDOW * sums <= np.arange(n)[:, None]
     time = np.maximum(sums[np.where(past.any(axis=0), past.argmax(axis=0), n - 1), np.arange(len(counted))], 1.0)
     return SplitTimes(
-        split=splits[counted],
+        split=splits.hashes[counted],
         frequency=share[counted],
         time=time,
-        error=np.sqrt(covariance[0] * time / topologies.n_trees),
+        error=np.sqrt(covariance[0] * time / n_trees),
     )
 
 
-def split_error(topologies: TopologyBatch, chains: np.ndarray) -> float:
+def split_error(splits: NumberedSplits, chains: np.ndarray) -> float:
     """Largest standard error of the frequency of a split, see `split_times`; 0 where all are rare or nearly certain."""
-    return float(split_times(topologies, chains).error.max(initial=0.0))
+    return float(split_times(splits, chains).error.max(initial=0.0))
 
 
-def separation(topologies: TopologyBatch, chains: np.ndarray) -> float:
+def separation(splits: NumberedSplits, chains: np.ndarray) -> float:
     """Ratio of the distance between chains to the distance of chains from their own past; near 1 once they mix.
 
     The variance between chains of the frequencies of splits, over the one that the difference between the first and
     the second half of each chain suggests. Large where chains stay in modes of their own.
 
     Arguments:
-        topologies: T of them, in the order in which they were visited.
+        splits: those of T trees, in the order in which they were visited.
         chains: (T,) chain of each, from 0.
     """
     later = np.arange(len(chains)) >= len(chains) // 2
-    frequencies = group_frequencies(topologies, 2 * chains + later)
+    frequencies = group_frequencies(splits, 2 * chains + later)
     first, second = frequencies[::2], frequencies[1::2]
     mean = 0.5 * (first + second)
     counted = mean.max(axis=0) >= _FREQUENT

@@ -11,6 +11,7 @@ from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.chains import ParameterSpread, PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
+    NumberedSplits,
     as_close_as_chance,
     follow,
     separation,
@@ -269,13 +270,14 @@ class Chains:
         log_joint = np.concatenate([k[2] for k in kept])
         n = len(self.particles)
         chains = np.tile(np.arange(n), len(kept))
-        asdsf, largest, n_splits = split_agreement_of_groups(particles.topologies, chains % 2)
+        splits = NumberedSplits.of(particles.topologies)
+        asdsf, largest, n_splits = split_agreement_of_groups(splits, chains % 2)
         patient = self.n_rounds - self._left_out >= self.settings.patience
-        stuck = patient and separation(particles.topologies, chains) > self.settings.apart
+        stuck = patient and separation(splits, chains) > self.settings.apart
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
-        good = self._good(convergence, particles, chains)
+        good = self._good(convergence, splits, chains)
         return ChainSample(
             particles=particles,
             chains=chains,
@@ -330,14 +332,14 @@ class Chains:
         columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
-    def _good(self, convergence: Convergence, particles: Particles, chains: np.ndarray) -> bool:
+    def _good(self, convergence: Convergence, splits: NumberedSplits, chains: np.ndarray) -> bool:
         settings = self.settings
         return (
-            as_close_as_chance(convergence.asdsf, settings.asdsf, particles.topologies, settings.effective_trees)
+            as_close_as_chance(convergence.asdsf, settings.asdsf, splits, settings.effective_trees)
             and convergence.largest <= settings.largest
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
-            and split_error(particles.topologies, chains) <= settings.error
+            and split_error(splits, chains) <= settings.error
         )
 
 

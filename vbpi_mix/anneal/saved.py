@@ -36,7 +36,8 @@ def save_chains(chains: Chains, path: Path, identity: str) -> None:
     arrays |= _packed("now", chains.particles)
     if chains.shown is not None:
         arrays |= _packed("shown", chains.shown)
-    save_arrays(path, {"about": np.array(json.dumps(about).encode()), **arrays})
+    # written again and again, and removed in the end
+    save_arrays(path, {"about": np.array(json.dumps(about).encode()), **arrays}, compress=False)
 
 
 def restore_chains(chains: Chains, path: Path, identity: str) -> None:

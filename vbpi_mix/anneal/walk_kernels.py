@@ -35,8 +35,8 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 @kernel()
 def walk(
     tree: MovingTree, work: Messages, target: Target, n_steps: int, rearrangements: float, regrafts: float,
-    radius: int, beyond: float, far: float, far_radius: int, far_beyond: float, middles: int, uphill: bool, greedy: bool, any_root: bool,
-    counts: np.ndarray, generator: np.random.Generator,
+    radius: int, beyond: float, far: float, far_radius: int, far_beyond: float, middles: int, uphill: bool,
+    greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -47,9 +47,11 @@ def walk(
         n_steps: 2 (2N - 3) are one round.
         rearrangements: share of the inner edges moved at where other arrangements than the present one are tried.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
-        radius, beyond: of the regrafts, see `place_kernels.Search`.
+        radius: radius of the regrafts, in edges, see `place_kernels.Search`.
+        beyond: see there, too.
         far: share of the regrafts that choose among places farther away.
-        far_radius, far_beyond: of these.
+        far_radius: radius of the far regrafts.
+        far_beyond: what `beyond` is for them.
         middles: see `place_kernels.Search`.
         uphill: regrafts go uphill in place of sampling.
         greedy: all other moves go uphill in place of sampling.

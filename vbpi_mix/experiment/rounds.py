@@ -8,6 +8,7 @@ import numpy as np
 from vbpi_mix.anneal.chains import ParameterSpread, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
+    NumberedSplits,
     Scalar,
     as_close_as_chance,
     expected_asdsf,
@@ -98,8 +99,8 @@ def rounds_at_the_posterior(
             advance(other, "further rounds of the chains from candidate topologies", target - _length(past))
             further = chains_as_posterior(other.sample())
             side = past.followed_by(further, np.unique(past.chains)[further.chains])
-        result = _join(run, mixture.sample(), groups, side)
-        enough = result.converged if past is None else _settled(result)
+        result, splits = _join(run, mixture.sample(), groups, side)
+        enough = result.converged if past is None else _settled(result, splits)
         if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
             break
         target += step
@@ -184,23 +185,28 @@ def _last(past: AnnealedPosterior) -> Particles:
     return past.particles.take(np.array([np.flatnonzero(past.chains == c)[-1] for c in np.unique(past.chains)]))
 
 
-def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None) -> AnnealedPosterior:
+def _join(
+    run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedPosterior | None
+) -> tuple[AnnealedPosterior, NumberedSplits]:
+    """The trees of both sides with their agreement, and the trees' splits."""
     settings = SamplerSettings()
     joined = chains_as_posterior(sample, FROM_MIXTURE)
     noise = 0.0
+    if past is not None:
+        joined = past.followed_by(joined, joined.chains + past.chains.max() + 1)
+    splits = NumberedSplits.of(joined.particles.topologies)
     if past is None:
         begun_in = joined.chains // len(groups[0].particles)  # the group that a chain began in
         halves = (2 * begun_in >= len(groups)).astype(np.int64)  # two sides, as where there are chains of the start
         ancestors = sum(g.n_ancestors for g in groups)
-        noise = expected_asdsf(joined.particles.topologies, 0.5 * ancestors)
-        asdsf, largest, n_splits = split_agreement_of_groups(joined.particles.topologies, halves)
+        noise = expected_asdsf(splits, 0.5 * ancestors)
+        asdsf, largest, n_splits = split_agreement_of_groups(splits, halves)
         scalars = _of_groups(run, joined, begun_in, groups)
     else:
-        joined = past.followed_by(joined, joined.chains + past.chains.max() + 1)
-        asdsf, largest, n_splits = split_agreement_of_groups(joined.particles.topologies, joined.sides)
+        asdsf, largest, n_splits = split_agreement_of_groups(splits, joined.sides)
         scalars = follow(_by_chain(run, joined, joined.chains))
     convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
-    return replace(
+    result = replace(
         joined,
         group_log_ml=tuple(g.log_ml for g in groups),
         betas=groups[0].betas,
@@ -210,13 +216,14 @@ def _join(run: Run, sample: ChainSample, groups: list[Annealed], past: AnnealedP
         converged=convergence.asdsf <= _AGREE * max(settings.asdsf, noise)
         and convergence.r_hat <= 2 * settings.r_hat - 1,
     )
+    return result, splits
 
 
-def _settled(result: AnnealedPosterior) -> bool:
+def _settled(result: AnnealedPosterior, splits: NumberedSplits) -> bool:
     """Whether both sides agree so well that further rounds are not worth their time."""
     wanted, found = SamplerSettings(), result.convergence
     return (
-        as_close_as_chance(found.asdsf, wanted.asdsf, result.particles.topologies, wanted.effective_trees)
+        as_close_as_chance(found.asdsf, wanted.asdsf, splits, wanted.effective_trees)
         and found.largest <= SPLIT_DIFFERENCE.good
         and found.r_hat <= wanted.r_hat
         and found.effective_size >= 2 * wanted.effective_size

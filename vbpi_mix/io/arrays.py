@@ -1,6 +1,5 @@
 """Arrays in `.npz` files: written atomically; read with every declared size checked before memory is taken."""
 
-import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +13,20 @@ _MOST_DEFLATED = 1040  # bytes that one byte of deflated data can stand for, and
 _HEADER = 1 << 16
 
 
-def save_arrays(path: Path | str, arrays: Mapping[str, Any]) -> None:
-    """Write arrays, compressed; atomic.
+def save_arrays(path: Path | str, arrays: Mapping[str, Any], *, compress: bool = True) -> None:
+    """Write arrays; atomic.
+
+    Arguments:
+        path: the file.
+        arrays: arrays by name.
+        compress: make the file smaller, which takes some thirty times as long.
 
     Raises:
         InputError: the file cannot be written.
     """
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    save = np.savez_compressed if compress else np.savez
     with atomic_write(path, "wb") as file:
-        file.write(content.getvalue())
+        save(cast(IO[bytes], file), **arrays)
 
 
 def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
