@@ -1,6 +1,7 @@
 """The `vbpi-mix` program: commands, and errors as one line with exit status 2."""
 
 import errno
+import gc
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from vbpi_mix.errors import InputWarning, VBPIError
 _FAULTS_OF_THE_SYSTEM = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP,
 )  # fmt: skip
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 # Typer ships its own copy of click, whose exceptions it exports in part
 _UsageError, _ClickException = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
@@ -85,7 +87,19 @@ app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2."""
+    """Run the program; a `VBPIError` or a wrong option becomes one `error:` line on stderr, exit status 2.
+
+    Modules make some three hundred thousand objects while they are imported, all of which last. Looking for garbage
+    among them again and again, and once more at the end, would take a third of the time of a command without work.
+    """
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    try:
+        _run()
+    finally:
+        gc.freeze()
+
+
+def _run() -> None:
     command = typer.main.get_command(app)
     answer_signals()
     try:
