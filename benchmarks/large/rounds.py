@@ -31,6 +31,7 @@ from vbpi_mix.phylo import DNA, PROTEIN, SitePatterns, TopologyBatch, random_top
 from vbpi_mix.threads import set_threads
 
 _BEGINNING = 5  # rounds that touch the memory of the messages for the first time
+TYPICAL = np.log(np.array([0.1, 0.1]))
 MODELS = {
     "GTR+G4": "GTR{1.2,3.1,0.7,0.9,4.0}+F{0.3,0.2,0.2,0.3}+G4{0.5}",
     "LG+G4": "LG+G4{0.5}",
@@ -50,40 +51,47 @@ def evolved(n_taxa: int, n_sites: int, n_states: int, seed: int) -> tuple[np.nda
     return np.uint64(1) << states.astype(np.uint64), topology.children
 
 
+def settled_chain(
+    name: str, n_taxa: int, n_sites: int, seed: int = 1, settings: WalkSettings | None = None
+) -> tuple[PhyloModel, Walker, Particles]:
+    """A model by its name, what moves trees under it, and the tree that data were evolved on, all lengths 0.1."""
+    data_type = PROTEIN if name.startswith("LG") else DNA
+    sets, children = evolved(n_taxa, n_sites, data_type.n_states, seed)
+    patterns = SitePatterns(state_sets=sets.astype(data_type.dtype), weights=np.ones(n_sites), data_type=data_type)
+    model = PhyloModel(patterns, n_taxa, substitution_model=MODELS[name])
+    particles = Particles(
+        topologies=TopologyBatch(children[None]),
+        log_lengths=np.full((1, 2 * n_taxa - 3), np.log(0.1)),
+        coordinates=np.zeros((1, 0)),
+        log_likelihood=np.zeros(1),
+    )
+    return model, Walker(model, settings=settings), particles
+
+
+def error_of(model: PhyloModel, particles: Particles) -> float:
+    """Relative error of the log-likelihood that a walk returns, beside that of its tree evaluated whole."""
+    whole = float(model.log_likelihood(torch.from_numpy(np.exp(particles.log_lengths)), particles.topologies)[0])
+    return abs(whole - float(particles.log_likelihood[0])) / abs(whole)
+
+
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Processor seconds of a round by model and kind, after the gate."""
     set_threads(1)
     torch.set_num_threads(1)
     found: dict[str, dict[str, Any]] = {}
     for name in options.models:
-        data_type = PROTEIN if name.startswith("LG") else DNA
-        sets, children = evolved(options.taxa, options.sites, data_type.n_states, options.seed)
-        patterns = SitePatterns(
-            state_sets=sets.astype(data_type.dtype), weights=np.ones(options.sites), data_type=data_type
-        )
-        model = PhyloModel(patterns, options.taxa, substitution_model=MODELS[name])
-        walker = Walker(model, settings=WalkSettings(regrafts=options.regrafts))
-        n_edges = 2 * options.taxa - 3
-        start = Particles(
-            topologies=TopologyBatch(children[None]),
-            log_lengths=np.full((1, n_edges), np.log(0.1)),
-            coordinates=np.zeros((1, 0)),
-            log_likelihood=np.zeros(1),
-        )
-        typical = np.log(np.array([0.1, 0.1]))
+        settings = WalkSettings(regrafts=options.regrafts)
+        model, walker, start = settled_chain(name, options.taxa, options.sites, options.seed, settings)
         for search in (False, True):
             seconds = []
             generator = np.random.default_rng(1)
             for repeat in range(_BEGINNING + options.repeats):
                 begin = time.process_time()
-                moved = walker.move(start, [generator], rounds=1.0, typical=typical, search=search)
+                moved = walker.move(start, [generator], rounds=1.0, typical=TYPICAL, search=search)
                 seconds.append(time.process_time() - begin)
                 if repeat == 0:
-                    whole = float(
-                        model.log_likelihood(torch.from_numpy(np.exp(moved.log_lengths)), moved.topologies)[0]
-                    )
-                    error = abs(whole - float(moved.log_likelihood[0]))
-                    assert error < 1e-8 * abs(whole), f"{name}: a walk's log-likelihood is {error} off"
+                    error = error_of(model, moved)
+                    assert error < 1e-8, f"{name}: a walk's log-likelihood is wrong by {error}"
                 if not search:
                     start = moved
             found[f"{name} {'search' if search else 'sample'}"] = {
