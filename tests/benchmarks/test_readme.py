@@ -13,8 +13,8 @@ def text(repository):
 def test_every_script_is_listed_and_is_there(repository, text):
     folder = repository / "benchmarks"
     scripts = {
-        f"benchmarks.{path.parent.name}.{path.stem}"
-        for path in folder.glob("*/*.py")
+        ".".join(path.relative_to(repository).with_suffix("").parts)
+        for path in folder.rglob("*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }
     listed = set(re.findall(r"python -m (benchmarks[\w.]+)", text))
