@@ -19,6 +19,7 @@ MOVES = {
     "regrafts anywhere": WalkSettings(regrafts=0.5, radius=1, far=0.5),
     "regrafts by estimates": WalkSettings(regrafts=0.5, radius=4, far=0.3, middles=1, beyond=2.0),
     "lengths alone at times": WalkSettings(rearrangements=0.4, regrafts=0.1),
+    "lengths alone at long edges": WalkSettings(substitutions=0.7, regrafts=0.0),
 }
 
 
@@ -35,7 +36,9 @@ def test_without_data_the_moves_sample_the_prior(moves, prior):
         assert_mean(lengths, [tip] * TAXA + [tip / 2] * 2)
 
 
-@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "regrafts by estimates"])
+@pytest.mark.parametrize(
+    "moves", ["edges", "regrafts far away", "regrafts by estimates", "lengths alone at long edges"]
+)
 def test_heated_moves_sample_the_heated_prior(moves):
     frequencies, lengths, _ = walk_chains(small_model(no_data()), MOVES[moves], beta=0.5)
     assert_mean(frequencies, 1 / 15)
@@ -59,7 +62,10 @@ def test_heated_moves_depend_on_nothing_but_the_seed():
     np.testing.assert_array_equal(found[0], found[2])
 
 
-@pytest.mark.parametrize("moves", ["edges", "regrafts far away", "regrafts by estimates", "lengths alone at times"])
+@pytest.mark.parametrize(
+    "moves",
+    ["edges", "regrafts far away", "regrafts by estimates", "lengths alone at times", "lengths alone at long edges"],
+)
 @pytest.mark.parametrize("text", ["JC69", GENERAL])
 def test_with_data_the_moves_sample_the_posterior(moves, text):
     model = small_model(model=text)

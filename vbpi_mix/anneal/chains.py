@@ -36,7 +36,8 @@ class WalkSettings:
     """Settings of the moves of a tree.
 
     Arguments:
-        rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths.
+        rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths; ...
+        substitutions: ... half as many of the edges with so many expected substitutions, unless trees go uphill.
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         regrafts_beside: the same where blocks are drawn anew, too. Hardly any regraft is accepted there, and those at a
             fifth of the edges take as long as all other moves.
@@ -52,6 +53,7 @@ class WalkSettings:
     """
 
     rearrangements: float = 1.0
+    substitutions: float = 20.0
     regrafts: float = 0.2
     regrafts_beside: float = 0.05
     radius: int = 3
@@ -132,13 +134,15 @@ class Walker:
             regrafts = 0.0
         far, far_beyond = (1.0, math.inf) if search else (settings.far, settings.far_beyond)
         rearrangements = 1.0 if greedy else settings.rearrangements
+        certainty = 0.0 if greedy or search else self.local.n_sites / settings.substitutions * (beta if heated else 1.0)
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
             target = self.local.target(spectra[i], typical, reference=reference, beta=beta)
             values[i] = walk(
-                tree, work, target, n_steps, rearrangements, regrafts, settings.radius, settings.beyond, far,
-                self.far_radius, far_beyond, settings.middles, search, greedy, any_root, counts[i], generators[i],
+                tree, work, target, n_steps, rearrangements, certainty, regrafts, settings.radius,
+                settings.beyond, far, self.far_radius, far_beyond, settings.middles, search, greedy, any_root,
+                counts[i], generators[i],
             )  # fmt: skip
             if redraws is not None:
                 values[i] = redraw(tree, work, target, redraws, settings.passes, counts[i, -2:], generators[i])

@@ -5,6 +5,10 @@ Given the rest of the tree the three arrangements have three densities of the ed
 Metropolis and Hastings's rule makes up for the errors. Arrangements that are far worse than the best at one length, the
 same for all, are not approximated and never drawn. One move in ten is a random step of log length and arrangement
 instead, so that a tree leaves also where the approximation is too low.
+
+Long edges have many substitutions that speak for them, and other arrangements are tried there in vain. So these are
+tried the less often the longer the edge is, at other times its length alone is drawn anew, and the rule has the ratio
+of the probabilities of this choice before and after the move, too.
 """
 
 # entries of arrays are numbers in compiled code, which checkers of types cannot know
@@ -117,9 +121,23 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
 
 
 @kernel(inner=True)
+def _share_rearranged(rearrangements: float, certainty: float, length: float) -> float:
+    return rearrangements / (1.0 + (certainty * length) ** 2)
+
+
+@kernel(inner=True)
+def _log_choice(rearrangements: float, certainty: float, length: float, ways: int) -> float:
+    """Log probability, up to a constant, of the choice to try other arrangements at an inner edge or not to."""
+    if certainty == 0.0:
+        return 0.0
+    share = _share_rearranged(rearrangements, certainty, length)
+    return math.log(share) if ways == 3 else math.log(1.0 - share)
+
+
+@kernel(inner=True)
 def move_edge(
-    tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, rearrangements: float, greedy: bool,
-    generator: np.random.Generator,
+    tree: MovingTree, work: Messages, target: Target, node: int, total: np.ndarray, rearrangements: float,
+    certainty: float, greedy: bool, generator: np.random.Generator,
 ) -> int:  # fmt: skip
     """One move at the edge above a node whose messages D and U are right; they are right after it.
 
@@ -129,7 +147,8 @@ def move_edge(
         target: density to sample.
         node: the one below the edge.
         total: (1,) tree length.
-        rearrangements: probability that arrangements are tried at an inner edge, not its length alone.
+        rearrangements: probability that arrangements are tried at a very short inner edge, not its length alone; ...
+        certainty: ... it is divided by one plus the square of this times the length.
         greedy: take the best arrangement at its mode in place of a draw.
         generator: source of the draws.
 
@@ -146,7 +165,9 @@ def move_edge(
     at_tip = node < n_taxa or node == tree.top[0]
     power = prior.tip if at_tip else prior.inner
     start = target.typical[0 if at_tip else 1]
-    ways = 1 if at_tip or (rearrangements < 1.0 and generator.random() >= rearrangements) else 3
+    share = _share_rearranged(rearrangements, certainty, tree.lengths[node])
+    ways = 1 if at_tip or (share < 1.0 and generator.random() >= share) else 3
+    chosen = 0.0 if at_tip else _log_choice(rearrangements, certainty, tree.lengths[node], ways)
     constants, shapes, rates, log_mass = scratch.ways[0], scratch.ways[1], scratch.ways[2], scratch.ways[3]
     constants[:] = shapes[:] = rates[:] = 0.0
     log_mass[:] = -np.inf
@@ -187,6 +208,8 @@ def move_edge(
         change = edge_density(
             rows, table + way * n, new, power, prior, rest, beta, shapes[way], rates[way], spectra, blocks, scratch
         ) - edge_density(rows, table, x, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch)
+        if not at_tip:
+            change += _log_choice(rearrangements, certainty, math.exp(new), ways) - chosen
         if not math.log(1.0 - generator.random()) < change + constants[way] - constants[0]:
             return 0
         set_length(tree, work, target, node, new, total)
@@ -251,6 +274,8 @@ def move_edge(
         present = edge_density(
             rows, table, x, power, prior, rest, beta, shapes[0], rates[0], spectra, blocks, scratch
         ) - fit_log_prob(fit0, x)
+        if not at_tip:
+            proposed += _log_choice(rearrangements, certainty, math.exp(new), ways) - chosen
         if fit0.log_density == -np.inf or not math.log(1.0 - generator.random()) < proposed - present:
             return 0
     set_length(tree, work, target, node, new, total)

@@ -40,6 +40,7 @@ class LocalModel:
         prior: prior of the branch lengths.
         n_categories: number of categories of all parts together.
         n_rows: number of rows of one message.
+        n_sites: number of sites of all parts.
     """
 
     def __init__(self, model: PhyloModel) -> None:
@@ -69,6 +70,7 @@ class LocalModel:
         self.width = int(widths.max())
         self.n_categories = int(first_category[-1])
         self.n_rows = len(category)
+        self.n_sites = sum(part.patterns.n_sites for part in model.parts)
         self.rules = make_rules(model.constraints)
         self.prior = edge_prior(model.branch_prior, model.n_taxa)
 

@@ -34,9 +34,9 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
 
 @kernel()
 def walk(
-    tree: MovingTree, work: Messages, target: Target, n_steps: int, rearrangements: float, regrafts: float,
-    radius: int, beyond: float, far: float, far_radius: int, far_beyond: float, middles: int, uphill: bool,
-    greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
+    tree: MovingTree, work: Messages, target: Target, n_steps: int, rearrangements: float, certainty: float,
+    regrafts: float, radius: int, beyond: float, far: float, far_radius: int, far_beyond: float, middles: int,
+    uphill: bool, greedy: bool, any_root: bool, counts: np.ndarray, generator: np.random.Generator,
 ) -> float:  # fmt: skip
     """Take steps, moving at each; returns the log-likelihood at the end.
 
@@ -45,7 +45,8 @@ def walk(
         work: messages, with D of the tips; all others are overwritten.
         target: density to sample.
         n_steps: 2 (2N - 3) are one round.
-        rearrangements: share of the inner edges moved at where other arrangements than the present one are tried.
+        rearrangements: share of the inner edges moved at where other arrangements than the present one are tried, ...
+        certainty: ... for very short ones, see `edge_kernels.move_edge`.
         regrafts: share of the edges passed downward at which a regraft is tried; 0 unless `target.beta` is 1.
         radius: radius of the regrafts, in edges, see `place_kernels.Search`.
         beyond: see there, too.
@@ -97,7 +98,7 @@ def walk(
             else:
                 downward = False
             continue
-        result = move_edge(tree, work, target, node, total, rearrangements, greedy, generator)
+        result = move_edge(tree, work, target, node, total, rearrangements, certainty, greedy, generator)
         counts[0] += 1
         counts[1] += 1 if result > 0 else 0
         counts[2] += 1 if result == 2 else 0
