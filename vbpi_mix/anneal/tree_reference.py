@@ -98,6 +98,11 @@ class TreeReference:
         sizes = clades.sizes(self._clades)
         return Redraws(self.reference, first_of, number, running - before, self._hashes[parts], sizes[parts])
 
+    @property
+    def parameter_spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (d,) of the normal density of the coordinates, and the Cholesky factor (d, d) of its covariance."""
+        return self._mean, self._root
+
     def describe(self, topologies: TopologyBatch) -> Described:
         """Log probabilities of topologies, and densities of their lengths."""
         n_trees, n_edges = topologies.n_trees, topologies.n_edges

@@ -184,7 +184,8 @@ def fit(
     device: Annotated[
         str,
         typer.Option(
-            help="Device that trains: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one and a step is large).",
+            help="Device that trains and anneals: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one and it is "
+            "worth it).",
             show_default=True,
         ),
     ] = "cpu",

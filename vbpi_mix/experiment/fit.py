@@ -119,8 +119,8 @@ def fit_folder(
         iterations: Number of steps to train to with `resume`, in place of the run's own.
         max_seconds: Training time allowed to this call.
         deadlines: Times by which each stage must end; a stage that runs out of time ends with what it has.
-        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU. It is no setting of the
-            run, which may go on elsewhere.
+        device: What trains and moves the particles of annealing, a word of `experiment.device.Device`; all else is
+            done on the CPU. It is no setting of the run, which may go on elsewhere.
         reporter: Told about progress.
 
     Raises:
@@ -257,7 +257,7 @@ def _fit_folder(
             f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
         )
     if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
-        run = finish_run(run, reporter, until=deadlines.until("annealing"))
+        run = finish_run(run, reporter, until=deadlines.until("annealing"), device=device)
     return run, result
 
 
