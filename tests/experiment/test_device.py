@@ -6,7 +6,7 @@ import torch
 
 from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.experiment import Silent, check_device, make_config
-from vbpi_mix.experiment.device import annealing_device, choose_device
+from vbpi_mix.experiment.device import annealing_device, choose_device, start_device
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, SitePatterns, all_topologies
 from vbpi_mix.phylo.data_type import PROTEIN, standard
@@ -102,6 +102,20 @@ def test_annealing_with_a_gpu():
     assert annealing_device("auto", model, n, listener) == CUDA
     assert annealing_device("cuda", model, 4, listener) == CUDA
     assert listener.messages[1:3] == ["annealing on a GPU", "the rounds at the posterior that follow run on the CPU"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_weighing_topologies_with_a_gpu():
+    """`auto` goes by a batch of 512 topologies, as the CPU has them."""
+    listener, few = Listener(), problem(3).model
+    assert start_device("auto", few, listener) is None
+    assert "weighing topologies on the CPU: a step is too small" in listener.messages[0]
+    assert start_device("cuda", few, listener) == CUDA
+    n_patterns = -(-int(2e7) // (512 * 7))
+    sets = (1 << np.random.default_rng(0).integers(4, size=(5, n_patterns))).astype(np.uint8)
+    many = PhyloModel(SitePatterns(state_sets=sets, weights=np.ones(n_patterns)), 5, substitution_model="K80{2}")
+    assert start_device("auto", many, listener) == CUDA
+    assert listener.messages[1:] == ["weighing topologies on a GPU"] * 2
 
 
 @pytest.mark.usefixtures("gpu")

@@ -277,7 +277,7 @@ def test_particles_that_move_all_at_once_give_the_same_marginal_likelihood(annea
         return torch.device("cpu")
 
     monkeypatch.setattr(finish, "annealing_device", device)
-    monkeypatch.setattr(PhyloModel, "placed", lambda self, _backend: self)
+    monkeypatch.setattr(PhyloModel, "placed", lambda self, *_: self)
     run = Run.load(path)
     settings = AnnealSettings(n_particles=60)
     found = anneal_run(run, Silent(), settings=settings, rounds=10, device="cuda")

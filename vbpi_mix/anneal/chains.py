@@ -198,13 +198,10 @@ class Scaling:
     Arguments:
         model: likelihood and priors.
         known: mean and covariance of u, where something is known of them before.
-        device: device that the model's likelihood is computed on.
     """
 
-    def __init__(
-        self, model: PhyloModel, known: ParameterSpread | None = None, device: torch.device | None = None
-    ) -> None:
-        self.model, self.device = model, device
+    def __init__(self, model: PhyloModel, known: ParameterSpread | None = None) -> None:
+        self.model = model
         d = model.parameters.n_coordinates + 1
         self.factor = 2.38 / math.sqrt(d)
         self.renewed = 1.0
@@ -273,7 +270,7 @@ class Scaling:
         """
         x, u = particles.log_lengths, particles.coordinates
         likelihood = particles.log_likelihood
-        density = PathDensity(self.model, particles.topologies, reference, beta, self.device)
+        density = PathDensity(self.model, particles.topologies, reference, beta)
         value = density.value(x, u, likelihood)
         power = beta if reference is None else 1.0
         by_turns = u.shape[1] > 0 and not np.isnan(self.centre).any()
@@ -332,26 +329,20 @@ class PathDensity:
         topologies: P of them.
         reference: density at which the path begins; None: powers of the posterior are taken of the density of lengths.
         beta: place on it, or the power.
-        device: device that the model's likelihood is computed on; the CPU if not given.
     """
 
     def __init__(
-        self,
-        model: PhyloModel,
-        topologies: TopologyBatch,
-        reference: TreeReference | None,
-        beta: float,
-        device: torch.device | None = None,
+        self, model: PhyloModel, topologies: TopologyBatch, reference: TreeReference | None, beta: float
     ) -> None:
         self.model, self.topologies, self.reference, self.beta = model, topologies, reference, beta
-        self._device = device or torch.device("cpu")
         self._said = None if reference is None else reference.describe(topologies)
 
     @torch.no_grad()
     def log_likelihood(self, log_lengths: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """(P,) of log lengths (P, E) and coordinates (P, d)."""
         lengths, at = torch.from_numpy(np.exp(log_lengths)), torch.from_numpy(np.ascontiguousarray(coordinates))
-        value = self.model.log_likelihood(lengths.to(self._device), self.topologies, at.to(self._device))
+        device = self.model.device
+        value = self.model.log_likelihood(lengths.to(device), self.topologies, at.to(device))
         return value.cpu().numpy()
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Which device a fit trains on, and which one particles are annealed on."""
+"""Which device each part of a fit runs on: weighing topologies, training, annealing."""
 
 import importlib.util
 from typing import Literal, get_args
@@ -9,6 +9,7 @@ from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.start.lengths import BATCH
 from vbpi_mix.variational import PhyloProblem
 
 Device = Literal["cpu", "cuda", "auto"]
@@ -43,6 +44,20 @@ def choose_device(word: str, problem: PhyloProblem, config: FitConfig, reporter:
         ConfigError, BackendError: see `check_device`; or the likelihood of the model is not computed on a GPU.
     """
     return _choose(word, "training", problem.model, (config.sampled or config.components) * config.particles, reporter)
+
+
+def start_device(word: str, model: PhyloModel, reporter: Reporter) -> torch.device | None:
+    """The device to optimise the branch lengths of many topologies on, None for the compiled kernels of the CPU.
+
+    Arguments:
+        word: as in `choose_device`; "auto": a GPU if there is one and a batch of topologies is large enough for it.
+        model: The target, its parameters fixed.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: as `choose_device`.
+    """
+    return _choose(word, "weighing topologies", model, BATCH, reporter)
 
 
 def annealing_device(word: str, model: PhyloModel, n_particles: int, reporter: Reporter) -> torch.device | None:

@@ -141,12 +141,12 @@ def _moves_on(
     place: torch.device | None, walker: Walker, reference: TreeReference, drawn: Particles, few: Particles
 ) -> PathMoves:
     """Moves on a device, or on the CPU without one; steps of the parameters are tuned to a few of the trees drawn."""
-    model = walker.model if place is None else walker.model.placed("triton")
-    scaling = Scaling(model, device=place)
+    model = walker.model if place is None else walker.model.placed("triton", place)
+    scaling = Scaling(model)
     scaling.learn(few)
     if place is None:
         return LocalMoves(walker, scaling, reference, typical_lengths(drawn.log_lengths))
-    return BatchedMoves(model, scaling, reference, place)
+    return BatchedMoves(model, scaling, reference)
 
 
 def mixture_particles(run: Run, n_draws: int) -> Particles:

@@ -17,7 +17,6 @@ from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.phylo import SitePatterns, all_topologies
 
-CPU = torch.device("cpu")
 FEW = BatchedSettings(fewest=4, regrafts=1, trajectories=2, n_steps=2)
 
 
@@ -34,7 +33,7 @@ def test_evidence_is_unbiased_and_topologies_are_exact_from_a_support_that_lacks
     topologies = all_topologies(TAXA)
     log_ml, _ = exact_posterior(model)
     total = np.logaddexp.reduce(log_ml)
-    moves = BatchedMoves(model, Scaling(model), far_reference(), CPU, settings=FEW, scalings=1)
+    moves = BatchedMoves(model, Scaling(model), far_reference(), settings=FEW, scalings=1)
     settings = AnnealSettings(n_particles=100)
     pilot, *seeds = np.random.SeedSequence(5).spawn(31)
     first = anneal(moves, seed=pilot, settings=settings)
@@ -54,7 +53,7 @@ def test_evidence_is_unbiased_and_topologies_are_exact_from_a_support_that_lacks
 
 def test_equal_seeds_give_equal_groups():
     model = small_model()
-    moves = BatchedMoves(model, Scaling(model), far_reference(), CPU, settings=FEW, scalings=1)
+    moves = BatchedMoves(model, Scaling(model), far_reference(), settings=FEW, scalings=1)
     one, other, third = (
         anneal(moves, seed=np.random.SeedSequence(seed), settings=AnnealSettings(n_particles=8)) for seed in (3, 3, 4)
     )
@@ -82,7 +81,7 @@ def test_the_moves_of_a_temperature_keep_the_prior_of_lengths_and_parameters():
     generator = np.random.default_rng(2)
     particles, scaling = prior_sample(model, 300, generator)
     reference = TreeReference(particles, np.ones(len(particles)))
-    moves = BatchedMoves(model, scaling, reference, CPU, settings=FEW, scalings=5)
+    moves = BatchedMoves(model, scaling, reference, settings=FEW, scalings=5)
     step = np.array([0.3])
     for _ in range(6):
         particles, found = moves.move(particles, generator, [], beta=1.0, tuned=step, adapting=False)
@@ -103,7 +102,7 @@ def test_few_taxa(n_taxa):
     model = small_model(no_data(n_taxa))
     topologies = all_topologies(n_taxa)
     reference = narrow_reference(topologies, np.full(topologies.n_trees, 3))
-    moves = BatchedMoves(model, Scaling(model), reference, CPU)
+    moves = BatchedMoves(model, Scaling(model), reference)
     seeds = np.random.SeedSequence(1).spawn(12)
     groups = [anneal(moves, seed=s, settings=AnnealSettings(n_particles=50)) for s in seeds]
     assert_mean(np.exp([g.log_ml for g in groups]), 1.0, slack=0.05)  # temperatures are not given
@@ -112,7 +111,7 @@ def test_few_taxa(n_taxa):
 @pytest.mark.gpu
 @pytest.mark.parametrize("text", ["JC69", "HKY+G4"])
 def test_the_kernels_of_a_device_give_the_same_particles(text):
-    """On a GPU, or in Triton's interpreter: a temperature, whose draws are the same on every CPU alone."""
+    """One temperature on a GPU, whose draws are other ones, or in Triton's interpreter."""
     if importlib.util.find_spec("triton") is None:
         pytest.skip("Triton is not installed: pip install 'vbpi_mix[gpu]'")
     generator = np.random.default_rng(0)
@@ -130,8 +129,8 @@ def test_the_kernels_of_a_device_give_the_same_particles(text):
     reference = TreeReference(sample, np.ones(3))
     one = BatchedSettings(interchanges=0.0, fewest=2, regrafts=1, trajectories=1, n_steps=1)
     found = []
-    for model, where in ((compiled, CPU), (compiled.placed("triton"), device)):
-        moves = BatchedMoves(model, Scaling(model, device=where), reference, where, settings=one, scalings=1)
+    for model in (compiled, compiled.placed("triton", device)):
+        moves = BatchedMoves(model, Scaling(model), reference, settings=one, scalings=1)
         moved, _ = moves.move(sample, np.random.default_rng(1), [], beta=0.5, tuned=None, adapting=True)
         lengths, u = torch.from_numpy(np.exp(moved.log_lengths)), torch.from_numpy(moved.coordinates)
         expected = compiled.log_likelihood(lengths, moved.topologies, u).numpy()

@@ -1,4 +1,4 @@
-"""Moves of all particles at once along the path, on the device of a likelihood backend."""
+"""Moves of all particles at once along the path, on the device of the model."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class BatchedSettings:
 
     interchanges: float = 0.25
     fewest: int = 8
-    regrafts: int = 4
+    regrafts: int = 2
     trajectories: int = 3
     n_steps: int = 4
 
@@ -59,10 +59,9 @@ class BatchedMoves:
     """Interchanges, regrafts and trajectories of lengths of all particles at once, and steps of the parameters.
 
     Arguments:
-        model: likelihood and priors, by a backend for the device.
+        model: likelihood and priors, see `PhyloModel.placed`.
         scaling: steps of the parameters, by the same likelihood; not tuned here.
         reference: density at which the path begins.
-        device: device of the tensors.
         settings: moves of one temperature.
         rounds: multiplies the numbers of the settings.
         scalings: steps of parameters and tree length at each temperature.
@@ -76,20 +75,19 @@ class BatchedMoves:
         model: PhyloModel,
         scaling: Scaling,
         reference: TreeReference,
-        device: torch.device,
         *,
         settings: BatchedSettings | None = None,
         rounds: float = 1.0,
         scalings: int = 2,
     ) -> None:
-        self.model, self.scaling, self.reference, self.device = model, scaling, reference, device
+        self.model, self.scaling, self.reference = model, scaling, reference
         self.settings, self.rounds, self.scalings = settings or BatchedSettings(), rounds, scalings
         self.accepted = np.full(3, np.nan)
-        self._reference = BatchedReference(reference, device)
-        self._rules = BatchedRules(make_rules(model.constraints), device)
+        self._reference = BatchedReference(reference, model.device)
+        self._rules = BatchedRules(make_rules(model.constraints), model.device)
 
     def density(self, topologies: TopologyBatch, beta: float) -> PathDensity:
-        return PathDensity(self.model, topologies, self.reference, beta, self.device)
+        return PathDensity(self.model, topologies, self.reference, beta)
 
     def move(
         self,
@@ -105,12 +103,13 @@ class BatchedMoves:
         del others  # all draws are made for all particles together
         if beta == 0.0 or not len(particles):
             raise ConfigError("particles are moved at temperatures above 0, and there must be some")
-        generator = torch.Generator(self.device).manual_seed(int(own.integers(_LARGEST_SEED)))
+        device = self.model.device
+        generator = torch.Generator(device).manual_seed(int(own.integers(_LARGEST_SEED)))
         density = BatchedDensity(self.model, self._reference, beta)
         state = density.state(
-            make_trees(particles.topologies, self.device),
-            node_lengths(particles.log_lengths, self.device),
-            torch.from_numpy(particles.coordinates).to(self.device),
+            make_trees(particles.topologies, device),
+            node_lengths(particles.log_lengths, device),
+            torch.from_numpy(particles.coordinates).to(device),
         )
         step = _FIRST_STEP if tuned is None else float(tuned[0])
         state, step = self._moved(state, density, generator, step, adapting=adapting)

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vbpi_mix.anneal.trees import canonical_tree, clade_hashes
+from vbpi_mix.anneal.trees import canonical_trees, clade_hashes
 from vbpi_mix.felsenstein.gpu.launch import PlacedTopologies
-from vbpi_mix.felsenstein.local.tree import MovingTree
-from vbpi_mix.phylo import TopologyBatch, clades
+from vbpi_mix.phylo import TopologyBatch
 
 
 class Trees(NamedTuple):
@@ -77,8 +76,10 @@ def make_trees(topologies: TopologyBatch, device: torch.device) -> Trees:
     up[:, 0] = 0
     words = topologies.clades()
     sets = np.concatenate([np.zeros_like(words[:, :1]), words[:, 1:], words[:, :1]], axis=1)
-    sizes = clades.sizes(sets)
-    sizes[:, 0] = 1
+    sizes = np.ones((n_trees, 2 * n - 2), dtype=np.int64)
+    rows = np.arange(n_trees)[:, None]
+    for node in range(n, 2 * n - 2):
+        sizes[:, node] = sizes[rows, topologies.children[:, node - n]].sum(axis=1)
     hashes = clade_hashes(topologies)
     arrays = (kids, up, sizes, hashes.view(np.int64), np.ascontiguousarray(sets).view(np.int64))
     return Trees(*(torch.from_numpy(a).to(device) for a in arrays))
@@ -92,16 +93,9 @@ def node_lengths(log_lengths: np.ndarray, device: torch.device) -> Tensor:
 
 def canonical(trees: Trees, x: Tensor) -> tuple[TopologyBatch, np.ndarray]:
     """Canonical topologies, and log lengths (P, E) of their edges from those above nodes (P, V)."""
-    kids, up, tops = (t.cpu().numpy().astype(np.int32) for t in (trees.kids, trees.up, trees.top))
-    values = x.cpu().numpy()
-    no_clades, no_sizes = np.zeros(up.shape[1], dtype=np.uint64), np.ones(up.shape[1], dtype=np.int32)
-    up[:, 0] = -1
-    found = [
-        # lengths are only put into another order, so that logarithms may stand for them
-        canonical_tree(MovingTree(kids[i], up[i], values[i], no_clades, no_sizes, tops[i : i + 1].astype(np.int64)))
-        for i in range(len(up))
-    ]
-    return TopologyBatch(np.stack([children for children, _ in found])), np.stack([lengths for _, lengths in found])
+    kids = trees.kids.to(torch.int32).cpu().numpy()
+    children, of_edges = canonical_trees(kids, trees.top.cpu().numpy(), np.ascontiguousarray(x.cpu().numpy()))
+    return TopologyBatch(children), of_edges
 
 
 def layout(trees: Trees) -> Layout:
