@@ -11,6 +11,8 @@ from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 
+SCALINGS = 2  # steps of the parameters and the tree length at each temperature
+
 
 class PathMoves(Protocol):
     """Moves that leave every density on the path invariant, and the densities themselves.
@@ -61,22 +63,10 @@ class LocalMoves:
         scaling: steps of the parameters; not tuned here.
         reference: density at which the path begins.
         typical: (2,) see `target.typical_lengths`.
-        rounds: rounds over a tree's edges at each temperature, see `chains.Walker.move`.
-        scalings: steps of parameters and tree length at each temperature.
     """
 
-    def __init__(
-        self,
-        walker: Walker,
-        scaling: Scaling,
-        reference: TreeReference,
-        typical: np.ndarray,
-        *,
-        rounds: float = 1.0,
-        scalings: int = 2,
-    ) -> None:
+    def __init__(self, walker: Walker, scaling: Scaling, reference: TreeReference, typical: np.ndarray) -> None:
         self.walker, self.scaling, self.reference, self.typical = walker, scaling, reference, typical
-        self.rounds, self.scalings = rounds, scalings
 
     @property
     def model(self) -> PhyloModel:
@@ -98,8 +88,8 @@ class LocalMoves:
         """See `PathMoves.move`; there is nothing to tune."""
         del tuned, adapting
         particles = self.walker.move(
-            particles, others, rounds=self.rounds, typical=self.typical, beta=beta,
+            particles, others, rounds=1.0, typical=self.typical, beta=beta,
             reference=self.reference.reference, redraws=self.reference.redraws,
         )  # fmt: skip
-        moved = self.scaling.move(particles, own, steps=self.scalings, reference=self.reference, beta=beta)
+        moved = self.scaling.move(particles, own, steps=SCALINGS, reference=self.reference, beta=beta)
         return moved, np.zeros(0)

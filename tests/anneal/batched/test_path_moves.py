@@ -142,5 +142,6 @@ def test_the_kernels_of_a_device_give_the_same_particles(text):
 
 
 def test_settings_out_of_range():
-    with pytest.raises(ConfigError, match="out of range"):
-        BatchedSettings(regrafts=-1)
+    for given in ({"regrafts": -1}, {"trajectories": 0}, {"n_steps": 0}):
+        with pytest.raises(ConfigError, match="out of range"):
+            BatchedSettings(**given)

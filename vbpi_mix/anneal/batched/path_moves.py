@@ -14,6 +14,7 @@ from vbpi_mix.anneal.batched.rules import BatchedRules
 from vbpi_mix.anneal.batched.trees import canonical, make_trees, node_lengths
 from vbpi_mix.anneal.chains import PathDensity, Scaling
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.path_moves import SCALINGS
 from vbpi_mix.anneal.rules import make_rules
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import ConfigError
@@ -37,7 +38,7 @@ class BatchedSettings:
         n_steps: steps of a trajectory, each with a gradient of the likelihood.
 
     Raises:
-        ConfigError: a negative number, or a trajectory without steps.
+        ConfigError: a negative number, no trajectory, or one without steps.
     """
 
     interchanges: float = 0.25
@@ -47,7 +48,7 @@ class BatchedSettings:
     n_steps: int = 4
 
     def __post_init__(self) -> None:
-        if min(self.interchanges, self.fewest, self.regrafts, self.trajectories) < 0 or self.n_steps < 1:
+        if min(self.interchanges, self.fewest, self.regrafts) < 0 or min(self.trajectories, self.n_steps) < 1:
             raise ConfigError(f"annealing: a number is out of range in {self}")
 
     def interchanges_of(self, n_taxa: int) -> int:
@@ -63,7 +64,6 @@ class BatchedMoves:
         scaling: steps of the parameters, by the same likelihood; not tuned here.
         reference: density at which the path begins.
         settings: moves of one temperature.
-        rounds: multiplies the numbers of the settings.
         scalings: steps of parameters and tree length at each temperature.
 
     Attributes:
@@ -77,11 +77,10 @@ class BatchedMoves:
         reference: TreeReference,
         *,
         settings: BatchedSettings | None = None,
-        rounds: float = 1.0,
-        scalings: int = 2,
+        scalings: int = SCALINGS,
     ) -> None:
         self.model, self.scaling, self.reference = model, scaling, reference
-        self.settings, self.rounds, self.scalings = settings or BatchedSettings(), rounds, scalings
+        self.settings, self.scalings = settings or BatchedSettings(), scalings
         self.accepted = np.full(3, np.nan)
         self._reference = BatchedReference(reference, model.device)
         self._rules = BatchedRules(make_rules(model.constraints), model.device)
@@ -101,8 +100,6 @@ class BatchedMoves:
     ) -> tuple[Particles, np.ndarray]:
         """See `PathMoves.move`; what is tuned is the step of the trajectories."""
         del others  # all draws are made for all particles together
-        if beta == 0.0 or not len(particles):
-            raise ConfigError("particles are moved at temperatures above 0, and there must be some")
         device = self.model.device
         generator = torch.Generator(device).manual_seed(int(own.integers(_LARGEST_SEED)))
         density = BatchedDensity(self.model, self._reference, beta)
@@ -128,13 +125,12 @@ class BatchedMoves:
     ) -> tuple[State, float]:
         """The state after all moves of a temperature, trajectories between the others, and the step at the end."""
         settings, n_taxa = self.settings, self.model.n_taxa
-        n = round(self.rounds * settings.interchanges_of(n_taxa))
-        n_regrafts = round(self.rounds * settings.regrafts) if n_taxa > 3 else 0
-        n_trajectories = max(1, round(self.rounds * settings.trajectories))
+        n_interchanges, n_regrafts = settings.interchanges_of(n_taxa), settings.regrafts if n_taxa > 3 else 0
+        turns = settings.trajectories
         shares: list[list[float]] = [[], [], []]
-        for i in range(n_trajectories):
-            for kind, propose, count in ((0, move_interchange, n), (1, move_regraft, n_regrafts)):
-                for _ in range(count * (i + 1) // n_trajectories - count * i // n_trajectories):
+        for turn in range(turns):
+            for kind, propose, count in ((0, move_interchange, n_interchanges), (1, move_regraft, n_regrafts)):
+                for _ in range(count * (turn + 1) // turns - count * turn // turns):
                     state, accepted = propose(state, density, self._rules, generator)
                     shares[kind].append(float(accepted.double().mean()))
             state, probability = move_lengths(state, density, generator, step=step, n_steps=settings.n_steps)
