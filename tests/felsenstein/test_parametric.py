@@ -12,7 +12,7 @@ from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, InputError, NumericalError
 from vbpi_mix.felsenstein import parametric_log_likelihood, set_threads, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.cpu import general_gradient
-from vbpi_mix.felsenstein.parametric import _following, reversible_spectra
+from vbpi_mix.felsenstein.parametric import _following, _matrices, reversible_spectra
 from vbpi_mix.model import substitution_model
 from vbpi_mix.phylo import SitePatterns, all_topologies
 
@@ -256,6 +256,19 @@ def test_matrices_that_follow_their_times(shared):
     gradients = [torch.autograd.grad((x * factors).sum(), y)[0] for x, y in ((matrices, leaf), (exact, other))]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-8)
     torch.testing.assert_close(_following(times, q, frequencies), exact.detach(), rtol=1e-9, atol=1e-13)
+
+
+def test_matrices_of_twenty_states_by_spectra_of_every_tree():
+    generator = np.random.default_rng(32)
+    pi = generator.dirichlet(np.full(20, 5.0), size=3)
+    exchange = generator.exponential(size=(3, 20, 20))
+    q = (exchange + exchange.transpose(0, 2, 1)) * pi[:, None]
+    q[:, range(20), range(20)] = 0.0
+    q[:, range(20), range(20)] = -q.sum(axis=2)
+    rates, frequencies = torch.from_numpy(q), torch.from_numpy(pi)
+    times = torch.from_numpy(generator.exponential(0.05, (3, 4, 2)))
+    exact = torch.linalg.matrix_exp(rates[:, None, None] * times[..., None, None])
+    torch.testing.assert_close(_matrices(times, rates, frequencies), exact, rtol=1e-9, atol=1e-13)
 
 
 def test_without_gradients():
