@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._common import RESULTS_FOLDER, print_table
+from benchmarks.gpu.annealing import WHOLE
+from vbpi_mix.anneal.batched.path_moves import BatchedSettings
 from vbpi_mix.provenance import describe
 
 # NVIDIA H100 SXM5 80 GB, the vendor's data sheet: bytes per second, float64 and float32 operations per second outside
@@ -26,6 +28,8 @@ REGISTERS, WARPS, BLOCKS = 65_536, 64, 32
 REACHED_BANDWIDTH, REACHED_OPERATIONS = 0.7, 0.35  # shares of the peaks; separate multiplications and additions
 N_STATES = {"JC69": 4, "GTR+G4": 4, "LG+G4": 20}
 WIDE = 32  # rows of a tile of 20 states
+TEMPERATURES = 6  # that annealing on the simulated data chose in a run on a CPU
+STEPS_OF_LENGTHS = 6  # likelihoods of the random steps of the tree length at a temperature, without other parameters
 # taxa, patterns as the benchmark has them: JC69's are merged by relabelling
 SIZES = {"DS1": (27, 753, 934), "DS8": (64, 329, 406), "simulated100": (100, 1000, 1000), "simulated1000": (1000,) * 3}
 PROTEINS = ("simulated100", 100, 500)
@@ -108,6 +112,24 @@ def bytes_and_operations(
     return {"bytes": float(moved), "operations": float(work)}
 
 
+def annealing_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Particles annealed per second, from the likelihoods and gradients of a temperature; nothing else is counted."""
+    seconds = {row["what"]: 1 / row["trees_per_second"] for row in rows if _is_annealed(row)}
+    settings = BatchedSettings()
+    n_gradients = settings.trajectories * (settings.n_steps + 1)
+    n_values = 1 + settings.interchanges_of(WHOLE.n_taxa) + settings.regrafts + STEPS_OF_LENGTHS
+    each = TEMPERATURES * (n_values * seconds["forward"] + n_gradients * seconds["gradient"])
+    return {
+        "taxa": WHOLE.n_taxa, "particles": WHOLE.n_particles, "temperatures": TEMPERATURES,
+        "likelihoods_a_temperature": n_values, "gradients_a_temperature": n_gradients,
+        "seconds_a_group": WHOLE.n_particles * each, "particles_per_second": 1 / each,
+    }  # fmt: skip
+
+
+def _is_annealed(row: dict[str, Any]) -> bool:
+    return (row["data"], row["model"], row["dtype"]) == ("simulated100", "JC69", "float64")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "estimate.json", help="the record")
@@ -132,12 +154,16 @@ def main() -> None:
                      "us_per_tree": 1e6 * max(memory, arithmetic),
                      "trees_per_second": 1 / max(memory, arithmetic)}
                 )  # fmt: skip
-    record = {"device": "H100 SXM5, not measured", "provenance": describe(), "kernels": registers(), "rows": rows}
+    record = {
+        "device": "H100 SXM5, not measured", "provenance": describe(), "kernels": registers(), "rows": rows,
+        "annealing": annealing_row(rows),
+    }  # fmt: skip
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for name, kernel in record["kernels"].items():
         print(f"{name:22} {kernel}")
     print_table(rows, list(rows[0]))
+    print_table([record["annealing"]], list(record["annealing"]))
     print(f"written to {options.output}")
 
 

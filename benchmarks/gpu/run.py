@@ -1,10 +1,11 @@
-"""The likelihood and the training step on a GPU beside the CPU of the same machine: python -m benchmarks.gpu.run.
+"""Likelihood, training step and annealing on a GPU beside the CPU of the same machine: python -m benchmarks.gpu.run.
 
 At most eight minutes on a GPU. Correctness comes first: values and gradients of the likelihood on every data set, and a
 training step, must equal those of the compiled CPU kernels; if they do not, nothing is timed. Then, in this order,
-training steps, and trees per second of the likelihood and its gradient for batches of growing size, in float64 and
-float32, with the CPU kernels on all cores in the same run. Measurements for which the time did not suffice are listed
-in the record, as is what this script has no measurement for.
+training steps, 2,000 particles of 100 taxa annealed beside walks on two cores (`annealing`), and trees per second of
+the likelihood and its gradient for batches of growing size, in float64 and float32, with the CPU kernels on all cores
+in the same run. Measurements for which the time did not suffice are listed in the record, as is what this script has no
+measurement for.
 
 `--tiny` runs the same path on six taxa in seconds: on a GPU, or in Triton's interpreter (TRITON_INTERPRET=1), where its
 times say nothing. Without either the script says that there is no GPU, with exit status 2.
@@ -26,6 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table
+from benchmarks.gpu.annealing import TINY, WHOLE, compare_annealing
 from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_float32, synchronise
 from benchmarks.likelihood.problems import DATA, Problem
 from vbpi_mix.estimators import Objective
@@ -54,7 +56,7 @@ N_ON_CPU = 100
 # trees times taxa: transition matrices take 0.5 kB an edge with four states, 13 kB with twenty
 LARGEST = {"GTR+G4": 1_000_000, "LG+G4": 100_000}
 NOT_IN_HERE = (
-    "annealing, the start, and fleets of models: they run on the CPU",
+    "the start, and fleets of models",
     "MNIST",
     *(f"{model} on more than {largest:,} trees times taxa" for model, largest in LARGEST.items()),
 )
@@ -254,10 +256,12 @@ def main() -> None:
     }
     record["step_errors"] = {f"{d} {m}": check_step(d, m, device) for d, m in dict.fromkeys(s[:2] for s in steps)}
     print("correct: likelihoods, gradients and a training step equal those of the CPU")
-    record["steps"], record["likelihood"] = [], []
+    record["steps"], record["annealing"], record["likelihood"] = [], [], []
     for data, model, n_components, n_particles in steps:
         if clock.allows(f"step {data}, {model}, {n_components} components, {n_particles} particles", 20.0):
             record["steps"] += step_rows(data, model, n_components, n_particles, device, 1 if options.tiny else 20)
+    if clock.allows("annealing", 0.4 * options.seconds):
+        record["annealing"] = compare_annealing(TINY if options.tiny else WHOLE, device)
     for n_trees in batches:
         for data in data_sets:
             for model in models_of(data):
@@ -272,7 +276,7 @@ def main() -> None:
     record["left_out_for_time"], record["not_measured"] = clock.left_out, list(NOT_IN_HERE)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    for name in ("steps", "likelihood"):
+    for name in ("steps", "annealing", "likelihood"):
         if record[name]:
             print_table(record[name], list(record[name][0]))
     print(f"written to {options.output}")

@@ -9,8 +9,8 @@ from scipy.stats import multivariate_t
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import negative_hessian
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, all_topologies
-from vbpi_mix.start.laplace import negative_hessian
 from vbpi_mix.start.lengths import optimise_lengths
 
 TAXA = 5

@@ -8,6 +8,7 @@ from tests.anneal.test_smc import narrow_reference
 from tests.phylo.test_constraint_counts import EXAMPLES, clade, constraint, names
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Scaling, Walker, WalkSettings
+from vbpi_mix.anneal.path_moves import LocalMoves
 from vbpi_mix.anneal.rules import keeps_rules, make_rules
 from vbpi_mix.anneal.smc import AnnealSettings, anneal
 from vbpi_mix.anneal.trees import moving_tree, taxon_keys
@@ -53,13 +54,11 @@ def test_annealed_evidence_is_unbiased_under_constraints(each):
     model, share, _, log_ml = constrained(each)
     topologies = all_topologies(5)
     times = np.where(share > 0, 2, 1)  # the reference also draws what is excluded
-    reference, walker, scaling = narrow_reference(topologies, times), Walker(model), Scaling(model)
+    moves = LocalMoves(Walker(model), Scaling(model), narrow_reference(topologies, times), TYPICAL)
     settings = AnnealSettings(n_particles=24)
     pilot, *seeds = np.random.SeedSequence(6).spawn(61)
-    betas = anneal(walker, reference, TYPICAL, seed=pilot, settings=settings, scaling=scaling).betas
-    groups = [
-        anneal(walker, reference, TYPICAL, seed=s, settings=settings, scaling=scaling, betas=betas) for s in seeds
-    ]
+    betas = anneal(moves, seed=pilot, settings=settings).betas
+    groups = [anneal(moves, seed=s, settings=settings, betas=betas) for s in seeds]
     assert all(model.allows(g.particles.topologies).all() for g in groups)
     assert_mean(np.exp([g.log_ml - log_ml for g in groups]), 1.0, slack=0.01)
 

@@ -7,6 +7,7 @@ from tests.anneal.examples import GENERAL, TYPICAL, exact_posterior, small_model
 from tests.statistics import assert_mean
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.path_moves import LocalMoves
 from vbpi_mix.anneal.smc import AnnealSettings, anneal, pooled_log_ml, systematic
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.phylo import all_topologies
@@ -34,13 +35,11 @@ def test_evidence_is_unbiased_and_topologies_are_exact_from_a_support_that_lacks
     times = np.zeros(topologies.n_trees, dtype=int)
     times[worst] = 3  # the best topologies are not in it at all
     reference = narrow_reference(topologies, times)
-    walker, scaling = Walker(model), Scaling(model)
+    moves = LocalMoves(Walker(model), Scaling(model), reference, TYPICAL)
     settings = AnnealSettings(n_particles=24)
     pilot, *seeds = np.random.SeedSequence(5).spawn(101)
-    betas = anneal(walker, reference, TYPICAL, seed=pilot, settings=settings, scaling=scaling).betas
-    groups = [
-        anneal(walker, reference, TYPICAL, seed=s, settings=settings, scaling=scaling, betas=betas) for s in seeds
-    ]
+    betas = anneal(moves, seed=pilot, settings=settings).betas
+    groups = [anneal(moves, seed=s, settings=settings, betas=betas) for s in seeds]
     weights = np.exp([g.log_ml - total for g in groups])
     assert_mean(weights, 1.0, slack=0.01)
     number = {row.tobytes(): i for i, row in enumerate(topologies.children)}

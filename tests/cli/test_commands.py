@@ -146,6 +146,7 @@ def test_errors_are_one_line_with_exit_status_2(program, example, tmp_path):
         (("fit", alignment), "--output"),
         (("fit", alignment, "-o", run, "--iteration", 5), "--iteration"),
         (("evaluate", run), "no such folder"),
+        (("anneal", run, "--device", "tpu"), "unknown device 'tpu': choose one of cpu, cuda, auto"),
         (("likelihood", alignment, bare), "no branch lengths"),
         (("likelihood", alignment, tmp_path / "absent.nwk"), "absent.nwk"),
         (("likelihood", alignment, whole, "--model", "GTR+G4"), "`vbpi-mix fit` infers what has no value"),

@@ -1,4 +1,4 @@
-"""Which device a fit trains on, with and without a GPU."""
+"""Which device a fit trains and anneals on, with and without a GPU."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.experiment import Silent, check_device, make_config
-from vbpi_mix.experiment.device import choose_device
+from vbpi_mix.experiment.device import annealing_device, choose_device, start_device
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import DNA, SitePatterns, all_topologies
 from vbpi_mix.phylo.data_type import PROTEIN, standard
@@ -79,6 +79,43 @@ def test_with_a_gpu():
     assert chosen("auto", ours, n) == (CUDA, ["training on a GPU"])
     assert chosen("auto", ours, n - 1)[0] is None
     assert chosen("auto", problem(3, model="K80{2}+G4{0.5}"), -(-n * 2 // (3 * 4)))[0] == CUDA
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_annealing_without_a_gpu():
+    listener, model = Listener(), problem(4).model
+    assert annealing_device("cpu", model, 10**9, listener) is None
+    assert listener.messages == []
+    assert annealing_device("auto", model, 10**9, listener) is None
+    assert "annealing on the CPU: PyTorch" in listener.messages[0]
+    with pytest.raises(BackendError, match="use --device cpu"):
+        annealing_device("cuda", model, 64, listener)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_annealing_with_a_gpu():
+    """`auto` sends it moves from the same size on, that of all particles of a group together."""
+    model, listener = problem(3).model, Listener()
+    n = -(-int(2e7) // (7 * 2))  # edges, patterns up to a relabelling
+    assert annealing_device("auto", model, n - 1, listener) is None
+    assert "annealing on the CPU: a step is too small" in listener.messages[0]
+    assert annealing_device("auto", model, n, listener) == CUDA
+    assert annealing_device("cuda", model, 4, listener) == CUDA
+    assert listener.messages[1:3] == ["annealing on a GPU", "the rounds at the posterior that follow run on the CPU"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_weighing_topologies_with_a_gpu():
+    """`auto` goes by a batch of 512 topologies, as the CPU has them."""
+    listener, few = Listener(), problem(3).model
+    assert start_device("auto", few, listener) is None
+    assert "weighing topologies on the CPU: a step is too small" in listener.messages[0]
+    assert start_device("cuda", few, listener) == CUDA
+    n_patterns = -(-int(2e7) // (512 * 7))
+    sets = (1 << np.random.default_rng(0).integers(4, size=(5, n_patterns))).astype(np.uint8)
+    many = PhyloModel(SitePatterns(state_sets=sets, weights=np.ones(n_patterns)), 5, substitution_model="K80{2}")
+    assert start_device("auto", many, listener) == CUDA
+    assert listener.messages[1:] == ["weighing topologies on a GPU"] * 2
 
 
 @pytest.mark.usefixtures("gpu")

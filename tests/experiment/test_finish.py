@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import export_run, summarise
@@ -14,10 +15,11 @@ from vbpi_mix.anneal.excursions import Excursions
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, load_annealed
 from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.errors import CheckpointError, ConfigError
-from vbpi_mix.experiment import Run, fit_folder, make_config
+from vbpi_mix.experiment import Run, finish, fit_folder, make_config
 from vbpi_mix.experiment.finish import anneal_run, good_weights
 from vbpi_mix.experiment.reporter import Silent
 from vbpi_mix.io.tree_lengths import read_trees_with_lengths
+from vbpi_mix.model import PhyloModel
 
 
 def settings(alignment, **given):
@@ -261,3 +263,25 @@ def test_groups_of_other_settings_are_not_used(annealed, tmp_path):
     found = anneal_run(run, reporter, settings=AnnealSettings(n_particles=8), n_groups=2, rounds=20)
     assert found.annealed.n_particles == 8
     assert not any("goes on" in text for text in reporter.messages)
+
+
+def test_particles_that_move_all_at_once_give_the_same_marginal_likelihood(annealed, tmp_path, monkeypatch):
+    """The moves of a device, with the CPU and its compiled kernels in its place."""
+    path = tmp_path / "on_a_device"
+    shutil.copytree(annealed.folder.path, path)
+    asked = []
+
+    def device(word, model, n_particles, reporter):
+        del model, reporter
+        asked.append((word, n_particles))
+        return torch.device("cpu")
+
+    monkeypatch.setattr(finish, "annealing_device", device)
+    monkeypatch.setattr(PhyloModel, "placed", lambda self, *_: self)
+    run = Run.load(path)
+    settings = AnnealSettings(n_particles=60)
+    found = anneal_run(run, Silent(), settings=settings, rounds=10, device="cuda")
+    assert asked == [("cuda", 60)]
+    assert found.annealed.group_log_ml != annealed.annealed.group_log_ml
+    (value, error), (other, other_error) = found.annealed.log_ml, annealed.annealed.log_ml
+    assert abs(value - other) < 6 * np.hypot(error, other_error) + 0.05

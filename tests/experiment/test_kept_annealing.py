@@ -40,6 +40,7 @@ def group(seed):
         log_ml=float(generator.normal()),
         betas=(0.1, 0.4, 1.0),
         n_ancestors=2,
+        tuned=generator.normal(size=(3, 1)),
     )
 
 
@@ -55,6 +56,7 @@ def chains_at_their_start():
 
 def assert_same(one, other):
     assert (one.log_ml, one.betas, one.n_ancestors) == (other.log_ml, other.betas, other.n_ancestors)
+    np.testing.assert_array_equal(one.tuned, other.tuned)
     np.testing.assert_array_equal(one.particles.topologies.children, other.particles.topologies.children)
     for name in ("log_lengths", "coordinates", "log_likelihood"):
         np.testing.assert_array_equal(getattr(one.particles, name), getattr(other.particles, name))

@@ -8,8 +8,10 @@ import torch
 
 from tests.experiment.simulated import write_example
 from vbpi_mix.errors import ConfigError, InputError
-from vbpi_mix.experiment import fit_folder, make_config
-from vbpi_mix.experiment.start import shared_start
+from vbpi_mix.experiment import Silent, fit_folder, make_config, start
+from vbpi_mix.experiment.build import load_alignment
+from vbpi_mix.experiment.start import make_start, shared_start
+from vbpi_mix.model import PhyloModel
 from vbpi_mix.start import WeightedTopologies
 from vbpi_mix.train import load_checkpoint
 
@@ -48,9 +50,9 @@ def test_a_fit_from_a_file_is_bit_for_bit_the_fit_that_grows_by_itself(tmp_path,
 
 
 def test_a_start_does_not_depend_on_the_mixture(tmp_path):
-    start = shared_start(config(tmp_path), tmp_path / "start.npz")
+    first = shared_start(config(tmp_path), tmp_path / "start.npz")
     again = shared_start(config(tmp_path, components=4, sampled=4, estimator="a2a"), tmp_path / "start.npz")
-    assert np.array_equal(start.sample.weights, again.sample.weights)
+    assert np.array_equal(first.sample.weights, again.sample.weights)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +60,36 @@ def test_a_start_does_not_depend_on_the_mixture(tmp_path):
     [({"seed": 6}, "seed = 5, .* 6"), ({"model": "K80{2.0}"}, "model = JC69"), ({"recipe": "paper"}, "grown")],
 )
 def test_a_start_of_other_settings_is_refused(tmp_path, options, expected):
-    start = shared_start(config(tmp_path), tmp_path / "start.npz")
+    first = shared_start(config(tmp_path), tmp_path / "start.npz")
     with pytest.raises(InputError, match=expected):
         shared_start(config(tmp_path, **options), tmp_path / "start.npz")
     with pytest.raises(ConfigError, match="the start was made with"):
-        fit_folder(config(tmp_path, **options), tmp_path / "run", start=start)
+        fit_folder(config(tmp_path, **options), tmp_path / "run", start=first)
     assert not (tmp_path / "run").exists()
+
+
+def test_topologies_are_weighed_where_the_device_says(tmp_path, monkeypatch):
+    """The CPU with its compiled kernels stands for the device; parameters are fixed before the model is placed."""
+    settings = config(tmp_path, model="K80", start="list")
+    alignment = load_alignment(settings, Silent())
+    asked, placed = [], []
+
+    def device(word, model, reporter):
+        del reporter
+        asked.append((word, model.parameters.n_coordinates))
+        return torch.device("cpu")
+
+    def place(model, backend, device):
+        placed.append((backend, device.type))
+        return model
+
+    on_the_cpu = make_start(settings, alignment, Silent())
+    monkeypatch.setattr(start, "start_device", device)
+    monkeypatch.setattr(PhyloModel, "placed", place)
+    found = make_start(settings, alignment, Silent(), device="cuda")
+    assert asked == [("cuda", 0)]
+    assert placed == [("triton", "cpu")]
+    np.testing.assert_array_equal(found.sample.weights, on_the_cpu.sample.weights)
 
 
 def test_other_candidates_are_another_start(tmp_path):

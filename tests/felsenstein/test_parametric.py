@@ -12,7 +12,7 @@ from tests.felsenstein import examples
 from vbpi_mix.errors import BackendError, InputError, NumericalError
 from vbpi_mix.felsenstein import parametric_log_likelihood, set_threads, spectral_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.cpu import general_gradient
-from vbpi_mix.felsenstein.parametric import reversible_spectra
+from vbpi_mix.felsenstein.parametric import _following, _matrices, reversible_spectra
 from vbpi_mix.model import substitution_model
 from vbpi_mix.phylo import SitePatterns, all_topologies
 
@@ -239,6 +239,38 @@ def test_spectra_give_back_their_matrices():
     assert not values[:, -1].any()
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_matrices_that_follow_their_times(shared):
+    """Values and derivatives of the exponential, also for times near zero, and of one that all trees share."""
+    generator = np.random.default_rng(31)
+    q, frequencies, _, _ = models(5, 2, generator, special=True)
+    if shared:
+        q, frequencies = q[-1:].expand(5, -1, -1), frequencies[-1:].expand(5, -1)
+    times = torch.from_numpy(generator.exponential(0.3, (5, 4, 2)))
+    times[0, 0], times[1, 1], times[2, 2] = 0.0, 1e-9, 40.0
+    factors = torch.from_numpy(generator.normal(size=(5, 4, 2, 4, 4)))
+    leaf, other = times.clone().requires_grad_(), times.clone().requires_grad_()
+    matrices = _following(leaf, q, frequencies)
+    exact = torch.linalg.matrix_exp(q[:, None, None] * other[..., None, None])
+    torch.testing.assert_close(matrices, exact, rtol=1e-9, atol=1e-13)
+    gradients = [torch.autograd.grad((x * factors).sum(), y)[0] for x, y in ((matrices, leaf), (exact, other))]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-8)
+    torch.testing.assert_close(_following(times, q, frequencies), exact.detach(), rtol=1e-9, atol=1e-13)
+
+
+def test_matrices_of_twenty_states_by_spectra_of_every_tree():
+    generator = np.random.default_rng(32)
+    pi = generator.dirichlet(np.full(20, 5.0), size=3)
+    exchange = generator.exponential(size=(3, 20, 20))
+    q = (exchange + exchange.transpose(0, 2, 1)) * pi[:, None]
+    q[:, range(20), range(20)] = 0.0
+    q[:, range(20), range(20)] = -q.sum(axis=2)
+    rates, frequencies = torch.from_numpy(q), torch.from_numpy(pi)
+    times = torch.from_numpy(generator.exponential(0.05, (3, 4, 2)))
+    exact = torch.linalg.matrix_exp(rates[:, None, None] * times[..., None, None])
+    torch.testing.assert_close(_matrices(times, rates, frequencies), exact, rtol=1e-9, atol=1e-13)
+
+
 def test_without_gradients():
     generator = np.random.default_rng(20)
     topologies = examples.shapes(2, 5, generator)
@@ -322,6 +354,14 @@ def test_in_the_interpreter_of_triton(monkeypatch):
     arguments = [lengths, *models(2, 2, generator)]
     expected = results(arguments, topologies, patterns, "reference")
     assert_agree(results(arguments, topologies, patterns, "triton"), expected, 1e-11)
+
+    found = []
+    for backend in ("triton", "reference"):  # rate matrices that are constants
+        leaves = [x.detach().clone().requires_grad_(i != 1) for i, x in enumerate(arguments)]
+        values = parametric_log_likelihood(*leaves, topologies, patterns, backend=backend)
+        wanted = [x for x in leaves if x.requires_grad]
+        found.append([values.detach(), *torch.autograd.grad(values.sum(), wanted)])
+    assert_agree(*found, 1e-10)
 
     q, frequencies, rates, weights = arguments[1:]
     matrices = torch.matrix_exp(q[:, None, None] * (lengths[:, :, None] * rates[:, None])[..., None, None])

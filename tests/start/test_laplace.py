@@ -5,9 +5,9 @@ import torch
 from tests.start.examples import example
 from vbpi_mix.felsenstein import reference
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import negative_hessian
 from vbpi_mix.phylo import all_topologies
 from vbpi_mix.start import laplace_weights, optimise_lengths
-from vbpi_mix.start.laplace import negative_hessian
 
 
 def test_without_data_the_mode_is_that_of_the_prior():

@@ -6,9 +6,9 @@ import torch
 
 from tests.experiment.simulated import two_modes
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import negative_hessian
 from vbpi_mix.phylo import collect, site_patterns
 from vbpi_mix.start import find_modes, find_parameters, fit_parameters, optimise_lengths, start_fitted, weigh_topologies
-from vbpi_mix.start.laplace import negative_hessian
 from vbpi_mix.start.parameters import joint_density, optimise_parameters
 from vbpi_mix.support import build_support
 from vbpi_mix.variational import PhyloMixture

@@ -347,7 +347,9 @@ class PathDensity:
     def log_likelihood(self, log_lengths: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
         """(P,) of log lengths (P, E) and coordinates (P, d)."""
         lengths, at = torch.from_numpy(np.exp(log_lengths)), torch.from_numpy(np.ascontiguousarray(coordinates))
-        return self.model.log_likelihood(lengths, self.topologies, at).numpy()
+        device = self.model.device
+        value = self.model.log_likelihood(lengths.to(device), self.topologies, at.to(device))
+        return value.cpu().numpy()
 
     @torch.no_grad()
     def log_posterior(self, log_lengths: np.ndarray, coordinates: np.ndarray, likelihood: np.ndarray) -> np.ndarray:

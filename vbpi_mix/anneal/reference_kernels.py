@@ -98,6 +98,16 @@ def gamma_constant(shape: float, rate: float) -> float:
 
 
 @kernel()
+def describe_trees(
+    reference: Reference, children: np.ndarray, keys: np.ndarray, values: np.ndarray, shapes: np.ndarray,
+    rates: np.ndarray,
+) -> None:  # fmt: skip
+    """`describe_tree` of T trees, children (T, N-2, 2), into values (T,), shapes and rates (T, E)."""
+    for t in range(len(children)):
+        values[t] = describe_tree(reference, children[t], keys, shapes[t], rates[t])
+
+
+@kernel(inner=True, allocates=True)
 def describe_tree(
     reference: Reference, children: np.ndarray, keys: np.ndarray, shapes: np.ndarray, rates: np.ndarray
 ) -> float:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
 from vbpi_mix.anneal.particles import Particles, join_particles
+from vbpi_mix.anneal.path_moves import PathMoves
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import NumericalError
 from vbpi_mix.model import PhyloModel
@@ -35,15 +35,11 @@ class AnnealSettings:
         n_particles: particles of a group.
         kept: conditional effective sample size, as a share, that a step of beta keeps.
         resample_below: effective sample size, as a share, below which particles are resampled.
-        rounds: rounds over a tree's edges at each temperature, see `chains.Walker.move`.
-        scalings: steps of parameters and tree length at each temperature.
     """
 
     n_particles: int = 64
     kept: float = 0.85
     resample_below: float = 0.5
-    rounds: float = 1.0
-    scalings: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,36 +51,34 @@ class Annealed:
         log_ml: estimate of the log marginal likelihood; its exponential is unbiased.
         betas: temperatures, the last is 1.
         n_ancestors: particles drawn from the reference that have descendants left.
+        tuned: (temperatures, n) numbers that the moves were tuned to at each.
     """
 
     particles: Particles
     log_ml: float
     betas: tuple[float, ...]
     n_ancestors: int
+    tuned: np.ndarray
 
 
 def anneal(
-    walker: Walker,
-    reference: TreeReference,
-    typical: np.ndarray,
+    moves: PathMoves,
     *,
     seed: np.random.SeedSequence,
     settings: AnnealSettings,
-    scaling: Scaling,
     betas: Sequence[float] | None = None,
+    tuned: np.ndarray | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Annealed:
     """Take one group of particles from the reference to the posterior.
 
     Arguments:
-        walker: moves trees.
-        reference: density at which the path begins.
-        typical: (2,) see `target.typical_lengths`.
+        moves: moves of the particles, and the reference that they begin at.
         seed: seed of all draws of this group.
         settings: settings of the particles.
-        scaling: steps of the parameters; not tuned here.
-        betas: temperatures, ending at 1, in place of ones chosen by the particles. Only with given ones is the
-            estimate exactly unbiased.
+        betas: temperatures, ending at 1, in place of ones chosen by the particles. Only with given ones, and moves
+            that are tuned before, is the estimate exactly unbiased.
+        tuned: numbers of another group that the moves are tuned to at these temperatures.
         report: called with every temperature reached.
 
     Raises:
@@ -92,14 +86,15 @@ def anneal(
     """
     n = settings.n_particles
     own, *others = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
-    particles, log_allowed = _allowed(reference, walker.model, n, own)
-    density = PathDensity(walker.model, particles.topologies, reference, 0.0)
+    particles, log_allowed = _allowed(moves.reference, moves.model, n, own)
+    density = moves.density(particles.topologies, 0.0)
     likelihood = density.log_likelihood(particles.log_lengths, particles.coordinates)
     particles = replace(particles, log_likelihood=likelihood)
     ancestors = np.arange(n)
     log_weights = np.zeros(n)
     log_ml, beta = log_allowed, 0.0
     passed: list[float] = []
+    tuned_to: list[np.ndarray] = []
     while beta < 1.0:
         gain = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
         gain = gain - density.log_reference(particles.log_lengths, particles.coordinates)
@@ -111,20 +106,27 @@ def anneal(
         log_weights = log_weights + step * gain
         log_ml += _log_sum(log_weights) - before
         beta = 1.0 if step == rest else beta + step
-        passed.append(beta)
         if beta == 1.0 or _effective(log_weights) < settings.resample_below * n:
             chosen = systematic(np.exp(log_weights - _log_sum(log_weights)), own)
             particles, ancestors = particles.take(chosen), ancestors[chosen]
             log_weights = np.zeros(n)
-        particles = walker.move(
-            particles, others, rounds=settings.rounds, typical=typical, beta=beta, reference=reference.reference,
-            redraws=reference.redraws,
+        last = tuned_to[-1] if tuned_to else None
+        particles, found = moves.move(
+            particles, own, others, beta=beta, tuned=last if tuned is None else tuned[len(passed)],
+            adapting=tuned is None,
         )  # fmt: skip
-        particles = scaling.move(particles, own, steps=settings.scalings, reference=reference, beta=beta)
-        density = PathDensity(walker.model, particles.topologies, reference, beta)
+        passed.append(beta)
+        tuned_to.append(found)
+        density = moves.density(particles.topologies, beta)
         if report is not None:
             report(beta)
-    return Annealed(particles=particles, log_ml=log_ml, betas=tuple(passed), n_ancestors=len(np.unique(ancestors)))
+    return Annealed(
+        particles=particles,
+        log_ml=log_ml,
+        betas=tuple(passed),
+        n_ancestors=len(np.unique(ancestors)),
+        tuned=np.stack(tuned_to),
+    )
 
 
 def _allowed(

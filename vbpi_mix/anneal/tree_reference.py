@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_tree, fill_table, find_all
+from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_trees, fill_table, find_all
 from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
@@ -98,13 +98,19 @@ class TreeReference:
         sizes = clades.sizes(self._clades)
         return Redraws(self.reference, first_of, number, running - before, self._hashes[parts], sizes[parts])
 
+    @property
+    def parameter_spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (d,) of the normal density of the coordinates, and the Cholesky factor (d, d) of its covariance."""
+        return self._mean, self._root
+
     def describe(self, topologies: TopologyBatch) -> Described:
         """Log probabilities of topologies, and densities of their lengths."""
         n_trees, n_edges = topologies.n_trees, topologies.n_edges
         shapes, rates = np.empty((n_trees, n_edges)), np.empty((n_trees, n_edges))
         log_topology = np.empty(n_trees)
-        for i in range(n_trees):
-            log_topology[i] = describe_tree(self.reference, topologies.children[i], self._keys, shapes[i], rates[i])
+        describe_trees(
+            self.reference, np.ascontiguousarray(topologies.children), self._keys, log_topology, shapes, rates
+        )
         return Described(log_topology=log_topology, shapes=shapes, rates=rates)
 
     def log_prob(self, particles: Particles) -> np.ndarray:

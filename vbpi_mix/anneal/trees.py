@@ -32,10 +32,22 @@ def moving_tree(children: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> 
 
 def canonical_tree(tree: MovingTree) -> tuple[np.ndarray, np.ndarray]:
     """Canonical children (N-2, 2) and lengths (E,)."""
-    n = (len(tree.up) + 2) // 2
-    children, lengths = np.empty((n - 2, 2), dtype=np.int32), np.empty(2 * n - 3)
-    _canonical(tree.kids, int(tree.top[0]), tree.lengths, children, lengths)
-    return children, lengths
+    children, lengths = canonical_trees(tree.kids[None], tree.top, tree.lengths[None])
+    return children[0], lengths[0]
+
+
+def canonical_trees(kids: np.ndarray, tops: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Canonical children (T, N-2, 2) of T changing trees, and values (T, E) of edges from those above nodes.
+
+    Arguments:
+        kids: (T, 2N-2, 2) int32, see `MovingTree`.
+        tops: (T,) int64.
+        values: (T, 2N-2) of the edge above each node; that of taxon 0 stands at the top node.
+    """
+    n_trees, n_nodes = values.shape
+    children, of_edges = np.empty((n_trees, n_nodes // 2 - 1, 2), dtype=np.int32), np.empty((n_trees, n_nodes - 1))
+    _canonical_all(kids, tops, values, children, of_edges)
+    return children, of_edges
 
 
 def clade_hashes(topologies: TopologyBatch) -> np.ndarray:
@@ -114,6 +126,14 @@ def _hash_clades(children: np.ndarray, keys: np.ndarray, found: np.ndarray) -> N
 
 
 @kernel()
+def _canonical_all(
+    kids: np.ndarray, tops: np.ndarray, values: np.ndarray, children: np.ndarray, of_edges: np.ndarray
+) -> None:
+    for t in range(len(kids)):
+        _canonical(kids[t], tops[t], values[t], children[t], of_edges[t])
+
+
+@kernel(inner=True, allocates=True)
 def _canonical(kids: np.ndarray, top: int, above: np.ndarray, children: np.ndarray, lengths: np.ndarray) -> None:
     n_taxa = len(children) + 2
     # `canonical_form` takes the top node to be any number, but walks from it

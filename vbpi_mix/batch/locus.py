@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.chains import Walker
+from vbpi_mix.anneal.path_moves import LocalMoves
 from vbpi_mix.anneal.sampler import ChainSample
 from vbpi_mix.anneal.smc import AnnealSettings, anneal, pooled_log_ml
 from vbpi_mix.anneal.tree_reference import TreeReference
@@ -142,18 +143,11 @@ def _log_ml(model: PhyloModel, sample: ChainSample, seed: int) -> tuple[float, f
     particles = sample.particles
     reference = TreeReference(particles, np.ones(len(particles)))
     seeds = np.random.SeedSequence(entropy=seed, spawn_key=(24,)).spawn(_N_GROUPS + 1)
+    moves = LocalMoves(walker, sample.scaling, reference, sample.typical)
     betas = None
     groups = []
     for one in seeds:  # the first group chooses the temperatures, and does not count
-        found = anneal(
-            walker,
-            reference,
-            sample.typical,
-            seed=one,
-            settings=_ANNEALED_BY,
-            scaling=sample.scaling,
-            betas=betas,
-        )
+        found = anneal(moves, seed=one, settings=_ANNEALED_BY, betas=betas)
         if betas is None:
             betas = found.betas
         else:

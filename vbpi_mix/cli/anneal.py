@@ -25,6 +25,14 @@ def anneal(
         ),
     ] = None,
     max_time: Annotated[str | None, typer.Option(help="Time for the rounds, such as 10m or 2h.")] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device that moves the particles: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one and there "
+            "are enough particles).",
+            show_default=True,
+        ),
+    ] = "cpu",
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> int:
@@ -37,16 +45,19 @@ def anneal(
 
     from vbpi_mix.analysis import summarise
     from vbpi_mix.anneal.smc import AnnealSettings
-    from vbpi_mix.experiment import Run
+    from vbpi_mix.experiment import Run, check_device
     from vbpi_mix.experiment.finish import anneal_run
     from vbpi_mix.experiment.lock import hold
 
     use_threads(threads)
+    check_device(device)
     until = None if max_time is None else time.perf_counter() + parse_duration(max_time)
     loaded = Run.load(run)  # so that a wrong folder is met before anything is locked
     with hold(run), ConsoleReporter(quiet=quiet) as reporter:
         settings = None if particles is None else AnnealSettings(n_particles=particles)
-        annealed = anneal_run(loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until)
+        annealed = anneal_run(
+            loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until, device=device
+        )
         summary = summarise(annealed, reporter=reporter)
     found = summary.evaluation.annealing
     assert found is not None

@@ -1,4 +1,4 @@
-"""Which device a fit trains on."""
+"""Which device each part of a fit runs on: weighing topologies, training, annealing."""
 
 import importlib.util
 from typing import Literal, get_args
@@ -9,14 +9,15 @@ from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.start.lengths import BATCH
 from vbpi_mix.variational import PhyloProblem
 
 Device = Literal["cpu", "cuda", "auto"]
 
-# Trees times edges times site patterns times rate categories of a step, and a sixteenth of the entries of a transition
-# matrix, below which "auto" stays on the CPU. A step on a GPU takes some milliseconds however small it is, which is the
-# time to launch its kernels; a processor core does about 0.3 of these per nanosecond. An estimate with a margin:
-# nothing of it has been measured on a GPU.
+# Trees times edges times site patterns times rate categories of a training step, or of one move of all particles, and a
+# sixteenth of the entries of a transition matrix, below which "auto" stays on the CPU. A step on a GPU takes some
+# milliseconds however small it is, which is the time to launch its kernels; a processor core does about 0.3 of these
+# per nanosecond. An estimate with a margin: nothing of it has been measured on a GPU.
 _SMALLEST_WORK = 2e7
 
 
@@ -42,23 +43,59 @@ def choose_device(word: str, problem: PhyloProblem, config: FitConfig, reporter:
     Raises:
         ConfigError, BackendError: see `check_device`; or the likelihood of the model is not computed on a GPU.
     """
-    check_device(word, problem.model)
+    return _choose(word, "training", problem.model, (config.sampled or config.components) * config.particles, reporter)
+
+
+def start_device(word: str, model: PhyloModel, reporter: Reporter) -> torch.device | None:
+    """The device to optimise the branch lengths of many topologies on, None for the compiled kernels of the CPU.
+
+    Arguments:
+        word: as in `choose_device`; "auto": a GPU if there is one and a batch of topologies is large enough for it.
+        model: The target, its parameters fixed.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: as `choose_device`.
+    """
+    return _choose(word, "weighing topologies", model, BATCH, reporter)
+
+
+def annealing_device(word: str, model: PhyloModel, n_particles: int, reporter: Reporter) -> torch.device | None:
+    """The device to move all particles of a group on at once, None for walks over one tree after another on the CPU.
+
+    Arguments:
+        word: as in `choose_device`; "auto": a GPU if there is one and a move of all particles is large enough for it.
+        model: The target.
+        n_particles: Particles of a group.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: as `choose_device`.
+    """
+    device = _choose(word, "annealing", model, n_particles, reporter)
+    if device is not None:
+        reporter.message("the rounds at the posterior that follow run on the CPU")
+    return device
+
+
+def _choose(word: str, what: str, model: PhyloModel, n_trees: int, reporter: Reporter) -> torch.device | None:
+    check_device(word, model)
     if word == "cpu":
         return None
     reason = _missing()
     if reason is None:
         try:
-            problem.model.placed("triton")
+            model.placed("triton")
         except BackendError as error:
             reason = str(error)
-    work = _work(problem, config)
+    work = _work(model, n_trees)
     if word == "auto" and reason is None and work < _SMALLEST_WORK:
         reason = f"a step is too small for a GPU ({work:.1e} edges times patterns, from {_SMALLEST_WORK:.0e} on)"
     if reason is not None:
-        reporter.message(f"training on the CPU: {reason}")
+        reporter.message(f"{what} on the CPU: {reason}")
         return None
     device = torch.device("cuda")
-    reporter.message(f"training on {torch.cuda.get_device_name(device)}")
+    reporter.message(f"{what} on {torch.cuda.get_device_name(device)}")
     return device
 
 
@@ -71,10 +108,9 @@ def _missing() -> str | None:
     return None
 
 
-def _work(problem: PhyloProblem, config: FitConfig) -> float:
-    """Trees times edges times site patterns times rate categories of one step; more where there are more states."""
-    n_trees = (config.sampled or config.components) * config.particles
-    n_edges = 2 * problem.model.n_taxa - 3
-    parts = [(part.patterns, part.n_categories) for part in problem.model.parts]
+def _work(model: PhyloModel, n_trees: int) -> float:
+    """Trees times edges times site patterns times rate categories; more where there are more states."""
+    n_edges = 2 * model.n_taxa - 3
+    parts = [(part.patterns, part.n_categories) for part in model.parts]
     of_edge = sum(patterns.n_patterns * n_categories * patterns.n_states**2 / 16 for patterns, n_categories in parts)
     return n_trees * n_edges * of_edge

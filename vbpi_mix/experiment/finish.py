@@ -5,9 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import torch
 
+from vbpi_mix.anneal.batched.path_moves import BatchedMoves
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.path_moves import LocalMoves, PathMoves
 from vbpi_mix.anneal.result import load_annealed
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
 from vbpi_mix.anneal.target import typical_lengths
@@ -18,6 +21,7 @@ from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
 from vbpi_mix.evaluate.sampling import draw_weighted
 from vbpi_mix.experiment.chains import chain_seed
+from vbpi_mix.experiment.device import annealing_device
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.rounds import of_chains, rounds_at_the_posterior
@@ -43,7 +47,7 @@ _PURPOSE_ANNEAL = 1
 
 
 @torch_threads(1)
-def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> Run:
+def finish_run(run: Run, reporter: Reporter, *, until: float | None = None, device: str = "cpu") -> Run:
     """Anneal a trained run if its settings ask for it, or leave the decision to its importance weights.
 
     A run that started from a sample of chains is annealed unless its settings say otherwise.
@@ -52,6 +56,7 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
         run: run in a folder.
         reporter: told about progress.
         until: `time.perf_counter()` at which annealing ends.
+        device: a word of `experiment.device.Device`: what moves the particles.
     """
     if run.folder is None or run.config.finish == "importance":
         return run
@@ -68,7 +73,7 @@ def finish_run(run: Run, reporter: Reporter, *, until: float | None = None) -> R
             f"importance weights are not dependable (Pareto k {evaluation.pareto_k:.2f}, effective share "
             f"{evaluation.relative_ess:.1%}): annealing from the mixture to the posterior"
         )
-    return anneal_run(run, reporter, until=until)
+    return anneal_run(run, reporter, until=until, device=device)
 
 
 def good_weights(evaluation: Evaluation, enough: float = EFFECTIVE_DRAWS.good) -> bool:
@@ -85,6 +90,7 @@ def anneal_run(
     n_groups: int = _N_GROUPS,
     rounds: int | None = None,
     until: float | None = None,
+    device: str = "cpu",
 ) -> Run:
     """Anneal groups of particles from the mixture to the posterior, and compare them with the chains of the start.
 
@@ -95,9 +101,11 @@ def anneal_run(
         n_groups: independent groups that the marginal likelihood is estimated from.
         rounds: rounds of the particles at the posterior; chosen if not given.
         until: `time.perf_counter()` at which annealing ends.
+        device: a word of `experiment.device.Device`: what moves the particles of the groups.
 
     Raises:
         ConfigError: the run is kept in no folder, or there are fewer than two groups.
+        ConfigError, BackendError: the device cannot be used, see `experiment.device.annealing_device`.
     """
     if run.folder is None:
         raise ConfigError("annealing needs a run that is kept in a folder")
@@ -111,12 +119,11 @@ def anneal_run(
         settings = AnnealSettings(n_particles=few if agreed or past is None else many)
     drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
     walker = Walker(run.problem.model, drawn.topologies)
-    reference = TreeReference(drawn, np.ones(len(drawn)))
-    typical, scaling = typical_lengths(drawn.log_lengths), Scaling(walker.model)
-    scaling.learn(drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64)))
-    kept = KeptAnnealing.of(run, drawn, settings, n_groups)
-    seed = run.config.seed
-    groups = _anneal_groups(walker, reference, typical, scaling, settings, n_groups, seed, reporter, until, kept)
+    few = drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64))
+    place = annealing_device(device, walker.model, settings.n_particles, reporter)
+    moves = _moves_on(place, walker, TreeReference(drawn, np.ones(len(drawn))), drawn, few)
+    kept = KeptAnnealing.of(run, drawn, settings, n_groups, place)
+    groups = _anneal_groups(moves, settings, n_groups, run.config.seed, reporter, until, kept)
     if len(groups) < 2:
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
@@ -128,6 +135,18 @@ def anneal_run(
     result.save(run.folder.annealed)
     kept.clear()
     return replace(run, annealed=result)
+
+
+def _moves_on(
+    place: torch.device | None, walker: Walker, reference: TreeReference, drawn: Particles, few: Particles
+) -> PathMoves:
+    """Moves on a device, or on the CPU without one; steps of the parameters are tuned to a few of the trees drawn."""
+    model = walker.model if place is None else walker.model.placed("triton", place)
+    scaling = Scaling(model)
+    scaling.learn(few)
+    if place is None:
+        return LocalMoves(walker, scaling, reference, typical_lengths(drawn.log_lengths))
+    return BatchedMoves(model, scaling, reference)
 
 
 def mixture_particles(run: Run, n_draws: int) -> Particles:
@@ -145,10 +164,7 @@ def mixture_particles(run: Run, n_draws: int) -> Particles:
 
 
 def _anneal_groups(
-    walker: Walker,
-    reference: TreeReference,
-    typical: np.ndarray,
-    scaling: Scaling,
+    moves: PathMoves,
     settings: AnnealSettings,
     n_groups: int,
     seed: int,
@@ -156,7 +172,7 @@ def _anneal_groups(
     until: float | None,
     kept: KeptAnnealing,
 ) -> list[Annealed]:
-    """Groups with the temperatures that a first, smaller one, left out, has chosen; fewer where time is up."""
+    """Groups with temperatures and tuning of a first, smaller one, which is left out; fewer where time is up."""
     seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
 
     def tell(done: int) -> Callable[[float], None]:
@@ -169,16 +185,14 @@ def _anneal_groups(
 
         return report
 
-    def one(number: int, betas: tuple[float, ...] | None) -> Annealed:
+    def one(number: int, first: Annealed | None) -> Annealed:
         few = max(2, round(_FIRST_SHARE * settings.n_particles))
         return anneal(
-            walker,
-            reference,
-            typical,
+            moves,
             seed=seeds[number],
-            settings=replace(settings, n_particles=few) if betas is None else settings,
-            scaling=scaling,
-            betas=betas,
+            settings=replace(settings, n_particles=few) if first is None else settings,
+            betas=None if first is None else first.betas,
+            tuned=None if first is None else first.tuned,
             report=tell(number),
         )
 
@@ -186,9 +200,9 @@ def _anneal_groups(
     if len(kept.groups):
         reporter.message(f"annealing goes on after {len(kept.groups)} of {n_groups + 1} groups")
     try:
-        betas = kept.group(0, lambda: one(0, None)).betas
+        first = kept.group(0, lambda: one(0, None))
         for number in range(1, n_groups + 1):
-            found = kept.group(number, partial(one, number, betas))
+            found = kept.group(number, partial(one, number, first))
             groups.append(found)
     except _OutOfTimeError:
         if len(groups) < 2:

@@ -66,7 +66,7 @@ def fit_alignment(
         alignment: The data.
         candidates: Topologies whose subsplits make up the support; the default recipe grows them first.
         config: See `experiment.recipes.make_config`.
-        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU.
+        device: What weighs topologies and trains, a word of `experiment.device.Device`; all else is done on the CPU.
         reporter: Told about progress.
 
     Examples:
@@ -81,7 +81,7 @@ def fit_alignment(
     check_device(device)
     reporter = reporter or Silent()
     config = for_data(config, alignment)
-    start = make_start(config, alignment, reporter, candidates=lambda few: candidates)  # noqa: ARG005
+    start = make_start(config, alignment, reporter, candidates=lambda few: candidates, device=device)  # noqa: ARG005
     inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
     start_problem(problem, config, start.topologies, reporter)
@@ -119,8 +119,8 @@ def fit_folder(
         iterations: Number of steps to train to with `resume`, in place of the run's own.
         max_seconds: Training time allowed to this call.
         deadlines: Times by which each stage must end; a stage that runs out of time ends with what it has.
-        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU. It is no setting of the
-            run, which may go on elsewhere.
+        device: What weighs topologies, trains and anneals, a word of `experiment.device.Device`; all else is done on
+            the CPU. It is no setting of the run, which may go on elsewhere.
         reporter: Told about progress.
 
     Raises:
@@ -213,6 +213,7 @@ def _fit_folder(
                 keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
                 until=deadlines.until("start"),
                 kept=KeptSearch.of(folder, config, alignment),
+                device=device,
             )
         else:
             check_start(start, config, alignment)
@@ -257,7 +258,7 @@ def _fit_folder(
             f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
         )
     if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
-        run = finish_run(run, reporter, until=deadlines.until("annealing"))
+        run = finish_run(run, reporter, until=deadlines.until("annealing"), device=device)
     return run, result
 
 

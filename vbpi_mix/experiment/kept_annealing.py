@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vbpi_mix._version import __version__
 from vbpi_mix.anneal.particles import Particles
@@ -39,7 +40,14 @@ class KeptAnnealing:
     identity: str
 
     @classmethod
-    def of(cls, run: Run, drawn: Particles, settings: AnnealSettings, n_groups: int) -> "KeptAnnealing":
+    def of(
+        cls,
+        run: Run,
+        drawn: Particles,
+        settings: AnnealSettings,
+        n_groups: int,
+        device: torch.device | None = None,
+    ) -> "KeptAnnealing":
         """State that the folder of a run keeps.
 
         Arguments:
@@ -47,6 +55,7 @@ class KeptAnnealing:
             drawn: trees that the reference is made of.
             settings: settings of the groups.
             n_groups: number of groups.
+            device: device that moves all particles at once, where there is one.
 
         Raises:
             CheckpointError: the file cannot be read.
@@ -54,6 +63,7 @@ class KeptAnnealing:
         assert run.folder is not None
         target = [getattr(run.config, name) for name in TARGET]
         given = (__version__, target, run.config.seed, sorted(run.inputs.identity.items()), settings, n_groups)
+        given = given if device is None else (*given, str(device))
         digest = hashlib.sha256(repr(given).encode())
         for array in (drawn.topologies.children, drawn.log_lengths, drawn.coordinates):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -76,9 +86,9 @@ class KeptAnnealing:
             p = found.particles
             numbers = np.array([found.log_ml, found.n_ancestors])
             trees = (p.topologies.children, p.log_lengths, p.coordinates, p.log_likelihood)
-            return (*trees, numbers, np.array(found.betas))
+            return (*trees, numbers, np.array(found.betas), found.tuned)
 
-        children, log_lengths, coordinates, log_likelihood, numbers, betas = self.groups.of(
+        children, log_lengths, coordinates, log_likelihood, numbers, betas, tuned = self.groups.of(
             "group", (np.array([number]),), arrays
         )
         return Annealed(
@@ -91,6 +101,7 @@ class KeptAnnealing:
             log_ml=float(numbers[0]),
             betas=tuple(betas.tolist()),
             n_ancestors=int(numbers[1]),
+            tuned=tuned,
         )
 
     def go_on(self, chains: Chains, path: Path) -> Callable[..., None]:

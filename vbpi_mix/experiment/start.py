@@ -25,6 +25,7 @@ from vbpi_mix.experiment.build import for_data, load_alignment, model_of
 from vbpi_mix.experiment.candidates import chains_first, conforming, load_candidates, make_sources
 from vbpi_mix.experiment.chains import sample_start
 from vbpi_mix.experiment.config import FitConfig
+from vbpi_mix.experiment.device import start_device
 from vbpi_mix.experiment.kept_search import KeptSearch
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.streams import GROWTH_STREAM
@@ -90,6 +91,7 @@ def make_start(
     keep: Callable[[ChainSample], None] | None = None,
     until: float | None = None,
     kept: KeptSearch | None = None,
+    device: str = "cpu",
 ) -> Start:
     """Candidates by the configuration, grown and weighted unless the recipe takes them as they are.
 
@@ -105,6 +107,7 @@ def make_start(
         keep: called with the sample of the chains, if there is one.
         until: `time.perf_counter()` at which chains, or the search for topologies, end.
         kept: state from which an interrupted search goes on, and in which it keeps its findings.
+        device: a word of `experiment.device.Device`: what weighs topologies; chains run on the CPU.
     """
     load, begun = os.getloadavg()[0], time.perf_counter()
 
@@ -131,7 +134,8 @@ def make_start(
         found = conforming(config, gather(False), reporter)
     growth = None
     if config.recipe != "paper":
-        growth = grow_candidates(config, alignment, found, reporter, until=until, results=kept and kept.results)
+        results = kept and kept.results
+        growth = grow_candidates(config, alignment, found, reporter, until=until, results=results, device=device)
     end = time.perf_counter()
     return Start(
         topologies=found if growth is None else growth.weighted,
@@ -210,10 +214,12 @@ def grow_candidates(
     *,
     until: float | None = None,
     results: KeptResults | None = None,
+    device: str = "cpu",
 ) -> Growth:
     """Weigh the candidates, and look for what they lack; with `keep_candidates` those of negligible weight stay.
 
-    Parameters of the model are at their optimum meanwhile, the same for all topologies.
+    Parameters of the model are at their optimum meanwhile, the same for all topologies. `device` is a word of
+    `experiment.device.Device`: what computes branch lengths and curvatures under these parameters.
     """
     results = KeptResults() if results is None else results
     if len(results):
@@ -227,6 +233,9 @@ def grow_candidates(
         )
         fixed = model.at(torch.from_numpy(coordinates))
         reporter.message(f"parameters at their optimum: {_described(model, coordinates)}")
+    place = start_device(device, fixed, reporter)
+    if place is not None:
+        fixed = fixed.placed("triton", place)
     growth = grow_topologies(
         fixed,
         candidates,

@@ -203,9 +203,12 @@ def spectral_log_likelihood(
 
 
 def spectral_matrices(exponents: Tensor, products: Tensor) -> Tensor:
-    """(..., n, n) sums of products (n, n, n), whose own sum is the identity, times exp of exponents (..., n)."""
+    """(..., n, n) sums of products (n, n, n), whose own sum is the identity, times exp of exponents (..., n).
+
+    Or of products (T, n, n, n) and exponents (T, m, n), T times m sums.
+    """
     n = exponents.shape[-1]
-    changes = torch.expm1(exponents) @ products.reshape(n, n * n)
+    changes = torch.expm1(exponents) @ products.reshape(*products.shape[:-3], n, n * n)
     identity = torch.eye(n, dtype=torch.float64, device=changes.device).reshape(n * n)
     return (changes + identity).clamp(min=0.0).reshape(*changes.shape[:-1], n, n)
 

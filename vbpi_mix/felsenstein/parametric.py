@@ -68,9 +68,13 @@ def parametric_log_likelihood(
     of_any_model = find_backend(backend, branch_lengths)[0]
     if backend != "numba":
         times = branch_lengths[:, :, None] * category_rates[:, None, :]
-        if backend == "triton" and n != 4 and not rate_matrices.requires_grad:
+        constant = backend == "triton" and not rate_matrices.requires_grad
+        if constant and n != 4:
             return _by_times(times, rate_matrices, root_frequencies, category_weights, topologies, patterns)
-        matrices = torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
+        if constant:
+            matrices = _following(times, rate_matrices, root_frequencies)
+        else:
+            matrices = torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
         return of_any_model(matrices, root_frequencies, category_weights, topologies, patterns, **options)
     model = (branch_lengths, rate_matrices, root_frequencies, category_rates, category_weights)
     return _ByRates.apply(*model, topologies, patterns, wants_gradient(*model), dtype)  # type: ignore[return-value]
@@ -78,12 +82,22 @@ def parametric_log_likelihood(
 
 @torch.no_grad()
 def _matrices(times: Tensor, rate_matrices: Tensor, frequencies: Tensor) -> Tensor:
-    """(T, E, C, n, n) matrices of times (T, E, C), by the spectrum where all trees share one rate matrix."""
-    if rate_matrices.stride(0) or frequencies.stride(0):
-        return torch.linalg.matrix_exp(rate_matrices[:, None, None] * times[..., None, None])
-    spectrum = reversible_spectra(as_array(rate_matrices[:1].cpu()), as_array(frequencies[:1].cpu()))
-    values, left, right = (torch.from_numpy(x[0]).to(times.device) for x in spectrum)
-    return spectral_matrices(times[..., None] * values, left.T[:, :, None] * right[:, None, :])
+    """(T, E, C, n, n) matrices of times (T, E, C), by spectra: one where all trees share one rate matrix."""
+    n, own = rate_matrices.shape[-1], slice(None) if rate_matrices.stride(0) or frequencies.stride(0) else slice(0, 1)
+    spectra = reversible_spectra(as_array(rate_matrices[own].cpu()), as_array(frequencies[own].cpu()))
+    values, left, right = (torch.from_numpy(x).to(times.device) for x in spectra)
+    exponents = times.flatten(1)[..., None] * values[:, None]
+    products = left.mT[..., None] * right[:, :, None]
+    return spectral_matrices(exponents, products).view(*times.shape, n, n)
+
+
+def _following(times: Tensor, rate_matrices: Tensor, frequencies: Tensor) -> Tensor:
+    """`_matrices` of rate matrices that are constants, differentiable once in the times: dP/dt = Q P."""
+    matrices = _matrices(times.detach(), rate_matrices, frequencies)
+    if not wants_gradient(times):
+        return matrices
+    slopes = rate_matrices.detach()[:, None, None] @ matrices
+    return matrices + slopes * (times - times.detach())[..., None, None]
 
 
 def _by_times(

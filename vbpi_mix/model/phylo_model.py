@@ -47,6 +47,7 @@ class PhyloModel:
 
     Attributes:
         parts: Parts of the alignment.
+        device: Device that the likelihood takes branch lengths on.
         parameters: Parameters that are inferred besides the tree.
         n_topologies: Number of allowed topologies; None for all of them.
 
@@ -84,6 +85,7 @@ class PhyloModel:
             if found.n_taxa != n_taxa:
                 raise InputError(f"site patterns of {found.n_taxa} taxa in a model of {n_taxa}")
         self.n_taxa = n_taxa
+        self.device = torch.device("cpu")
         self.priors = ParameterPriors() if priors is None else priors
         self.constraints = constraints or None
         self.n_topologies = _count(self.constraints, n_taxa)
@@ -137,13 +139,18 @@ class PhyloModel:
         fixed.parameters = ParameterSpace([None], [self.n_sites], self.priors)
         return fixed
 
-    def placed(self, backend: str) -> "PhyloModel":
+    def placed(self, backend: str, device: torch.device | None = None) -> "PhyloModel":
         """The same densities by another backend, for branch lengths on a device that it can use.
+
+        Arguments:
+            backend: A word of `felsenstein.BACKENDS`.
+            device: The device; the one of the model if not given.
 
         Raises:
             BackendError: it cannot compute the likelihood of one of the parts.
         """
         moved = copy(self)
+        moved.device = device or self.device
         moved.parts = tuple(replace(part, backend=backend) for part in self.parts)
         for part in moved.parts:
             dtype_option(backend, part.dtype, part.patterns.n_states)

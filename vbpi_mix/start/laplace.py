@@ -4,10 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.model.length_density import log_density
+from vbpi_mix.model.length_density import negative_hessian
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.lengths import OptimisedLengths
 
@@ -111,18 +110,3 @@ def counted_correction(model: PhyloModel, x: np.ndarray) -> np.ndarray:
     n_edges = x.shape[1]
     count = model.n_sites + model.branch_prior.mean_rate(n_edges)
     return 0.5 * (n_edges * math.log(2 * math.pi) - np.log1p(count * np.exp(x)).sum(axis=1))
-
-
-def negative_hessian(model: PhyloModel, topologies: TopologyBatch, x: np.ndarray) -> np.ndarray:
-    """(T, E, E) negative Hessian of `log_density` in x, exact."""
-    lengths = np.exp(x)
-    _, gradient = log_density(model, topologies, x)
-    hessian = -model.hessian(torch.from_numpy(lengths), topologies).numpy()
-    of_prior = model.branch_prior.hessian(torch.from_numpy(lengths))
-    if of_prior is not None:
-        hessian -= of_prior.numpy()
-    hessian *= lengths[:, :, None] * lengths[:, None, :]
-    # d2/dx2 f(e^x) = b^2 f'' + b f', and the Jacobian's derivative of 1 is not of that kind
-    diagonal = np.arange(x.shape[1])
-    hessian[:, diagonal, diagonal] -= gradient - 1.0
-    return hessian

@@ -11,6 +11,7 @@ from vbpi_mix.model.length_density import log_density
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.start.length_memory import START, length_memory
 
+BATCH, BATCH_ON_GPU = 512, 8192  # topologies
 _MEMORY = 8
 _ARMIJO = 1e-4
 _SHORTEST_STEP = 2.0**-20
@@ -55,7 +56,7 @@ def optimise_lengths(
     give_up: float = np.inf,
     best: float = -np.inf,
     max_iterations: int = 200,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     tick: Callable[[], None] | None = None,
     results: KeptResults | None = None,
@@ -76,12 +77,15 @@ def optimise_lengths(
             is reported of them is where they stopped.
         best: log density of a topology that is known already, for `give_up`.
         max_iterations: a bound on the steps.
-        batch_size: Topologies in one batch; without `start` the first batch has fewer.
+        batch_size: Topologies in one batch; 512, or more on a GPU, if not given. Without `start` the first batch has
+            fewer.
         on_progress: called with (topologies done, T).
         tick: called between steps; may raise, see `clock`.
         results: store of optimised batches of topologies, under the same model.
     """
     results = KeptResults() if results is None else results
+    if batch_size is None:
+        batch_size = BATCH if model.device.type == "cpu" else BATCH_ON_GPU
     n_trees, n_edges = topologies.n_trees, topologies.n_edges
     x = np.full((n_trees, n_edges), START) if start is None else start.astype(np.float64, copy=True)
     value, gain = np.empty(n_trees), np.empty(n_trees)

@@ -12,8 +12,9 @@ import torch
 from scipy.optimize import minimize
 
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.model.length_density import negative_hessian
 from vbpi_mix.phylo import TopologyBatch
-from vbpi_mix.start.laplace import laplace_weights, negative_hessian
+from vbpi_mix.start.laplace import laplace_weights
 from vbpi_mix.start.lengths import optimise_lengths
 from vbpi_mix.start.weights import WeightedTopologies, weighted_topologies
 from vbpi_mix.support import SubsplitSupport, encode

@@ -75,7 +75,7 @@ class PhyloProblem(nn.Module):
         Raises:
             BackendError: the likelihood of this model cannot be computed there.
         """
-        self._target = self.model if device is None else self.model.placed(backend)
+        self._target = self.model if device is None else self.model.placed(backend, device)
         self.mixture.place(device)
 
     def draw(

@@ -14,7 +14,7 @@ from tests.felsenstein.gpu.agreement import DEVICE, INTERPRET, assert_agree, res
 from vbpi_mix.errors import BackendError, NumericalError
 from vbpi_mix.felsenstein import jc69_log_likelihood, tree_log_likelihood
 from vbpi_mix.felsenstein.gpu import backend as triton_backend
-from vbpi_mix.felsenstein.gpu.launch import Launch
+from vbpi_mix.felsenstein.gpu.launch import Launch, PlacedTopologies
 from vbpi_mix.felsenstein.reference import jc69_matrices
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.phylo import SitePatterns, all_topologies, merge_relabelled, random_topologies, site_patterns, stack
@@ -32,6 +32,19 @@ def test_equal_to_the_definition(n_taxa, n_patterns, n_categories):
     assert_agree(jc69_log_likelihood, [lengths], topologies, patterns)
     model = examples.random_model(n_categories, generator)
     assert_agree(tree_log_likelihood, model.arguments(lengths.numpy()), topologies, patterns)
+
+
+def test_topologies_on_the_device():
+    """Their nodes are in post-order and no more: children in either order."""
+    generator = np.random.default_rng(8)
+    topologies = random_topologies(3, 7, generator)
+    patterns = examples.patterns(7, 9, generator)
+    lengths = examples.lengths(topologies, generator)
+    children = torch.from_numpy(topologies.children[:, :, ::-1].copy()).to(DEVICE)
+    found = jc69_log_likelihood(lengths.to(DEVICE), PlacedTopologies(children), patterns, backend="triton")
+    expected = jc69_log_likelihood(lengths, topologies, patterns, backend="reference")
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-12, atol=0.0)
+    assert PlacedTopologies(children)[1:].n_trees == 2
 
 
 def test_likelihoods_below_the_smallest_double():

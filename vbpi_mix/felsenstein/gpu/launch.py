@@ -40,6 +40,24 @@ class Launch(NamedTuple):
 LAUNCH = Launch()
 
 
+class PlacedTopologies(TopologyBatch):
+    """Topologies that are on a device already, for the kernels there alone.
+
+    Their nodes are in post-order; which child is first does not matter.
+
+    Arguments:
+        children: (T, N-2, 2) int32 tensor.
+    """
+
+    children: Tensor  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, children: Tensor) -> None:
+        object.__setattr__(self, "children", children)
+
+    def __getitem__(self, index: slice) -> "PlacedTopologies":  # pyright: ignore[reportIncompatibleMethodOverride]
+        return PlacedTopologies(self.children[index])
+
+
 class DeviceData(NamedTuple):
     """Topologies and patterns on the device.
 
@@ -78,7 +96,7 @@ def upload(
     states = torch.from_numpy(sets.view(signed))
     weights = torch.zeros(n_columns, dtype=dtype)
     weights[:n_counted] = torch.from_numpy(patterns.weights[counted])
-    children = torch.tensor(topologies.children, dtype=torch.int32).contiguous()
+    children = torch.as_tensor(topologies.children, dtype=torch.int32).contiguous()
     return DeviceData(children.to(device), states.to(device), weights.to(device), block)
 
 
