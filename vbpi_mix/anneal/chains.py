@@ -37,7 +37,8 @@ class WalkSettings:
 
     Arguments:
         rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths; ...
-        substitutions: ... half as many of the edges with so many expected substitutions, unless trees go uphill.
+        substitutions: ... half as many of the edges with so many expected substitutions, unless trees go uphill or are
+            on the way to the posterior, where an edge may be long and wrong.
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         regrafts_beside: the same where blocks are drawn anew, too. Hardly any regraft is accepted there, and those at a
             fifth of the edges take as long as all other moves.
@@ -134,7 +135,7 @@ class Walker:
             regrafts = 0.0
         far, far_beyond = (1.0, math.inf) if search else (settings.far, settings.far_beyond)
         rearrangements = 1.0 if greedy else settings.rearrangements
-        certainty = 0.0 if greedy or search else self.local.n_sites / settings.substitutions * (beta if heated else 1.0)
+        certainty = 0.0 if greedy or search or beta < 1.0 else self.local.n_sites / settings.substitutions
 
         def task(i: int, work: Messages) -> None:
             tree = moving_tree(particles.topologies.children[i], lengths[i], self._keys)
