@@ -37,8 +37,9 @@ class WalkSettings:
 
     Arguments:
         rearrangements: share of the inner edges moved at where interchanges are tried, and not only lengths; ...
-        substitutions: ... half as many of the edges with so many expected substitutions, unless trees go uphill or are
-            on the way to the posterior, where an edge may be long and wrong.
+        substitutions: ... fewer of longer edges, down to a quarter, and halfway there of edges with so many expected
+            substitutions; unless trees go uphill or are on the way to the posterior, where an edge may be long and
+            wrong.
         regrafts: share of the edges at which a regraft of the clade below is tried, once a round.
         regrafts_beside: the same where blocks are drawn anew, too. Hardly any regraft is accepted there, and those at a
             fifth of the edges take as long as all other moves.

@@ -6,9 +6,9 @@ Metropolis and Hastings's rule makes up for the errors. Arrangements that are fa
 same for all, are not approximated and never drawn. One move in ten is a random step of log length and arrangement
 instead, so that a tree leaves also where the approximation is too low.
 
-Long edges have many substitutions that speak for them, and other arrangements are tried there in vain. So these are
-tried the less often the longer the edge is, at other times its length alone is drawn anew, and the rule has the ratio
-of the probabilities of this choice before and after the move, too.
+Long edges have many substitutions that speak for them, and other arrangements are mostly tried there in vain. So these
+are tried less often the longer the edge is, down to a quarter, at other times its length alone is drawn anew, and the
+rule has the ratio of the probabilities of this choice before and after the move, too.
 """
 
 # entries of arrays are numbers in compiled code, which checkers of types cannot know
@@ -42,6 +42,7 @@ from vbpi_mix.felsenstein.local.tree import (
 )
 
 _RANDOM_STEPS = 0.1
+_FEWEST = 0.25  # of the tries, at the longest edges: other substitutions may speak against these
 _STEP = 1.0
 _HOPELESS = 25.0  # nats
 
@@ -122,7 +123,7 @@ def log_reference_of(tree: MovingTree, reference: Reference, node: int, way: int
 
 @kernel(inner=True)
 def _share_rearranged(rearrangements: float, certainty: float, length: float) -> float:
-    return rearrangements / (1.0 + (certainty * length) ** 2)
+    return rearrangements * (_FEWEST + (1.0 - _FEWEST) / (1.0 + (certainty * length) ** 2))
 
 
 @kernel(inner=True)
@@ -148,7 +149,7 @@ def move_edge(
         node: the one below the edge.
         total: (1,) tree length.
         rearrangements: probability that arrangements are tried at a very short inner edge, not its length alone; ...
-        certainty: ... it is divided by one plus the square of this times the length.
+        certainty: ... of the rest above a quarter, half at the length at which this times the length is 1.
         greedy: take the best arrangement at its mode in place of a draw.
         generator: source of the draws.
 

@@ -6,6 +6,7 @@ rounds of Gibbs-like moves over all edges; the substitution parameters, which mi
 from the start.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -94,7 +95,8 @@ def sample_locus(
     """
     settings = settings or ShortSettings()
     own, climbing, moving = np.random.SeedSequence(entropy=seed, spawn_key=(23,)).spawn(3)
-    walker = Walker(model, settings=WalkSettings(passes=settings.passes))
+    # how often interchanges are tried is tuned below (`moves_by_acceptance`), for long edges, too
+    walker = Walker(model, settings=WalkSettings(passes=settings.passes, substitutions=math.inf))
     starts = _starts(alignment, model, walker, settings.n_chains, seed, climbing)
     starts, known = _with_parameters(model, starts, np.random.default_rng(own))
     chains = Chains(
