@@ -5,17 +5,16 @@ from typing import Protocol
 
 import numpy as np
 
-from vbpi_mix.anneal.chains import PathDensity, Scaling, Walker
+from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import TopologyBatch
 
 SCALINGS = 2  # steps of the parameters and the tree length at each temperature
 
 
 class PathMoves(Protocol):
-    """Moves that leave every density on the path invariant, and the densities themselves.
+    """Moves that leave every density on the path invariant.
 
     Attributes:
         reference: density at which the path begins.
@@ -26,10 +25,6 @@ class PathMoves(Protocol):
     @property
     def model(self) -> PhyloModel:
         """Likelihood and priors."""
-        ...
-
-    def density(self, topologies: TopologyBatch, beta: float) -> PathDensity:
-        """Density on the path, for these topologies."""
         ...
 
     def move(
@@ -71,9 +66,6 @@ class LocalMoves:
     @property
     def model(self) -> PhyloModel:
         return self.walker.model
-
-    def density(self, topologies: TopologyBatch, beta: float) -> PathDensity:
-        return PathDensity(self.model, topologies, self.reference, beta)
 
     def move(
         self,

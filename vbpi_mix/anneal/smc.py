@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vbpi_mix.anneal.chains import PathDensity
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.path_moves import PathMoves
 from vbpi_mix.anneal.tree_reference import TreeReference
@@ -87,7 +88,7 @@ def anneal(
     n = settings.n_particles
     own, *others = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
     particles, log_allowed = _allowed(moves.reference, moves.model, n, own)
-    density = moves.density(particles.topologies, 0.0)
+    density = PathDensity(moves.model, particles.topologies, moves.reference, 0.0)
     likelihood = density.log_likelihood(particles.log_lengths, particles.coordinates)
     particles = replace(particles, log_likelihood=likelihood)
     ancestors = np.arange(n)
@@ -117,7 +118,7 @@ def anneal(
         )  # fmt: skip
         passed.append(beta)
         tuned_to.append(found)
-        density = moves.density(particles.topologies, beta)
+        density = PathDensity(moves.model, particles.topologies, moves.reference, beta)
         if report is not None:
             report(beta)
     return Annealed(

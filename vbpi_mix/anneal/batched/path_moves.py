@@ -12,14 +12,13 @@ from vbpi_mix.anneal.batched.moves import move_interchange, move_lengths, move_r
 from vbpi_mix.anneal.batched.reference import BatchedReference
 from vbpi_mix.anneal.batched.rules import BatchedRules
 from vbpi_mix.anneal.batched.trees import canonical, make_trees, node_lengths
-from vbpi_mix.anneal.chains import PathDensity, Scaling
+from vbpi_mix.anneal.chains import Scaling
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.path_moves import SCALINGS
 from vbpi_mix.anneal.rules import make_rules
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.model import PhyloModel
-from vbpi_mix.phylo import TopologyBatch
 
 _ACCEPTED = 0.7  # of trajectories, which their step is tuned to
 _FIRST_STEP = 0.2
@@ -84,9 +83,6 @@ class BatchedMoves:
         self.accepted = np.full(3, np.nan)
         self._reference = BatchedReference(reference, model.device)
         self._rules = BatchedRules(make_rules(model.constraints), model.device)
-
-    def density(self, topologies: TopologyBatch, beta: float) -> PathDensity:
-        return PathDensity(self.model, topologies, self.reference, beta)
 
     def move(
         self,

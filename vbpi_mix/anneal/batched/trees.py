@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vbpi_mix.anneal.trees import canonical_trees, clade_hashes
 from vbpi_mix.felsenstein.gpu.launch import PlacedTopologies
-from vbpi_mix.phylo import TopologyBatch
+from vbpi_mix.phylo import TopologyBatch, clades
 
 
 class Trees(NamedTuple):
@@ -76,10 +76,8 @@ def make_trees(topologies: TopologyBatch, device: torch.device) -> Trees:
     up[:, 0] = 0
     words = topologies.clades()
     sets = np.concatenate([np.zeros_like(words[:, :1]), words[:, 1:], words[:, :1]], axis=1)
-    sizes = np.ones((n_trees, 2 * n - 2), dtype=np.int64)
-    rows = np.arange(n_trees)[:, None]
-    for node in range(n, 2 * n - 2):
-        sizes[:, node] = sizes[rows, topologies.children[:, node - n]].sum(axis=1)
+    sizes = clades.sizes(sets)
+    sizes[:, 0] = 1
     hashes = clade_hashes(topologies)
     arrays = (kids, up, sizes, hashes.view(np.int64), np.ascontiguousarray(sets).view(np.int64))
     return Trees(*(torch.from_numpy(a).to(device) for a in arrays))
