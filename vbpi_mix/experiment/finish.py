@@ -32,8 +32,10 @@ from vbpi_mix.threads import torch_threads
 
 _N_GROUPS = 4
 _MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
-_MANY_TAXA = 150  # ... and fewer for more taxa
-_FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others
+_MANY_TAXA = 150  # ... and fewer for more taxa,
+_FEWEST_PARTICLES = 40  # but not below this
+_FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others, ...
+_FEWEST_OF_FIRST = 32  # ... but not fewer than this
 
 
 class _OutOfTimeError(Exception):
@@ -114,9 +116,9 @@ def anneal_run(
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
     agreed = past is not None and past.converged
     if settings is None:
-        few = AnnealSettings.n_particles
-        many = max(few, min(_MANY_PARTICLES, _MANY_PARTICLES * _MANY_TAXA // run.problem.model.n_taxa))
-        settings = AnnealSettings(n_particles=few if agreed or past is None else many)
+        usual = AnnealSettings.n_particles if agreed or past is None else _MANY_PARTICLES
+        share = min(1.0, _MANY_TAXA / run.problem.model.n_taxa)
+        settings = AnnealSettings(n_particles=max(_FEWEST_PARTICLES, round(share * usual)))
     drawn = mixture_particles(run, _REFERENCE_DRAWS) if past is None else past.particles
     walker = Walker(run.problem.model, drawn.topologies)
     few = drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64))
@@ -186,7 +188,7 @@ def _anneal_groups(
         return report
 
     def one(number: int, first: Annealed | None) -> Annealed:
-        few = max(2, round(_FIRST_SHARE * settings.n_particles))
+        few = min(settings.n_particles, max(_FEWEST_OF_FIRST, round(_FIRST_SHARE * settings.n_particles)))
         return anneal(
             moves,
             seed=seeds[number],

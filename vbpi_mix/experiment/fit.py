@@ -8,6 +8,7 @@ from typing import cast
 
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError, VBPIError
+from vbpi_mix.experiment.beside import annealing_beside
 from vbpi_mix.experiment.build import (
     all_patterns,
     check,
@@ -16,36 +17,33 @@ from vbpi_mix.experiment.build import (
     load_alignment,
     make_inputs,
     make_model,
-    make_objective,
     make_parts,
     make_problem,
-    make_settings,
     start_problem,
 )
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config, recorded
 from vbpi_mix.experiment.deadlines import Deadlines
-from vbpi_mix.experiment.device import check_device, choose_device
+from vbpi_mix.experiment.device import check_device
 from vbpi_mix.experiment.finish import finish_run
 from vbpi_mix.experiment.folder import RunFolder, write_json
 from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
 from vbpi_mix.experiment.kept_search import KeptSearch
 from vbpi_mix.experiment.lock import hold
 from vbpi_mix.experiment.recipes import RECIPES
-from vbpi_mix.experiment.refresh import current_inputs, make_refresh
+from vbpi_mix.experiment.refresh import current_inputs
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.rounds import chains_as_posterior
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.experiment.start import check_start, make_start
-from vbpi_mix.experiment.streams import TRAIN_STREAM
+from vbpi_mix.experiment.training import train
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.phylo import Alignment, TreeSample
-from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import Start, WeightedTopologies
 from vbpi_mix.threads import torch_threads
-from vbpi_mix.train import FitResult, Progress, fit, load_checkpoint
+from vbpi_mix.train import FitResult, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
 _ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
@@ -85,7 +83,7 @@ def fit_alignment(
     inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
     start_problem(problem, config, start.topologies, reporter)
-    result = _train(problem, config, reporter, inputs, device=device)
+    result = train(problem, config, reporter, inputs, device=device)
     return finish_weights(_run(config, inputs, result), result, reporter)
 
 
@@ -236,29 +234,36 @@ def _fit_folder(
         write_equal_sequences(folder.path / "equal_sequences.tsv", alignment)
     before = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"] if resume else 0
     seconds_left = [x for x in (max_seconds, deadlines.left("training")) if x is not None]
-    result = _train(
-        problem,
-        config,
-        reporter,
-        inputs,
-        folder=folder,
-        resume=resume,
-        device=device,
-        max_seconds=min(seconds_left, default=None),
-    )
-    for past in (folder.search, folder.chains_so_far):
-        past.unlink(missing_ok=True)
-    if result.iteration > before:
-        of_the_old = folder.annealed, folder.annealed_groups, folder.annealed_rounds, folder.candidate_rounds
-        for past in of_the_old:  # of the mixture as it was
-            past.unlink(missing_ok=True)
-    run = finish_weights(_run(config, inputs, result, folder), result, reporter)
-    if result.ending == "time" and max_seconds is None:
-        reporter.warning(
-            f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
+    untrained = Run(config=config, inputs=inputs, problem=problem, iteration=before, seconds=0.0, folder=folder)
+    until = deadlines.until("annealing")
+    with annealing_beside(untrained, reporter, until=until, device=device) as annealed:
+        result = train(
+            problem,
+            config,
+            reporter,
+            inputs,
+            folder=folder,
+            resume=resume,
+            device=device,
+            max_seconds=min(seconds_left, default=None),
         )
-    if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
-        run = finish_run(run, reporter, until=deadlines.until("annealing"), device=device)
+        for past in (folder.search, folder.chains_so_far):
+            past.unlink(missing_ok=True)
+        if result.iteration > before and not folder.chains.is_file():
+            of_the_old = folder.annealed, folder.annealed_groups, folder.annealed_rounds, folder.candidate_rounds
+            for past in of_the_old:  # which began at the mixture as it was
+                past.unlink(missing_ok=True)
+        run = finish_weights(_run(config, inputs, result, folder), result, reporter)
+        if result.ending == "time" and max_seconds is None:
+            reporter.warning(
+                f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
+            )
+        if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
+            run = (
+                finish_run(run, reporter, until=until, device=device)
+                if annealed is None
+                else replace(run, annealed=annealed())
+            )
     return run, result
 
 
@@ -354,41 +359,6 @@ def resumed_config(path: Path, given: FitConfig, explicit: set[str]) -> FitConfi
             )
     # paths as they are given now: the record has escapes for what is not UTF-8
     return replace(saved, **{name: getattr(given, name) for name in explicit - {"learn_weights"}})
-
-
-def _train(
-    problem: PhyloProblem,
-    config: FitConfig,
-    reporter: Reporter,
-    inputs: RunInputs,
-    *,
-    folder: RunFolder | None = None,
-    resume: bool = False,
-    max_seconds: float | None = None,
-    device: str = "cpu",
-) -> FitResult:
-    def tell(progress: Progress) -> None:
-        detail = (
-            f"{progress.iterations_per_second:.0f} it/s, bound {progress.bound:.2f}, "
-            f"ESS {progress.ess:.1f} of {config.particles}"
-        ) + (f"; {progress.words}" if progress.words else "")
-        reporter.progress("training", progress.iteration, progress.n_iterations, detail)
-
-    with torch_threads(1):
-        return fit(
-            problem,
-            make_objective(config),
-            make_settings(config),
-            generator=torch_generator(config.seed, stream=TRAIN_STREAM),
-            max_seconds=max_seconds,
-            checkpoint=None if folder is None else folder.checkpoint,
-            identity=inputs.identity,
-            metrics=None if folder is None else folder.metrics,
-            resume=resume,
-            on_progress=tell,
-            change=make_refresh(config, inputs, reporter) if config.refresh_every else None,
-            device=choose_device(device, problem, config, reporter),
-        )
 
 
 def _write_config(folder: RunFolder, config: FitConfig) -> None:
