@@ -1,10 +1,12 @@
 """Short chains: how long they run, and how often they try what is rarely accepted."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.calibration.simulate_model import simulate_model
 from vbpi_mix.anneal.chains import Walker
-from vbpi_mix.batch.short_chains import ShortSettings, moves_by_acceptance, sample_locus
+from vbpi_mix.batch.short_chains import ShortSettings, moves_by_acceptance, moves_by_mixing, sample_locus
 from vbpi_mix.model import JC69, PhyloModel
 from vbpi_mix.phylo import random_topologies, site_patterns
 
@@ -48,3 +50,19 @@ def test_moves_that_are_rarely_accepted_are_tried_less_often():
     found = moves_by_acceptance(walker, settings)
     assert found.rearrangements < walker.settings.rearrangements
     assert found.regrafts_beside == walker.settings.regrafts_beside
+
+
+def test_splits_that_come_and_go_slowly_have_more_regrafts_tried():
+    settings = ShortSettings()
+    walker = Walker(PhyloModel(site_patterns(simulated(12, 0.5)), 8))
+    usual = walker.settings
+    for times in (np.zeros(0), np.full(3, settings.slow)):  # no split in question, or soon decided
+        assert moves_by_mixing(walker, times, settings) == usual
+    walker.settings = replace(usual, rearrangements=0.3, regrafts_beside=0.01)  # by acceptance
+    shares = []
+    for _ in range(4):
+        walker.settings = moves_by_mixing(walker, np.array([1.0, 3 * settings.slow]), settings)
+        shares.append(walker.settings.regrafts_beside)
+    assert walker.settings.rearrangements == usual.rearrangements
+    assert walker.settings.far == settings.far > usual.far
+    assert shares == [min(1.0, usual.regrafts_beside * settings.more**n) for n in (1, 2, 3, 4)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker, WalkSettings
+from vbpi_mix.anneal.convergence import NumberedSplits, split_times
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.errors import ConfigError
@@ -46,6 +47,9 @@ class ShortSettings:
         interchanged, regrafted: acceptances at which all interchanges and regrafts are tried; where fewer are accepted
             while steps are tuned, fewer are tried afterwards, ...
         fewest_tried: ... but this share of them at least.
+        slow: rounds for which the presence of a split stays correlated, on average, beyond which chains try more
+            regrafts: `more` times as many at each look, ...
+        far: ... and this share of them to places far away.
 
     Raises:
         ConfigError: a number out of range.
@@ -66,6 +70,9 @@ class ShortSettings:
     interchanged: float = 0.02
     regrafted: float = 0.005
     fewest_tried: float = 0.25
+    slow: float = 5.0
+    more: float = 4.0
+    far: float = 0.5
 
     def __post_init__(self) -> None:
         if self.n_chains < 4 or self.n_chains % 4 or not self.adapting < self.fewest <= self.most or self.every < 1:
@@ -131,6 +138,8 @@ def sample_locus(
             sample = shorter if shorter.converged else sample
         if sample.converged or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
+        times = split_times(NumberedSplits.of(sample.particles.topologies), sample.chains).time
+        walker.settings = moves_by_mixing(walker, times, settings)
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
 
@@ -148,6 +157,28 @@ def moves_by_acceptance(walker: Walker, settings: ShortSettings) -> WalkSettings
         plain,
         rearrangements=plain.rearrangements * share(rearranged, inner, settings.interchanged),
         regrafts_beside=plain.regrafts_beside * share(regrafted, regrafts, settings.regrafted),
+    )
+
+
+def moves_by_mixing(walker: Walker, times: np.ndarray, settings: ShortSettings) -> WalkSettings:
+    """More regrafts where splits come and go slowly.
+
+    Clades on long edges have several places far from each other, between which interchanges take them step by step.
+
+    Arguments:
+        walker: what moved the chains.
+        times: (X,) see `convergence.SplitTimes`.
+        settings: settings of the chains.
+    """
+    now = walker.settings
+    if not len(times) or times.mean() <= settings.slow:
+        return now
+    plain = WalkSettings()
+    return replace(
+        now,
+        rearrangements=plain.rearrangements,
+        regrafts_beside=min(1.0, settings.more * max(now.regrafts_beside, plain.regrafts_beside)),
+        far=settings.far,
     )
 
 
