@@ -22,3 +22,8 @@ def gathered(rows: Tensor, feature_ids: FeatureIds, dtype: torch.dtype = torch.f
     """(T, E', W) sums of table rows: rows (F, W), feature_ids (T, E', n) with -1 for none."""
     ids = index_of(feature_ids, rows.device)
     return rows[ids.clamp(min=0)].masked_fill((ids < 0)[..., None], 0.0).sum(dim=2, dtype=dtype)
+
+
+def moved(feature_ids: Tensor, first: Tensor) -> Tensor:
+    """Ids (T, E, n) counted from another first row of each tree, (T,); -1 stays."""
+    return torch.where(feature_ids >= 0, feature_ids + first[:, None, None], feature_ids)

@@ -132,7 +132,7 @@ class SubsplitBayesianNetworks(nn.Module):
     def _placed_log_prob(
         self, topologies: PlacedTopologies, components: Tensor | None, log_cpd: Tensor | None
     ) -> Tensor:
-        topologies.encoded.require(self.support)
+        topologies.require(self.support)
         rows = (self.logits if log_cpd is None else log_cpd).T
         rows = rows if components is None else rows[:, components]
         if log_cpd is None:
