@@ -76,7 +76,7 @@ class BranchModel(nn.Module):
             path: the densities of the base enter the gradient through the lengths alone; their derivative in the
                 base's own table is left out (see `variational.PhyloProblem`).
         """
-        noise = standard_normal(*feature_ids.shape[:2], generator).to(self.base.table.device)
+        noise = standard_normal(feature_ids.shape[0], feature_ids.shape[1], generator).to(self.base.table.device)
         base_sample = self.base.draw(feature_ids, component_of_tree, noise)
         log_lengths, log_abs_det = self.flow(base_sample, feature_ids, *self._flows(component_of_tree))
         jacobian = log_lengths.sum(dim=1)
