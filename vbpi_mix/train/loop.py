@@ -64,23 +64,28 @@ def fit(
         NumericalError: The loss is not finite; the state before the failing step has been saved.
         CheckpointError: See `load_checkpoint`.
     """
-    state = TrainingState(
-        Training(
-            problem=problem,
-            objective=objective,
-            settings=settings,
-            generator=generator,
-            mixture_weights=mixture_weights,
-            batches=batches,
-            checkpoint=checkpoint,
-            identity=identity,
-            metrics=metrics,
-            resume=resume,
-            on_progress=on_progress,
-            change=change,
-        ),
-        device,
+    training = Training(
+        problem=problem,
+        objective=objective,
+        settings=settings,
+        generator=generator,
+        mixture_weights=mixture_weights,
+        batches=batches,
+        checkpoint=checkpoint,
+        identity=identity,
+        metrics=metrics,
+        resume=resume,
+        on_progress=on_progress,
+        change=change,
     )
+    return fit_training(training, max_seconds=max_seconds, device=device)
+
+
+def fit_training(
+    training: Training, *, max_seconds: float | None = None, device: torch.device | None = None
+) -> FitResult:
+    """`fit` with its arguments in one value."""
+    state = TrainingState(training, device)
     try:
         return train([state], _Alone(), max_seconds)[0]
     finally:
