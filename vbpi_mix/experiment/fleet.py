@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -37,7 +37,7 @@ class FleetMember:
     path: Path
     start: Start | None = None
     resume: bool = False
-    reporter: Reporter = Silent()
+    reporter: Reporter = field(default_factory=Silent)
 
 
 @torch_threads(1)
@@ -51,11 +51,11 @@ def fit_folders(
     """Train mixtures for one alignment together, each as `fit_folder` trains it, up to rounding.
 
     Each run has its own folder, checkpoint, metrics, generators and end; what is in a folder afterwards can be gone on
-    with by either function. A signal ends the training of all.
+    with by either function. A signal ends the training of all, and a run that is done leaves the fleet.
 
     Arguments:
         members: The runs. Their alignment, model and priors, numbers of particles and kinds of features and flows are
-            equal; data, support, components, estimators and seeds need not be.
+            equal; candidates, components, estimators and seeds need not be.
         device: What trains, a word of `experiment.device.Device`; all else is done on the CPU. Without a GPU the steps
             are those of one, computed by PyTorch.
         max_seconds: Training time allowed to this call.
