@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import flow_reference, realnvp_kernels
-from vbpi_mix.branch.features import FeatureIds, moved
+from vbpi_mix.branch.features import FeatureIds, moved, used_rows
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS, _BIAS = (0, 1), (0, 1, 2)
@@ -117,7 +117,8 @@ class RealNVP(nn.Module):
             gain = gain if gain.ndim == 0 else gain[flow_of_tree][:, None]
             first = flow_of_tree * self.n_features if self.first_rows is None else self.first_rows[flow_of_tree]
             feature_ids = moved(feature_ids, first)
-        return flow_reference.realnvp(x, feature_ids, self.n_taxa, self.rows, bias, gain=gain, inverse=inverse)
+        rows, ids = used_rows(self.rows, feature_ids)
+        return flow_reference.realnvp(x, ids, self.n_taxa, rows, bias, gain=gain, inverse=inverse)
 
     def _draw_input_weights(self, generator: torch.Generator) -> None:
         n_inputs = (self.n_layers + 1) // 2 * self.n_hidden
