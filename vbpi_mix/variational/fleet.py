@@ -72,7 +72,7 @@ class PhyloFleet:
         self, plans: Sequence[ComponentPlan], layout: JointLayout, generators: Sequence[torch.Generator]
     ) -> ParticleTerms:
         """Draw K trees from each sampled component of every model, and evaluate them by its plan."""
-        encoded = self._topologies(plans, layout.shape[-1], generators)
+        encoded = self.draw_topologies(plans, layout.shape[-1], generators)
         drawn = layout.components(plans, self._first_component)
         log_q_topology = self._networks.log_prob(place(encoded, self._device), drawn.pairs)
         components = drawn.component_of_tree, drawn.pairs
@@ -96,9 +96,10 @@ class PhyloFleet:
             log_q_score=layout.of_pairs(log_q_topology).gather(3, own)[..., 0],
         )
 
-    def _topologies(
+    def draw_topologies(
         self, plans: Sequence[ComponentPlan], n_particles: int, generators: Sequence[torch.Generator]
     ) -> list[EncodedTopologies]:
+        """Draw K topologies from each sampled component of every model, on the CPU."""
         table = self.tables[_LOGITS]
         logits = table.values.detach().cpu()
         return [
