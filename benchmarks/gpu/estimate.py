@@ -32,6 +32,7 @@ REACHED_BANDWIDTH, REACHED_OPERATIONS = 0.7, 0.35  # shares of the peaks; separa
 N_STATES = {"JC69": 4, "GTR+G4": 4, "LG+G4": 20}
 WIDE = 32  # rows of a tile of 20 states
 TEMPERATURES = 6  # that annealing on the simulated data chose in a run on a CPU
+GATHERS = 8  # passes over the rows of all edges and features, derivatives included
 LAUNCH_SECONDS = 8e-6  # of the host for an operation of PyTorch, derivatives included: a usual figure
 STEPS_OF_LENGTHS = 6  # likelihoods of the random steps of the tree length at a temperature, without other parameters
 # taxa, patterns as the benchmark has them: JC69's are merged by relabelling
@@ -134,7 +135,7 @@ def fleet_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A step of the 48 models of a column of Table 3 on DS1: launches, topologies drawn on the CPU, likelihoods.
 
     The rows of RealNVP's tables that a step uses are few; their derivative is a whole table, written once and read
-    once, as the optimiser looks for the rows that it touches.
+    once, as the optimiser looks for the rows that it touches. The weights of all edges are gathered from these rows.
     """
     column = fleet.WHOLE
     (likelihood,) = (
@@ -147,6 +148,8 @@ def fleet_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     models = fleet.trainings(replace(column, n_seeds=1, rows=column.rows[:1]), patterns_of(column.data, "JC69"), 1)
     table = dict(models[0].problem.named_parameters())["mixture.branches.flow.inner.rows"]
     moved = 2 * column.n_seeds * len(column.rows) * table.numel() * table.element_size()
+    n_edges = 2 * SIZES[column.data][0] - 3
+    moved += GATHERS * n_trees * n_edges * 3 * table.shape[1] * table.element_size()
     parts = {
         "launches_ms": n_launches * LAUNCH_SECONDS, "drawing_ms": drawing, "likelihood_ms": n_trees * likelihood,
         "tables_ms": moved / (REACHED_BANDWIDTH * BANDWIDTH),
