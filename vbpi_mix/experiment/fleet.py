@@ -87,6 +87,11 @@ def fit_folders(
             for member in members
         ]
         place = fleet_device(device, [(one.problem, one.config) for one in prepared], reporter)
+        if place.type == "cpu":
+            reporter.message(
+                f"{len(members)} models are trained together by PyTorch on the CPU, which is slower than one after "
+                "another"
+            )
         join = partial(PhyloFleet, backend="triton" if place.type == "cuda" else "numba")
         results = fit_fleet(
             [one.training(m.reporter, name=m.name) for one, m in zip(prepared, members, strict=True)],

@@ -161,10 +161,10 @@ def _check_alike(problems: Sequence[PhyloProblem]) -> None:
     first = problems[0]
     target = _described(first.model)
     for other in problems:
-        if other.model is not first.model and _described(other.model) != target:
-            raise ConfigError("models trained together have the same alignment, model of substitution and priors")
         if other.model.constraints is not None:
             raise ConfigError("models trained together have no constraints: train them one at a time")
+        if other.model is not first.model and _described(other.model) != target:
+            raise ConfigError("models trained together have the same alignment, model of substitution and priors")
         alike = [(p.gradient, p.mixture.branches.per_component, p.mixture.indexer.kind) for p in (first, other)]
         if alike[0] != alike[1]:
             raise ConfigError("models trained together have the same gradient, features and kind of flow")
