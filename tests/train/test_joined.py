@@ -52,6 +52,8 @@ def gradients(generator, step):
             if order is not None:
                 idle = generator.random(shapes[i][order[0]]) < (1.0 if (step + i) % 7 == 3 else 0.5)
                 values[(slice(None),) * order[0] + (idle,)] = 0.0
+                if order[0] > 0:  # a part of a row, that of the first component
+                    values[0, generator.random(shapes[i][1]) < 0.5] = 0.0
             own[name] = torch.from_numpy(values)
         found.append(own)
     return found
