@@ -96,8 +96,9 @@ class SubsplitBayesianNetworks(nn.Module):
         )
         segments = support.segments
         after = (segments.child_of_entry, segments.after_rootsplit, segments.after_subsplit)
+        values = rows_of(_on_cpu(self.logits), _ORDER).T if log_cpd is None else _array(log_cpd)
         sample_topologies(
-            rows_of(_on_cpu(self.logits), _ORDER).T if log_cpd is None else _array(log_cpd), component, uniforms.numpy(),
+            values, component, uniforms.numpy(),
             _tables(support), after, support.tripartitions, support.adjacencies, _trees(encoded),
         )  # fmt: skip
         return encoded
