@@ -39,9 +39,10 @@ def fit_fleet(
     """Train several models as `train.fit` trains one, all of them in every step.
 
     Each model has its own generator, so that its draws, and up to rounding its bounds, gradients and parameters, are
-    those that it would have alone; each has its own schedule, metrics and checkpoint. A model that is done leaves the
-    fleet. A signal or the end of the time ends the training of all. A fleet that goes on from its checkpoints does bit
-    for bit what it would have done, if it is of the same models.
+    those that `train.fit` gives it with a device. The compiled kernels of the CPU give the same, but for the moments
+    of rows that a step reads without effect (`adam_torch`). Each model has its own schedule, metrics and checkpoint,
+    and leaves the fleet when it is done. A signal or the end of the time ends the training of all. A fleet that goes on
+    from its checkpoints does bit for bit what it would have done, if it is of the same models.
 
     Arguments:
         trainings: the models; their components have equal weights, and no minibatches.

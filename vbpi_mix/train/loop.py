@@ -135,7 +135,7 @@ class _Alone:
 
 
 def train(states: Sequence[TrainingState], stepper: Stepper, max_seconds: float | None) -> list[FitResult]:
-    """Train models side by side, a step of each in turn of the loop; those that are done leave.
+    """Train models side by side: each turn of the loop is a step of all of them, and those that are done leave.
 
     Arguments:
         states: the models.
