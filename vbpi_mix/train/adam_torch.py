@@ -22,9 +22,9 @@ def idle_displacement(last: Tensor, beta1: float, beta2: float) -> Tensor:
 class TableInTorch:
     """Moments and clocks of one table's rows, on its device; gradients come from autograd, for the whole table.
 
-    A row is touched where its gradient is not zero. Only touched rows are updated, as in `adam.Adam`, for whose compiled
-    tables a row is touched where a kernel has read it: one with a gradient of exactly zero, such as that of a rooting
-    that is impossible, is updated there and waits here.
+    A row is touched where its gradient is not zero, and only touched rows are updated, as in `adam.Adam`. There, in
+    compiled tables, a row is touched where a kernel has read it: one with a gradient of exactly zero, such as that of a
+    rooting that is impossible, is updated there and waits here.
 
     Arguments:
         parameter: the table.

@@ -29,8 +29,9 @@ class PhyloFleet:
     """G phylogenetic problems with one target, computed together (a `train.Fleet`).
 
     The mixtures may differ in support, number of components, tying and estimator. Their tables follow one another along
-    one axis of rows; components, features and splits are numbered through all of them. Nothing is padded: trees are
-    one list, and so are the pairs of a tree and a component that evaluates it. The likelihood of all trees is one call.
+    one axis of rows; components, features and splits are numbered through all of them. Trees are one list, and so are
+    the pairs of a tree and a component that evaluates it: nothing of their densities is padded. The likelihood of all
+    trees is one call.
 
     Topologies are drawn on the CPU, those of each model from its own generator, as `PhyloProblem.place` has it.
 
