@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vbpi_mix.seeding import numpy_generator, torch_generator
+from vbpi_mix.seeding import JoinedGenerators, numpy_generator, standard_normal, torch_generator
 
 
 def torch_draws(*args, **kwargs):
@@ -36,3 +36,12 @@ def test_draws_are_the_same_on_every_machine():
     """A run is named by its seed: these numbers must never change."""
     assert numpy_generator(1, stream=2).integers(0, 1000, 4).tolist() == [426, 233, 37, 47]
     assert torch.randint(0, 1000, (4,), generator=torch_generator(1, stream=2)).tolist() == [418, 308, 80, 136]
+
+
+def test_joined_generators_give_what_each_gives_alone():
+    every, n_rows = [torch_generator(seed) for seed in (1, 2, 3)], (4, 1, 3)
+    joined = standard_normal(8, 5, JoinedGenerators(generators=tuple(every), n_rows=n_rows))
+    again = [torch_generator(seed) for seed in (1, 2, 3)]
+    alone = [standard_normal(n, 5, generator) for n, generator in zip(n_rows, again, strict=True)]
+    assert torch.equal(joined, torch.cat(alone))
+    assert all(torch.equal(a.get_state(), b.get_state()) for a, b in zip(every, again, strict=True))

@@ -13,11 +13,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks._common import RESULTS_FOLDER, print_table
+from benchmarks.gpu import fleet
 from benchmarks.gpu.annealing import WHOLE
+from benchmarks.gpu.run import patterns_of
 from vbpi_mix.anneal.batched.path_moves import BatchedSettings
 from vbpi_mix.provenance import describe
 
@@ -29,6 +32,8 @@ REACHED_BANDWIDTH, REACHED_OPERATIONS = 0.7, 0.35  # shares of the peaks; separa
 N_STATES = {"JC69": 4, "GTR+G4": 4, "LG+G4": 20}
 WIDE = 32  # rows of a tile of 20 states
 TEMPERATURES = 6  # that annealing on the simulated data chose in a run on a CPU
+GATHERS = 8  # passes over the rows of all edges and features, derivatives included
+LAUNCH_SECONDS = 8e-6  # of the host for an operation of PyTorch, derivatives included: a usual figure
 STEPS_OF_LENGTHS = 6  # likelihoods of the random steps of the tree length at a temperature, without other parameters
 # taxa, patterns as the benchmark has them: JC69's are merged by relabelling
 SIZES = {"DS1": (27, 753, 934), "DS8": (64, 329, 406), "simulated100": (100, 1000, 1000), "simulated1000": (1000,) * 3}
@@ -126,6 +131,37 @@ def annealing_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fleet_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A step of the 48 models of a column of Table 3 on DS1: launches, topologies drawn on the CPU, likelihoods.
+
+    The rows of RealNVP's tables that a step uses are few; their derivative is a whole table, written once and read
+    once, as the optimiser looks for the rows that it touches. The weights of all edges are gathered from these rows.
+    """
+    column = fleet.WHOLE
+    (likelihood,) = (
+        1 / r["trees_per_second"] for r in rows
+        if (r["data"], r["model"], r["dtype"], r["what"]) == (column.data, "JC69", "float64", "gradient")
+    )  # fmt: skip
+    n_trees = 10 * column.n_seeds * sum(row.n_sampled for row in column.rows)
+    n_launches = fleet.launches_of_a_step(replace(column, data="simulated6"), patterns_of("simulated6", "JC69"))
+    drawing = fleet.seconds_to_draw(replace(column, flow="skew"), patterns_of(column.data, "JC69"))
+    models = fleet.trainings(replace(column, n_seeds=1, rows=column.rows[:1]), patterns_of(column.data, "JC69"), 1)
+    table = dict(models[0].problem.named_parameters())["mixture.branches.flow.inner.rows"]
+    moved = 2 * column.n_seeds * len(column.rows) * table.numel() * table.element_size()
+    n_edges = 2 * SIZES[column.data][0] - 3
+    moved += GATHERS * n_trees * n_edges * 3 * table.shape[1] * table.element_size()
+    parts = {
+        "launches_ms": n_launches * LAUNCH_SECONDS, "drawing_ms": drawing, "likelihood_ms": n_trees * likelihood,
+        "tables_ms": moved / (REACHED_BANDWIDTH * BANDWIDTH),
+    }  # fmt: skip
+    step = sum(parts.values())
+    return {
+        "data": column.data, "models": column.n_seeds * len(column.rows), "trees": n_trees, "launches": n_launches,
+        **{name: 1e3 * value for name, value in parts.items()}, "ms_per_step": 1e3 * step,
+        f"minutes_of_{fleet.ITERATIONS}": step * fleet.ITERATIONS / 60,
+    }  # fmt: skip
+
+
 def _is_annealed(row: dict[str, Any]) -> bool:
     return (row["data"], row["model"], row["dtype"]) == ("simulated100", "JC69", "float64")
 
@@ -156,14 +192,15 @@ def main() -> None:
                 )  # fmt: skip
     record = {
         "device": "H100 SXM5, not measured", "provenance": describe(), "kernels": registers(), "rows": rows,
-        "annealing": annealing_row(rows),
+        "annealing": annealing_row(rows), "fleet": fleet_row(rows),
     }  # fmt: skip
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for name, kernel in record["kernels"].items():
         print(f"{name:22} {kernel}")
     print_table(rows, list(rows[0]))
-    print_table([record["annealing"]], list(record["annealing"]))
+    for part in ("annealing", "fleet"):
+        print_table([record[part]], list(record[part]))
     print(f"written to {options.output}")
 
 

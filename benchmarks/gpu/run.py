@@ -1,8 +1,9 @@
-"""Likelihood, training step and annealing on a GPU beside the CPU of the same machine: python -m benchmarks.gpu.run.
+"""Likelihood, training steps, fleets and annealing on a GPU beside a CPU: python -m benchmarks.gpu.run.
 
-At most eight minutes on a GPU. Correctness comes first: values and gradients of the likelihood on every data set, and a
-training step, must equal those of the compiled CPU kernels; if they do not, nothing is timed. Then, in this order,
-training steps, 2,000 particles of 100 taxa annealed beside walks on two cores (`annealing`), and trees per second of
+At most eight minutes on a GPU. Correctness comes first: values and gradients of the likelihood on every data set, a
+training step, and a step of the 48 models of a column of Table 3 together must equal those of the compiled CPU kernels.
+If they do not, nothing is timed. Then, in this order, training steps, the fleet, 2,000 particles of 100 taxa annealed
+beside walks on two cores (`annealing`), and trees per second of
 the likelihood and its gradient for batches of growing size, in float64 and float32, with the CPU kernels on all cores
 in the same run. Measurements for which the time did not suffice are listed in the record, as is what this script has no
 measurement for.
@@ -27,6 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table
+from benchmarks.gpu import fleet
 from benchmarks.gpu.annealing import TINY, WHOLE, compare_annealing
 from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_float32, synchronise
 from benchmarks.likelihood.problems import DATA, Problem
@@ -56,7 +58,7 @@ N_ON_CPU = 100
 # trees times taxa: transition matrices take 0.5 kB an edge with four states, 13 kB with twenty
 LARGEST = {"GTR+G4": 1_000_000, "LG+G4": 100_000}
 NOT_IN_HERE = (
-    "the start, and fleets of models",
+    "the start",
     "MNIST",
     *(f"{model} on more than {largest:,} trees times taxa" for model, largest in LARGEST.items()),
 )
@@ -255,11 +257,15 @@ def main() -> None:
         f"{d} {m}": largest_errors(m, trees_on(d, m, n_checked), device) for d in data_sets for m in models_of(d)
     }
     record["step_errors"] = {f"{d} {m}": check_step(d, m, device) for d, m in dict.fromkeys(s[:2] for s in steps)}
-    print("correct: likelihoods, gradients and a training step equal those of the CPU")
-    record["steps"], record["annealing"], record["likelihood"] = [], [], []
+    column = fleet.TINY if options.tiny else fleet.WHOLE
+    record["fleet_error"] = fleet.check_fleet(column, patterns_of(column.data, "JC69"), device)
+    print("correct: likelihoods, gradients, a training step and one of a fleet equal those of the CPU")
+    record["steps"], record["fleet"], record["annealing"], record["likelihood"] = [], [], [], []
     for data, model, n_components, n_particles in steps:
         if clock.allows(f"step {data}, {model}, {n_components} components, {n_particles} particles", 20.0):
             record["steps"] += step_rows(data, model, n_components, n_particles, device, 1 if options.tiny else 20)
+    if clock.allows(f"a fleet of {column.n_seeds * len(column.rows)} models", 60.0):
+        record["fleet"] = fleet.fleet_rows(column, patterns_of(column.data, "JC69"), device)
     if clock.allows("annealing", 0.4 * options.seconds):
         record["annealing"] = compare_annealing(TINY if options.tiny else WHOLE, device)
     for n_trees in batches:
@@ -276,7 +282,7 @@ def main() -> None:
     record["left_out_for_time"], record["not_measured"] = clock.left_out, list(NOT_IN_HERE)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    for name in ("steps", "annealing", "likelihood"):
+    for name in ("steps", "fleet", "annealing", "likelihood"):
         if record[name]:
             print_table(record[name], list(record[name][0]))
     print(f"written to {options.output}")

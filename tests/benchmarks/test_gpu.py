@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.gpu import annealing, run
+from benchmarks.gpu import annealing, fleet, run
+from vbpi_mix.estimators import joint
 from vbpi_mix.model import PhyloModel
 
 
@@ -18,7 +19,7 @@ def test_the_script_runs_to_its_end(tmp_path, monkeypatch, capsys):
     record = tmp_path / "record.json"
     monkeypatch.setattr(sys, "argv", ["run", "--tiny", "--output", str(record)])
     run.main()
-    assert "correct: likelihoods, gradients and a training step" in capsys.readouterr().out
+    assert "correct: likelihoods, gradients, a training step and one of a fleet equal" in capsys.readouterr().out
     found = json.loads(record.read_text())
     models = ["JC69", "GTR+G4", "LG+G4"]
     assert list(found["errors"]) == [f"simulated6 {model}" for model in models]
@@ -30,7 +31,11 @@ def test_the_script_runs_to_its_end(tmp_path, monkeypatch, capsys):
     device, cpu = found["annealing"]
     assert (device["on"], cpu["on"], cpu["times_cpu"]) == ("device", "cpu", 1.0)
     assert device["temperatures"] > 1
-    assert not any("annealing" in text for text in found["not_measured"])
+    together, one_by_one = found["fleet"]
+    assert found["fleet_error"] < 1e-8
+    assert (together["on"], together["models"]) == ("device, together", 3)
+    assert together["times_cpu"] == pytest.approx(one_by_one["ms_per_step"] / together["ms_per_step"])
+    assert not any(word in text for text in found["not_measured"] for word in ("annealing", "fleet"))
 
 
 def test_marginal_likelihoods_that_differ_end_the_comparison(monkeypatch):
@@ -44,3 +49,22 @@ def test_marginal_likelihoods_that_differ_end_the_comparison(monkeypatch):
     monkeypatch.setattr(annealing, "pooled_log_ml", lambda groups: (honest(groups)[0] + next(values), 0.1))
     with pytest.raises(SystemExit, match="wrong: log marginal likelihoods"):
         annealing.compare_annealing(size, torch.device("cpu"))
+
+
+def test_a_fleet_that_differs_ends_the_comparison(monkeypatch):
+    """With the CPU in place of the device, first as it is, then with other weights in the bound."""
+    patterns = run.patterns_of("simulated6", "JC69")
+    assert 0.0 < fleet.check_fleet(fleet.TINY, patterns, torch.device("cpu"), backend="numba") < 1e-8
+    monkeypatch.setattr(joint, "outer_weights", lambda plan, _: torch.full((plan.n_sampled,), 1.001 / plan.n_sampled))
+    with pytest.raises(SystemExit, match="wrong: A2_S2_a2a_seed0 in a fleet"):
+        fleet.check_fleet(fleet.TINY, patterns, torch.device("cpu"), backend="numba")
+
+
+def test_launches_do_not_depend_on_the_number_of_models():
+    """What a model adds is done on the CPU: the count is that of a fleet of any size."""
+    patterns = run.patterns_of("simulated6", "JC69")
+    few, more = (replace(fleet.TINY, rows=fleet.TABLE3_ROWS[4 : 4 + n]) for n in (1, 3))
+    counts = [fleet.launches_of_a_step(size, patterns) for size in (few, more)]
+    assert 300 < counts[0] < 1500
+    assert abs(counts[1] - counts[0]) < 30
+    assert 0.0 < fleet.seconds_to_draw(few, patterns) < 1.0

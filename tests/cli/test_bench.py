@@ -122,6 +122,28 @@ def test_table3_and_its_tables(program, example, tmp_path):
     assert (tmp_path / "elsewhere" / "table3.tex").is_file()
 
 
+def test_table3_in_a_fleet(program, example, tmp_path):
+    alignment, trees = example
+    command = ("bench", "table3", "--data", alignment, "--trees", trees, "--rows", "1,1,A2A;2,1,S2A", *SMALL)
+    status, out, err = program(*command, "--fleet", 2, "-o", tmp_path / "together")
+    assert status == 0, err
+    assert out.splitlines()[0] == "2 of 2 models have their record"
+    assert "2 models are trained together by PyTorch on the CPU, which is slower" in err
+    assert "example_A2_S1_s2a_seed1_default_skew: training: 60 of 60" in err
+    assert program(*command, "-o", tmp_path / "alone", "-q")[0] == 0
+    name = "models/example_A2_S1_s2a_seed1_default_skew.json"
+    ours, theirs = (json.loads((tmp_path / f / name).read_text())["result"] for f in ("together", "alone"))
+    assert ours["curve"]["bound"] == pytest.approx(theirs["curve"]["bound"], abs=1e-6)
+    assert (ours["trained"], theirs["trained"]) == (
+        {"together": 2, "device": "cpu"},
+        {"together": 1, "device": "cpu"},
+    )
+    assert program("bench", "render", tmp_path / "together")[0] == 0
+    assert "Up to 2 models were trained together" in (tmp_path / "together" / "table3.md").read_text()
+    assert program("bench", "render", tmp_path / "alone")[0] == 0
+    assert "trained together" not in (tmp_path / "alone" / "table3.md").read_text()
+
+
 def test_table3_stopped(program, example, tmp_path, monkeypatch):
     alignment, trees = example
     command = (
@@ -167,6 +189,9 @@ def test_table3_stopped(program, example, tmp_path, monkeypatch):
         (("--set", "seed=5"), "decided by --seeds"),
         (("--label", "a/b"), "letters, digits"),
         (("--repeats", 1), "at least 2"),
+        (("--fleet", 0), "--fleet"),
+        (("--fleet", 4, "--starts-only"), "--starts-only trains nothing"),
+        (("--device", "gpu"), "choose one of cpu, cuda, auto"),
         (("--data", "DS1", "-o", "{}/file/x"), "cannot make the folder"),
     ],
 )

@@ -9,7 +9,7 @@ import torch
 from tests.estimators.categorical import CategoricalProblem
 from vbpi_mix.errors import CheckpointError, ConfigError, NumericalError
 from vbpi_mix.estimators import Objective
-from vbpi_mix.train import Change, TrainSettings, add_to_checkpoint, fit, load_checkpoint, loop, read_metrics
+from vbpi_mix.train import Change, TrainSettings, add_to_checkpoint, fit, load_checkpoint, read_metrics, state
 
 
 class Trainable(CategoricalProblem):
@@ -99,13 +99,13 @@ def test_time_limit_ends_the_call_and_keeps_the_state(tmp_path):
 
 
 def test_a_signal_while_the_last_state_is_saved_is_answered(tmp_path, monkeypatch):
-    save = loop.save_checkpoint
+    save = state.save_checkpoint
 
     def interrupted(*given):
         os.kill(os.getpid(), signal.SIGTERM)
         save(*given)
 
-    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    monkeypatch.setattr(state, "save_checkpoint", interrupted)
     _, _, result = run(tmp_path, 20)
     assert (result.ending, result.signal_number, result.iteration) == ("signal", signal.SIGTERM, 20)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vbpi_mix.branch import kernels, reference
 from vbpi_mix.branch.features import FeatureIds
+from vbpi_mix.estimators import Pairs
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ORDER = (1, 2, 0)  # features are rows, the components contiguous within them
@@ -40,12 +41,16 @@ class LogNormalBase(nn.Module):
         return _Draw.apply(self.table, feature_ids, component_of_tree.numpy(), noise)
 
     def log_prob(
-        self, feature_ids: FeatureIds, components: Tensor, log_lengths: Tensor, *, frozen: bool = False
+        self, feature_ids: FeatureIds, components: Tensor | Pairs, log_lengths: Tensor, *, frozen: bool = False
     ) -> Tensor:
-        """(M, T) log-density of log branch lengths (T, E) under each component of (M,).
+        """(M, T) log-density of log branch lengths (T, E) under each component of (M,), or (Q,) of pairs.
 
         Differentiable in the lengths and, unless `frozen`, in the table.
         """
+        if isinstance(components, Pairs):
+            tree = components.tree
+            ids = feature_ids[tree if isinstance(feature_ids, Tensor) else tree.numpy()]
+            return self.own_log_prob(ids, components.component, log_lengths[tree], frozen=frozen)
         table = self.table.detach() if frozen else self.table
         if isinstance(feature_ids, Tensor):
             return reference.log_prob(table, feature_ids, components, log_lengths)

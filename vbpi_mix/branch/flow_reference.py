@@ -51,22 +51,23 @@ def realnvp(
         n_taxa: N.
         rows: (F, W), see `realnvp_width`.
         hidden_bias: (L, H), or (T, L, H) for every tree by itself.
-        gain: see above.
+        gain: see above; (T, 1) for every tree by itself.
         inverse: undo the flow.
 
     Returns:
         (T, E) and (T,) the log |det| of the forward map.
     """
     n_layers, n_hidden = hidden_bias.shape[-2:]
-    outputs = (n_layers + 1) // 2 * n_hidden
+    n_slots = (n_layers + 1) // 2
+    # split once: its derivative is one table, where that of a slice is a table for every slice
+    slots = rows.split([n_hidden] * n_slots + [2 * (n_hidden + 1)] * n_slots, dim=1)
     halves = [x[:, :n_taxa], x[:, n_taxa:]]
     ids = [feature_ids[:, :n_taxa], feature_ids[:, n_taxa:]]
     log_det = x.new_zeros(x.shape[0])
     for layer in reversed(range(n_layers)) if inverse else range(n_layers):
         given, changed, slot = layer % 2, 1 - layer % 2, layer // 2
-        into = gathered(rows[:, slot * n_hidden : (slot + 1) * n_hidden], ids[given], x.dtype)
-        start = outputs + slot * 2 * (n_hidden + 1)
-        out_of = gathered(rows[:, start : start + 2 * (n_hidden + 1)], ids[changed], x.dtype)
+        into = gathered(slots[slot], ids[given], x.dtype)
+        out_of = gathered(slots[n_slots + slot], ids[changed], x.dtype)
         hidden = torch.nn.functional.elu(hidden_bias[..., layer, :] + torch.einsum("te,teh->th", halves[given], into))
         scale, shift = out_of.unflatten(2, (2, n_hidden + 1)).unbind(dim=2)
         raw = gain * (torch.einsum("th,teh->te", hidden, scale[..., :-1]) + scale[..., -1])
@@ -93,12 +94,12 @@ def planar(x: Tensor, feature_ids: FeatureIds, rows: Tensor, bias: Tensor) -> tu
         x: (T, E).
         feature_ids: (T, E, n).
         rows: (F, 2 L): w of every layer, then u of every layer.
-        bias: (L,).
+        bias: (L,), or (T, L) for every tree by itself.
 
     Returns:
         (T, E) and (T,) log |det|.
     """
-    n_layers = len(bias)
+    n_layers = bias.shape[-1]
     weights = gathered(rows, feature_ids, x.dtype)
     log_det = x.new_zeros(x.shape[0])
     for layer in range(n_layers):
@@ -107,7 +108,7 @@ def planar(x: Tensor, feature_ids: FeatureIds, rows: Tensor, bias: Tensor) -> tu
         bounded = torch.nn.functional.softplus(product + math.log(math.e - 1)) - 1
         norm = (w * w).sum(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
         v = u + ((bounded - product) / norm).unsqueeze(1) * w
-        h = torch.tanh((w * x).sum(dim=1) + bias[layer])
+        h = torch.tanh((w * x).sum(dim=1) + bias[..., layer])
         log_det = log_det + torch.log1p((1 - h * h) * bounded)
         x = x + v * h.unsqueeze(1)
     return x, log_det

@@ -33,8 +33,10 @@ class Flow(Protocol):
 class IdentityFlow(nn.Module):
     """No flow: the base sample is the log branch length."""
 
-    def forward(self, base_sample: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
-        del feature_ids
+    def forward(
+        self, base_sample: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        del feature_ids, flow_of_tree
         return base_sample, base_sample.new_zeros(base_sample.shape[0])
 
     def inverse(self, log_lengths: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:

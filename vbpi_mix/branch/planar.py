@@ -51,10 +51,17 @@ class Planar(nn.Module):
         """Rows of w and u normal with standard deviation 0.01, biases of zero."""
         self.rows.copy_(torch.randn(self.rows.shape, generator=generator, dtype=self.rows.dtype) * _PUBLISHED_NOISE)
 
-    def forward(self, x: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
-        """(T, E) log branch lengths and (T,) log |det|; differentiable once."""
+    def forward(self, x: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(T, E) log branch lengths and (T,) log |det|; differentiable once.
+
+        Arguments:
+            x: (T, E).
+            feature_ids: (T, E, n).
+            flow_of_tree: (T,) int64 the flow that each tree goes through, where there are several (`joined`).
+        """
         if isinstance(feature_ids, Tensor):
-            return flow_reference.planar(x, feature_ids, self.rows, self.bias)
+            bias = self.bias if flow_of_tree is None else self.bias.view(-1, self.n_layers)[flow_of_tree]
+            return flow_reference.planar(x, feature_ids, self.rows, bias)
         return _Planar.apply(x, self.rows, self.bias, feature_ids)
 
     def inverse(self, y: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from vbpi_mix.branch import flow_reference, realnvp_kernels
-from vbpi_mix.branch.features import FeatureIds
+from vbpi_mix.branch.features import FeatureIds, moved, used_rows
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
 
 _ROWS, _BIAS = (0, 1), (0, 1, 2)
@@ -36,6 +36,7 @@ class RealNVP(nn.Module):
     """
 
     output_gain: Tensor
+    first_rows: Tensor | None = None  # (B,) the first row of each flow, where they have not n_features rows each
 
     def __init__(
         self,
@@ -110,14 +111,14 @@ class RealNVP(nn.Module):
     def _by_definition(
         self, x: Tensor, feature_ids: Tensor, flow_of_tree: Tensor | None, *, inverse: bool
     ) -> tuple[Tensor, Tensor]:
-        bias = self.hidden_bias[0]
+        bias, gain = self.hidden_bias[0], self.output_gain
         if flow_of_tree is not None:
             bias = self.hidden_bias[flow_of_tree]
-            shift = (flow_of_tree * self.n_features)[:, None, None]
-            feature_ids = torch.where(feature_ids >= 0, feature_ids + shift, feature_ids)
-        return flow_reference.realnvp(
-            x, feature_ids, self.n_taxa, self.rows, bias, gain=self.output_gain, inverse=inverse
-        )
+            gain = gain if gain.ndim == 0 else gain[flow_of_tree][:, None]
+            first = flow_of_tree * self.n_features if self.first_rows is None else self.first_rows[flow_of_tree]
+            feature_ids = moved(feature_ids, first)
+        rows, ids = used_rows(self.rows, feature_ids)
+        return flow_reference.realnvp(x, ids, self.n_taxa, rows, bias, gain=gain, inverse=inverse)
 
     def _draw_input_weights(self, generator: torch.Generator) -> None:
         n_inputs = (self.n_layers + 1) // 2 * self.n_hidden

@@ -45,8 +45,12 @@ class Skew(nn.Module):
         self.rows[:, 0] = table[:, 1]
         self.rows[:n_splits, 0] += _LOG_SHARE
 
-    def forward(self, x: Tensor, feature_ids: FeatureIds) -> tuple[Tensor, Tensor]:
-        """(T, E) images of x (T, E) and (T,) log |det|; differentiable once."""
+    def forward(self, x: Tensor, feature_ids: FeatureIds, flow_of_tree: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(T, E) images of x (T, E) and (T,) log |det|; differentiable once.
+
+        Rows are all that a flow has, so it does not matter which one of several (`joined`) a tree goes through.
+        """
+        del flow_of_tree
         if isinstance(feature_ids, Tensor):
             return flow_reference.skew(x, feature_ids, self.rows)
         return _Skew.apply(x, self.rows, feature_ids)

@@ -65,6 +65,22 @@ def table3(
     repeats: Annotated[
         int, typer.Option(help="Number of repeats of 1,000 draws per component in the evaluation.")
     ] = 100,
+    fleet: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of models of a data set to train together, a step of all of them at once; one model after "
+            "another if not given.",
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device that weighs topologies and trains: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one "
+            "and the work is large enough).",
+            show_default=True,
+        ),
+    ] = "cpu",
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> int:
@@ -73,10 +89,15 @@ def table3(
     The folder gets a JSON file per model in models/; `vbpi-mix bench render` makes tables and pictures of them. Models
     that are there already are kept. A call that was stopped goes on where it was; several may share a folder.
     """
+    from vbpi_mix.errors import ConfigError
+    from vbpi_mix.experiment import check_device
     from vbpi_mix.replication.table3.config import make_table3_config
     from vbpi_mix.replication.table3.run import make_starts, run_table3, without_folders
 
     use_threads(threads)
+    check_device(device)
+    if fleet is not None and starts_only:
+        raise ConfigError("--fleet is for training, and --starts-only trains nothing: leave one of them out")
     config = make_table3_config(
         data=data,
         rows=rows or ("all",),
@@ -93,7 +114,7 @@ def table3(
     )
     if starts_only:
         with ConsoleReporter(quiet=quiet) as reporter:
-            paths, signal_number = make_starts(config, output, reporter=reporter)
+            paths, signal_number = make_starts(config, output, device=device, reporter=reporter)
             if signal_number is not None:
                 reporter.warning("stopped: the same command goes on")
                 return 128 + signal_number
@@ -102,7 +123,7 @@ def table3(
         return 0
     command = shlex.join(["vbpi-mix", *without_folders(sys.argv[1:])])
     with ConsoleReporter(quiet=quiet) as reporter:
-        outcome = run_table3(config, output, command=command, reporter=reporter)
+        outcome = run_table3(config, output, command=command, device=device, fleet=fleet, reporter=reporter)
         if outcome.signal_number is not None:
             reporter.warning(f"stopped; {len(outcome.records)} models have their record: the same command goes on")
             return 128 + outcome.signal_number

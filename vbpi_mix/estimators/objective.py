@@ -72,6 +72,10 @@ class Objective:
         if self.annealed not in ("likelihood", "kl"):
             raise ConfigError(f"annealed must be 'likelihood' or 'kl', not '{self.annealed}'")
 
+    def plan(self, generator: torch.Generator) -> ComponentPlan:
+        """Draw the components of a step."""
+        return draw_plan(self.estimator, n_components=self.n_components, n_sampled=self.n_sampled, generator=generator)
+
     def step(
         self,
         problem: MixtureProblem,
@@ -84,9 +88,7 @@ class Objective:
         """Draw subsets and particles from the problem and form the loss."""
         steps = []
         for _ in range(self.n_subsets):
-            plan = draw_plan(
-                self.estimator, n_components=self.n_components, n_sampled=self.n_sampled, generator=generator
-            )
+            plan = self.plan(generator)
             terms = problem.draw(plan, self.n_particles * self.n_draws, generator, batch)
             steps.append(
                 self.surrogate(terms, plan, inverse_temperature=inverse_temperature, mixture_weights=mixture_weights)
@@ -110,17 +112,57 @@ class Objective:
     ) -> Surrogate:
         """The loss of given particle terms: mixture density -> tempering -> MISELBO -> VIMCO."""
         terms = terms.grouped(self.n_draws)
-        outer = outer_weights(plan, mixture_weights)
-        log_q_mix = mixture_log_prob(terms.log_q, normalised_log_weights(plan, mixture_weights))
-        if self.annealed == "likelihood":
-            log_w = inverse_temperature * terms.log_likelihood + terms.log_prior - log_q_mix
-        else:
-            log_w = terms.log_likelihood + inverse_temperature * (terms.log_prior - log_q_mix)
-        target = miselbo(log_w, outer)
-        if terms.log_q_score is not None:
-            target = target + vimco(log_w, terms.log_q_score, outer)
-        with torch.no_grad():
-            full = log_w if inverse_temperature == 1.0 else terms.log_likelihood + terms.log_prior - log_q_mix
-            bound = miselbo(full, outer).mean()
-            ess = effective_sample_size(full).mean()
-        return Surrogate(loss=-target.mean(), bound=bound, ess=ess, terms=(terms,))
+        found = estimate(
+            terms,
+            normalised_log_weights(plan, mixture_weights),
+            outer_weights(plan, mixture_weights),
+            inverse_temperature=inverse_temperature,
+            annealed=self.annealed,
+        )
+        return Surrogate(loss=-found.target.mean(), bound=found.bound.mean(), ess=found.ess.mean(), terms=(terms,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """Estimates of one step for each element of the batch.
+
+    Arguments:
+        target: (*batch,) the (tempered) bound with its score terms; its gradient estimates that of the bound.
+        bound: (*batch,) without gradient, the bound at inverse temperature 1.
+        ess: (*batch, S) without gradient, effective number of the K particles.
+    """
+
+    target: Tensor
+    bound: Tensor
+    ess: Tensor
+
+
+def estimate(
+    terms: ParticleTerms,
+    log_weights: Tensor,
+    outer: Tensor,
+    *,
+    inverse_temperature: float | Tensor = 1.0,
+    annealed: Annealed = "likelihood",
+) -> Estimates:
+    """From particle terms to bounds: mixture density -> tempering -> MISELBO -> VIMCO.
+
+    Arguments:
+        terms: log densities of the particles.
+        log_weights: (M,) log weights of the evaluated components, see `bounds.normalised_log_weights`.
+        outer: (S,) weights of the sampled components in the bound, see `bounds.outer_weights`.
+        inverse_temperature: a number, or a tensor that broadcasts over (*batch, S, K).
+        annealed: see `Objective`.
+    """
+    log_q_mix = mixture_log_prob(terms.log_q, log_weights)
+    if annealed == "likelihood":
+        log_w = inverse_temperature * terms.log_likelihood + terms.log_prior - log_q_mix
+    else:
+        log_w = terms.log_likelihood + inverse_temperature * (terms.log_prior - log_q_mix)
+    target = miselbo(log_w, outer)
+    if terms.log_q_score is not None:
+        target = target + vimco(log_w, terms.log_q_score, outer)
+    with torch.no_grad():
+        untempered = isinstance(inverse_temperature, float) and inverse_temperature == 1.0
+        full = log_w if untempered else terms.log_likelihood + terms.log_prior - log_q_mix
+        return Estimates(target=target, bound=miselbo(full, outer), ess=effective_sample_size(full))

@@ -62,6 +62,16 @@ class ParticleTerms:
             log_q_score=None if score is None else split(score, -1),
         )
 
+    def of_batch(self, i: int) -> "ParticleTerms":
+        """The terms of one element of the first batch axis."""
+        score = self.log_q_score
+        return ParticleTerms(
+            log_likelihood=self.log_likelihood[i],
+            log_prior=self.log_prior[i],
+            log_q=self.log_q[i],
+            log_q_score=None if score is None else score[i],
+        )
+
 
 class MixtureProblem(Protocol):
     """A target and a mixture that approximates it: the seam that trees, images and toys share."""

@@ -4,6 +4,7 @@ from vbpi_mix.experiment.config import FitConfig, load_config
 from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.device import Device, check_device
 from vbpi_mix.experiment.fit import fit_alignment, fit_folder, resumed_config
+from vbpi_mix.experiment.fleet import FleetMember, fit_folders
 from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.recipes import RECIPES, make_config
 from vbpi_mix.experiment.reporter import Reporter, Silent
@@ -14,6 +15,7 @@ __all__ = [
     "Deadlines",
     "Device",
     "FitConfig",
+    "FleetMember",
     "Reporter",
     "Run",
     "RunFolder",
@@ -21,6 +23,7 @@ __all__ = [
     "check_device",
     "fit_alignment",
     "fit_folder",
+    "fit_folders",
     "load_config",
     "make_config",
     "resumed_config",

@@ -1,6 +1,7 @@
 """Which device each part of a fit runs on: weighing topologies, training, annealing."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -43,7 +44,22 @@ def choose_device(word: str, problem: PhyloProblem, config: FitConfig, reporter:
     Raises:
         ConfigError, BackendError: see `check_device`; or the likelihood of the model is not computed on a GPU.
     """
-    return _choose(word, "training", problem.model, (config.sampled or config.components) * config.particles, reporter)
+    return _choose(word, "training", problem.model, _n_trees(config), reporter)
+
+
+def fleet_device(word: str, runs: Sequence[tuple[PhyloProblem, FitConfig]], reporter: Reporter) -> torch.device:
+    """The device to train several models together on; the CPU, where PyTorch then computes, if not a GPU.
+
+    Arguments:
+        word: as in `choose_device`; "auto": a GPU if there is one and a step of all models is large enough for it.
+        runs: The problems, which have one target, with their configurations.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: as `choose_device`.
+    """
+    n_trees = sum(_n_trees(config) for _, config in runs)
+    return _choose(word, "training", runs[0][0].model, n_trees, reporter) or torch.device("cpu")
 
 
 def start_device(word: str, model: PhyloModel, reporter: Reporter) -> torch.device | None:
@@ -76,6 +92,11 @@ def annealing_device(word: str, model: PhyloModel, n_particles: int, reporter: R
     if device is not None:
         reporter.message("the rounds at the posterior that follow run on the CPU")
     return device
+
+
+def _n_trees(config: FitConfig) -> int:
+    """Trees of a training step."""
+    return (config.sampled or config.components) * config.particles
 
 
 def _choose(word: str, what: str, model: PhyloModel, n_trees: int, reporter: Reporter) -> torch.device | None:

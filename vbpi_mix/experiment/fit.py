@@ -1,52 +1,28 @@
 """The whole path: from an alignment to a trained mixture and a posterior over trees."""
 
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from vbpi_mix import provenance
-from vbpi_mix.errors import ConfigError, VBPIError
+from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.beside import annealing_beside
-from vbpi_mix.experiment.build import (
-    all_patterns,
-    check,
-    check_ascertained,
-    for_data,
-    load_alignment,
-    make_inputs,
-    make_model,
-    make_parts,
-    make_problem,
-    start_problem,
-)
-from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.build import check, for_data, make_inputs, make_parts, make_problem, start_problem
 from vbpi_mix.experiment.component_weights import finish_weights
 from vbpi_mix.experiment.config import FitConfig, load_config, recorded
 from vbpi_mix.experiment.deadlines import Deadlines
-from vbpi_mix.experiment.device import check_device
+from vbpi_mix.experiment.device import check_device, choose_device
 from vbpi_mix.experiment.finish import finish_run
-from vbpi_mix.experiment.folder import RunFolder, write_json
-from vbpi_mix.experiment.inputs import RunInputs, load_inputs, write_equal_sequences
-from vbpi_mix.experiment.kept_search import KeptSearch
-from vbpi_mix.experiment.lock import hold
-from vbpi_mix.experiment.recipes import RECIPES
-from vbpi_mix.experiment.refresh import current_inputs
+from vbpi_mix.experiment.folder import RunFolder
+from vbpi_mix.experiment.prepare import Prepared, prepare
 from vbpi_mix.experiment.reporter import Reporter, Silent
-from vbpi_mix.experiment.rounds import chains_as_posterior
 from vbpi_mix.experiment.run import Run
-from vbpi_mix.experiment.start import check_start, make_start
-from vbpi_mix.experiment.training import train
-from vbpi_mix.experiment.warm_up import warm_up
-from vbpi_mix.io.files import atomic_write
+from vbpi_mix.experiment.start import make_start
 from vbpi_mix.phylo import Alignment, TreeSample
-from vbpi_mix.start import Start, WeightedTopologies
+from vbpi_mix.start import Start
 from vbpi_mix.threads import torch_threads
-from vbpi_mix.train import FitResult, load_checkpoint
+from vbpi_mix.train import FitResult, fit_training
 from vbpi_mix.variational import PhyloProblem
-
-_ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
 
 
 @torch_threads(1)
@@ -83,8 +59,9 @@ def fit_alignment(
     inputs = make_inputs(alignment, start.sample, make_parts(config, alignment))
     problem = make_problem(config, inputs)
     start_problem(problem, config, start.topologies, reporter)
-    result = train(problem, config, reporter, inputs, device=device)
-    return finish_weights(_run(config, inputs, result), result, reporter)
+    prepared = Prepared(config=config, folder=None, inputs=inputs, problem=problem)
+    result = fit_training(prepared.training(reporter), device=choose_device(device, problem, config, reporter))
+    return conclude(prepared, result, reporter)
 
 
 @torch_threads(1)
@@ -166,97 +143,31 @@ def _fit_folder(
     device: str,
     reporter: Reporter,
 ) -> tuple[Run, FitResult]:
-    """`fit_folder`; the lock of the folder is taken as soon as there is one."""
-    check_device(device)
-    path = folder.path
-    if iterations is not None:
-        config = config.with_iterations(iterations)
-    check(config)
-    if path.is_dir():
-        locks.enter_context(hold(path))
-    if not resume and (folder.config.exists() or folder.checkpoint.exists()):
-        raise ConfigError(f"{path}: holds a run already; go on with it by --resume, or choose another folder")
-    if resume and folder.checkpoint.is_file():
-        inputs = load_inputs(folder.inputs)
-        saved = load_checkpoint(folder.checkpoint, identity=inputs.identity)
-        done = saved["iteration"]
-        if config.iterations < done:
-            raise ConfigError(
-                f"{path}: {done:,} iterations are done already, more than the {config.iterations:,} asked for"
-            )
-        warm_up(config.model, config.flow, reporter, inputs.patterns.data_type)
-        problem = make_problem(config, current_inputs(inputs, saved.get("extra", {})))
-        del saved
-        _write_config(folder, config)
-    else:
-        resume = False
-        alignment = load_alignment(config, reporter, alignment)
-        config = for_data(config, alignment)
-        parts = make_parts(config, alignment)
-        check_ascertained(config, alignment)
-        patterns = all_patterns(alignment, parts)
-        # so that a mistake is met before anything is computed
-        check_device(device, make_model(config, patterns, parts, alignment.taxa))
-        if start is None:
-            for source in make_sources(config):
-                source.check()
-            warm_up(config.model, config.flow, reporter, patterns.data_type)
-            start = make_start(
-                config,
-                alignment,
-                reporter,
-                candidates=lambda few: _candidates(
-                    config, alignment, folder, locks, reporter, deadlines.until("candidates"), few
-                ),
-                keep=lambda sample: chains_as_posterior(sample).save(folder.chains),
-                until=deadlines.until("start"),
-                kept=KeptSearch.of(folder, config, alignment),
-                device=device,
-            )
-        else:
-            check_start(start, config, alignment)
-            warm_up(config.model, config.flow, reporter, patterns.data_type)
-            _make_folder(folder, config, locks)
-        begun = time.perf_counter()
-        config = _shortened(config, start)
-        _write_config(folder, config)
-        inputs = make_inputs(alignment, start.sample, parts)
-        problem = make_problem(config, inputs)
-        if start.account:
-            write_json(folder.growth, start.account)
-        reporter.message(
-            f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
-        )
-        start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
-        seconds = {**start.seconds, "start": time.perf_counter() - begun}
-        write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
-        inputs.save(folder.inputs)
-        write_equal_sequences(folder.path / "equal_sequences.tsv", alignment)
-    before = load_checkpoint(folder.checkpoint, identity=inputs.identity)["iteration"] if resume else 0
+    prepared = prepare(
+        config,
+        folder,
+        locks,
+        alignment=alignment,
+        start=start,
+        resume=resume,
+        iterations=iterations,
+        deadlines=deadlines,
+        device=device,
+        reporter=reporter,
+    )
     seconds_left = [x for x in (max_seconds, deadlines.left("training")) if x is not None]
-    untrained = Run(config=config, inputs=inputs, problem=problem, iteration=before, seconds=0.0, folder=folder)
     until = deadlines.until("annealing")
-    with annealing_beside(untrained, reporter, until=until, device=device) as annealed:
-        result = train(
-            problem,
-            config,
-            reporter,
-            inputs,
-            folder=folder,
-            resume=resume,
-            device=device,
+    with annealing_beside(prepared.run, reporter, until=until, device=device) as annealed:
+        result = fit_training(
+            prepared.training(reporter),
             max_seconds=min(seconds_left, default=None),
+            device=choose_device(device, prepared.problem, prepared.config, reporter),
         )
-        for past in (folder.search, folder.chains_so_far):
-            past.unlink(missing_ok=True)
-        if result.iteration > before and not folder.chains.is_file():
-            of_the_old = folder.annealed, folder.annealed_groups, folder.annealed_rounds, folder.candidate_rounds
-            for past in of_the_old:  # which began at the mixture as it was
-                past.unlink(missing_ok=True)
-        run = finish_weights(_run(config, inputs, result, folder), result, reporter)
+        run = conclude(prepared, result, reporter)
         if result.ending == "time" and max_seconds is None:
             reporter.warning(
-                f"time is up for training at iteration {result.iteration:,} of {config.iterations:,}; --resume goes on"
+                f"time is up for training at iteration {result.iteration:,} of {run.config.iterations:,}; "
+                "--resume goes on"
             )
         if result.ending != "signal" and (result.ending != "time" or max_seconds is None):
             run = (
@@ -267,72 +178,26 @@ def _fit_folder(
     return run, result
 
 
-def _shortened(config: FitConfig, start: Start) -> FitConfig:
-    """The configuration with the short training that suits a start from a sample, unless its length was chosen."""
-    found = start.topologies
-    if not isinstance(found, WeightedTopologies) or found.trees is None or config.finish == "importance":
-        return config
-    if config.iterations != RECIPES[config.recipe]["iterations"]:
-        return config
-    return config.with_iterations(_ITERATIONS_FROM_A_SAMPLE)
-
-
-def _run(config: FitConfig, inputs: RunInputs, result: FitResult, folder: RunFolder | None = None) -> Run:
+def conclude(prepared: Prepared, result: FitResult, reporter: Reporter) -> Run:
+    """The run after training: what belongs to the mixture as it was goes, and weights are learned if asked for."""
+    folder = prepared.folder
+    if folder is not None:
+        for past in (folder.search, folder.chains_so_far):
+            past.unlink(missing_ok=True)
+        if result.iteration > prepared.iteration and not folder.chains.is_file():
+            of_the_old = folder.annealed, folder.annealed_groups, folder.annealed_rounds, folder.candidate_rounds
+            for past in of_the_old:
+                past.unlink(missing_ok=True)
     problem = cast(PhyloProblem, result.problem)
-    return Run(
-        config=config,
-        inputs=replace(inputs, support=problem.mixture.support),
+    run = Run(
+        config=prepared.config,
+        inputs=replace(prepared.inputs, support=problem.mixture.support),
         problem=problem,
         iteration=result.iteration,
         seconds=result.seconds,
         folder=folder,
     )
-
-
-def _candidates(
-    config: FitConfig,
-    alignment: Alignment,
-    folder: RunFolder,
-    locks: ExitStack,
-    reporter: Reporter,
-    until: float | None,
-    few: bool,
-) -> TreeSample:
-    """Candidate topologies, or a few of them, and the folder with its configuration.
-
-    Tree files are read before anything is written. A bootstrap takes long, so the folder is there before it, and
-    replicates are kept in it: a run that is interrupted meanwhile goes on. If the bootstrap fails, what was written
-    goes.
-    """
-    if config.trees:
-        candidates = load_candidates(config, alignment, reporter)
-        _make_folder(folder, config, locks)
-        return candidates
-    made, began = not folder.path.exists(), not folder.config.exists()
-    _make_folder(folder, config, locks)
-    try:
-        return load_candidates(config, alignment, reporter, keep=folder.bootstrap, until=until, few=few)
-    except VBPIError:
-        if began:
-            folder.config.unlink(missing_ok=True)
-            folder.provenance.unlink(missing_ok=True)
-        locks.close()  # which removes the file of the lock
-        if made and not any(folder.path.iterdir()):
-            folder.path.rmdir()
-        raise
-
-
-def _make_folder(folder: RunFolder, config: FitConfig, locks: ExitStack) -> None:
-    there = folder.path.is_dir()
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot make the folder {folder.path}: {error.strerror}") from error
-    locks.enter_context(hold(folder.path))
-    if not there and folder.config.exists():
-        raise ConfigError(f"{folder.path}: another process has begun a run there; choose another folder")
-    _write_config(folder, config)
-    write_json(folder.provenance, provenance.describe())
+    return finish_weights(run, result, reporter)
 
 
 def resumed_config(path: Path, given: FitConfig, explicit: set[str]) -> FitConfig:
@@ -359,8 +224,3 @@ def resumed_config(path: Path, given: FitConfig, explicit: set[str]) -> FitConfi
             )
     # paths as they are given now: the record has escapes for what is not UTF-8
     return replace(saved, **{name: getattr(given, name) for name in explicit - {"learn_weights"}})
-
-
-def _write_config(folder: RunFolder, config: FitConfig) -> None:
-    with atomic_write(folder.config) as file:
-        file.write(config.to_toml())

@@ -166,12 +166,13 @@ def _chain_account(sample: ChainSample) -> dict[str, float | int]:
     return {name: value for name, value in values.items() if math.isfinite(value)} | counts
 
 
-def shared_start(config: FitConfig, path: Path, *, reporter: Reporter | None = None) -> Start:
+def shared_start(config: FitConfig, path: Path, *, device: str = "cpu", reporter: Reporter | None = None) -> Start:
     """The start in a file, made and written there if it is not there yet.
 
     Arguments:
         config: see `make_start`.
         path: the file; its folder must exist.
+        device: see `make_start`.
         reporter: told about progress.
 
     Raises:
@@ -187,7 +188,7 @@ def shared_start(config: FitConfig, path: Path, *, reporter: Reporter | None = N
         return start
     for source in make_sources(config):
         source.check()
-    start = replace(make_start(config, alignment, reporter), settings=settings)
+    start = replace(make_start(config, alignment, reporter, device=device), settings=settings)
     start.save(path)
     return start
 

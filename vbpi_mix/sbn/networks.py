@@ -96,8 +96,9 @@ class SubsplitBayesianNetworks(nn.Module):
         )
         segments = support.segments
         after = (segments.child_of_entry, segments.after_rootsplit, segments.after_subsplit)
+        values = rows_of(_on_cpu(self.logits), _ORDER).T if log_cpd is None else _array(log_cpd)
         sample_topologies(
-            rows_of(_on_cpu(self.logits if log_cpd is None else log_cpd), _ORDER).T, component, uniforms.numpy(),
+            values, component, uniforms.numpy(),
             _tables(support), after, support.tripartitions, support.adjacencies, _trees(encoded),
         )  # fmt: skip
         return encoded
@@ -132,7 +133,7 @@ class SubsplitBayesianNetworks(nn.Module):
     def _placed_log_prob(
         self, topologies: PlacedTopologies, components: Tensor | None, log_cpd: Tensor | None
     ) -> Tensor:
-        topologies.encoded.require(self.support)
+        topologies.require(self.support)
         rows = (self.logits if log_cpd is None else log_cpd).T
         rows = rows if components is None else rows[:, components]
         if log_cpd is None:

@@ -1,5 +1,6 @@
 """Topologies of a support as tensors on a device, in the form that `sbn.reference` reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ from torch import Tensor
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.sbn.kernels import tree_entries
-from vbpi_mix.support.encode import EncodedTopologies
+from vbpi_mix.support.encode import EncodedTopologies, require_equal
+from vbpi_mix.support.subsplit_support import SubsplitSupport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,7 @@ class PlacedTopologies:
     """T topologies on one device; internal nodes are counted from 0 to N-3, the top node last.
 
     Arguments:
-        encoded: The same topologies and their ids, on the CPU.
+        supports: Supports whose ids these are, one after another.
         entries: (T, 9N-21) int64 table entries of all rootings, as `kernels.tree_entries` lists them; -1 where the
             support lacks one.
         children: (T, N-2, 2) int64 children of the internal nodes, as nodes.
@@ -25,16 +27,53 @@ class PlacedTopologies:
         first: (T, N-2) int64 lowest internal node in the clade of each: the clade's internal nodes follow one another.
     """
 
-    encoded: EncodedTopologies
+    supports: tuple[SubsplitSupport, ...]
     entries: Tensor
     children: Tensor
     parent: Tensor
     side: Tensor
     first: Tensor
 
+    def require(self, support: SubsplitSupport) -> None:
+        """Raise SupportError unless all ids are those of this support; see `EncodedTopologies.require`."""
+        for own in self.supports:
+            require_equal(own, support)
 
-def place(encoded: EncodedTopologies, device: torch.device) -> PlacedTopologies:
-    """Put topologies on a device: one copy of each array for all trees."""
+    def paired(self, tree: Tensor, first_entry: Tensor) -> "PlacedTopologies":
+        """Topologies in another order or several times, their entries counted from other numbers.
+
+        Arguments:
+            tree: (Q,) which topologies.
+            first_entry: (Q,) added to their entries.
+        """
+        entries = self.entries[tree]
+        return PlacedTopologies(
+            supports=self.supports,
+            entries=torch.where(entries >= 0, entries + first_entry[:, None], entries),
+            children=self.children[tree],
+            parent=self.parent[tree],
+            side=self.side[tree],
+            first=self.first[tree],
+        )
+
+
+def place(encoded: EncodedTopologies | Sequence[EncodedTopologies], device: torch.device) -> PlacedTopologies:
+    """Put topologies on a device: one copy of each array for all trees, also of several supports."""
+    every = [encoded] if isinstance(encoded, EncodedTopologies) else encoded
+    described = [_described(some) for some in every]
+    joined = {name: joined_arrays([arrays[name] for arrays in described]) for name in described[0]}
+    return PlacedTopologies(
+        supports=tuple(some.support for some in every),
+        **{name: index_tensor(array, device) for name, array in joined.items()},
+    )
+
+
+def joined_arrays(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one after another; a single one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _described(encoded: EncodedTopologies) -> dict[str, np.ndarray]:
     support, n_trees, n_taxa = encoded.support, encoded.n_trees, encoded.support.n_taxa
     children = np.ascontiguousarray(encoded.topologies.children)
     trees = (children, encoded.split_ids, encoded.tripartition_ids, encoded.adjacency_ids)
@@ -43,8 +82,7 @@ def place(encoded: EncodedTopologies, device: torch.device) -> PlacedTopologies:
     first = np.empty((n_trees, n_taxa - 2), dtype=np.int32)
     offsets = support.n_splits, support.n_splits + 3 * support.n_tripartitions
     _describe(trees, offsets, entries, parent, side, first)
-    arrays = {"entries": entries, "children": children, "parent": parent, "side": side, "first": first}
-    return PlacedTopologies(encoded=encoded, **{name: index_tensor(array, device) for name, array in arrays.items()})
+    return {"entries": entries, "children": children, "parent": parent, "side": side, "first": first}
 
 
 def index_tensor(array: np.ndarray, device: torch.device) -> Tensor:

@@ -54,8 +54,7 @@ class EncodedTopologies:
         Raises:
             SupportError: the topologies were encoded in a support that is not equal to this one.
         """
-        if self.support is not support and self.support != support:
-            raise SupportError("topologies were encoded in another support: encode them again in the one in use")
+        require_equal(self.support, support)
 
     def n_represented_rootings(self) -> np.ndarray:
         """(T,) int64, how many of the 2N-3 rootings have all their pairs in the support.
@@ -66,6 +65,12 @@ class EncodedTopologies:
         complete = (self.tripartition_ids >= 0).all(axis=1)
         missing = (self.adjacency_ids < 0).sum(axis=1)
         return np.where(complete & (missing == 0), self.topologies.n_edges, complete & (missing == 1)).astype(np.int64)
+
+
+def require_equal(used: SubsplitSupport, support: SubsplitSupport) -> None:
+    """Raise SupportError unless the support that topologies were encoded in is equal to the one in use."""
+    if used is not support and used != support:
+        raise SupportError("topologies were encoded in another support: encode them again in the one in use")
 
 
 def represented(support: SubsplitSupport, topologies: TopologyBatch) -> np.ndarray:

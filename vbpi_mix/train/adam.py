@@ -59,6 +59,11 @@ class Adam:
         self._step = 0
         self._tails = np.empty(N_TAILS)
 
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates of the groups, without the factor."""
+        return list(self._rates)
+
     def set_factor(self, factor: float) -> None:
         """Multiply every learning rate by this, from now on."""
         self._factor = factor

@@ -13,6 +13,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.estimators import ComponentPlan, mixture_log_prob
 from vbpi_mix.sbn import PlacedTopologies, SubsplitBayesianNetworks, index_tensor, place
 from vbpi_mix.support import EncodedTopologies, FeatureKind, PSPIndexer, SubsplitSupport
+from vbpi_mix.variational.lengths import EdgeIds, draw_lengths
 from vbpi_mix.variational.parameter_posterior import ParameterPosterior
 
 Tying = Literal["none", "topology", "branch"]
@@ -168,7 +169,7 @@ class PhyloMixture(nn.Module):
         """(T,) log sum_a w_a q_a(u) of the parameters' coordinates (T, d), whatever the tree."""
         assert self.parameter_posterior is not None
         components = torch.arange(self.n_components)
-        return self.mixed(self.parameter_posterior.log_prob(coordinates, self._parameter_row(components)))
+        return self.mixed(self.parameter_posterior.log_prob(coordinates, self.parameter_row(components)))
 
     def draw(
         self, plan: ComponentPlan, n_particles: int | Tensor, generator: torch.Generator, *, path: bool = False
@@ -182,7 +183,7 @@ class PhyloMixture(nn.Module):
             path: see `BranchModel.draw`.
         """
         component = plan.sampled.repeat_interleave(n_particles)
-        encoded = self.networks.sample(self._topology_row(component), generator)
+        encoded = self.networks.sample(self.topology_row(component), generator)
         own = plan.sampled_positions().repeat_interleave(n_particles)
         return self._lengthened(encoded, component, plan.evaluated, own, generator, path=path)
 
@@ -215,30 +216,24 @@ class PhyloMixture(nn.Module):
             feature_ids, split_ids = (index_tensor(x, self.device) for x in (feature_ids, split_ids))
             component, evaluated, own = (x.to(self.device) for x in (component, evaluated, own))
         log_q_topology = self._log_q_topology(topologies, evaluated)
-        branches = self.branches.draw(
-            feature_ids,
-            self._branch_row(component),
-            self._branch_row(evaluated),
-            generator,
+        posterior = self.parameter_posterior
+        drawn = draw_lengths(
+            self.branches,
+            posterior,
+            log_q_topology,
+            EdgeIds(features=feature_ids, splits=split_ids),
+            of_branches=(self.branch_row(component), self.branch_row(evaluated)),
+            of_parameters=None if posterior is None else (self.parameter_row(component), self.parameter_row(evaluated)),
+            source=generator,
             path=path,
         )
-        log_lengths, log_q = branches.log_lengths, log_q_topology + branches.log_q
-        parameters = log_lengths.new_empty(len(component), 0)
-        if self.parameter_posterior is not None:
-            found = self.parameter_posterior.draw(
-                self._parameter_row(component), self._parameter_row(evaluated), generator, path=path
-            )
-            shift = self.parameter_posterior.shift(split_ids, found.whitened)
-            # the density of the lengths is that before the shift, but for the Jacobian of the exponential
-            log_lengths, parameters = log_lengths + shift, found.coordinates
-            log_q = log_q + found.log_q - shift.sum(dim=1)
         return TreeDraws(
             encoded=encoded,
             component_of_tree=component,
-            log_lengths=log_lengths,
-            log_q=log_q,
+            log_lengths=drawn.log_lengths,
+            log_q=drawn.log_q,
             log_q_topology=log_q_topology[own, torch.arange(len(own), device=own.device)],
-            parameters=parameters,
+            parameters=drawn.parameters,
         )
 
     def log_prob(
@@ -266,9 +261,9 @@ class PhyloMixture(nn.Module):
             if parameters is None:
                 raise ConfigError(f"the mixture has {posterior.n_parameters} parameters: give their coordinates")
             shift = posterior.shift(encoded.split_ids, posterior.whitened(parameters))
-            log_q = log_q + posterior.log_prob(parameters, self._parameter_row(which)) - shift.sum(dim=1)
+            log_q = log_q + posterior.log_prob(parameters, self.parameter_row(which)) - shift.sum(dim=1)
             log_lengths = log_lengths - shift
-        branches = self.branches.log_prob(self.indexer.feature_ids(encoded), self._branch_row(which), log_lengths)
+        branches = self.branches.log_prob(self.indexer.feature_ids(encoded), self.branch_row(which), log_lengths)
         return log_q + branches
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -286,12 +281,15 @@ class PhyloMixture(nn.Module):
             return self.networks.log_prob(topologies).expand(len(components), -1)
         return self.networks.log_prob(topologies, components)
 
-    def _topology_row(self, component: Tensor) -> Tensor:
+    def topology_row(self, component: Tensor) -> Tensor:
+        """Which of the networks a component has."""
         return torch.zeros_like(component) if self.tying == "topology" else component
 
-    def _branch_row(self, component: Tensor) -> Tensor:
+    def branch_row(self, component: Tensor) -> Tensor:
+        """Which of the branch models' bases a component has."""
         return torch.zeros_like(component) if self.tying == "branch" else component
 
-    def _parameter_row(self, component: Tensor) -> Tensor:
+    def parameter_row(self, component: Tensor) -> Tensor:
+        """Which of the parameters' distributions a component has."""
         assert self.parameter_posterior is not None
         return torch.zeros_like(component) if self.parameter_posterior.n_distributions == 1 else component

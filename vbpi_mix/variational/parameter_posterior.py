@@ -1,6 +1,7 @@
 """q(parameters of the substitution model), and how branch lengths follow them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from vbpi_mix.estimators import Pairs
 from vbpi_mix.row_table import RowBackward, RowTable, rows_of
+from vbpi_mix.seeding import JoinedGenerators, standard_normal
 from vbpi_mix.variational import response_kernels
 
 _ORDER = (0, 1)
@@ -22,7 +25,7 @@ class ParameterDraws:
     Arguments:
         whitened: (T, d) v.
         coordinates: (T, d) u = centre + scale v.
-        log_q: (M, T) log-density of the coordinates under each evaluated component.
+        log_q: (M, T) log-density of the coordinates under each evaluated component; (Q,) where pairs are evaluated.
     """
 
     whitened: Tensor
@@ -102,10 +105,8 @@ class ParameterPosterior(nn.Module):
             generator: source of the (T, d) normal noise.
             path: leave the derivative of the densities in their own parameters out, see `PhyloProblem`.
         """
-        noise = torch.randn(len(component_of_tree), self.n_parameters, generator=generator, dtype=torch.float64)
-        noise = noise.to(self.location.device)
-        factor = self._factors()[component_of_tree]
-        whitened = self.location[component_of_tree] + (factor @ noise[:, :, None])[:, :, 0]
+        noise = standard_normal(len(component_of_tree), self.n_parameters, generator).to(self.location.device)
+        whitened = drawn(noise, self.location[component_of_tree], lower_factors(self.factor)[component_of_tree])
         return ParameterDraws(
             whitened=whitened,
             coordinates=self.coordinates(whitened),
@@ -127,23 +128,91 @@ class ParameterPosterior(nn.Module):
     def shift(self, split_ids: np.ndarray | Tensor, whitened: Tensor) -> Tensor:
         """(T, E) what parameters v (T, d) add to log lengths; split_ids (T, E) of the edges, a tensor on a device."""
         if isinstance(split_ids, Tensor):
-            return (self.response[split_ids] * whitened[:, None]).sum(dim=2)
+            return shifts(self.response, split_ids, whitened)
         return _Shift.apply(self.response, whitened, np.ascontiguousarray(split_ids))  # type: ignore[return-value]
 
     def _log_prob(self, whitened: Tensor, components: Tensor, *, frozen: bool = False) -> Tensor:
-        location, factors = self.location[components], self._factors()[components]
+        location, factors = self.location[components], lower_factors(self.factor)[components]
         if frozen:
             location, factors = location.detach(), factors.detach()
-        away = (whitened - location[:, None, :]).transpose(1, 2)  # (M, d, T)
-        z = torch.linalg.solve_triangular(factors, away, upper=False)
-        log_det = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1) + self.scale.diagonal().log().sum()
-        constant = 0.5 * self.n_parameters * math.log(2 * math.pi)
-        return -0.5 * z.square().sum(dim=1) - log_det[:, None] - constant
+        return normal_log_prob(whitened, location, factors) - self.scale.diagonal().log().sum()
 
-    def _factors(self) -> Tensor:
-        """(A, d, d) L."""
-        diagonal = self.factor.diagonal(dim1=1, dim2=2)
-        return self.factor.tril(-1) + torch.diag_embed(diagonal.exp())
+
+class JoinedPosterior(nn.Module):
+    """The parameter posteriors of several mixtures as one, for trees on a device: their distributions in a row.
+
+    Arguments:
+        posteriors: those of each model.
+        location, factor, response: their parameters, one model after another, on the device.
+        row_of_component: for each model, (A,) which of its distributions each component of its mixture has.
+    """
+
+    def __init__(
+        self,
+        posteriors: Sequence[ParameterPosterior],
+        location: Tensor,
+        factor: Tensor,
+        response: Tensor,
+        row_of_component: Sequence[Tensor],
+    ) -> None:
+        super().__init__()
+        self.location, self.factor, self.response = location, factor, response
+        device = location.device
+        self._centre = torch.stack([one.centre for one in posteriors]).to(device)
+        self._scale = torch.stack([one.scale for one in posteriors]).to(device)
+        self._log_scale = self._scale.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        rows, model, first = [], [], 0
+        for i, (one, row) in enumerate(zip(posteriors, row_of_component, strict=True)):
+            rows.append(first + row)
+            model.append(torch.full_like(row, i))
+            first += one.n_distributions
+        self._row, self._model = torch.cat(rows).to(device), torch.cat(model).to(device)
+
+    def draw(
+        self, component_of_tree: Tensor, components: Pairs, generator: JoinedGenerators, *, path: bool = False
+    ) -> ParameterDraws:
+        """As `ParameterPosterior.draw`, with components counted through all mixtures, evaluated in pairs."""
+        row, model = self._row[component_of_tree], self._model[component_of_tree]
+        noise = standard_normal(len(row), self.location.shape[1], generator).to(self.location.device)
+        factors = lower_factors(self.factor)
+        whitened = drawn(noise, self.location[row], factors[row])
+        which = self._row[components.component]
+        location, factors = self.location[which], factors[which]
+        if path:
+            location, factors = location.detach(), factors.detach()
+        log_q = normal_log_prob(whitened[components.tree][:, None], location, factors)[:, 0]
+        return ParameterDraws(
+            whitened=whitened,
+            coordinates=drawn(whitened, self._centre[model], self._scale[model]),
+            log_q=log_q - self._log_scale[self._model[components.component]],
+        )
+
+    def shift(self, split_ids: Tensor, whitened: Tensor) -> Tensor:
+        """As `ParameterPosterior.shift`; splits are counted through all models."""
+        return shifts(self.response, split_ids, whitened)
+
+
+def lower_factors(factor: Tensor) -> Tensor:
+    """(A, d, d) L from its entries below the diagonal and the logarithms of those on it."""
+    return factor.tril(-1) + torch.diag_embed(factor.diagonal(dim1=1, dim2=2).exp())
+
+
+def drawn(noise: Tensor, location: Tensor, factors: Tensor) -> Tensor:
+    """(T, d) location + L noise, each of T by its own location (T, d) and factor (T, d, d)."""
+    return location + (factors @ noise[:, :, None])[:, :, 0]
+
+
+def normal_log_prob(values: Tensor, location: Tensor, factors: Tensor) -> Tensor:
+    """(M, T) log-densities of values (T, d), or (M, T, d), under M normals with locations (M, d), factors (M, d, d)."""
+    away = (values - location[:, None, :]).transpose(1, 2)  # (M, d, T)
+    z = torch.linalg.solve_triangular(factors, away, upper=False)
+    log_det = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+    return -0.5 * z.square().sum(dim=1) - log_det[:, None] - 0.5 * location.shape[1] * math.log(2 * math.pi)
+
+
+def shifts(rows: Tensor, split_ids: Tensor, whitened: Tensor) -> Tensor:
+    """(T, E) sums of rows (n_splits, d) at splits (T, E) times v (T, d)."""
+    return (rows[split_ids] * whitened[:, None]).sum(dim=2)
 
 
 class _Shift(torch.autograd.Function):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vbpi_mix.errors import ConfigError, SupportError
 from vbpi_mix.estimators import ComponentPlan, ParticleTerms
 from vbpi_mix.model import PhyloModel
+from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.variational.mixture import PhyloMixture, TreeDraws
 
 Gradient = Literal["total", "path"]
@@ -101,11 +102,7 @@ class PhyloProblem(nn.Module):
         return log_likelihood if excluded is None else log_likelihood.masked_fill(excluded, -torch.inf), log_prior
 
     def _densities(self, draws: TreeDraws) -> tuple[Tensor, Tensor]:
-        lengths = draws.log_lengths.exp()
-        return (
-            self._target.log_likelihood(lengths, draws.encoded.topologies, draws.parameters),
-            self._target.log_prior(lengths, draws.parameters),
-        )
+        return densities(self._target, draws.encoded.topologies, draws.log_lengths, draws.parameters)
 
     def _excluded(self, draws: TreeDraws) -> Tensor | None:
         constraints = self.model.constraints
@@ -127,6 +124,14 @@ class PhyloProblem(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return self.mixture.parameter_groups()
+
+
+def densities(
+    model: PhyloModel, topologies: TopologyBatch, log_lengths: Tensor, parameters: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(T,) log-likelihoods and (T,) log prior densities of trees; parameters (T, d) are coordinates."""
+    lengths = log_lengths.exp()
+    return model.log_likelihood(lengths, topologies, parameters), model.log_prior(lengths, parameters)
 
 
 def check_gradient(word: str) -> None:

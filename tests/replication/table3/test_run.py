@@ -12,7 +12,7 @@ import pytest
 
 from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
-from vbpi_mix.errors import ConfigError, InputError
+from vbpi_mix.errors import BackendError, ConfigError, InputError
 from vbpi_mix.experiment import Run
 from vbpi_mix.replication.locks import hold_lock
 from vbpi_mix.replication.table3 import run as table3
@@ -266,3 +266,86 @@ def test_component_weights_are_counted_and_recorded(config, tmp_path, monkeypatc
     run = Run.load(tmp_path / "t" / "runs" / (NAMES[1] + "_w"))
     assert run.learned.to_dict() == found
     assert record["result"]["evaluation"]["elbo"] == run.evaluate(n_particles=1000, n_repeats=3).elbo.value
+
+
+FLEET = "1,1,A2A;2,1,S2A;3,2,S2S"
+FLEET_NAMES = [
+    f"example_{row}_seed{seed}_default_skew" for seed in (1, 2) for row in ("A1_S1_a2a", "A2_S1_s2a", "A3_S2_s2s")
+]
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    """Settings of six models on two starts, and their records when trained one after another."""
+    folder = tmp_path_factory.mktemp("one_by_one")
+    settings = settings_in(folder)(rows=FLEET, n_seeds=2)
+    run_table3(settings, folder / "t")
+    return settings, {name: read(folder / "t", name) for name in FLEET_NAMES}
+
+
+def assert_the_same_up_to_rounding(ours, theirs):
+    a, b = without_times(ours), without_times(theirs)
+    assert a["config"] == b["config"]
+    assert a["iterations"] == b["iterations"]
+    assert a["bound"] == pytest.approx(b["bound"], abs=1e-6)
+    for name in ("elbo", "lb10", "log_ml", "log_ml_std", "log_ml_pooled"):
+        assert a["evaluation"][name] == pytest.approx(b["evaluation"][name], abs=1e-5), name
+
+
+@pytest.mark.parametrize("size", [2, 4, 100])
+def test_a_fleet_gives_the_records_of_its_models(one_by_one, tmp_path, size):
+    """A fleet of two rows, one over two seeds with different starts, and all models at once."""
+    settings, expected = one_by_one
+    outcome = run_table3(settings, tmp_path / "t", fleet=size)
+    assert sorted(path.stem for path in outcome.records) == sorted(FLEET_NAMES)
+    assert outcome.n_trained == 6
+    together = [min(size, 6)] * min(size, 6) + [2] * (size == 4) * 2 + [2] * 4 * (size == 2)
+    records = [read(tmp_path / "t", name) for name in FLEET_NAMES]
+    assert [record["result"]["trained"]["together"] for record in records] == together
+    for name, record in zip(FLEET_NAMES, records, strict=True):
+        assert_the_same_up_to_rounding(record, expected[name])
+        assert Run.load(tmp_path / "t" / "runs" / name).iteration == 200
+    assert run_table3(settings, tmp_path / "t", fleet=size).n_trained == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [(("A2_S1_s2a_seed1", "training 100"), signal.SIGINT), (("A3_S2_s2s_seed2", "evaluation 2"), signal.SIGTERM)],
+)
+def test_a_fleet_that_was_interrupted_goes_on_bit_for_bit(one_by_one, tmp_path, words, number):
+    settings, _ = one_by_one
+    run_table3(settings, tmp_path / "whole", fleet=4)
+    outcome = run_table3(settings, tmp_path / "parts", fleet=4, reporter=Signal(*words, number=number))
+    assert outcome.signal_number == number
+    assert len(outcome.records) < 6
+    assert run_table3(settings, tmp_path / "parts", fleet=4).n_trained == 6 - len(outcome.records)
+    for name in FLEET_NAMES:
+        whole, parts = (read(tmp_path / folder, name) for folder in ("whole", "parts"))
+        assert without_times(whole) == without_times(parts)
+
+
+def test_a_fleet_goes_on_with_what_was_trained_alone(one_by_one, tmp_path):
+    """One model has its record, another is half trained, and a third is another process's."""
+    settings, expected = one_by_one
+    (tmp_path / "t" / "locks").mkdir(parents=True)
+    reporter = Signal("A2_S1_s2a_seed1", "training 100")
+    assert len(run_table3(settings, tmp_path / "t", reporter=reporter).records) == 1
+    with hold_lock(tmp_path / "t" / "locks" / f"{FLEET_NAMES[4]}.lock"):
+        outcome = run_table3(settings, tmp_path / "t", fleet=6)
+    assert (outcome.n_trained, outcome.n_taken, len(outcome.records)) == (4, 1, 5)
+    for path in outcome.records:
+        assert_the_same_up_to_rounding(read(tmp_path / "t", path.stem), expected[path.stem])
+
+
+def test_a_fleet_needs_a_model(config, tmp_path):
+    with pytest.raises(ConfigError, match="at least one model, not 0"):
+        run_table3(config(), tmp_path / "t", fleet=0)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_device_that_is_not_there_is_found_before_anything_is_written(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for call in (run_table3, make_starts):
+        with pytest.raises(BackendError, match=r"'cuda': .* use --device cpu"):
+            call(config(), tmp_path / "t", device="cuda")
+    assert not (tmp_path / "t").exists()

@@ -83,6 +83,11 @@ def _made_with(variant: Variant) -> list[str]:
         for commit, processor, torch, threads in variant.provenance
     )
     lines = [f"{', '.join(shown)}. Made at {made}."]
+    together = max((x for cell in variant.cells.values() for x in cell.values("trained.together")), default=1)
+    if together > 1:
+        lines.append(
+            f"Up to {together:.0f} models were trained together: each one's training time is that of all of them."
+        )
     lines += [
         f"**Not all models were trained alike**: {name} is {' or '.join(map(str, values))}."
         for name, values in variant.varying.items()

@@ -3,13 +3,16 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.config import FitConfig, load_config
+from vbpi_mix.experiment.device import check_device
 from vbpi_mix.experiment.fit import fit_folder
+from vbpi_mix.experiment.fleet import FleetMember, fit_folders
 from vbpi_mix.experiment.folder import RunFolder
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run
@@ -46,7 +49,13 @@ class Table3Outcome:
 
 
 def run_table3(
-    config: Table3Config, folder: Path, *, command: str = "", reporter: Reporter | None = None
+    config: Table3Config,
+    folder: Path,
+    *,
+    command: str = "",
+    device: str = "cpu",
+    fleet: int | None = None,
+    reporter: Reporter | None = None,
 ) -> Table3Outcome:
     """Train every model that has no record yet, and write its record.
 
@@ -58,12 +67,18 @@ def run_table3(
         config: see `make_table3_config`.
         folder: folder of the results, made if need be.
         command: command as the user typed it, for the records.
+        device: what makes starts and trains, a word of `experiment.device.Device`.
+        fleet: number of models of a data set that are trained together (`experiment.fleet`); None: one after another.
         reporter: told about progress.
 
     Raises:
         InputError, ConfigError: the folder holds results of other settings, or cannot be written.
+        BackendError: the device cannot be used.
         NumericalError: a training failed.
     """
+    check_device(device)
+    if fleet is not None and fleet < 1:
+        raise ConfigError(f"a fleet has at least one model, not {fleet}")
     reporter = reporter or Silent()
     models, locks = make_folder(folder / "models"), make_folder(folder / "locks")
     for name in ("starts", "runs"):
@@ -74,39 +89,55 @@ def run_table3(
     for job in missing:
         _check_run(config, job, folder)
     references = {data: _read_inputs(data) for data in dict.fromkeys(job.data for job in missing)}
-    n_trained = n_taken = 0
-    bench = _Bench(config, folder, command, references, reporter)
+    n_taken = 0
+    bench = _Bench(config, folder, command, references, reporter, device, together=fleet is not None)
 
     def outcome(signal_number: int | None = None) -> Table3Outcome:
         there = tuple(path for path in paths.values() if path.is_file())
-        return Table3Outcome(records=there, n_trained=n_trained, n_taken=n_taken, signal_number=signal_number)
+        return Table3Outcome(records=there, n_trained=bench.n_made, n_taken=n_taken, signal_number=signal_number)
 
     try:
         with stoppable():
-            for job in missing:
-                with hold_lock(locks / f"{config.name(job)}.lock") as state:
-                    if state == "taken":
-                        n_taken += 1
-                        reporter.message(f"{config.name(job)}: another process is at it")
-                        continue
-                    if state == "unknown":
-                        reporter.warning(f"{folder}: no locks there: let no other process train the same models")
-                    if _read(config, job, paths[job]) is None:  # nobody was faster
-                        bench.make(job, paths[job])
-                        n_trained += 1
+            for group in _groups(jobs, fleet):
+                mine = []
+                with ExitStack() as held:
+                    for job in (job for job in group if job in missing):
+                        state = held.enter_context(hold_lock(locks / f"{config.name(job)}.lock"))
+                        if state == "taken":
+                            n_taken += 1
+                            reporter.message(f"{config.name(job)}: another process is at it")
+                            continue
+                        if state == "unknown":
+                            reporter.warning(f"{folder}: no locks there: let no other process train the same models")
+                        if _read(config, job, paths[job]) is None:  # nobody was faster
+                            mine.append(job)
+                    if mine:
+                        bench.make(mine, paths)
     except Stopped as stopped:
         return outcome(stopped.signal_number)
     return outcome()
 
 
+def _groups(jobs: Sequence[Table3Job], fleet: int | None) -> list[list[Table3Job]]:
+    """The jobs that are trained together: each by itself, or so many of a data set at a time.
+
+    Groups do not depend on what is done already, so that a call goes on with the fleets of the one before.
+    """
+    if fleet is None:
+        return [[job] for job in jobs]
+    of_data = [[job for job in jobs if job.data == data] for data in dict.fromkeys(job.data for job in jobs)]
+    return [some[i : i + fleet] for some in of_data for i in range(0, len(some), fleet)]
+
+
 def make_starts(
-    config: Table3Config, folder: Path, *, reporter: Reporter | None = None
+    config: Table3Config, folder: Path, *, device: str = "cpu", reporter: Reporter | None = None
 ) -> tuple[tuple[Path, ...], int | None]:
     """Make what the rows of each data set and seed start from, where it is not there yet, and train nothing.
 
     Arguments:
         config: see `make_table3_config`.
         folder: folder of the results, made if need be.
+        device: what weighs topologies, a word of `experiment.device.Device`.
         reporter: told about progress.
 
     Returns:
@@ -114,10 +145,12 @@ def make_starts(
 
     Raises:
         InputError: a file there was made with other settings, or the folder cannot be written.
+        BackendError: the device cannot be used.
     """
+    check_device(device)
     starts = make_folder(folder / "starts")
     make_folder(folder / "locks")
-    bench = _Bench(config, folder, "", {}, reporter or Silent())
+    bench = _Bench(config, folder, "", {}, reporter or Silent(), device)
     first = {config.start_name(job): job for job in reversed(config.jobs())}
     signal_number = None
     try:
@@ -140,37 +173,62 @@ class _Bench:
         command: str,
         references: Mapping[Table3Data, Reference | None],
         reporter: Reporter,
+        device: str = "cpu",
+        *,
+        together: bool = False,
     ) -> None:
         self.config, self.folder, self.command, self.references = config, folder, command, references
         self.reporter: Reporter = reporter
+        self.device, self.together = device, together
+        self.n_made = 0  # records
         self._start: tuple[str, Start] | None = None
 
-    def make(self, job: Table3Job, path: Path) -> None:
-        """Train and measure a model, and write its record; `Stopped` if a signal ended the training."""
+    def make(self, jobs: Sequence[Table3Job], paths: Mapping[Table3Job, Path]) -> None:
+        """Train and measure models, and write their records; `Stopped` if a signal ended the training."""
+        before = os.getloadavg()[0]
+        begun = time.perf_counter()
+        settings = self.config.fit_config(jobs[0])
+        warm_up(settings.model, settings.flow, Silent())
+        loaded = time.perf_counter() - begun
+        members = [self._member(job) for job in jobs]
+        for job, member, (run, fitted) in zip(jobs, members, self._trained(members), strict=True):
+            if fitted.signal_number is not None:
+                raise Stopped(fitted.signal_number)
+            result = self._result(job, run, fitted, RunFolder(member.path), member.reporter)
+            result["seconds"]["kernels"] = loaded
+            result["trained"] = {"together": len(jobs), "device": self.device}
+            result["load_average"] = [before, os.getloadavg()[0]]
+            result["command"] = self.command
+            write_record(paths[job], self.config.of_model(job), result)
+            self.n_made += 1
+            evidence = result["evaluation"]
+            self.reporter.message(
+                f"{member.name}: log ML {evidence['log_ml']:.3f} ({evidence['log_ml_std']:.3f}), "
+                f"ELBO {evidence['elbo']:.3f}"
+            )
+
+    def _member(self, job: Table3Job) -> FleetMember:
         name = self.config.name(job)
         reporter = _Named(self.reporter, name)
         reporter.message(f"{name}: begins")
-        before = os.getloadavg()[0]
-        begun = time.perf_counter()
         settings = self.config.fit_config(job)
-        warm_up(settings.model, settings.flow, Silent())
-        loaded = time.perf_counter() - begun
-        run_folder = RunFolder(self.folder / "runs" / name)
-        start = None if run_folder.checkpoint.is_file() else self.start(job, settings, reporter)
-        run, fitted = fit_folder(
-            settings, run_folder.path, start=start, resume=run_folder.config.exists(), reporter=reporter
+        folder = RunFolder(self.folder / "runs" / name)
+        return FleetMember(
+            name=name,
+            config=settings,
+            path=folder.path,
+            start=None if folder.checkpoint.is_file() else self.start(job, settings, reporter),
+            resume=folder.config.exists(),
+            reporter=reporter,
         )
-        if fitted.signal_number is not None:
-            raise Stopped(fitted.signal_number)
-        result = self._result(job, run, fitted, run_folder, reporter)
-        result["seconds"]["kernels"] = loaded
-        result["load_average"] = [before, os.getloadavg()[0]]
-        result["command"] = self.command
-        write_record(path, self.config.of_model(job), result)
-        evidence = result["evaluation"]
-        reporter.message(
-            f"{name}: log ML {evidence['log_ml']:.3f} ({evidence['log_ml_std']:.3f}), ELBO {evidence['elbo']:.3f}"
-        )
+
+    def _trained(self, members: Sequence[FleetMember]) -> list[tuple[Run, FitResult]]:
+        if self.together:
+            return fit_folders(members, device=self.device, reporter=self.reporter)
+        return [
+            fit_folder(m.config, m.path, start=m.start, resume=m.resume, device=self.device, reporter=m.reporter)
+            for m in members
+        ]
 
     def start(self, job: Table3Job, settings: FitConfig, reporter: Reporter) -> Start:
         """The shared start, kept in memory until another is asked for."""
@@ -181,7 +239,9 @@ class _Bench:
                 if state == "taken":
                     reporter.message(f"{name}: another process makes the start, waiting for it")
             with hold_lock(self.folder / "locks" / f"{name}.start.lock", wait=True):
-                start = shared_start(settings, self.folder / "starts" / f"{name}.npz", reporter=reporter)
+                start = shared_start(
+                    settings, self.folder / "starts" / f"{name}.npz", device=self.device, reporter=reporter
+                )
             self._start = name, start
         return self._start[1]
 
