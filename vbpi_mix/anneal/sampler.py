@@ -30,6 +30,7 @@ from vbpi_mix.model import PhyloModel
 _CLIMBS = 4  # greedy rounds before sampling begins
 _SMALL = 24_000  # taxa times patterns times rate categories
 _MOST_WALKS = 4
+_MOST_SCALED = 2  # times the steps of the parameters, where a round has several walks
 _LEARNT_FROM = 2_000  # trees
 _COUNTERS = (
     "n_rounds", "_every", "_adapting_until", "_left_out", "_next_learning", "next_look", "tuned_again", "were_stuck",
@@ -57,7 +58,8 @@ class SamplerSettings:
         patience: ... once they have run for so many rounds.
         most_kept: trees kept; beyond, every second one is dropped.
         scalings: steps of the parameters and the tree length a round, ...
-        scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more.
+        scalings_per_coordinate: ... or so many for each coordinate of the parameters, if that is more; twice as many
+            where a round has several walks.
         walks: rounds over all edges between these steps, which count as one round of a chain; None: by `walks_of`.
 
     Raises:
@@ -155,10 +157,9 @@ class Chains:
         self.typical = typical_lengths(starts.log_lengths)
         self.n_rounds = self.n_shown = 0
         self.shown = shown
-        self._scalings = max(
-            settings.scalings, round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
-        )
         self._walks = settings.walks or walks_of(walker)
+        steps = round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
+        self._scalings = max(settings.scalings, steps) * min(self._walks, _MOST_SCALED)
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
