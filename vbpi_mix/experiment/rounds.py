@@ -67,7 +67,8 @@ def rounds_at_the_posterior(
         each = max(1, wanted.n_chains // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
         least = rounds or max(50, wanted.fewest // 2)
-    begin = partial(_begin, run, walker, least, _spread(groups), _known_trees(groups, past))
+    known = _known_trees(groups, past)
+    begin = partial(_begin, run, walker, least, _spread(known), known)
     mixture = begin(starts, _PURPOSE_ROUNDS)
     save = kept.go_on(mixture, kept.rounds)
     other: Chains | None = None
@@ -159,15 +160,15 @@ def _begin(
     return Chains(walker, starts, seed=seed, settings=settings, climb=False, known=known, shown=shown)
 
 
-def _spread(groups: list[Annealed]) -> ParameterSpread | None:
-    """Mean and covariance of the coordinates of all particles; None without parameters."""
-    u = np.concatenate([g.particles.coordinates for g in groups])
+def _spread(trees: Particles) -> ParameterSpread | None:
+    """Mean and covariance of the coordinates of trees; None without parameters."""
+    u = trees.coordinates
     d = u.shape[1]
     return ParameterSpread(u.mean(axis=0), np.atleast_2d(np.cov(u.T)) + 1e-8 * np.eye(d)) if d else None
 
 
 def _known_trees(groups: list[Annealed], past: AnnealedPosterior | None) -> Particles:
-    """Those of all particles, and as many of the chains of the start: both sides propose blocks of both."""
+    """Those of all particles, and as many of the chains of the start: both sides move by what both know."""
     trees = [g.particles for g in groups]
     if past is not None:
         n = min(len(past.chains), sum(len(t) for t in trees))
