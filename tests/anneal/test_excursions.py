@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.calibration.simulate_model import simulate_model
 from vbpi_mix.anneal.chains import Walker
-from vbpi_mix.anneal.excursions import make_excursions, with_excursions
+from vbpi_mix.anneal.excursions import ExcursionSettings, make_excursions, with_excursions
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings
 from vbpi_mix.anneal.trees import split_hashes
@@ -57,3 +57,20 @@ def test_the_mode_that_chains_lack_is_found(peaked):
     assert whole.n_elsewhere == pytest.approx(8 * n, rel=0.3)
     np.testing.assert_array_equal(np.bincount(whole.chains)[4:], np.full(4, whole.n_elsewhere // 4))
     assert len(whole.log_joint) == len(whole.chains) == len(whole.particles)
+
+
+def test_copies_are_heated_to_both_powers_in_turns(peaked, monkeypatch):
+    sample, _, walker, _ = peaked
+    settings = ExcursionSettings(betas=(0.5, 0.3), hot=2, cooling=1, watched=1)
+    begun_at = {row.tobytes(): chain for chain, row in enumerate(sample.particles.log_lengths[-4:])}
+    moved, plain = [], Walker.move
+
+    def move(self, particles, generators, **options):
+        chains = [begun_at.get(row.tobytes()) for row in particles.log_lengths]
+        moved.append((options["beta"], chains))
+        return plain(self, particles, generators, **options)
+
+    monkeypatch.setattr(Walker, "move", move)
+    make_excursions(walker, sample, seed=np.random.SeedSequence(2), settings=settings)
+    assert [beta for beta, _ in moved] == [0.5, 0.5, 0.3, 0.3, 1.0, 1.0]
+    assert [chains for _, chains in moved[:4:2]] == [[0, 2], [1, 3]]

@@ -24,8 +24,9 @@ class ExcursionSettings:
     """How chains are heated, and what counts as elsewhere.
 
     Arguments:
-        beta: power of the posterior.
-        hot: rounds at that power.
+        betas: powers of the posterior, which the copies take in turns: some valleys are crossed at the one, some at
+            the other.
+        hot: rounds at these powers.
         cooling: rounds at the posterior before trees are looked at.
         watched: rounds in which they are.
         steps: number of steps of the parameters and the tree length in a round.
@@ -34,7 +35,7 @@ class ExcursionSettings:
         collected: rounds of the excursions that ended elsewhere, whose trees are kept.
     """
 
-    beta: float = 0.6
+    betas: tuple[float, ...] = (0.5, 0.3)
     hot: int = 20
     cooling: int = 10
     watched: int = 10
@@ -78,15 +79,23 @@ def make_excursions(
     generator, generators = np.random.default_rng(own), [np.random.default_rng(s) for s in others]
     now = sample.particles.take(np.arange(len(sample.chains) - n, len(sample.chains)))
 
-    def move(particles: Particles, of: Sequence[np.random.Generator], beta: float) -> Particles:
+    def move(particles: Particles, of: Sequence[np.random.Generator], beta: float = 1.0) -> Particles:
         moved = walker.move(particles, of, rounds=1.0, typical=sample.typical, beta=beta)
         return sample.scaling.move(moved, generator, steps=settings.steps, beta=beta)
 
+    parts = []
+    for k, beta in enumerate(settings.betas[:n]):
+        rows = np.arange(k, n, len(settings.betas))
+        part = now.take(rows)
+        for _ in range(settings.hot):
+            part = move(part, [generators[i] for i in rows], beta)
+        parts.append((rows, part))
+    now = join_particles([part for _, part in parts])
+    now = now.take(np.argsort(np.concatenate([rows for rows, _ in parts])))
     visited = []
-    first_watched = settings.hot + settings.cooling
-    for i in range(first_watched + settings.watched):
-        now = move(now, generators, settings.beta if i < settings.hot else 1.0)
-        if i >= first_watched:
+    for i in range(settings.cooling + settings.watched):
+        now = move(now, generators)
+        if i >= settings.cooling:
             visited.append(split_hashes(now.topologies))
     known, counts = np.unique(split_hashes(sample.particles.topologies), return_counts=True)
     common = known[counts > settings.rare * len(sample.particles)]
@@ -98,7 +107,7 @@ def make_excursions(
     now = now.take(np.array(elsewhere))
     kept = []
     for _ in range(settings.collected):
-        now = move(now, [generators[i] for i in elsewhere], 1.0)
+        now = move(now, [generators[i] for i in elsewhere])
         kept.append(now)
     seen = np.stack([split_hashes(p.topologies) for p in kept])
     stayed = [i for i in range(len(elsewhere)) if _lasting(seen[:, i], common, settings.lasting)]
