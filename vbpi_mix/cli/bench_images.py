@@ -44,6 +44,9 @@ FirstSeed = Annotated[int, typer.Option(help="First seed.")]
 Train = Annotated[int | None, typer.Option(help="Number of training images; that of the scale if not given.")]
 Test = Annotated[int | None, typer.Option(help="Number of test images; that of the scale if not given.")]
 Threads = Annotated[int, typer.Option(min=1, help="Number of threads of torch.")]
+Device = Annotated[
+    str, typer.Option(help="Device that trains: cpu, cuda (an NVIDIA GPU), or auto (a GPU if there is one).")
+]
 
 
 def _command(name: "ImageSet", text: str) -> Callable[..., int]:
@@ -60,6 +63,7 @@ def _command(name: "ImageSet", text: str) -> Callable[..., int]:
         train: Train = None,
         test: Test = None,
         threads: Threads = 1,
+        device: Device = "cpu",
         quiet: Quiet = False,
     ) -> int:
         from vbpi_mix.replication.images.config import make_images_config
@@ -76,7 +80,7 @@ def _command(name: "ImageSet", text: str) -> Callable[..., int]:
             n_test=test,
         )
         with ConsoleReporter(quiet=quiet) as reporter:
-            outcome = run_images(config, output, source=data, n_threads=threads, reporter=reporter)
+            outcome = run_images(config, output, source=data, n_threads=threads, device=device, reporter=reporter)
             if outcome.signal_number is not None:
                 reporter.warning(f"stopped; {len(outcome.records)} models have their record: the same command goes on")
                 return 128 + outcome.signal_number

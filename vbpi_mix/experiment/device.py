@@ -94,6 +94,31 @@ def annealing_device(word: str, model: PhyloModel, n_particles: int, reporter: R
     return device
 
 
+def image_device(word: str, reporter: Reporter) -> torch.device | None:
+    """The device to train networks of images on, None for the CPU; these need PyTorch alone.
+
+    Arguments:
+        word: "cpu"; "cuda"; "auto": a GPU if there is one.
+        reporter: Told about the choice of "cuda" and "auto".
+
+    Raises:
+        ConfigError, BackendError: an unknown word, or "cuda" where PyTorch finds no GPU.
+    """
+    if word not in get_args(Device):
+        raise ConfigError(f"unknown device '{word}': choose one of {', '.join(get_args(Device))}")
+    if word == "cpu":
+        return None
+    if not torch.cuda.is_available():
+        reason = f"PyTorch {torch.__version__} finds no CUDA device here"
+        if word == "cuda":
+            raise BackendError(f"device 'cuda': {reason}; use --device cpu")
+        reporter.message(f"training on the CPU: {reason}")
+        return None
+    device = torch.device("cuda")
+    reporter.message(f"training on {torch.cuda.get_device_name(device)}")
+    return device
+
+
 def _n_trees(config: FitConfig) -> int:
     """Trees of a training step."""
     return (config.sampled or config.components) * config.particles

@@ -8,14 +8,18 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.image import imread
 
 from tests.replication.images.examples import write_colour, write_grey
-from vbpi_mix.errors import InputError
+from vbpi_mix.errors import BackendError, ConfigError, InputError
+from vbpi_mix.experiment.device import image_device
 from vbpi_mix.experiment.reporter import Silent
 from vbpi_mix.replication.images.config import make_images_config
 from vbpi_mix.replication.images.results import load_image_groups, paired_difference
 from vbpi_mix.replication.images.run import run_images
+from vbpi_mix.replication.images.sets import load_image_set
+from vbpi_mix.replication.images.train import prepare_data, train_image_model
 from vbpi_mix.replication.render import render
 
 ROWS = ["a2a:1:1", "s2a:1:3", "s2a:2:3", "s2s:2:3", "s2a:1:3:published", "a2a:2:2:semvae"]
@@ -105,6 +109,34 @@ def test_an_interrupted_evaluation_is_made_again(finished, tmp_path):
     run_images(config, tmp_path, source=source)
     name = "mnist_s2a_1_3_seed1.json"
     assert results(tmp_path)[name] == results(folder)[name]
+
+
+def test_training_on_a_device_is_that_of_the_cpu(finished, tmp_path):
+    """With the CPU in the place of a GPU: networks and batches are moved, and PyTorch's Adam makes the updates."""
+    source, *_ = finished
+    config = config_of(rows=["s2a:2:3"])
+    data = prepare_data(config, *load_image_set("mnist", source))
+    (row,) = config.rows
+    found = []
+    for name, device in (("cpu", None), ("device", torch.device("cpu"))):
+        model, training = train_image_model(config, row, 1, data, tmp_path / f"{name}.pt", device=device)
+        found.append((training["curve"], torch.cat([p.detach().ravel() for p in model.parameters()])))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there(finished, tmp_path):
+    source, *_ = finished
+    for word, error, text in (("cuda", BackendError, "no CUDA device"), ("gpu", ConfigError, "cpu, cuda, auto")):
+        with pytest.raises(error, match=text):
+            run_images(config_of(), tmp_path / "out", source=source, device=word)
+    assert not (tmp_path / "out").exists()
+    told = []
+    reporter = Silent()
+    reporter.message = told.append
+    assert image_device("auto", reporter) is None
+    assert "training on the CPU" in told[0]
 
 
 def test_other_settings_or_images_in_the_same_folder(finished, tmp_path):

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vbpi_mix.errors import InputError
+from vbpi_mix.experiment.device import image_device
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.images import fixed_images
 from vbpi_mix.io.files import atomic_write
@@ -40,6 +42,7 @@ def run_images(
     *,
     source: Path | None = None,
     n_threads: int = 1,
+    device: str = "cpu",
     reporter: Reporter | None = None,
 ) -> ImagesOutcome:
     """Train every row from every seed and write a record of each to `models/`.
@@ -52,14 +55,17 @@ def run_images(
         folder: made if need be.
         source: source of the images, see `replication.images.sets.load_image_set`.
         n_threads: number of threads of torch.
+        device: word of `experiment.device.Device`: what trains; a training that was stopped may go on elsewhere.
         reporter: told about progress.
 
     Raises:
+        ConfigError, BackendError: a device that cannot be used.
         InputError: images that are missing or too few; a folder with results of other settings, or one that cannot be
             written.
         NumericalError: a training failed.
     """
     reporter = reporter or Silent()
+    place = image_device(device, reporter)
     jobs = [(row, seed) for seed in config.seeds for row in config.rows]
     data = prepare_data(config, *load_image_set(config.data, source))
     for part in (MODELS, GENERATED, CHECKPOINTS):
@@ -71,7 +77,7 @@ def run_images(
     with torch_threads(n_threads), stoppable():
         for job in missing:
             try:
-                signal_number = _make(config, job, data, folder, paths[job], n_threads, reporter)
+                signal_number = _make(config, job, data, folder, paths[job], n_threads, place, reporter)
             except Stopped as stopped:
                 signal_number = stopped.signal_number
             if signal_number is not None:
@@ -94,6 +100,7 @@ def _make(
     folder: Path,
     path: Path,
     n_threads: int,
+    device: torch.device | None,
     reporter: Reporter,
 ) -> int | None:
     """Train, evaluate and write one model; the number of the signal if one came before the end."""
@@ -103,7 +110,9 @@ def _make(
     def show(progress: Progress) -> None:
         reporter.progress(stage, progress.iteration, progress.n_iterations, f"bound {progress.bound:.2f}")
 
-    trained = train_image_model(config, row, seed, data, folder / CHECKPOINTS / f"{path.stem}.pt", on_progress=show)
+    trained = train_image_model(
+        config, row, seed, data, folder / CHECKPOINTS / f"{path.stem}.pt", on_progress=show, device=device
+    )
     if isinstance(trained, int):
         return trained
     model, training = trained
@@ -112,7 +121,9 @@ def _make(
         on_batch=lambda done, total: reporter.progress(f"{stage}: evaluation", done, total),
     )  # fmt: skip
     _write_images(folder / GENERATED / f"{path.stem}.npy", generated[:_SHOWN])
-    result = {**training, **judged, "threads": n_threads, "title": config.title, "images_sha256": data.sha256}
+    where = "cpu" if device is None else torch.cuda.get_device_name(device)
+    about = {"threads": n_threads, "device": where, "title": config.title, "images_sha256": data.sha256}
+    result = {**training, **judged, **about}
     write_record(path, config.of_model(row, seed), result)
     return None
 

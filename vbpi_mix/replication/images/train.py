@@ -113,10 +113,12 @@ def train_image_model(
     checkpoint: Path,
     *,
     on_progress: Callable[[Progress], None] | None = None,
+    device: torch.device | None = None,
 ) -> tuple[MixtureVAE, dict[str, Any]] | int:
-    """Train one row from one seed, or go on from its checkpoint; equal seeds give equal parameters.
+    """Train one row from one seed, or go on from its checkpoint; equal seeds give equal parameters on one device.
 
-    The last parameters are kept: no epoch is chosen by its validation bound, which the published code does.
+    Images are prepared, and random numbers drawn, on the CPU. The last parameters are kept: no epoch is chosen by its
+    validation bound, which the published code does.
 
     Returns:
         The model with its parameters, time and curve; or the number of the signal that ended the training.
@@ -142,6 +144,7 @@ def train_image_model(
         metrics=metrics,
         resume=checkpoint.is_file(),
         on_progress=on_progress,
+        device=device,
     )
     if ending.signal_number is not None:
         return ending.signal_number
