@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.gpu import annealing, fleet, run
+from benchmarks.gpu import annealing, fleet, images, run
 from vbpi_mix.estimators import joint
 from vbpi_mix.model import PhyloModel
 
@@ -19,7 +19,10 @@ def test_the_script_runs_to_its_end(tmp_path, monkeypatch, capsys):
     record = tmp_path / "record.json"
     monkeypatch.setattr(sys, "argv", ["run", "--tiny", "--output", str(record)])
     run.main()
-    assert "correct: likelihoods, gradients, a training step and one of a fleet equal" in capsys.readouterr().out
+    assert (
+        "correct: likelihoods, gradients, and training steps of one model, a fleet and images equal"
+        in capsys.readouterr().out
+    )
     found = json.loads(record.read_text())
     models = ["JC69", "GTR+G4", "LG+G4"]
     assert list(found["errors"]) == [f"simulated6 {model}" for model in models]
@@ -35,7 +38,10 @@ def test_the_script_runs_to_its_end(tmp_path, monkeypatch, capsys):
     assert found["fleet_error"] < 1e-8
     assert (together["on"], together["models"]) == ("device, together", 3)
     assert together["times_cpu"] == pytest.approx(one_by_one["ms_per_step"] / together["ms_per_step"])
-    assert not any(word in text for text in found["not_measured"] for word in ("annealing", "fleet"))
+    assert found["images_error"] < 1e-8
+    assert [row["on"] for row in found["images"]] == ["device", "cpu"]
+    assert all(row["s_per_epoch"] > row["s_per_step"] > 0 for row in found["images"])
+    assert not any(word in text for text in found["not_measured"] for word in ("annealing", "fleet", "MNIST"))
 
 
 def test_marginal_likelihoods_that_differ_end_the_comparison(monkeypatch):
@@ -68,3 +74,17 @@ def test_launches_do_not_depend_on_the_number_of_models():
     assert 300 < counts[0] < 1500
     assert abs(counts[1] - counts[0]) < 30
     assert 0.0 < fleet.seconds_to_draw(few, patterns) < 1.0
+
+
+def test_a_wrong_step_on_images_stops_the_script(monkeypatch):
+    plain = images.objective_of
+    calls = []
+
+    def other_weights(n):
+        calls.append(n)
+        return replace(plain(n), n_particles=len(calls))  # the second step has another number of particles
+
+    assert images.check_images(torch.device("cpu")) == 0.0
+    monkeypatch.setattr(images, "objective_of", other_weights)
+    with pytest.raises(SystemExit, match="wrong"):
+        images.check_images(torch.device("cpu"))
