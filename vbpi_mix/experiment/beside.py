@@ -81,9 +81,7 @@ class _Held:
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if self.stopped:
             raise _StoppedError
-        with self._lock:
-            held = self._held is not None
-        if not held:
+        if self._held is None:
             self._reporter.progress(stage, done, total, detail)
 
     def release(self) -> None:

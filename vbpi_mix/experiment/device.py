@@ -24,8 +24,7 @@ _SMALLEST_WORK = 2e7
 
 def check_device(word: str, model: PhyloModel | None = None) -> None:
     """Raise ConfigError for an unknown word, BackendError if "cuda" cannot be used on this machine or for a model."""
-    if word not in get_args(Device):
-        raise ConfigError(f"unknown device '{word}': choose one of {', '.join(get_args(Device))}")
+    _check_word(word)
     if word == "cuda" and (missing := _missing()) is not None:
         raise BackendError(f"device 'cuda': {missing}; use --device cpu")
     if word == "cuda" and model is not None:
@@ -104,12 +103,11 @@ def image_device(word: str, reporter: Reporter) -> torch.device | None:
     Raises:
         ConfigError, BackendError: an unknown word, or "cuda" where PyTorch finds no GPU.
     """
-    if word not in get_args(Device):
-        raise ConfigError(f"unknown device '{word}': choose one of {', '.join(get_args(Device))}")
+    _check_word(word)
     if word == "cpu":
         return None
-    if not torch.cuda.is_available():
-        reason = f"PyTorch {torch.__version__} finds no CUDA device here"
+    reason = _no_gpu()
+    if reason is not None:
         if word == "cuda":
             raise BackendError(f"device 'cuda': {reason}; use --device cpu")
         reporter.message(f"training on the CPU: {reason}")
@@ -145,10 +143,20 @@ def _choose(word: str, what: str, model: PhyloModel, n_trees: int, reporter: Rep
     return device
 
 
+def _check_word(word: str) -> None:
+    if word not in get_args(Device):
+        raise ConfigError(f"unknown device '{word}': choose one of {', '.join(get_args(Device))}")
+
+
+def _no_gpu() -> str | None:
+    """Why PyTorch can use no GPU on this machine; None if it can."""
+    return None if torch.cuda.is_available() else f"PyTorch {torch.__version__} finds no CUDA device here"
+
+
 def _missing() -> str | None:
     """What is missing on this machine for training on a GPU."""
-    if not torch.cuda.is_available():
-        return f"PyTorch {torch.__version__} finds no CUDA device here"
+    if (no_gpu := _no_gpu()) is not None:
+        return no_gpu
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed (pip install 'vbpi_mix[gpu]')"
     return None

@@ -189,13 +189,12 @@ def conclude(prepared: Prepared, result: FitResult, reporter: Reporter) -> Run:
             for past in of_the_old:
                 past.unlink(missing_ok=True)
     problem = cast(PhyloProblem, result.problem)
-    run = Run(
-        config=prepared.config,
+    run = replace(
+        prepared.run,
         inputs=replace(prepared.inputs, support=problem.mixture.support),
         problem=problem,
         iteration=result.iteration,
         seconds=result.seconds,
-        folder=folder,
     )
     return finish_weights(run, result, reporter)
 
