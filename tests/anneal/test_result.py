@@ -27,7 +27,7 @@ def posterior(rows, chains, side=FROM_MIXTURE, **options):
 
 
 def test_a_file_gives_everything_back(tmp_path):
-    saved = posterior([0, 3, 3, 2], [0, 0, 1, 1])
+    saved = posterior([0, 3, 3, 2], [0, 0, 1, 1], bridged=True)
     saved.save(tmp_path / "annealed.npz")
     loaded = load_annealed(tmp_path / "annealed.npz")
     for field in fields(AnnealedPosterior):
@@ -50,6 +50,10 @@ def test_the_marginal_likelihood_is_the_mean_of_the_groups():
     assert value == pytest.approx(math.log(mean))
     assert error == pytest.approx(np.std(np.exp([-10.0, -12.0]), ddof=1) / math.sqrt(2) / mean)
     assert all(map(math.isnan, posterior([0], [0], group_log_ml=()).log_ml))
+
+
+def test_the_marginal_likelihood_of_both_directions_is_the_mean_of_the_logarithms():
+    assert posterior([0], [0], bridged=True).log_ml == pytest.approx((-11.0, 1.0))
 
 
 def test_trees_of_one_posterior_and_then_of_another():

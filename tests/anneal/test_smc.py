@@ -5,10 +5,11 @@ import pytest
 
 from tests.anneal.examples import GENERAL, TYPICAL, exact_posterior, small_model
 from tests.statistics import assert_mean
+from vbpi_mix.anneal.bridge import acceptance_ratio, bridged_log_ml
 from vbpi_mix.anneal.chains import Scaling, Walker
-from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.path_moves import LocalMoves
-from vbpi_mix.anneal.smc import AnnealSettings, anneal, pooled_log_ml, systematic
+from vbpi_mix.anneal.smc import AnnealSettings, anneal, heat, pooled_log_ml, systematic
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.phylo import all_topologies
 
@@ -63,3 +64,52 @@ def test_systematic_resampling_takes_the_floor_or_the_ceiling():
         times = np.bincount(systematic(shares, generator), minlength=20)
         assert times.sum() == 20
         assert (np.abs(times - 20 * shares) < 1).all()
+
+
+def test_evidence_by_particles_of_both_directions():
+    model = small_model(model="JC69")
+    topologies = all_topologies(model.n_taxa)
+    log_ml, _ = exact_posterior(model)
+    total = np.logaddexp.reduce(log_ml)
+    reference = narrow_reference(topologies, np.full(topologies.n_trees, 3))
+    moves = LocalMoves(Walker(model), Scaling(model), reference, TYPICAL)
+    settings = AnnealSettings(n_particles=24)
+    pilot, *seeds = np.random.SeedSequence(6).spawn(61)
+    betas = anneal(moves, seed=pilot, settings=settings).betas
+    groups = [anneal(moves, seed=s, settings=settings, betas=betas) for s in seeds[:30]]
+    one_way = np.array([g.log_ml for g in groups])
+    weights = np.exp(one_way - total)
+    posterior = join_particles([g.particles for g in groups])
+    shares = np.repeat(weights / weights.sum() / settings.n_particles, settings.n_particles)
+    generator = np.random.default_rng(2)
+    both_ways = np.empty(len(groups))
+    for i, (group, seed) in enumerate(zip(groups, seeds[30:], strict=True)):
+        start = posterior.take(generator.choice(len(shares), settings.n_particles, p=shares))
+        back = heat(moves, start, group, seed=seed, settings=settings)
+        assert back.gains.shape == back.log_weights.shape == group.passage.gains.shape == (len(betas), 24)
+        both_ways[i] = bridged_log_ml(group, back)
+    assert_mean(both_ways, total, slack=0.02)
+    assert both_ways.std() < one_way.std()
+
+
+def test_acceptance_ratio_of_normal_densities():
+    """Constants sqrt(2 pi) and 3 sqrt(2 pi); half of the draws are of a wider density, and weighted."""
+    generator = np.random.default_rng(3)
+    n = 40_000
+
+    def draws(sd):
+        plain, wide = sd * generator.standard_normal(n // 2), 2 * sd * generator.standard_normal(n // 2)
+        return np.concatenate([plain, wide]), np.concatenate([np.zeros(n // 2), -0.375 * (wide / sd) ** 2])
+
+    def log_ratio(x):
+        return -(x**2) / 18 + x**2 / 2
+
+    (x, log_x), (y, log_y) = draws(1.0), draws(3.0)
+    log_x, log_y = log_x - np.logaddexp.reduce(log_x), log_y - np.logaddexp.reduce(log_y)
+    assert acceptance_ratio(log_ratio(x), log_x, log_ratio(y), log_y) == pytest.approx(np.log(3), abs=0.03)
+
+
+def test_draws_where_the_other_density_is_zero_count_for_nothing_but_their_weight():
+    at = np.array([0.0, -np.inf])
+    even = np.log([0.5, 0.5])
+    assert acceptance_ratio(at, even, np.zeros(2), even) == pytest.approx(np.log(0.5), abs=0.35)

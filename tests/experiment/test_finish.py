@@ -183,6 +183,8 @@ class Interrupting(Silent):
     def message(self, text):
         self.messages.append(text)
 
+    warning = message
+
     def progress(self, *report):
         self.left -= report[0] == self.stage
         if self.left < 0:
@@ -251,6 +253,47 @@ def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, s
     assert not {"annealing.results", "annealing_rounds.npz", "candidate_rounds.npz"} & {
         path.name for path in folder.iterdir()
     }
+
+
+def test_particles_go_back_where_one_way_knows_the_marginal_likelihood_too_roughly(annealed, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "_ONE_WAY", 0.0)
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    run = replace(Run.load(folder), annealed=None)
+    options = {"settings": AnnealSettings(n_particles=16), "n_groups": 3, "rounds": 10}
+    reporter = Interrupting("none", 0)
+    whole = anneal_run(run, reporter, **options).annealed
+    assert whole.bridged
+    assert len(whole.group_log_ml) == 3
+    value, error = whole.log_ml
+    (other, other_error) = annealed.annealed.log_ml
+    assert abs(value - other) < 6 * np.hypot(error, other_error) + 0.05
+    assert any("with the way back" in text for text in reporter.messages)
+    found = Run.load(folder)
+    assert "and as many that went back" in str(diagnose(found, found.weighted_sample(), name="run").diagnostics)
+    with pytest.raises(StoppedError):
+        anneal_run(run, Interrupting("back to the reference", len(whole.betas) + 1), **options)
+    reporter = Interrupting("annealing", 0)  # no group is annealed again
+    parts = anneal_run(run, reporter, **options).annealed
+    assert any("goes on after 4 of 4 groups" in text for text in reporter.messages)
+    assert parts.group_log_ml == whole.group_log_ml
+
+
+def test_no_time_for_the_way_back(annealed, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "_ONE_WAY", 0.0)
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    reporter = Interrupting("none", 0)
+    monkeypatch.setattr(finish, "heat", late)
+    found = anneal_run(
+        replace(Run.load(folder), annealed=None), reporter, settings=AnnealSettings(n_particles=8), n_groups=2, rounds=5
+    ).annealed
+    assert not found.bridged
+    assert any("the way to the posterior alone" in text for text in reporter.messages)
+
+
+def late(*_, **__):
+    raise finish._OutOfTimeError
 
 
 def test_groups_of_other_settings_are_not_used(annealed, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import sem
 
 from vbpi_mix.anneal.convergence import Convergence, Scalar
 from vbpi_mix.anneal.particles import Particles, join_particles
@@ -32,6 +33,7 @@ class AnnealedPosterior:
         log_joint: (T,) log density of data, tree, log lengths and coordinates.
         group_log_ml: estimates of the log marginal likelihood by independent groups of particles; none where only
             chains have been run.
+        bridged: whether these come from particles of both directions (`bridge`), and not from those to the posterior.
         betas: temperatures that the groups passed.
         n_particles: number of particles of a group.
         n_ancestors: number of first particles of each group that have descendants at the end.
@@ -49,11 +51,16 @@ class AnnealedPosterior:
     n_ancestors: tuple[int, ...]
     convergence: Convergence
     converged: bool
+    bridged: bool = False
 
     @property
     def log_ml(self) -> tuple[float, float]:
         """The log marginal likelihood and its standard error, from the spread of the groups; NaN without groups."""
-        return pooled_log_ml(list(self.group_log_ml)) if self.group_log_ml else (math.nan, math.nan)
+        if not self.group_log_ml:
+            return math.nan, math.nan
+        if self.bridged:  # the errors of the logarithms are symmetric
+            return float(np.mean(self.group_log_ml)), float(sem(self.group_log_ml))
+        return pooled_log_ml(list(self.group_log_ml))
 
     @property
     def both_sides(self) -> bool:
@@ -85,6 +92,7 @@ class AnnealedPosterior:
         about = {
             "format": _FORMAT,
             "group_log_ml": self.group_log_ml,
+            "bridged": self.bridged,
             "betas": self.betas,
             "n_particles": self.n_particles,
             "n_ancestors": self.n_ancestors,
@@ -129,6 +137,7 @@ def load_annealed(path: Path) -> AnnealedPosterior:
             sides=arrays["sides"],
             log_joint=arrays["log_joint"],
             group_log_ml=tuple(about["group_log_ml"]),
+            bridged=bool(about.get("bridged", False)),
             betas=tuple(about["betas"]),
             n_particles=int(about["n_particles"]),
             n_ancestors=tuple(about["n_ancestors"]),

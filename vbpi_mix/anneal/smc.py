@@ -44,22 +44,92 @@ class AnnealSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passage:
+    """What the particles of one group were like at each temperature but the last that they came to.
+
+    Arguments:
+        gains: (K, P) log posterior density minus log density of the reference.
+        log_weights: (K, P) normalised.
+    """
+
+    gains: np.ndarray
+    log_weights: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
 class Annealed:
     """One group of particles at the posterior.
 
     Arguments:
         particles: equally weighted.
         log_ml: estimate of the log marginal likelihood; its exponential is unbiased.
+        log_allowed: log share of the reference's draws that the constraints allow, which `log_ml` contains.
         betas: temperatures, the last is 1.
         n_ancestors: particles drawn from the reference that have descendants left.
         tuned: (temperatures, n) numbers that the moves were tuned to at each.
+        passage: of the reference itself and all temperatures but the last.
     """
 
     particles: Particles
     log_ml: float
+    log_allowed: float
     betas: tuple[float, ...]
     n_ancestors: int
     tuned: np.ndarray
+    passage: Passage
+
+
+class _Group:
+    """Weighted particles at one place on the path."""
+
+    def __init__(
+        self,
+        moves: PathMoves,
+        particles: Particles,
+        generators: list[np.random.Generator],
+        *,
+        beta: float,
+        resample_below: float,
+    ) -> None:
+        self.moves, self.particles, self.beta = moves, particles, beta
+        self.log_change = 0.0  # of the constant of the density, since the beginning
+        self.ancestors = np.arange(len(particles))
+        self.log_weights = np.zeros(len(particles))
+        self._own, *self._others = generators
+        self._resample_below = resample_below
+        self._passed: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def look(self) -> np.ndarray:
+        """(P,) log posterior minus log density of the reference, noted for `passage`."""
+        now = self.particles
+        density = PathDensity(self.moves.model, now.topologies, self.moves.reference, self.beta)
+        gain = density.log_posterior(now.log_lengths, now.coordinates, now.log_likelihood)
+        gain = gain - density.log_reference(now.log_lengths, now.coordinates)
+        self._passed.append((gain, self.log_weights - _log_sum(self.log_weights)))
+        return gain
+
+    def weigh(self, gain: np.ndarray, beta: float, step: float) -> None:
+        """Go to another temperature, a step away."""
+        before = _log_sum(self.log_weights)
+        self.log_weights = self.log_weights + step * gain
+        self.log_change += _log_sum(self.log_weights) - before
+        self.beta = beta
+        if beta == 1.0 or _effective(self.log_weights) < self._resample_below * len(gain):
+            chosen = systematic(np.exp(self.log_weights - _log_sum(self.log_weights)), self._own)
+            self.particles, self.ancestors = self.particles.take(chosen), self.ancestors[chosen]
+            self.log_weights = np.zeros(len(gain))
+
+    def move(self, tuned: np.ndarray | None, *, adapting: bool) -> np.ndarray:
+        """Move all particles; the numbers that the moves are tuned to."""
+        self.particles, found = self.moves.move(
+            self.particles, self._own, self._others, beta=self.beta, tuned=tuned, adapting=adapting
+        )
+        return found
+
+    @property
+    def passage(self) -> Passage:
+        gains, log_weights = zip(*self._passed, strict=True)
+        return Passage(gains=np.stack(gains), log_weights=np.stack(log_weights))
 
 
 def anneal(
@@ -86,48 +156,72 @@ def anneal(
         NumericalError: no particle has a positive posterior density.
     """
     n = settings.n_particles
-    own, *others = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
-    particles, log_allowed = _allowed(moves.reference, moves.model, n, own)
+    generators = [np.random.default_rng(s) for s in seed.spawn(n + 1)]
+    particles, log_allowed = _allowed(moves.reference, moves.model, n, generators[0])
     density = PathDensity(moves.model, particles.topologies, moves.reference, 0.0)
     likelihood = density.log_likelihood(particles.log_lengths, particles.coordinates)
     particles = replace(particles, log_likelihood=likelihood)
-    ancestors = np.arange(n)
-    log_weights = np.zeros(n)
-    log_ml, beta = log_allowed, 0.0
+    group = _Group(moves, particles, generators, beta=0.0, resample_below=settings.resample_below)
     passed: list[float] = []
     tuned_to: list[np.ndarray] = []
-    while beta < 1.0:
-        gain = density.log_posterior(particles.log_lengths, particles.coordinates, particles.log_likelihood)
-        gain = gain - density.log_reference(particles.log_lengths, particles.coordinates)
+    while group.beta < 1.0:
+        gain = group.look()
         if not (gain > -np.inf).any():
             raise NumericalError("annealing: no tree drawn from the reference has a positive posterior density")
-        rest = 1.0 - beta
-        step = _next_step(log_weights, gain, rest, settings.kept) if betas is None else betas[len(passed)] - beta
-        before = _log_sum(log_weights)
-        log_weights = log_weights + step * gain
-        log_ml += _log_sum(log_weights) - before
-        beta = 1.0 if step == rest else beta + step
-        if beta == 1.0 or _effective(log_weights) < settings.resample_below * n:
-            chosen = systematic(np.exp(log_weights - _log_sum(log_weights)), own)
-            particles, ancestors = particles.take(chosen), ancestors[chosen]
-            log_weights = np.zeros(n)
+        rest = 1.0 - group.beta
+        given = None if betas is None else betas[len(passed)] - group.beta
+        step = _next_step(group.log_weights, gain, rest, settings.kept) if given is None else given
+        group.weigh(gain, 1.0 if step == rest else group.beta + step, step)
         last = tuned_to[-1] if tuned_to else None
-        particles, found = moves.move(
-            particles, own, others, beta=beta, tuned=last if tuned is None else tuned[len(passed)],
-            adapting=tuned is None,
-        )  # fmt: skip
-        passed.append(beta)
-        tuned_to.append(found)
-        density = PathDensity(moves.model, particles.topologies, moves.reference, beta)
+        tuned_to.append(group.move(last if tuned is None else tuned[len(passed)], adapting=tuned is None))
+        passed.append(group.beta)
+        if report is not None:
+            report(group.beta)
+    return Annealed(
+        particles=group.particles,
+        log_ml=log_allowed + group.log_change,
+        log_allowed=log_allowed,
+        betas=tuple(passed),
+        n_ancestors=len(np.unique(group.ancestors)),
+        tuned=np.stack(tuned_to),
+        passage=group.passage,
+    )
+
+
+def heat(
+    moves: PathMoves,
+    start: Particles,
+    annealed: Annealed,
+    *,
+    seed: np.random.SeedSequence,
+    settings: AnnealSettings,
+    report: Callable[[float], None] | None = None,
+) -> Passage:
+    """Take particles from the posterior back to the first temperature above the reference, as the moves were tuned.
+
+    Arguments:
+        moves: moves of the particles.
+        start: draws of the posterior.
+        annealed: a group that came the other way.
+        seed: seed of all draws.
+        settings: settings of the particles.
+        report: called with every temperature reached.
+
+    Returns:
+        What the particles were like at the temperatures of `annealed`, in the same order.
+    """
+    generators = [np.random.default_rng(s) for s in seed.spawn(len(start) + 1)]
+    group = _Group(moves, start, generators, beta=1.0, resample_below=settings.resample_below)
+    gain = group.look()
+    for place in range(len(annealed.betas) - 2, -1, -1):
+        beta = annealed.betas[place]
+        group.weigh(gain, beta, beta - group.beta)
+        group.move(annealed.tuned[place], adapting=False)
+        gain = group.look()
         if report is not None:
             report(beta)
-    return Annealed(
-        particles=particles,
-        log_ml=log_ml,
-        betas=tuple(passed),
-        n_ancestors=len(np.unique(ancestors)),
-        tuned=np.stack(tuned_to),
-    )
+    found = group.passage
+    return Passage(gains=found.gains[::-1], log_weights=found.log_weights[::-1])
 
 
 def _allowed(

@@ -21,6 +21,7 @@ class AnnealingEvaluation:
         effective_size: Number of independent trees that they are worth, by the slowest of log joint, tree length and
             parameters.
         n_groups: Independent groups of particles; none where only chains have been run.
+        bridged: Whether as many groups went the other way, and the marginal likelihood comes from both.
         n_particles: Particles of a group.
         n_temperatures: Temperatures from the reference to the posterior.
         ancestors_left: Share of the first particles with descendants at the end, mean over groups.
@@ -33,6 +34,7 @@ class AnnealingEvaluation:
     n_trees: int
     effective_size: float
     n_groups: int
+    bridged: bool
     n_particles: int
     n_temperatures: int
     ancestors_left: float
@@ -48,6 +50,7 @@ class AnnealingEvaluation:
             "n_trees": self.n_trees,
             "effective_size": self.effective_size,
             "n_groups": self.n_groups,
+            "bridged": self.bridged,
             "n_particles": self.n_particles,
             "n_temperatures": self.n_temperatures,
             "ancestors_left": self.ancestors_left if math.isfinite(self.ancestors_left) else None,
@@ -66,6 +69,7 @@ def evaluate_annealing(posterior: AnnealedPosterior) -> AnnealingEvaluation:
         n_trees=len(posterior.particles),
         effective_size=size if math.isfinite(size) else float(len(posterior.particles)),
         n_groups=len(posterior.group_log_ml),
+        bridged=posterior.bridged,
         n_particles=posterior.n_particles,
         n_temperatures=len(posterior.betas),
         ancestors_left=float(np.mean(posterior.n_ancestors)) / posterior.n_particles

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from vbpi_mix.anneal.batched.path_moves import BatchedMoves
+from vbpi_mix.anneal.bridge import bridged_log_ml
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.path_moves import LocalMoves, PathMoves
-from vbpi_mix.anneal.result import load_annealed
-from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal
+from vbpi_mix.anneal.result import AnnealedPosterior, load_annealed
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal, heat
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.clock import time_is_up
@@ -45,7 +46,8 @@ class _OutOfTimeError(Exception):
 _REFERENCE_DRAWS = 2_000
 _JUDGED_BY = (5, 500)  # repeats and draws of each component
 _EVALUATED = 40_000  # draws of a whole evaluation
-_PURPOSE_ANNEAL = 1
+_ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
+_PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
 
 
 @torch_threads(1)
@@ -134,6 +136,7 @@ def anneal_run(
     result = rounds_at_the_posterior(
         run, walker, groups, past if agreed else None, rounds, reporter, until=until, kept=kept
     )
+    result = _both_ways(result, moves, groups, settings, run.config.seed, reporter, until, kept)
     result.save(run.folder.annealed)
     kept.clear()
     return replace(run, annealed=result)
@@ -200,7 +203,8 @@ def _anneal_groups(
 
     groups: list[Annealed] = []
     if len(kept.groups):
-        reporter.message(f"annealing goes on after {len(kept.groups)} of {n_groups + 1} groups")
+        done = min(len(kept.groups), n_groups + 1)  # others of those kept are on their way back
+        reporter.message(f"annealing goes on after {done} of {n_groups + 1} groups")
     try:
         first = kept.group(0, lambda: one(0, None))
         for number in range(1, n_groups + 1):
@@ -216,3 +220,44 @@ def _anneal_groups(
         f"{left:.0%} of the first ancestors are left"
     )
     return groups
+
+
+def _both_ways(
+    result: AnnealedPosterior,
+    moves: PathMoves,
+    groups: list[Annealed],
+    settings: AnnealSettings,
+    seed: int,
+    reporter: Reporter,
+    until: float | None,
+    kept: KeptAnnealing,
+) -> AnnealedPosterior:
+    """The result with a marginal likelihood from particles of both directions, where one knows it too roughly."""
+    _, error = result.log_ml
+    if error <= _ONE_WAY or time_is_up(until):
+        return result
+    trees, n = result.particles, settings.n_particles
+    seeds = chain_seed(seed, _PURPOSE_HEAT).spawn(len(groups))
+    bridged: list[float] = []
+
+    def report(beta: float) -> None:
+        done = len(bridged) * 100 + round(100 * (1.0 - beta))
+        reporter.progress("back to the reference", done, len(groups) * 100, f"inverse temperature {beta:.3f}")
+        if time_is_up(until):
+            raise _OutOfTimeError
+
+    try:
+        for group, own in zip(groups, seeds, strict=True):
+            chosen = np.random.default_rng(own).choice(len(trees), n, replace=len(trees) < n)
+            start = trees.take(chosen)
+            back = partial(heat, moves, start, group, seed=own, settings=settings, report=report)
+            bridged.append(bridged_log_ml(group, kept.way_back(len(bridged), start, back)))
+    except _OutOfTimeError:
+        reporter.warning("time is up: the marginal likelihood comes from the way to the posterior alone")
+        return result
+    found = replace(result, group_log_ml=tuple(bridged), bridged=True)
+    reporter.message(
+        f"log marginal likelihood {result.log_ml[0]:.2f} ± {error:.2f} on the way to the posterior, "
+        f"{found.log_ml[0]:.2f} ± {found.log_ml[1]:.2f} with the way back"
+    )
+    return found

@@ -13,13 +13,14 @@ from vbpi_mix._version import __version__
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains
 from vbpi_mix.anneal.saved import restore_chains, save_chains
-from vbpi_mix.anneal.smc import Annealed, AnnealSettings
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings, Passage
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.experiment.kept_search import TARGET
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import TopologyBatch
 
+_FORMAT = 2  # of the groups
 _SHARE = 0.05  # of the time of the rounds that saving them may take
 
 
@@ -62,7 +63,7 @@ class KeptAnnealing:
         """
         assert run.folder is not None
         target = [getattr(run.config, name) for name in TARGET]
-        given = (__version__, target, run.config.seed, sorted(run.inputs.identity.items()), settings, n_groups)
+        given = (__version__, _FORMAT, target, run.config.seed, sorted(run.inputs.identity.items()), settings, n_groups)
         given = given if device is None else (*given, str(device))
         digest = hashlib.sha256(repr(given).encode())
         for array in (drawn.topologies.children, drawn.log_lengths, drawn.coordinates):
@@ -84,11 +85,12 @@ class KeptAnnealing:
         def arrays() -> tuple[np.ndarray, ...]:
             found = compute()
             p = found.particles
-            numbers = np.array([found.log_ml, found.n_ancestors])
+            numbers = np.array([found.log_ml, found.log_allowed, found.n_ancestors])
             trees = (p.topologies.children, p.log_lengths, p.coordinates, p.log_likelihood)
-            return (*trees, numbers, np.array(found.betas), found.tuned)
+            way = (found.passage.gains, found.passage.log_weights)
+            return (*trees, numbers, np.array(found.betas), found.tuned, *way)
 
-        children, log_lengths, coordinates, log_likelihood, numbers, betas, tuned = self.groups.of(
+        children, log_lengths, coordinates, log_likelihood, numbers, betas, tuned, gains, log_weights = self.groups.of(
             "group", (np.array([number]),), arrays
         )
         return Annealed(
@@ -99,10 +101,23 @@ class KeptAnnealing:
                 log_likelihood=log_likelihood,
             ),
             log_ml=float(numbers[0]),
+            log_allowed=float(numbers[1]),
             betas=tuple(betas.tolist()),
-            n_ancestors=int(numbers[1]),
+            n_ancestors=int(numbers[2]),
             tuned=tuned,
+            passage=Passage(gains=gains, log_weights=log_weights),
         )
+
+    def way_back(self, number: int, start: Particles, compute: Callable[[], Passage]) -> Passage:
+        """The way back of particles that begin at these draws of the posterior, computed if it is not there."""
+
+        def arrays() -> tuple[np.ndarray, ...]:
+            found = compute()
+            return found.gains, found.log_weights
+
+        asked = (np.array([number]), start.topologies.children, start.log_lengths, start.coordinates)
+        gains, log_weights = self.groups.of("way back", asked, arrays)
+        return Passage(gains=gains, log_weights=log_weights)
 
     def go_on(self, chains: Chains, path: Path) -> Callable[..., None]:
         """Bring chains to where a file says that they were, and give a function that saves them between two rounds.

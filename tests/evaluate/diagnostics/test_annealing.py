@@ -18,6 +18,7 @@ GOOD = AnnealingEvaluation(
     n_trees=1000,
     effective_size=700.0,
     n_groups=4,
+    bridged=False,
     n_particles=50,
     n_temperatures=20,
     ancestors_left=0.4,

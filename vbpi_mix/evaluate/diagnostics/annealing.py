@@ -35,7 +35,9 @@ def _group_and_chain_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnos
             level=ANNEALED_LOG_ML_ERROR.level(error),
             verdict="known well" if ANNEALED_LOG_ML_ERROR.level(error) == "good" else "anneal more groups or particles",
             definition=f"from {annealing.n_groups} independent groups of {annealing.n_particles} particles annealed in "
-            f"{annealing.n_temperatures} temperatures; the error is from the groups' spread. "
+            f"{annealing.n_temperatures} temperatures"
+            + (" and as many that went back (Bennett's acceptance ratio)" if annealing.bridged else "")
+            + "; the error is from the groups' spread. "
             f"{ANNEALED_LOG_ML_ERROR.words} nats",
         ),
         Diagnostic(
