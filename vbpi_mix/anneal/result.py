@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import sem
 
 from vbpi_mix.anneal.convergence import Convergence, Scalar
 from vbpi_mix.anneal.particles import Particles, join_particles
@@ -59,7 +58,8 @@ class AnnealedPosterior:
         if not self.group_log_ml:
             return math.nan, math.nan
         if self.bridged:  # the errors of the logarithms are symmetric
-            return float(np.mean(self.group_log_ml)), float(sem(self.group_log_ml))
+            spread = float(np.std(self.group_log_ml, ddof=1))
+            return float(np.mean(self.group_log_ml)), spread / math.sqrt(len(self.group_log_ml))
         return pooled_log_ml(list(self.group_log_ml))
 
     @property
