@@ -241,7 +241,7 @@ def chosen_device(*, tiny: bool) -> torch.device:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="six taxa, a few seconds; also in Triton's interpreter")
     parser.add_argument("--seconds", type=float, default=450.0, help="time for all of it; default 450")
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "run.json", help="the record")
