@@ -62,16 +62,15 @@ TINY = AnnealingSize(
 )  # fmt: skip
 
 
-def simulated(n_taxa: int, n_sites: int) -> tuple[PhyloModel, Topology]:
-    """A model with data evolved along a random tree, and the tree's topology."""
+def simulated(n_taxa: int, n_sites: int) -> tuple[SitePatterns, Topology]:
+    """Data evolved along a random tree, and the tree's topology."""
     generator = np.random.default_rng(n_taxa)
     (topology,) = random_topologies(1, n_taxa, generator)
     lengths = generator.exponential(MEAN_LENGTH, 2 * n_taxa - 3)
     root = generator.integers(4, size=n_sites)
     states = evolve_states(topology, root, jukes_cantor(lengths, generator))
     sets, weights = np.unique((1 << states).astype(np.uint8), axis=1, return_counts=True)
-    patterns = SitePatterns(state_sets=np.ascontiguousarray(sets), weights=weights.astype(np.float64))
-    return PhyloModel(patterns, n_taxa), topology
+    return SitePatterns(state_sets=np.ascontiguousarray(sets), weights=weights.astype(np.float64)), topology
 
 
 def chain_sample(model: PhyloModel, topology: Topology, n_rounds: int) -> Particles:
@@ -92,7 +91,8 @@ def chain_sample(model: PhyloModel, topology: Topology, n_rounds: int) -> Partic
 
 def compare_annealing(size: AnnealingSize, device: torch.device) -> list[dict[str, Any]]:
     """One row for the device and one for the CPU; SystemExit if their marginal likelihoods differ."""
-    model, topology = simulated(size.n_taxa, size.n_sites)
+    patterns, topology = simulated(size.n_taxa, size.n_sites)
+    model = PhyloModel(patterns, size.n_taxa)
     sample = chain_sample(model, topology, size.n_rounds)
     reference = TreeReference(sample, np.ones(len(sample)))
 

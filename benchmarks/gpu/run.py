@@ -1,12 +1,12 @@
-"""Likelihood, training steps, fleets, images and annealing on a GPU beside a CPU: python -m benchmarks.gpu.run.
+"""Likelihood, training, fleets, images, annealing and the start on a GPU beside a CPU: python -m benchmarks.gpu.run.
 
 At most eight minutes on a GPU. Correctness comes first: values and gradients of the likelihood on every data set, a
-training step, a step of the 48 models of a column of Table 3 together and one on images must equal those of the CPU. If
-they do not, nothing is timed. Then, in this order, training steps, the fleet, an epoch of MNIST with the published
-networks, 2,000 particles of 100 taxa annealed beside walks on two cores (`annealing`), and trees per second of the
-likelihood and its gradient for batches of growing size, in float64 and float32, with the CPU kernels on all cores in
-the same run. Measurements for which the time did not suffice are listed in the record, as is what this script has no
-measurement for.
+training step, a step of the 48 models of a column of Table 3 together, one on images, and branch lengths and weights of
+topologies must equal those of the CPU, as far as each of them says. If they do not, nothing is timed. Then, in this
+order, training steps, the fleet, an epoch of MNIST with the published networks, 2,000 particles of 100 taxa annealed
+beside walks on two cores (`annealing`), a thousand topologies weighed (`start`), and trees per second of the likelihood
+and its gradient for batches of growing size, in float64 and float32, with the CPU kernels on all cores in the same run.
+Measurements for which the time did not suffice are listed in the record, as is what this script has no measurement for.
 
 `--tiny` runs the same path on six taxa in seconds: on a GPU, or in Triton's interpreter (TRITON_INTERPRET=1), where its
 times say nothing. Without either the script says that there is no GPU, with exit status 2.
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks._common import RESULTS_FOLDER, alternating_medians, print_table
-from benchmarks.gpu import fleet, images
+from benchmarks.gpu import fleet, images, start
 from benchmarks.gpu.annealing import TINY, WHOLE, compare_annealing
 from benchmarks.likelihood.gpu import arguments_of, largest_errors, run, run_float32, synchronise
 from benchmarks.likelihood.problems import DATA, Problem
@@ -58,10 +58,10 @@ N_ON_CPU = 100
 # trees times taxa: transition matrices take 0.5 kB an edge with four states, 13 kB with twenty
 LARGEST = {"GTR+G4": 1_000_000, "LG+G4": 100_000}
 NOT_IN_HERE = (
-    "the start",
+    "candidates and local moves of the start, which the CPU makes",
     *(f"{model} on more than {largest:,} trees times taxa" for model, largest in LARGEST.items()),
 )
-PARTS = ("steps", "fleet", "images", "annealing", "likelihood")  # of the record
+PARTS = ("steps", "fleet", "images", "annealing", "start", "likelihood")  # of the record
 Rows = list[dict[str, Any]]
 
 
@@ -241,7 +241,7 @@ def chosen_device(*, tiny: bool) -> torch.device:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="six taxa, a few seconds; also in Triton's interpreter")
     parser.add_argument("--seconds", type=float, default=450.0, help="time for all of it; default 450")
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "gpu" / "run.json", help="the record")
@@ -260,7 +260,12 @@ def main() -> None:
     column = fleet.TINY if options.tiny else fleet.WHOLE
     record["fleet_error"] = fleet.check_fleet(column, patterns_of(column.data, "JC69"), device)
     record["images_error"] = images.check_images(device)
-    print("correct: likelihoods, gradients, and training steps of one model, a fleet and images equal those of the CPU")
+    weighed = start.TINY if options.tiny else start.WHOLE
+    record["start_errors"] = {model: start.check_start(weighed, model, device) for model in weighed.models}
+    print(
+        "correct: likelihoods, gradients, training steps of one model, a fleet and images, and weights of topologies "
+        "equal those of the CPU"
+    )
     for name in PARTS:
         record[name] = []
     for data, model, n_components, n_particles in steps:
@@ -272,6 +277,9 @@ def main() -> None:
         record["images"] = images.image_rows(images.TINY if options.tiny else images.WHOLE, device)
     if clock.allows("annealing", 0.4 * options.seconds):
         record["annealing"] = compare_annealing(TINY if options.tiny else WHOLE, device)
+    for model in weighed.models:
+        if clock.allows(f"start, {model}", 15.0):
+            record["start"] += start.start_rows(weighed, model, device)
     for n_trees in batches:
         for data in data_sets:
             for model in models_of(data):

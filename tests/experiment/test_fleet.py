@@ -1,5 +1,7 @@
 """Runs in folders that are trained together, against each trained alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,11 @@ from tests.experiment.simulated import write_example
 from tests.experiment.test_refresh import Listening, write
 from vbpi_mix.errors import BackendError, ConfigError
 from vbpi_mix.experiment import FleetMember, Run, Silent, fit_folder, fit_folders, make_config
+from vbpi_mix.experiment import prepare as preparation
 from vbpi_mix.experiment.device import fleet_device
+from vbpi_mix.experiment.folder import RunFolder
+from vbpi_mix.experiment.prepare import begin_alike
+from vbpi_mix.experiment.start import shared_start
 from vbpi_mix.train import load_checkpoint
 
 
@@ -115,3 +121,47 @@ def test_the_device_of_a_fleet(tmp_path, monkeypatch):
     n = -(-int(2e7) // (2 * 3 * 9 * part.patterns.n_patterns))  # two components, three particles, nine edges
     assert fleet_device("auto", [(run.problem, ours)] * n, listening) == torch.device("cuda")
     assert fleet_device("auto", [(run.problem, ours)] * (n - 1), listening) == torch.device("cpu")
+
+
+def test_first_parameters_are_computed_once_for_runs_that_begin_alike(tmp_path, monkeypatch):
+    """Three runs of one start, two of which differ in their bounds alone, against three starts read from one file."""
+    settings = [config(tmp_path), config(tmp_path, estimator="s2s", sampled=1), config(tmp_path, components=3)]
+    computed = []
+    honest = preparation.start_problem
+
+    def counting(problem, *arguments, **options):
+        computed.append(problem.n_components)
+        honest(problem, *arguments, **options)
+
+    monkeypatch.setattr(preparation, "start_problem", counting)
+    starts = [shared_start(settings[0], tmp_path / "start.npz") for _ in range(3)]
+    expected = {"shared": [2, 3], "apart": [2, 2, 3]}
+    for folder, given in (("shared", starts[:1] * 3), ("apart", starts)):
+        computed.clear()
+        runs = members(tmp_path / folder, settings)
+        fit_folders([replace(run, start=start) for run, start in zip(runs, given, strict=True)])
+        assert computed == expected[folder]
+    for ours, theirs in zip(checkpoints(tmp_path / "shared", 3), checkpoints(tmp_path / "apart", 3), strict=True):
+        assert_equal(ours, theirs)
+    seconds = [RunFolder(tmp_path / "shared" / str(i)).read_start()["seconds"]["start"] for i in range(3)]
+    assert seconds[0] == seconds[1] != seconds[2]
+
+
+def test_a_run_that_is_trained_already_gives_no_first_parameters(tmp_path):
+    settings = [config(tmp_path, iterations=30), config(tmp_path, iterations=30, estimator="s2s", sampled=1)]
+    start = shared_start(settings[0], tmp_path / "start.npz")
+    fit_folder(replace(settings[0], iterations=20), tmp_path / "0", start=start)
+    fit_folder(settings[1], tmp_path / "alone", start=start)
+    fit_folders([replace(run, start=start) for run in members(tmp_path, settings, resume=True)])
+    ours, theirs = (load_checkpoint(tmp_path / name / "checkpoint.pt")["model"] for name in ("1", "alone"))
+    for name, values in ours.items():
+        assert torch.allclose(values, theirs[name], atol=1e-8), name
+
+
+@pytest.mark.parametrize(
+    "other", [{"components": 3}, {"seed": 5}, {"model": "K80"}, {"flow": "identity"}, {"tying": "branch"}]
+)
+def test_runs_that_begin_differently(tmp_path, other):
+    ours = config(tmp_path)
+    assert begin_alike(ours, config(tmp_path, estimator="s2s", sampled=1))
+    assert not begin_alike(ours, config(tmp_path, **other))

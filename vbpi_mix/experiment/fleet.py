@@ -14,7 +14,7 @@ from vbpi_mix.experiment.device import check_device, fleet_device
 from vbpi_mix.experiment.finish import finish_run
 from vbpi_mix.experiment.fit import conclude
 from vbpi_mix.experiment.folder import RunFolder
-from vbpi_mix.experiment.prepare import prepare
+from vbpi_mix.experiment.prepare import Prepared, begin_alike, prepare
 from vbpi_mix.experiment.reporter import Reporter, Silent
 from vbpi_mix.experiment.run import Run
 from vbpi_mix.start import Start
@@ -51,13 +51,15 @@ def fit_folders(
     """Train mixtures for one alignment together, each as `fit_folder` trains it, up to rounding.
 
     Each run has its own folder, checkpoint, metrics, generators and end; what is in a folder afterwards can be gone on
-    with by either function. A signal ends the training of all, and a run that is done leaves the fleet.
+    with by either function. First parameters are computed once for runs that are given one `Start` and differ in their
+    bounds alone. A signal ends the training of all, and a run that is done leaves the fleet.
 
     Arguments:
         members: The runs. Their alignment, model and priors, numbers of particles and kinds of features and flows are
             equal; candidates, components, estimators and seeds need not be.
-        device: What trains, a word of `experiment.device.Device`; all else is done on the CPU. Without a GPU the steps
-            are those of one, computed by PyTorch.
+        device: What weighs topologies, where members have no `Start` yet, trains and anneals, a word of
+            `experiment.device.Device`; all else is done on the CPU. Without a GPU the steps are those of one, computed
+            by PyTorch.
         max_seconds: Training time allowed to this call.
         reporter: Told about what concerns all of them.
 
@@ -73,19 +75,22 @@ def fit_folders(
     if len({member.config.alignment for member in members}) > 1:
         raise ConfigError("runs trained together have one alignment: train those of other data by themselves")
     with ExitStack() as locks:
-        prepared = [
-            prepare(
-                member.config,
-                RunFolder(member.path),
-                locks,
-                start=member.start,
-                resume=member.resume,
-                deadlines=Deadlines.from_now(None),
-                device=device,
-                reporter=member.reporter,
+        prepared: list[Prepared] = []
+        for member in members:
+            alike = (one for one, m in zip(prepared, members, strict=False) if _begin_alike(one, m, member))
+            prepared.append(
+                prepare(
+                    member.config,
+                    RunFolder(member.path),
+                    locks,
+                    start=member.start,
+                    resume=member.resume,
+                    deadlines=Deadlines.from_now(None),
+                    alike=next(alike, None),
+                    device=device,
+                    reporter=member.reporter,
+                )
             )
-            for member in members
-        ]
         place = fleet_device(device, [(one.problem, one.config) for one in prepared], reporter)
         if place.type == "cpu":
             reporter.message(
@@ -106,3 +111,10 @@ def fit_folders(
                 run = finish_run(run, member.reporter, device=device)
             found.append((run, result))
         return found
+
+
+def _begin_alike(one: Prepared, its: FleetMember, member: FleetMember) -> bool:
+    """Whether a run that is prepared has the first parameters that another member's mixture needs."""
+    if one.resume or its.start is None or its.start is not member.start:
+        return False
+    return begin_alike(its.config, member.config)

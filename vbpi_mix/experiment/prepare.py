@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vbpi_mix import provenance
 from vbpi_mix.errors import ConfigError, VBPIError
@@ -57,6 +57,7 @@ class Prepared:
         problem: target and mixture.
         resume: whether training goes on from the checkpoint in the folder.
         iteration: steps done before.
+        seconds: wall time of the support and of the mixture's first parameters.
     """
 
     config: FitConfig
@@ -65,6 +66,7 @@ class Prepared:
     problem: PhyloProblem
     resume: bool = False
     iteration: int = 0
+    seconds: float = 0.0
 
     @property
     def run(self) -> Run:
@@ -114,12 +116,14 @@ def prepare(
     resume: bool = False,
     iterations: int | None = None,
     deadlines: Deadlines,
+    alike: Prepared | None = None,
     device: str = "cpu",
     reporter: Reporter,
 ) -> Prepared:
     """Read or make all that training needs; the arguments are those of `fit_folder`.
 
-    The lock of the folder is taken, as one of `locks`, as soon as there is a folder.
+    The lock of the folder is taken, as one of `locks`, as soon as there is a folder. The first parameters of the
+    mixture are those of `alike`, if that is given: a run not trained yet, of the same start (`begin_alike`).
     """
     check_device(device)
     path = folder.path
@@ -142,6 +146,7 @@ def prepare(
         problem = make_problem(config, current_inputs(inputs, saved.get("extra", {})))
         del saved
         _write_config(folder, config)
+        spent = 0.0
     else:
         resume, done = False, 0
         alignment = load_alignment(config, reporter, alignment)
@@ -181,12 +186,24 @@ def prepare(
         reporter.message(
             f"support: {inputs.support.n_rootsplits:,} splits, {inputs.support.n_pcsps:,} parent-child subsplit pairs"
         )
-        start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
-        seconds = {**start.seconds, "start": time.perf_counter() - begun}
+        if alike is None:
+            start_problem(problem, config, start.topologies, reporter, until=deadlines.until("tables"))
+            spent = time.perf_counter() - begun
+        else:
+            problem.mixture.load_state_dict(alike.problem.mixture.state_dict())
+            spent = alike.seconds
+        seconds = {**start.seconds, "start": spent}
         write_json(folder.start, {"seconds": seconds, "made": dict(start.made)})
         inputs.save(folder.inputs)
         write_equal_sequences(folder.path / "equal_sequences.tsv", alignment)
-    return Prepared(config=config, folder=folder, inputs=inputs, problem=problem, resume=resume, iteration=done)
+    return Prepared(
+        config=config, folder=folder, inputs=inputs, problem=problem, resume=resume, iteration=done, seconds=spent
+    )
+
+
+def begin_alike(one: FitConfig, other: FitConfig) -> bool:
+    """Whether mixtures have the same first parameters if their start is the same: only their bounds differ."""
+    return replace(one, estimator=other.estimator, sampled=other.sampled) == other
 
 
 def _shortened(config: FitConfig, start: Start) -> FitConfig:

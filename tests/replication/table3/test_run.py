@@ -13,7 +13,7 @@ import pytest
 from tests.experiment.few_draws import learn_from
 from tests.experiment.simulated import write_example
 from vbpi_mix.errors import BackendError, ConfigError, InputError
-from vbpi_mix.experiment import Run
+from vbpi_mix.experiment import Run, start
 from vbpi_mix.replication.locks import hold_lock
 from vbpi_mix.replication.table3 import run as table3
 from vbpi_mix.replication.table3.config import make_table3_config
@@ -335,6 +335,18 @@ def test_a_fleet_goes_on_with_what_was_trained_alone(one_by_one, tmp_path):
     assert (outcome.n_trained, outcome.n_taken, len(outcome.records)) == (4, 1, 5)
     for path in outcome.records:
         assert_the_same_up_to_rounding(read(tmp_path / "t", path.stem), expected[path.stem])
+
+
+@pytest.mark.parametrize("fleet", [None, 4])
+def test_topologies_are_weighed_on_the_device_once_for_each_seed(config, tmp_path, monkeypatch, fleet):
+    """Where `fit --device` does it, and not again for each model."""
+    asked = []
+    monkeypatch.setattr(start, "start_device", lambda word, model, _: asked.append((word, model.n_taxa)))
+    settings = config(n_seeds=2, iterations=20)
+    assert run_table3(settings, tmp_path / "t", device="auto", fleet=fleet).n_trained == 4
+    assert asked == [("auto", 6)] * 2
+    assert run_table3(config(n_seeds=2, iterations=20, label="b"), tmp_path / "t", device="auto").n_trained == 4
+    assert len(asked) == 2
 
 
 def test_a_fleet_needs_a_model(config, tmp_path):
