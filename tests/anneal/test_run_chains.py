@@ -18,14 +18,15 @@ class Scripted:
         good: rounds from which chains agree.
         stuck: rounds from which they stay apart, until they are heated.
         r_hat: at every look.
+        waiting: for the parameters, at every look.
     """
 
-    def __init__(self, good=10**6, stuck=10**6, r_hat=1.0):
-        self.settings, self.good, self.stuck, self.r_hat = SETTINGS, good, stuck, r_hat
+    def __init__(self, good=10**6, stuck=10**6, r_hat=1.0, waiting=False):
+        self.settings, self.good, self.stuck, self.r_hat, self.waiting = SETTINGS, good, stuck, r_hat, waiting
         self.n_rounds, self.next_look = 0, SETTINGS.fewest
         self.tuned_again = self.were_stuck = self.heated = False
         self.particles = [None] * 4
-        self.tuned_at, self.looks = [], []
+        self.tuned_at, self.hurried_at, self.looks = [], [], []
 
     def run(self, n_rounds, stop):
         assert n_rounds > 0
@@ -40,11 +41,15 @@ class Scripted:
             converged=self.n_rounds >= self.good,
             stuck=self.n_rounds >= self.stuck and not self.heated,
             convergence=SimpleNamespace(r_hat=self.r_hat),
+            waiting=self.waiting,
             log_joint=np.arange(8.0),
         )
 
     def heat(self):
         self.heated = True
+
+    def hurry_parameters(self):
+        self.hurried_at.append(self.n_rounds)
 
     def tune_again(self):
         self.tuned_again = True
@@ -90,6 +95,16 @@ def test_steps_are_tuned_again_once_where_r_hat_is_large():
     fine = Scripted(good=500, r_hat=1.04)
     run_chains(fine)
     assert fine.tuned_at == []
+
+
+def test_parameters_are_hurried_at_every_look_at_which_chains_wait_for_them():
+    chains = Scripted(waiting=True, good=200)
+    run_chains(chains)
+    assert chains.looks == [*chains.hurried_at, 216]
+    assert chains.hurried_at[0] == SETTINGS.fewest
+    free = Scripted(good=200)
+    run_chains(free)
+    assert free.hurried_at == []
 
 
 def test_a_report_comes_between_looks_and_has_the_last_round():

@@ -1,5 +1,7 @@
 """Chains: agreement of groups, flatness, and the same result in pieces."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,28 @@ def test_chains_agree_only_where_every_number_is_good(strict):
     chains = begin(small_model(), SamplerSettings(n_chains=2, fewest=10, **{**loose, **strict}))
     chains.run(40)
     assert chains.sample().converged == (not strict)
+
+
+@pytest.mark.parametrize("model", ["HKY", "HKY{2.0}+F{0.25,0.25,0.25,0.25}"])
+def test_chains_wait_for_parameters_that_move_more_slowly_than_splits(model):
+    """Steps of the parameters are a hundredth of what they should be; the tree length alone moves with the lengths."""
+    chains = begin(small_model(model=model), SamplerSettings(n_chains=4, fewest=10, adapting=0))
+    chains.scaling.factor = 0.01
+    chains.run(300)
+    found = chains.sample()
+    assert found.waiting == (model == "HKY")
+    easy = replace(chains.settings, r_hat=np.inf, effective_size=0.0)
+    chains.settings = easy
+    assert not chains.sample().waiting
+
+
+def test_hurried_parameters_make_up_to_four_times_as_many_steps():
+    chains = begin(small_model(model="HKY"), SamplerSettings(n_chains=2, fewest=10))
+    tried = []
+    for _ in range(4):
+        chains.run(1)
+        before = chains.scaling.tried
+        chains.run(4)
+        tried.append(chains.scaling.tried - before)
+        chains.hurry_parameters()
+    assert tried == [tried[0], 2 * tried[0], 4 * tried[0], 4 * tried[0]]

@@ -197,11 +197,6 @@ def split_times(splits: NumberedSplits, chains: np.ndarray) -> SplitTimes:
     )
 
 
-def split_error(splits: NumberedSplits, chains: np.ndarray) -> float:
-    """Largest standard error of the frequency of a split, see `split_times`; 0 where all are rare or nearly certain."""
-    return float(split_times(splits, chains).error.max(initial=0.0))
-
-
 def separation(splits: NumberedSplits, chains: np.ndarray) -> float:
     """Ratio of the distance between chains to the distance of chains from their own past; near 1 once they mix.
 

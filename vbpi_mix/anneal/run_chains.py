@@ -68,6 +68,8 @@ def run_chains(
         if over or (chains.n_rounds >= chains.next_look and found.converged):
             return found
         if chains.n_rounds >= chains.next_look:
+            if found.waiting:
+                chains.hurry_parameters()
             if chains.were_stuck and found.stuck:  # at two looks
                 if chains.heated or chains.n_rounds + settings.patience > settings.most:
                     return found

@@ -1,5 +1,6 @@
 """Chains of local moves from several starts, run until groups of them agree."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ from vbpi_mix.anneal.chains import ParameterSpread, PathDensity, Scaling, Walker
 from vbpi_mix.anneal.convergence import (
     Convergence,
     NumberedSplits,
+    SplitTimes,
     as_close_as_chance,
     follow,
     separation,
     split_agreement_of_groups,
-    split_error,
+    split_times,
 )
 from vbpi_mix.anneal.ladder import Ladder
 from vbpi_mix.anneal.particles import Particles, join_particles
@@ -27,14 +29,17 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.model import PhyloModel
 
+LOG_JOINT = "log joint"
 _CLIMBS = 4  # greedy rounds before sampling begins
 _SMALL = 24_000  # taxa times patterns times rate categories
 _MOST_WALKS = 4
 _MOST_SCALED = 2  # times the steps of the parameters, where a round has several walks
+_SLOWER = 2.0  # times as long as splits, on average, for which parameters stay correlated where more steps pay
+_MOST_DOUBLED = 4  # times the steps of the parameters that chains begin with
 _LEARNT_FROM = 2_000  # trees
 _COUNTERS = (
     "n_rounds", "_every", "_adapting_until", "_left_out", "_next_learning", "next_look", "tuned_again", "were_stuck",
-    "n_shown",
+    "n_shown", "_scalings",
 )  # fmt: skip
 Kept = tuple[int, Particles, np.ndarray]  # round, trees of all chains, their log joint densities
 
@@ -103,6 +108,9 @@ class ChainSample:
         n_rounds: number of rounds of each chain.
         typical: (2,) that the moves were made with.
         scaling: steps of the parameters, tuned.
+        split_times: how long the presence of splits stays correlated.
+        waiting: whether it is the parameters that chains wait for: they do not agree as far as was asked for, and stay
+            correlated for longer than splits.
         n_elsewhere: number of trees at the end that are none of the chains' but of excursions to modes that these lack.
     """
 
@@ -115,6 +123,8 @@ class ChainSample:
     n_rounds: int
     typical: np.ndarray
     scaling: Scaling
+    split_times: SplitTimes
+    waiting: bool
     n_elsewhere: int = 0
 
 
@@ -160,6 +170,7 @@ class Chains:
         self._walks = settings.walks or walks_of(walker)
         steps = round(settings.scalings_per_coordinate * walker.model.parameters.n_coordinates)
         self._scalings = max(settings.scalings, steps) * min(self._walks, _MOST_SCALED)
+        self._most_scalings = _MOST_DOUBLED * self._scalings
         self._every = 1
         self._adapting_until = settings.adapting
         self._left_out = 0
@@ -278,7 +289,8 @@ class Chains:
         convergence = Convergence(
             asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
         )
-        good = self._good(convergence, splits, chains)
+        times = split_times(splits, chains)
+        good = self._good(convergence, splits, times)
         return ChainSample(
             particles=particles,
             chains=chains,
@@ -289,7 +301,13 @@ class Chains:
             n_rounds=self.n_rounds,
             typical=self.typical,
             scaling=self.scaling,
+            split_times=times,
+            waiting=self._waiting(convergence, times, len(chains)),
         )
+
+    def hurry_parameters(self) -> None:
+        """Twice as many steps of the parameters in a round from now on, up to a bound."""
+        self._scalings = min(2 * self._scalings, self._most_scalings)
 
     def show(self, others: Particles) -> None:
         """Let chains draw blocks of other trees, too, from now on; the trees so far are left out of the sample.
@@ -333,15 +351,23 @@ class Chains:
         columns = scalars_of(self.walker.model, particles, log_joint)
         return {name: x.reshape(-1, n_chains).T for name, x in columns.items()}
 
-    def _good(self, convergence: Convergence, splits: NumberedSplits, chains: np.ndarray) -> bool:
+    def _good(self, convergence: Convergence, splits: NumberedSplits, times: SplitTimes) -> bool:
         settings = self.settings
         return (
             as_close_as_chance(convergence.asdsf, settings.asdsf, splits, settings.effective_trees)
             and convergence.largest <= settings.largest
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
-            and split_error(splits, chains) <= settings.error
+            and times.error.max(initial=0.0) <= settings.error
         )
+
+    def _waiting(self, convergence: Convergence, times: SplitTimes, n_trees: int) -> bool:
+        settings = self.settings
+        if convergence.r_hat <= settings.r_hat and convergence.effective_size >= settings.effective_size:
+            return False
+        sizes = [s.effective_size for s in convergence.scalars if s.name != LOG_JOINT]
+        usual = float(times.time.mean()) if len(times.time) else 1.0
+        return n_trees > _SLOWER * usual * min(sizes, default=math.inf)
 
 
 def walks_of(walker: Walker) -> int:
@@ -351,7 +377,7 @@ def walks_of(walker: Walker) -> int:
 
 def scalars_of(model: PhyloModel, particles: Particles, log_joint: np.ndarray) -> dict[str, np.ndarray]:
     """(T,) each of log joint density, tree length and parameters of T particles."""
-    columns = {"log joint": log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
+    columns = {LOG_JOINT: log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
     space = model.parameters
     if space.n_coordinates:
         with torch.no_grad():

@@ -13,7 +13,7 @@ from vbpi_mix.errors import CheckpointError, ConfigError
 from vbpi_mix.io.arrays import load_arrays, save_arrays
 from vbpi_mix.phylo import TopologyBatch
 
-_FORMAT = 3
+_FORMAT = 4
 _FIELDS = ("topologies", "log_lengths", "coordinates", "log_likelihood")
 
 

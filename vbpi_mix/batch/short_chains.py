@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbpi_mix.anneal.chains import ParameterSpread, Walker, WalkSettings
-from vbpi_mix.anneal.convergence import NumberedSplits, split_times
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings
 from vbpi_mix.errors import ConfigError
@@ -138,8 +137,9 @@ def sample_locus(
             sample = shorter if shorter.converged else sample
         if sample.converged or chains.n_rounds >= settings.most or (stop is not None and stop()):
             return replace(sample, converged=level_of_agreement(sample) != "poor")
-        times = split_times(NumberedSplits.of(sample.particles.topologies), sample.chains).time
-        walker.settings = moves_by_mixing(walker, times, settings)
+        walker.settings = moves_by_mixing(walker, sample.split_times.time, settings)
+        if sample.waiting:
+            chains.hurry_parameters()
         target = min(settings.most, chains.n_rounds + max(settings.every, chains.n_rounds // 5))
 
 
