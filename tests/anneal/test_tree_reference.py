@@ -5,6 +5,8 @@ import pytest
 
 from tests.anneal.test_smc import narrow_reference
 from tests.statistics import assert_frequencies, assert_mean
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.tree_reference import TreeReference
 from vbpi_mix.phylo import all_topologies
 
 
@@ -28,6 +30,50 @@ def test_draws_follow_the_density(reference):
     number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
     counts = np.bincount([number[row.tobytes()] for row in drawn.topologies.children], minlength=topologies.n_trees)
     assert_frequencies(counts, np.exp(reference.describe(topologies).log_topology))
+
+
+def of_groups(visited):
+    """A reference for trees of six taxa, each group of which has visited topologies of these numbers."""
+    topologies = all_topologies(6)[np.concatenate(visited)]
+    trees = Particles(
+        topologies=topologies, log_lengths=np.full((topologies.n_trees, 9), -2.5),
+        coordinates=np.zeros((topologies.n_trees, 0)), log_likelihood=np.zeros(topologies.n_trees),
+    )  # fmt: skip
+    groups = np.repeat(np.arange(len(visited)), [len(v) for v in visited])
+    return TreeReference(trees, np.ones(topologies.n_trees), groups)
+
+
+def test_groups_that_find_other_trees_than_the_rest_say_how_many_are_unseen():
+    generator = np.random.default_rng(5)
+    alike = of_groups([np.array([3, 3, 17, 40])] * 4)
+    assert alike.reference.floor[0] == pytest.approx(0.3 / 4)  # the least
+    # 105 topologies, all equally probable, of which each group meets a few again and again
+    apart = of_groups([np.repeat(generator.choice(105, 4), 10) for _ in range(5)])
+    assert apart.reference.floor[0] > 0.4
+    fresh = all_topologies(6)
+    found = np.exp(apart.describe(fresh).log_topology)
+    assert found.sum() == pytest.approx(1.0)
+    apart.reference.floor[0] = alike.reference.floor[0]
+    assert np.log(found).mean() > apart.describe(fresh).log_topology.mean() + 0.5
+
+
+def test_the_share_of_unseen_subsplits_makes_left_out_groups_most_probable():
+    generator = np.random.default_rng(6)
+    visited = [generator.choice(30, 12) for _ in range(4)]
+    whole = of_groups(visited)
+    topologies = all_topologies(6)
+
+    def left_out(floor):
+        total = 0.0
+        for i, own in enumerate(visited):
+            rest = of_groups([v for j, v in enumerate(visited) if j != i])
+            rest.reference.floor[0] = floor
+            total += rest.describe(topologies[own]).log_topology.sum()
+        return total
+
+    floor = whole.reference.floor[0]
+    assert 0.3 / 4 < floor < 0.9
+    assert left_out(floor) > max(left_out(0.7 * floor), left_out(min(0.95, 1.4 * floor)))
 
 
 def test_lengths_are_drawn_by_their_density(reference):

@@ -358,7 +358,7 @@ class Chains:
             and convergence.largest <= settings.largest
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
-            and times.error.max(initial=0.0) <= settings.error
+            and bool(times.error.max(initial=0.0) <= settings.error)
         )
 
     def _waiting(self, convergence: Convergence, times: SplitTimes, n_trees: int) -> bool:

@@ -14,7 +14,10 @@ from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_trees, fi
 from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
-_FLOOR = 0.3  # unseen subsplits expected in a tree
+_FLOOR = 0.3  # unseen subsplits expected in a tree, at least
+_MOST_FLOOR = 0.9  # share of a conditional distribution
+_GROUPS = 8  # of trees, where none are given
+_EM_STEPS = 50
 _TREES_AT_A_TIME = 256
 _PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
 _SHAPES = (0.05, 1e5)
@@ -62,20 +65,23 @@ class TreeReference:
     Arguments:
         sample: P trees.
         weights: (P,) not negative, with a positive sum.
+        groups: (P,) numbers of groups of trees that were drawn independently of those of others, such as chains; if not
+            given, all trees were. The share of unseen subsplits is what makes the trees of each group most probable
+            under the density of all others.
 
     Attributes:
         reference: reference density for the compiled moves.
     """
 
-    def __init__(self, sample: Particles, weights: np.ndarray) -> None:
+    def __init__(self, sample: Particles, weights: np.ndarray, groups: np.ndarray | None = None) -> None:
         self.n_taxa = n = sample.topologies.n_taxa
         self._keys = taxon_keys(n)
         share = weights / weights.sum()
         effective = 1.0 / float((share**2).sum())
         self._clades, hashes, number = _distinct_clades(sample.topologies)
         self._fit_lengths(sample.log_lengths, number, share, effective)
-        self._fit_subsplits(sample.topologies, number, share)
-        floor = min(0.5, _FLOOR / max(1, n - 2))
+        groups = np.arange(len(share)) % _GROUPS if groups is None else np.unique(groups, return_inverse=True)[1]
+        floor = self._fit_subsplits(sample.topologies, number, share, groups)
         keys, lengths = _table(hashes[1:], self._gamma[1:])  # without the empty clade
         self._hashes = hashes
         pair_keys, shares = _table(self._pair_keys(hashes), self._pair_share)
@@ -170,7 +176,10 @@ class TreeReference:
         short = min(mean_unseen, float(np.exp(np.average(pooled.reshape(-1), weights=weights))))
         self._unseen = np.array([1.0, 1.0 / short])
 
-    def _fit_subsplits(self, topologies: TopologyBatch, number: np.ndarray, share: np.ndarray) -> None:
+    def _fit_subsplits(
+        self, topologies: TopologyBatch, number: np.ndarray, share: np.ndarray, groups: np.ndarray
+    ) -> float:
+        """Fit the subsplits' shares; returns the share of the uniform distribution."""
         n = self.n_taxa
         children = topologies.children
         rows = np.arange(len(children))[:, None]
@@ -181,9 +190,37 @@ class TreeReference:
         keys = triples[:, 0] * len(self._clades) + triples[:, 1]
         _, first, which = np.unique(keys, return_index=True, return_inverse=True)
         self._pairs = triples[first]
-        weight = np.bincount(which.reshape(-1), np.repeat(share, n - 2), len(self._pairs))
-        total = np.bincount(self._pairs[:, 0], weight, len(self._clades))
-        self._pair_share = weight / np.maximum(total[self._pairs[:, 0]], 1e-300)
+        n_groups = int(groups.max()) + 1
+        cell = which.reshape(-1) * n_groups + np.repeat(groups, n - 2)
+        by_group = np.bincount(cell, np.repeat(share, n - 2), len(self._pairs) * n_groups).reshape(-1, n_groups)
+        whole = self._pairs[:, 0]
+        of_whole = np.zeros((len(self._clades), n_groups))
+        np.add.at(of_whole, whole, by_group)
+        weight, total = by_group.sum(axis=1), of_whole.sum(axis=1)
+        self._pair_share = weight / np.maximum(total[whole], 1e-300)
+        return self._unseen_share(by_group, weight[:, None] - by_group, (total[:, None] - of_whole)[whole])
+
+    def _unseen_share(self, weight: np.ndarray, of_others: np.ndarray, all_of_others: np.ndarray) -> float:
+        """The share of the uniform distribution under which subsplits of each group, given the others', are likeliest.
+
+        Arguments:
+            weight: (X, G) of each subsplit in each group, ...
+            of_others: ... in all other groups, ...
+            all_of_others: ... and of its clade in all other groups.
+        """
+        sizes = clades.sizes(self._clades)[self._pairs]
+        counts = _log_rooted(self.n_taxa)
+        uniform = np.exp(counts[sizes[:, 1]] + counts[sizes[:, 2]] - counts[sizes[:, 0]])
+        open_ = (weight > 0) & (all_of_others > 1e-12) & (sizes[:, 0] > 2)[:, None]
+        pair, _ = np.nonzero(open_)
+        w, given, uniform = weight[open_], of_others[open_].clip(0.0) / all_of_others[open_], uniform[pair]
+        least = min(_MOST_FLOOR, _FLOOR / max(1, self.n_taxa - 2))
+        if not len(w):
+            return least
+        floor = 0.1
+        for _ in range(_EM_STEPS):
+            floor = float(w @ (floor * uniform / ((1.0 - floor) * given + floor * uniform)) / w.sum())
+        return float(np.clip(floor, least, _MOST_FLOOR))
 
     def _pair_keys(self, hashes: np.ndarray) -> np.ndarray:
         a, b = hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]]

@@ -141,7 +141,7 @@ def _log_ml(model: PhyloModel, sample: ChainSample, seed: int) -> tuple[float, f
     """Log marginal likelihood, by groups of particles annealed from a density fitted to the chains' trees."""
     walker = Walker(model)
     particles = sample.particles
-    reference = TreeReference(particles, np.ones(len(particles)))
+    reference = TreeReference(particles, np.ones(len(particles)), sample.chains)
     seeds = np.random.SeedSequence(entropy=seed, spawn_key=(24,)).spawn(_N_GROUPS + 1)
     moves = LocalMoves(walker, sample.scaling, reference, sample.typical)
     betas = None

@@ -12,7 +12,7 @@ from vbpi_mix.anneal.bridge import bridged_log_ml
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.path_moves import LocalMoves, PathMoves
-from vbpi_mix.anneal.result import AnnealedPosterior, load_annealed
+from vbpi_mix.anneal.result import FROM_MIXTURE, AnnealedPosterior, load_annealed
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal, heat
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.anneal.tree_reference import TreeReference
@@ -125,7 +125,8 @@ def anneal_run(
     walker = Walker(run.problem.model, drawn.topologies)
     few = drawn.take(np.linspace(0, len(drawn) - 1, min(len(drawn), 500)).astype(np.int64))
     place = annealing_device(device, walker.model, settings.n_particles, reporter)
-    moves = _moves_on(place, walker, TreeReference(drawn, np.ones(len(drawn))), drawn, few)
+    reference = TreeReference(drawn, np.ones(len(drawn)), None if past is None else past.chains)
+    moves = _moves_on(place, walker, reference, drawn, few)
     kept = KeptAnnealing.of(run, drawn, settings, n_groups, place)
     groups = _anneal_groups(moves, settings, n_groups, run.config.seed, reporter, until, kept)
     if len(groups) < 2:
@@ -236,7 +237,8 @@ def _both_ways(
     _, error = result.log_ml
     if error <= _ONE_WAY or time_is_up(until):
         return result
-    trees, n = result.particles, settings.n_particles
+    # the reference knows the trees that it was made of too well
+    trees, n = result.particles.take(np.flatnonzero(result.sides == FROM_MIXTURE)), settings.n_particles
     seeds = chain_seed(seed, _PURPOSE_HEAT).spawn(len(groups))
     bridged: list[float] = []
 
