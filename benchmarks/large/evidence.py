@@ -6,7 +6,8 @@ RUN is the folder of a fit that began with chains and was annealed. Groups of pa
 trees of the chains to the posterior, and as many back from trees that the density was not fitted to. Two densities take
 turns: one that expects as many unseen subsplits as each chain has beside the others, and one that expects 0.3 a tree,
 as every density did before. For each: temperatures, first ancestors left, processor seconds of a group, and the
-standard deviation over groups of what the way there and both ways say. The gate: all four agree within five standard errors.
+standard deviation over groups of what the way there and both ways say. The gate: all four agree within five standard
+errors.
 """
 
 import argparse
@@ -64,9 +65,8 @@ def measure(options: argparse.Namespace, unseen: float | None) -> dict[str, Any]
     past, annealed = load_annealed(run.folder.chains), load_annealed(run.folder.annealed)
     fresh = annealed.particles.take(np.flatnonzero(annealed.sides == FROM_MIXTURE))
     reference = TreeReference(past.particles, np.ones(len(past.chains)), past.chains)
-    floor, inner = reference.reference.floor, run.problem.model.n_taxa - 2
     if unseen is not None:
-        floor[0] = unseen / inner
+        reference.reference.floor[:] = unseen / (run.problem.model.n_taxa - 2)
     walker, scaling = Walker(run.problem.model, past.particles.topologies), Scaling(run.problem.model)
     few = np.linspace(0, len(past.chains) - 1, min(len(past.chains), 500)).astype(np.int64)
     scaling.learn(past.particles.take(few))
@@ -85,7 +85,8 @@ def measure(options: argparse.Namespace, unseen: float | None) -> dict[str, Any]
         ancestors.append(group.n_ancestors / options.particles)
     value, error = pooled_log_ml(there)
     return {
-        "unseen": float(floor[0]) * inner, "temperatures": len(first.betas), "ancestors": float(np.mean(ancestors)),
+        "fresh_log_topology": float(reference.describe(fresh.topologies).log_topology.mean()),
+        "temperatures": len(first.betas), "ancestors": float(np.mean(ancestors)),
         "seconds": float(np.mean(seconds)), "there_log_ml": value, "there_error": error,
         "there_sd": float(np.std(there, ddof=1)), "both_log_ml": float(np.mean(both)),
         "both_error": float(np.std(both, ddof=1) / np.sqrt(len(both))), "both_sd": float(np.std(both, ddof=1)),

@@ -2,7 +2,7 @@
 
 Topologies follow a conditional clade distribution, rooted at taxon 0: every clade splits in two independently of the
 rest of the tree. A share `floor` of each conditional distribution is that of a uniform topology, so no topology is
-impossible. Branch lengths are gamma variables, with shape and rate by clade.
+impossible; all of it for clades that were never seen. Branch lengths are gamma variables, with shape and rate by clade.
 
 References:
     Larget, The estimation of tree posterior probabilities using conditional clade probability distributions,
@@ -34,7 +34,7 @@ class Reference(NamedTuple):
         shares: (m,) probability of the split given the clade.
         log_counts: (N + 1,) log (2 k - 3)!!, rooted topologies of k taxa; (1,) where all topologies are alike.
         unseen: (2,) shape and rate of the edges of unseen clades.
-        floor: (1,) share of the uniform distribution.
+        floor: (n,) share of the uniform distribution for each clade.
     """
 
     clades: np.ndarray
@@ -74,11 +74,12 @@ def log_subsplit(reference: Reference, first: np.uint64, second: np.uint64, size
     if len(counts) == 1:
         return 0.0
     uniform = math.exp(counts[size_first] + counts[size_second] - counts[size_first + size_second])
-    if find(reference.clades, first ^ second) < 0:
+    whole = find(reference.clades, first ^ second)
+    if whole < 0:
         return math.log(uniform)
     place = find(reference.subsplits, subsplit_key(first, second))
     share = reference.shares[place] if place >= 0 else 0.0
-    floor = reference.floor[0]
+    floor = reference.floor[whole]
     return math.log((1.0 - floor) * share + floor * uniform)
 
 

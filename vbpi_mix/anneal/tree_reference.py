@@ -17,7 +17,7 @@ from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 _FLOOR = 0.3  # unseen subsplits expected in a tree, at least
 _MOST_FLOOR = 0.9  # share of a conditional distribution
 _GROUPS = 8  # of trees, where none are given
-_EM_STEPS = 50
+_EM_STEPS, _FIRST_FLOOR = 50, 0.1
 _TREES_AT_A_TIME = 256
 _PRIOR_COUNT = 2.0  # trees that the shape of all edges counts for in that of one
 _SHAPES = (0.05, 1e5)
@@ -28,16 +28,14 @@ _IN_FILES = "redraws_"
 def no_reference() -> Reference:
     """An empty one, for moves that leave the posterior itself invariant."""
     keys = np.zeros(2, dtype=np.uint64)
-    return Reference(
-        keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(3), np.array([1.0, 1.0]), np.array([1.0])
-    )
+    return Reference(keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(3), np.array([1.0, 1.0]), np.ones(2))
 
 
 def heated_reference() -> Reference:
     """A constant in topologies and lengths: the path from it to the posterior is that of the heated posterior."""
     keys = np.zeros(2, dtype=np.uint64)
     nearly_constant = np.array([1.0, 1e-9])  # shape and rate of a gamma density in t
-    return Reference(keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(1), nearly_constant, np.array([1.0]))
+    return Reference(keys, np.ones((2, 2)), keys.copy(), np.zeros(2), np.zeros(1), nearly_constant, np.ones(2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +79,12 @@ class TreeReference:
         self._clades, hashes, number = _distinct_clades(sample.topologies)
         self._fit_lengths(sample.log_lengths, number, share, effective)
         groups = np.arange(len(share)) % _GROUPS if groups is None else np.unique(groups, return_inverse=True)[1]
-        floor = self._fit_subsplits(sample.topologies, number, share, groups)
-        keys, lengths = _table(hashes[1:], self._gamma[1:])  # without the empty clade
+        self._floor = self._fit_subsplits(sample.topologies, number, share, groups)
+        keys, rows = _table(hashes[1:], np.column_stack([self._gamma, self._floor])[1:])  # without the empty clade
+        lengths, floor = np.ascontiguousarray(rows[:, :2]), np.ascontiguousarray(rows[:, 2])
         self._hashes = hashes
         pair_keys, shares = _table(self._pair_keys(hashes), self._pair_share)
-        self.reference = Reference(keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, np.array([floor]))
+        self.reference = Reference(keys, lengths, pair_keys, shares, _log_rooted(n), self._unseen, floor)
         self._fit_parameters(sample.coordinates, share)
 
     @cached_property
@@ -178,8 +177,8 @@ class TreeReference:
 
     def _fit_subsplits(
         self, topologies: TopologyBatch, number: np.ndarray, share: np.ndarray, groups: np.ndarray
-    ) -> float:
-        """Fit the subsplits' shares; returns the share of the uniform distribution."""
+    ) -> np.ndarray:
+        """Fit the subsplits' shares; returns the shares of the uniform distribution (C,)."""
         n = self.n_taxa
         children = topologies.children
         rows = np.arange(len(children))[:, None]
@@ -198,15 +197,19 @@ class TreeReference:
         np.add.at(of_whole, whole, by_group)
         weight, total = by_group.sum(axis=1), of_whole.sum(axis=1)
         self._pair_share = weight / np.maximum(total[whole], 1e-300)
-        return self._unseen_share(by_group, weight[:, None] - by_group, (total[:, None] - of_whole)[whole])
+        known_of = n_groups / len(share)
+        return self._unseen_shares(by_group, weight[:, None] - by_group, (total[:, None] - of_whole)[whole], known_of)
 
-    def _unseen_share(self, weight: np.ndarray, of_others: np.ndarray, all_of_others: np.ndarray) -> float:
-        """The share of the uniform distribution under which subsplits of each group, given the others', are likeliest.
+    def _unseen_shares(
+        self, weight: np.ndarray, of_others: np.ndarray, all_of_others: np.ndarray, prior: float
+    ) -> np.ndarray:
+        """Shares (C,) of the uniform distribution that make subsplits of each group, given the others', most probable.
 
         Arguments:
             weight: (X, G) of each subsplit in each group, ...
             of_others: ... in all other groups, ...
             all_of_others: ... and of its clade in all other groups.
+            prior: weight that the share of all clades has in that of one.
         """
         sizes = clades.sizes(self._clades)[self._pairs]
         counts = _log_rooted(self.n_taxa)
@@ -214,13 +217,16 @@ class TreeReference:
         open_ = (weight > 0) & (all_of_others > 1e-12) & (sizes[:, 0] > 2)[:, None]
         pair, _ = np.nonzero(open_)
         w, given, uniform = weight[open_], of_others[open_].clip(0.0) / all_of_others[open_], uniform[pair]
+        clade, n_clades = self._pairs[pair, 0], len(self._clades)
         least = min(_MOST_FLOOR, _FLOOR / max(1, self.n_taxa - 2))
-        if not len(w):
-            return least
-        floor = 0.1
-        for _ in range(_EM_STEPS):
-            floor = float(w @ (floor * uniform / ((1.0 - floor) * given + floor * uniform)) / w.sum())
-        return float(np.clip(floor, least, _MOST_FLOOR))
+        floor = np.full(n_clades, least if not len(w) else _FIRST_FLOOR)
+        total = np.bincount(clade, w, n_clades)
+        for _ in range(_EM_STEPS if len(w) else 0):
+            uniform_part = floor[clade] * uniform
+            of_uniform = w * uniform_part / ((1.0 - floor[clade]) * given + uniform_part)
+            usual = of_uniform.sum() / w.sum()
+            floor = (np.bincount(clade, of_uniform, n_clades) + prior * usual) / (total + prior)
+        return floor.clip(least, _MOST_FLOOR)
 
     def _pair_keys(self, hashes: np.ndarray) -> np.ndarray:
         a, b = hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]]
@@ -235,18 +241,17 @@ class TreeReference:
         self._root = np.linalg.cholesky(covariance) if d else np.zeros((0, 0))
 
     @cached_property
-    def _choices(self) -> dict[int, tuple[np.ndarray, list[tuple[int, int]]]]:
+    def _choices(self) -> dict[int, tuple[np.ndarray, list[tuple[int, int]], float]]:
         sets = [int.from_bytes(row.astype("<u8").tobytes(), "little") for row in self._clades]
-        found: dict[int, tuple[list[float], list[tuple[int, int]]]] = {}
+        found: dict[int, tuple[list[float], list[tuple[int, int]], float]] = {}
         for (whole, first, second), p in zip(self._pairs.tolist(), self._pair_share.tolist(), strict=True):
-            shares, parts = found.setdefault(sets[whole], ([], []))
+            shares, parts, _ = found.setdefault(sets[whole], ([], [], float(self._floor[whole])))
             shares.append(p)
             parts.append((sets[first], sets[second]))
-        return {clade: (np.cumsum(shares), parts) for clade, (shares, parts) in found.items()}
+        return {clade: (np.cumsum(shares), parts, floor) for clade, (shares, parts, floor) in found.items()}
 
     def _draw_topology(self, generator: np.random.Generator):  # noqa: ANN202
         n = self.n_taxa
-        floor = self.reference.floor[0]
         neighbours: list[list[int]] = [[] for _ in range(2 * n - 2)]
         free = n
         everything = ((1 << n) - 1) ^ 1
@@ -258,10 +263,10 @@ class TreeReference:
             else:
                 node, free = free, free + 1
                 choice = self._choices.get(clade)
-                if choice is None or generator.random() < floor:
+                if choice is None or generator.random() < choice[2]:
                     parts = _uniform_subsplit(clade, self.reference.log_counts, generator)
                 else:
-                    cumulative, options = choice
+                    cumulative, options, _ = choice
                     place = int(np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right"))
                     parts = options[min(place, len(options) - 1)]
                 todo += [(parts[0], node), (parts[1], node)]

@@ -23,21 +23,22 @@ class BatchedReference:
 
     def __init__(self, reference: TreeReference, device: torch.device) -> None:
         found = reference.reference
-        self._clades, self._lengths = _sorted(found.clades, found.lengths, device)
+        self._clades, rows = _sorted(found.clades, np.column_stack([found.lengths, found.floor]), device)
+        self._lengths, self._floor = rows[:, :2].contiguous(), rows[:, 2].contiguous()
         self._subsplits, self._shares = _sorted(found.subsplits, found.shares, device)
         self._log_counts = torch.from_numpy(found.log_counts).to(device)
         self._unseen = torch.from_numpy(found.unseen).to(device)
-        self._floor = float(found.floor[0])
         self._mean, self._root = (torch.from_numpy(a).to(device) for a in reference.parameter_spread)
 
     def log_subsplit(self, first: Tensor, second: Tensor, size_first: Tensor, size_second: Tensor) -> Tensor:
         """log probabilities that unions of clades, given by hashes and sizes, split into them."""
         counts = self._log_counts
         log_uniform = counts[size_first] + counts[size_second] - counts[size_first + size_second]
-        _, seen = _find(self._clades, first ^ second)
+        whole, seen = _find(self._clades, first ^ second)
+        floor = self._floor[whole]
         place, there = _find(self._subsplits, (first * second) ^ ((first ^ second) * _ODD))
         share = torch.where(there, self._shares[place], 0.0)
-        mixed = ((1.0 - self._floor) * share + self._floor * log_uniform.exp()).log()
+        mixed = ((1.0 - floor) * share + floor * log_uniform.exp()).log()
         return torch.where(seen, mixed, log_uniform)
 
     def length_rows(self, hashes: Tensor) -> tuple[Tensor, Tensor]:
