@@ -64,9 +64,7 @@ def measure(options: argparse.Namespace, unseen: float | None) -> dict[str, Any]
     assert run.folder is not None
     past, annealed = load_annealed(run.folder.chains), load_annealed(run.folder.annealed)
     fresh = annealed.particles.take(np.flatnonzero(annealed.sides == FROM_MIXTURE))
-    reference = TreeReference(past.particles, np.ones(len(past.chains)), past.chains)
-    if unseen is not None:
-        reference.reference.floor[:] = unseen / (run.problem.model.n_taxa - 2)
+    reference = TreeReference(past.particles, np.ones(len(past.chains)), past.chains, unseen=unseen)
     walker, scaling = Walker(run.problem.model, past.particles.topologies), Scaling(run.problem.model)
     few = np.linspace(0, len(past.chains) - 1, min(len(past.chains), 500)).astype(np.int64)
     scaling.learn(past.particles.take(few))

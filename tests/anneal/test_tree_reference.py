@@ -32,7 +32,7 @@ def test_draws_follow_the_density(reference):
     assert_frequencies(counts, np.exp(reference.describe(topologies).log_topology))
 
 
-def of_groups(visited):
+def of_groups(visited, unseen=None):
     """A reference for trees of six taxa, each group of which has visited topologies of these numbers."""
     topologies = all_topologies(6)[np.concatenate(visited)]
     trees = Particles(
@@ -40,7 +40,7 @@ def of_groups(visited):
         coordinates=np.zeros((topologies.n_trees, 0)), log_likelihood=np.zeros(topologies.n_trees),
     )  # fmt: skip
     groups = np.repeat(np.arange(len(visited)), [len(v) for v in visited])
-    return TreeReference(trees, np.ones(topologies.n_trees), groups)
+    return TreeReference(trees, np.ones(topologies.n_trees), groups, unseen=unseen)
 
 
 def of_seen(reference):
@@ -53,13 +53,13 @@ def test_groups_that_find_other_trees_than_the_rest_say_how_many_are_unseen():
     alike = of_groups([np.array([3, 3, 17, 40])] * 4)
     np.testing.assert_allclose(of_seen(alike), 0.3 / 4)  # the least
     # 105 topologies, all equally probable, of which each group meets a few again and again
-    apart = of_groups([np.repeat(generator.choice(105, 4), 10) for _ in range(5)])
+    visited = [np.repeat(generator.choice(105, 4), 10) for _ in range(5)]
+    apart = of_groups(visited)
     assert np.median(of_seen(apart)) > 0.4
     fresh = all_topologies(6)
     found = np.exp(apart.describe(fresh).log_topology)
     assert found.sum() == pytest.approx(1.0)
-    apart.reference.floor[:] = 0.3 / 4
-    assert np.log(found).mean() > apart.describe(fresh).log_topology.mean() + 0.5
+    assert np.log(found).mean() > of_groups(visited, 0.3).describe(fresh).log_topology.mean() + 0.5
 
 
 def test_shares_of_unseen_subsplits_make_further_trees_more_probable_than_any_common_share():
@@ -69,12 +69,22 @@ def test_shares_of_unseen_subsplits_make_further_trees_more_probable_than_any_co
     def visit():
         return np.where(generator.random(40) < 0.6, 3, generator.choice(90, 40))
 
-    reference = of_groups([visit() for _ in range(6)])
+    visited = [visit() for _ in range(6)]
     further = all_topologies(6)[np.concatenate([visit() for _ in range(100)])]
-    found = reference.describe(further).log_topology.mean()
-    for common in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
-        reference.reference.floor[:] = common
-        assert found > reference.describe(further).log_topology.mean() - 0.01
+    found = of_groups(visited).describe(further).log_topology.mean()
+    for unseen in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2):
+        assert found > of_groups(visited, unseen).describe(further).log_topology.mean() - 0.01
+
+
+def test_draws_follow_a_density_whose_shares_of_unseen_subsplits_differ_by_clade():
+    generator = np.random.default_rng(7)
+    made = of_groups([np.where(generator.random(30) < 0.5, 3, generator.choice(105, 30)) for _ in range(4)])
+    assert len(np.unique(of_seen(made))) > 3
+    topologies = all_topologies(6)
+    drawn = made.draw(20_000, generator)
+    number = {row.tobytes(): i for i, row in enumerate(topologies.children)}
+    counts = np.bincount([number[row.tobytes()] for row in drawn.topologies.children], minlength=topologies.n_trees)
+    assert_frequencies(counts, np.exp(made.describe(topologies).log_topology))
 
 
 def test_lengths_are_drawn_by_their_density(reference):

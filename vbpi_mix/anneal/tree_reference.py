@@ -66,12 +66,20 @@ class TreeReference:
         groups: (P,) numbers of groups of trees that were drawn independently of those of others, such as chains; if not
             given, all trees were. The share of unseen subsplits is what makes the trees of each group most probable
             under the density of all others.
+        unseen: number of unseen subsplits of a tree to expect instead, with the same share for all clades.
 
     Attributes:
         reference: reference density for the compiled moves.
     """
 
-    def __init__(self, sample: Particles, weights: np.ndarray, groups: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        sample: Particles,
+        weights: np.ndarray,
+        groups: np.ndarray | None = None,
+        *,
+        unseen: float | None = None,
+    ) -> None:
         self.n_taxa = n = sample.topologies.n_taxa
         self._keys = taxon_keys(n)
         share = weights / weights.sum()
@@ -80,6 +88,8 @@ class TreeReference:
         self._fit_lengths(sample.log_lengths, number, share, effective)
         groups = np.arange(len(share)) % _GROUPS if groups is None else np.unique(groups, return_inverse=True)[1]
         self._floor = self._fit_subsplits(sample.topologies, number, share, groups)
+        if unseen is not None:
+            self._floor[:] = min(_MOST_FLOOR, unseen / max(1, n - 2))
         keys, rows = _table(hashes[1:], np.column_stack([self._gamma, self._floor])[1:])  # without the empty clade
         lengths, floor = np.ascontiguousarray(rows[:, :2]), np.ascontiguousarray(rows[:, 2])
         self._hashes = hashes
