@@ -7,7 +7,7 @@ from tests.anneal.examples import small_model
 from vbpi_mix.anneal.chains import Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.sampler import Chains, SamplerSettings
-from vbpi_mix.anneal.smc import Annealed
+from vbpi_mix.anneal.smc import Annealed, Passage
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.io.kept_results import KeptResults
 from vbpi_mix.phylo import all_topologies, random_topologies, stack
@@ -38,10 +38,16 @@ def group(seed):
             log_likelihood=generator.normal(size=3),
         ),
         log_ml=float(generator.normal()),
+        log_allowed=float(generator.normal()),
         betas=(0.1, 0.4, 1.0),
         n_ancestors=2,
         tuned=generator.normal(size=(3, 1)),
+        passage=way(generator),
     )
+
+
+def way(generator):
+    return Passage(gains=generator.normal(size=(3, 3)), log_weights=generator.normal(size=(3, 3)))
 
 
 def chains_at_their_start():
@@ -55,8 +61,11 @@ def chains_at_their_start():
 
 
 def assert_same(one, other):
-    assert (one.log_ml, one.betas, one.n_ancestors) == (other.log_ml, other.betas, other.n_ancestors)
+    for name in ("log_ml", "log_allowed", "betas", "n_ancestors"):
+        assert getattr(one, name) == getattr(other, name)
     np.testing.assert_array_equal(one.tuned, other.tuned)
+    for name in ("gains", "log_weights"):
+        np.testing.assert_array_equal(getattr(one.passage, name), getattr(other.passage, name))
     np.testing.assert_array_equal(one.particles.topologies.children, other.particles.topologies.children)
     for name in ("log_lengths", "coordinates", "log_likelihood"):
         np.testing.assert_array_equal(getattr(one.particles, name), getattr(other.particles, name))
@@ -70,6 +79,18 @@ def test_a_finished_group_is_read_and_not_computed_again(kept):
     for number in (1, 0):
         assert_same(after.group(number, lambda: pytest.fail("computed again")), group(number))
     assert_same(after.group(2, lambda: group(2)), group(2))
+
+
+def test_a_way_back_is_read_for_the_same_beginning_alone(kept):
+    begun, other = group(0).particles, group(1).particles
+    made = way(np.random.default_rng(5))
+    kept().way_back(0, begun, lambda: made)
+    found = kept().way_back(0, begun, lambda: pytest.fail("computed again"))
+    np.testing.assert_array_equal(found.gains, made.gains)
+    np.testing.assert_array_equal(found.log_weights, made.log_weights)
+    another = way(np.random.default_rng(6))
+    for number, start in ((1, begun), (0, other)):
+        np.testing.assert_array_equal(kept().way_back(number, start, lambda: another).gains, another.gains)
 
 
 def test_chains_go_on_where_they_were_saved(kept):
