@@ -36,14 +36,21 @@ class Shell:
         self._known = {}
 
     def run(self, commands, folder, program):
-        """Run lines in a folder, the working folder of this process; `program` runs the program in this process."""
+        """Run lines in a folder, the working folder of this process; `program` runs the program in this process.
+
+        Returns:
+            How many commands were run; each of them has ended with status 0.
+        """
+        n_run = 0
         for line in commands.splitlines():
             words = shlex.split(line, comments=True)
+            n_run += bool(words)
             if words and words[0] == "vbpi-mix" and not any(re.match(r"\d?[|&<>;]", word) for word in words):
                 self._run(words[1:], folder, program)
             elif words:  # whole, as it stands there
                 result = subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=folder, capture_output=True)
                 assert result.returncode == 0, (line, result.stderr)
+        return n_run
 
     def _run(self, words, folder, program):
         key = (*words, _digest(folder))

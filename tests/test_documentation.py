@@ -90,14 +90,14 @@ def run_commands(shell, folder, program, monkeypatch):
 
     def run(page):
         marked = [block.text for block in blocks(page, "bash") if block.mark.startswith("run with")]
-        shell.run("\n".join(marked), folder, program)
+        return shell.run("\n".join(marked), folder, program)
 
     return run
 
 
 @pytest.mark.parametrize("page", with_blocks("bash", "run with"))
 def test_commands_run(page, run_commands):
-    run_commands(page)
+    assert run_commands(page) > 0
 
 
 def r_has(packages):

@@ -29,7 +29,7 @@ from vbpi_mix.errors import ConfigError
 from vbpi_mix.felsenstein.local.rows import BLOCK
 from vbpi_mix.model import PhyloModel
 
-LOG_JOINT = "log joint"
+_LOG_JOINT = "log joint"
 _CLIMBS = 4  # greedy rounds before sampling begins
 _SMALL = 24_000  # taxa times patterns times rate categories
 _MOST_WALKS = 4
@@ -329,7 +329,7 @@ class Chains:
             few = np.linspace(0, len(trees) - 1, min(len(trees), _LEARNT_FROM)).astype(np.int64)
             known.append(trees.take(few))
         trees = join_particles(known)
-        self._redraws = TreeReference(trees, np.ones(len(trees))).redraws
+        self._redraws = TreeReference(trees, np.ones(len(trees)), unseen=0.0).redraws
 
     def _keep(self) -> None:
         now = self.particles
@@ -365,7 +365,7 @@ class Chains:
         settings = self.settings
         if convergence.r_hat <= settings.r_hat and convergence.effective_size >= settings.effective_size:
             return False
-        sizes = [s.effective_size for s in convergence.scalars if s.name != LOG_JOINT]
+        sizes = [s.effective_size for s in convergence.scalars if s.name != _LOG_JOINT]
         usual = float(times.time.mean()) if len(times.time) else 1.0
         return n_trees > _SLOWER * usual * min(sizes, default=math.inf)
 
@@ -377,7 +377,7 @@ def walks_of(walker: Walker) -> int:
 
 def scalars_of(model: PhyloModel, particles: Particles, log_joint: np.ndarray) -> dict[str, np.ndarray]:
     """(T,) each of log joint density, tree length and parameters of T particles."""
-    columns = {LOG_JOINT: log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
+    columns = {_LOG_JOINT: log_joint, "tree length": np.exp(particles.log_lengths).sum(axis=1)}
     space = model.parameters
     if space.n_coordinates:
         with torch.no_grad():

@@ -87,9 +87,11 @@ class TreeReference:
         self._clades, hashes, number = _distinct_clades(sample.topologies)
         self._fit_lengths(sample.log_lengths, number, share, effective)
         groups = np.arange(len(share)) % _GROUPS if groups is None else np.unique(groups, return_inverse=True)[1]
-        self._floor = self._fit_subsplits(sample.topologies, number, share, groups)
-        if unseen is not None:
-            self._floor[:] = min(_MOST_FLOOR, unseen / max(1, n - 2))
+        of_groups = self._fit_subsplits(sample.topologies, number, share, groups)
+        if unseen is None:
+            self._floor = self._fit_floor(*of_groups, prior=of_groups[0].shape[1] / len(share))
+        else:
+            self._floor = np.full(len(hashes), min(_MOST_FLOOR, unseen / max(1, n - 2)))
         keys, rows = _table(hashes[1:], np.column_stack([self._gamma, self._floor])[1:])  # without the empty clade
         lengths, floor = np.ascontiguousarray(rows[:, :2]), np.ascontiguousarray(rows[:, 2])
         self._hashes = hashes
@@ -187,8 +189,8 @@ class TreeReference:
 
     def _fit_subsplits(
         self, topologies: TopologyBatch, number: np.ndarray, share: np.ndarray, groups: np.ndarray
-    ) -> np.ndarray:
-        """Fit the subsplits' shares; returns the shares of the uniform distribution (C,)."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fit the subsplits' shares; returns weights of subsplits (X, G) and of clades (C, G) in each group."""
         n = self.n_taxa
         children = topologies.children
         rows = np.arange(len(children))[:, None]
@@ -207,23 +209,21 @@ class TreeReference:
         np.add.at(of_whole, whole, by_group)
         weight, total = by_group.sum(axis=1), of_whole.sum(axis=1)
         self._pair_share = weight / np.maximum(total[whole], 1e-300)
-        known_of = n_groups / len(share)
-        return self._unseen_shares(by_group, weight[:, None] - by_group, (total[:, None] - of_whole)[whole], known_of)
+        return by_group, of_whole
 
-    def _unseen_shares(
-        self, weight: np.ndarray, of_others: np.ndarray, all_of_others: np.ndarray, prior: float
-    ) -> np.ndarray:
+    def _fit_floor(self, weight: np.ndarray, of_clades: np.ndarray, *, prior: float) -> np.ndarray:
         """Shares (C,) of the uniform distribution that make subsplits of each group, given the others', most probable.
 
         Arguments:
-            weight: (X, G) of each subsplit in each group, ...
-            of_others: ... in all other groups, ...
-            all_of_others: ... and of its clade in all other groups.
+            weight: (X, G) of each subsplit in each group.
+            of_clades: (C, G) of each clade in each group.
             prior: weight that the share of all clades has in that of one.
         """
         sizes = clades.sizes(self._clades)[self._pairs]
         counts = _log_rooted(self.n_taxa)
         uniform = np.exp(counts[sizes[:, 1]] + counts[sizes[:, 2]] - counts[sizes[:, 0]])
+        of_others = weight.sum(axis=1, keepdims=True) - weight
+        all_of_others = (of_clades.sum(axis=1, keepdims=True) - of_clades)[self._pairs[:, 0]]
         open_ = (weight > 0) & (all_of_others > 1e-12) & (sizes[:, 0] > 2)[:, None]
         pair, _ = np.nonzero(open_)
         w, given, uniform = weight[open_], of_others[open_].clip(0.0) / all_of_others[open_], uniform[pair]

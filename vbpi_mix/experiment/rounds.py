@@ -91,24 +91,26 @@ def rounds_at_the_posterior(
         if mixture.n_rounds > target:  # saved in a later turn
             target += step
             continue
-        side, waiting = past, []
+        side, looked_at = past, []
         if past is not None and target > _length(past):
             save(now=True)  # the file of this side must never be older than that of the other
             if other is None:
                 other = begin(_last(past), _PURPOSE_CANDIDATES)
                 save_other = kept.go_on(other, kept.other_rounds)
             advance(other, "further rounds of the chains from candidate topologies", target - _length(past))
-            of_other = other.sample()
-            further = chains_as_posterior(of_other)
+            sample = other.sample()
+            looked_at.append((other, sample))
+            further = chains_as_posterior(sample)
             side = past.followed_by(further, np.unique(past.chains)[further.chains])
-            waiting = [other] if of_other.waiting else []
         sample = mixture.sample()
+        looked_at.append((mixture, sample))
         result, splits = _join(run, sample, groups, side)
         enough = result.converged if past is None else _settled(result, splits)
         if enough or mixture.n_rounds >= (limit if result.converged else most) or late():
             break
-        for chains in (*waiting, *([mixture] if sample.waiting else [])):
-            chains.hurry_parameters()
+        for chains, sample in looked_at:
+            if sample.waiting:
+                chains.hurry_parameters()
         target += step
     found = result.convergence
     what = "both sides" if past is not None else "two halves of the groups"
