@@ -15,7 +15,7 @@ from vbpi_mix.anneal.excursions import Excursions
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, load_annealed
 from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.errors import CheckpointError, ConfigError
-from vbpi_mix.experiment import Run, finish, fit_folder, make_config
+from vbpi_mix.experiment import Run, finish, fit_folder, groups, make_config
 from vbpi_mix.experiment.finish import anneal_run, good_weights
 from vbpi_mix.experiment.reporter import Silent
 from vbpi_mix.io.tree_lengths import read_trees_with_lengths
@@ -256,7 +256,7 @@ def test_annealing_that_is_interrupted_goes_on_bit_for_bit(annealed, tmp_path, s
 
 
 def test_particles_go_back_where_one_way_knows_the_marginal_likelihood_too_roughly(annealed, tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "_ONE_WAY", 0.0)
+    monkeypatch.setattr(groups, "_ONE_WAY", 0.0)
     folder = tmp_path / "run"
     shutil.copytree(annealed.folder.path, folder)
     run = replace(Run.load(folder), annealed=None)
@@ -268,7 +268,7 @@ def test_particles_go_back_where_one_way_knows_the_marginal_likelihood_too_rough
     value, error = whole.log_ml
     (other, other_error) = annealed.annealed.log_ml
     assert abs(value - other) < 6 * np.hypot(error, other_error) + 0.05
-    assert any("with the way back" in text for text in reporter.messages)
+    assert any("by 3 groups in both directions" in text for text in reporter.messages)
     found = Run.load(folder)
     assert "and as many that went back" in str(diagnose(found, found.weighted_sample(), name="run").diagnostics)
     with pytest.raises(StoppedError):
@@ -280,11 +280,11 @@ def test_particles_go_back_where_one_way_knows_the_marginal_likelihood_too_rough
 
 
 def test_no_time_for_the_way_back(annealed, tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "_ONE_WAY", 0.0)
+    monkeypatch.setattr(groups, "_ONE_WAY", 0.0)
     folder = tmp_path / "run"
     shutil.copytree(annealed.folder.path, folder)
     reporter = Interrupting("none", 0)
-    monkeypatch.setattr(finish, "heat", late)
+    monkeypatch.setattr(groups, "heat", late)
     found = anneal_run(
         replace(Run.load(folder), annealed=None), reporter, settings=AnnealSettings(n_particles=8), n_groups=2, rounds=5
     ).annealed
@@ -292,8 +292,32 @@ def test_no_time_for_the_way_back(annealed, tmp_path, monkeypatch):
     assert any("the way to the posterior alone" in text for text in reporter.messages)
 
 
+def test_groups_are_annealed_until_the_error_is_as_small_as_was_asked_for(annealed, tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "_MOST", 14)
+    folder = tmp_path / "run"
+    shutil.copytree(annealed.folder.path, folder)
+    run = replace(Run.load(folder), annealed=None)
+    options = {"settings": AnnealSettings(n_particles=16), "rounds": 10}
+    small = anneal_run(run, Silent(), n_groups=2, log_ml_error=1e-4, **options).annealed
+    assert len(small.group_log_ml) == 14
+    whole = anneal_run(run, Silent(), n_groups=14, log_ml_error=1e-4, **options).annealed
+    assert np.isclose(small.log_ml[0], whole.log_ml[0], atol=5 * np.hypot(small.log_ml[1], whole.log_ml[1]))
+    at_once = anneal_run(run, Silent(), n_groups=2, log_ml_error=1e9, **options).annealed
+    assert len(at_once.group_log_ml) == 2
+    assert not at_once.bridged
+    with pytest.raises(ConfigError, match="must be positive, not 0"):
+        anneal_run(run, Silent(), log_ml_error=0)
+
+
+def test_number_of_groups_for_an_error():
+    spread = [0.0, 1.0] * 10  # variance 5 / 19
+    assert groups._groups_for(0.05, spread) == 106
+    assert groups._groups_for(0.5, spread) == 20
+    assert groups._groups_for(0.5, [0.0, 0.1]) == 8
+
+
 def late(*_, **__):
-    raise finish._OutOfTimeError
+    raise groups._OutOfTimeError
 
 
 def test_groups_of_other_settings_are_not_used(annealed, tmp_path):

@@ -18,6 +18,13 @@ def anneal(
         typer.Option(min=4, help="Number of particles in a group; 64, or more to weigh modes that chains have missed."),
     ] = None,
     groups: Annotated[int, typer.Option(min=2, help="Number of independent groups; their spread gives the error.")] = 4,
+    error: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard error that the log marginal likelihood may have, in nats; further groups are annealed, in "
+            "both directions, until it is so small."
+        ),
+    ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -56,8 +63,9 @@ def anneal(
     with hold(run), ConsoleReporter(quiet=quiet) as reporter:
         settings = None if particles is None else AnnealSettings(n_particles=particles)
         annealed = anneal_run(
-            loaded, reporter, settings=settings, n_groups=groups, rounds=rounds, until=until, device=device
-        )
+            loaded, reporter, settings=settings, n_groups=groups, log_ml_error=error, rounds=rounds, until=until,
+            device=device,
+        )  # fmt: skip
         summary = summarise(annealed, reporter=reporter)
     found = summary.evaluation.annealing
     assert found is not None

@@ -1,28 +1,24 @@
 """The last step of a fit: importance weights where they are good, annealing from the mixture where they are not."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
 
 from vbpi_mix.anneal.batched.path_moves import BatchedMoves
-from vbpi_mix.anneal.bridge import bridged_log_ml
 from vbpi_mix.anneal.chains import Scaling, Walker
 from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.path_moves import LocalMoves, PathMoves
-from vbpi_mix.anneal.result import FROM_MIXTURE, AnnealedPosterior, load_annealed
-from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal, heat
+from vbpi_mix.anneal.result import load_annealed
+from vbpi_mix.anneal.smc import AnnealSettings
 from vbpi_mix.anneal.target import typical_lengths
 from vbpi_mix.anneal.tree_reference import TreeReference
-from vbpi_mix.clock import time_is_up
 from vbpi_mix.errors import ConfigError
 from vbpi_mix.evaluate import Evaluation
 from vbpi_mix.evaluate.diagnostics.thresholds import EFFECTIVE_DRAWS
 from vbpi_mix.evaluate.sampling import draw_weighted
-from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.device import annealing_device
+from vbpi_mix.experiment.groups import Groups
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.rounds import of_chains, rounds_at_the_posterior
@@ -35,19 +31,9 @@ _N_GROUPS = 4
 _MANY_PARTICLES = 256  # of a group that weighs modes between which chains do not pass, ...
 _MANY_TAXA = 150  # ... and fewer for more taxa,
 _FEWEST_PARTICLES = 40  # but not below this
-_FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others, ...
-_FEWEST_OF_FIRST = 32  # ... but not fewer than this
-
-
-class _OutOfTimeError(Exception):
-    """No time for another temperature."""
-
-
 _REFERENCE_DRAWS = 2_000
 _JUDGED_BY = (5, 500)  # repeats and draws of each component
 _EVALUATED = 40_000  # draws of a whole evaluation
-_ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
-_PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
 
 
 @torch_threads(1)
@@ -92,6 +78,7 @@ def anneal_run(
     *,
     settings: AnnealSettings | None = None,
     n_groups: int = _N_GROUPS,
+    log_ml_error: float | None = None,
     rounds: int | None = None,
     until: float | None = None,
     device: str = "cpu",
@@ -103,6 +90,8 @@ def anneal_run(
         reporter: told about progress.
         settings: settings of the groups.
         n_groups: independent groups that the marginal likelihood is estimated from.
+        log_ml_error: standard error that the log marginal likelihood may have; further groups are annealed until it
+            is so small. None: no further groups.
         rounds: rounds of the particles at the posterior; chosen if not given.
         until: `time.perf_counter()` at which annealing ends.
         device: a word of `experiment.device.Device`: what moves the particles of the groups.
@@ -115,6 +104,8 @@ def anneal_run(
         raise ConfigError("annealing needs a run that is kept in a folder")
     if n_groups < 2:
         raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
+    if log_ml_error is not None and log_ml_error <= 0:
+        raise ConfigError(f"the error of the log marginal likelihood must be positive, not {log_ml_error}")
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
     agreed = past is not None and past.converged
     if settings is None:
@@ -128,7 +119,10 @@ def anneal_run(
     reference = TreeReference(drawn, np.ones(len(drawn)), None if past is None else past.chains)
     moves = _moves_on(place, walker, reference, drawn, few)
     kept = KeptAnnealing.of(run, drawn, settings, n_groups, place)
-    groups = _anneal_groups(moves, settings, n_groups, run.config.seed, reporter, until, kept)
+    maker = Groups(
+        moves=moves, settings=settings, seed=run.config.seed, reporter=reporter, until=until, kept=kept
+    )  # fmt: skip
+    groups = maker.annealed(n_groups)
     if len(groups) < 2:
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
@@ -137,7 +131,7 @@ def anneal_run(
     result = rounds_at_the_posterior(
         run, walker, groups, past if agreed else None, rounds, reporter, until=until, kept=kept
     )
-    result = _both_ways(result, moves, groups, settings, run.config.seed, reporter, until, kept)
+    result = maker.evidence(result, groups, log_ml_error)
     result.save(run.folder.annealed)
     kept.clear()
     return replace(run, annealed=result)
@@ -167,99 +161,3 @@ def mixture_particles(run: Run, n_draws: int) -> Particles:
         coordinates=trees.parameters.numpy(),
         log_likelihood=np.full(len(trees.log_lengths), np.nan),
     )
-
-
-def _anneal_groups(
-    moves: PathMoves,
-    settings: AnnealSettings,
-    n_groups: int,
-    seed: int,
-    reporter: Reporter,
-    until: float | None,
-    kept: KeptAnnealing,
-) -> list[Annealed]:
-    """Groups with temperatures and tuning of a first, smaller one, which is left out; fewer where time is up."""
-    seeds = chain_seed(seed, _PURPOSE_ANNEAL).spawn(n_groups + 1)
-
-    def tell(done: int) -> Callable[[float], None]:
-        def report(beta: float) -> None:
-            reporter.progress(
-                "annealing", done * 100 + round(100 * beta), (n_groups + 1) * 100, f"inverse temperature {beta:.3f}"
-            )
-            if time_is_up(until):
-                raise _OutOfTimeError
-
-        return report
-
-    def one(number: int, first: Annealed | None) -> Annealed:
-        few = min(settings.n_particles, max(_FEWEST_OF_FIRST, round(_FIRST_SHARE * settings.n_particles)))
-        return anneal(
-            moves,
-            seed=seeds[number],
-            settings=replace(settings, n_particles=few) if first is None else settings,
-            betas=None if first is None else first.betas,
-            tuned=None if first is None else first.tuned,
-            report=tell(number),
-        )
-
-    groups: list[Annealed] = []
-    if len(kept.groups):
-        done = min(len(kept.groups), n_groups + 1)  # others of those kept are on their way back
-        reporter.message(f"annealing goes on after {done} of {n_groups + 1} groups")
-    try:
-        first = kept.group(0, lambda: one(0, None))
-        for number in range(1, n_groups + 1):
-            found = kept.group(number, partial(one, number, first))
-            groups.append(found)
-    except _OutOfTimeError:
-        if len(groups) < 2:
-            return []
-        reporter.warning(f"time is up: {len(groups)} of {n_groups} groups were annealed")
-    left = np.mean([g.n_ancestors for g in groups]) / settings.n_particles
-    reporter.message(
-        f"{len(groups)} groups of {settings.n_particles} particles annealed in {len(groups[0].betas)} temperatures; "
-        f"{left:.0%} of the first ancestors are left"
-    )
-    return groups
-
-
-def _both_ways(
-    result: AnnealedPosterior,
-    moves: PathMoves,
-    groups: list[Annealed],
-    settings: AnnealSettings,
-    seed: int,
-    reporter: Reporter,
-    until: float | None,
-    kept: KeptAnnealing,
-) -> AnnealedPosterior:
-    """The result with a marginal likelihood from particles of both directions, where one knows it too roughly."""
-    _, error = result.log_ml
-    if error <= _ONE_WAY or time_is_up(until):
-        return result
-    # the reference knows the trees that it was made of too well
-    trees, n = result.particles.take(np.flatnonzero(result.sides == FROM_MIXTURE)), settings.n_particles
-    seeds = chain_seed(seed, _PURPOSE_HEAT).spawn(len(groups))
-    bridged: list[float] = []
-
-    def report(beta: float) -> None:
-        done = len(bridged) * 100 + round(100 * (1.0 - beta))
-        reporter.progress("back to the reference", done, len(groups) * 100, f"inverse temperature {beta:.3f}")
-        if time_is_up(until):
-            raise _OutOfTimeError
-
-    try:
-        for group, own in zip(groups, seeds, strict=True):
-            chosen = np.random.default_rng(own).choice(len(trees), n, replace=len(trees) < n)
-            start = trees.take(chosen)
-            back = partial(heat, moves, start, group, seed=own, settings=settings, report=report)
-            bridged.append(bridged_log_ml(group, kept.way_back(len(bridged), start, back)))
-    except _OutOfTimeError:
-        reporter.warning("time is up: the marginal likelihood comes from the way to the posterior alone")
-        return result
-    found = replace(result, group_log_ml=tuple(bridged), bridged=True)
-    reporter.message(
-        f"log marginal likelihood {result.log_ml[0]:.2f} ± {error:.2f} on the way to the posterior, "
-        f"{found.log_ml[0]:.2f} ± {found.log_ml[1]:.2f} with the way back"
-    )
-    return found

@@ -1,0 +1,97 @@
+"""Log marginal likelihoods of several fits of the same data, annealed to the standard error that is asked for.
+
+    python -m benchmarks.large.repeated DS5 DS6 --fits 10 --error 0.04 -o FILE
+
+Each fit has a seed of its own, and is trained anew: `vbpi-mix fit DATA --model JC69 --finish importance`, and then
+`vbpi-mix anneal RUN --error ERROR`. Printed: the mean, and the standard deviation over fits beside the error that these
+state. The gate: fits differ no more than their errors explain (chi-squared, p > 0.001). Fits that are there already are
+not repeated.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from benchmarks._common import print_table
+from vbpi_mix.provenance import describe
+
+_SIGNIFICANT = 1e-3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", help="names of benchmark sets, or alignments")
+    parser.add_argument("--model", default="JC69")
+    parser.add_argument("--fits", type=int, default=10)
+    parser.add_argument("--error", type=float, default=0.04, help="standard error of each fit")
+    parser.add_argument("--rounds", type=int, default=40, help="of the particles at the posterior")
+    parser.add_argument("--work", type=Path, default=Path("repeated"), help="folder of the runs")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    rows, p_values = [], []
+    for data in options.data:
+        fits = [estimate(data, seed, options) for seed in range(1, options.fits + 1)]
+        values, errors = (np.array([f[key] for f in fits]) for key in ("log_ml", "error"))
+        p_values.append(float(chi2.sf(np.sum(((values - values.mean()) / errors) ** 2), len(fits) - 1)))
+        rows.append({
+            "data": Path(data).stem, "mean": float(values.mean()), "sd": float(values.std(ddof=1)),
+            "stated": float(np.sqrt(np.mean(errors**2))), "p": p_values[-1],
+            "groups": float(np.mean([f["groups"] for f in fits])),
+            "fit_cpu_s": float(np.mean([f["fit_seconds"] for f in fits])),
+            "anneal_cpu_s": float(np.mean([f["anneal_seconds"] for f in fits])), "fits": fits,
+        })  # fmt: skip
+    print_table(
+        [{k: round(v, 3) if isinstance(v, float) else v for k, v in r.items()} for r in rows], list(rows[0])[:-1]
+    )
+    if options.output is not None:
+        options.output.write_text(json.dumps({"provenance": describe(), "rows": rows}, indent=1) + "\n")
+    if min(p_values) < _SIGNIFICANT:
+        raise SystemExit("fits differ by more than their errors explain")
+
+
+def estimate(data: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One fit: log marginal likelihood, its error, groups, processor seconds of both commands."""
+    run = options.work / f"{Path(data).stem}_{seed}"
+    done = run / "repeated.json"
+    if not done.is_file():
+        fit = ("fit", data, "-o", str(run), "--model", options.model, "--seed", str(seed), "--finish", "importance")
+        seconds = [
+            _call(*fit),
+            _call("anneal", str(run), "--error", str(options.error), "--rounds", str(options.rounds)),
+        ]
+        found = json.loads((run / "evaluation.json").read_text())["annealing"]
+        estimates = found["log_ml"]
+        done.write_text(
+            json.dumps({
+                "seed": seed, "log_ml": estimates["value"], "error": estimates["standard_error"],
+                "groups": found["n_groups"], "bridged": found["bridged"], "fit_seconds": seconds[0],
+                "anneal_seconds": seconds[1],
+            })
+        )  # fmt: skip
+    found = json.loads(done.read_text())
+    print(f"{run.name}: {found['log_ml']:.3f} ± {found['error']:.3f}", flush=True)
+    return found
+
+
+def _call(*arguments: str) -> float:
+    """Processor seconds of a command."""
+    before = _children()
+    subprocess.run([sys.executable, "-m", "vbpi_mix", *arguments, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    return _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()

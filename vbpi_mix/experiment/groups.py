@@ -1,0 +1,153 @@
+"""Groups of particles between the mixture and the posterior, and the marginal likelihood that they give."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from vbpi_mix.anneal.bridge import bridged_log_ml
+from vbpi_mix.anneal.particles import Particles
+from vbpi_mix.anneal.path_moves import PathMoves
+from vbpi_mix.anneal.result import FROM_MIXTURE, AnnealedPosterior
+from vbpi_mix.anneal.smc import Annealed, AnnealSettings, anneal, heat
+from vbpi_mix.clock import time_is_up
+from vbpi_mix.experiment.chains import chain_seed
+from vbpi_mix.experiment.kept_annealing import KeptAnnealing
+from vbpi_mix.experiment.reporter import Reporter
+
+_FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others, ...
+_FEWEST_OF_FIRST = 32  # ... but not fewer than this
+_ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
+_FEWEST_FOR_ERROR = 8  # groups, whose spread says whether an error is as small as was asked for
+_MOST = 128  # groups
+_PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
+
+
+class _OutOfTimeError(Exception):
+    """No time for another temperature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """What all groups of one annealing have in common. Groups of equal numbers are equal, however many there are.
+
+    Arguments:
+        moves: moves of the particles, and the reference that they begin at.
+        settings: settings of the particles.
+        seed: seed of the run.
+        reporter: told about progress.
+        until: `time.perf_counter()` at which annealing ends.
+        kept: state that an interrupted call goes on from.
+    """
+
+    moves: PathMoves
+    settings: AnnealSettings
+    seed: int
+    reporter: Reporter
+    until: float | None
+    kept: KeptAnnealing
+
+    def annealed(self, n_groups: int) -> list[Annealed]:
+        """Groups at the posterior; fewer where time is up, and none in place of one."""
+        if len(self.kept.groups):
+            done = min(len(self.kept.groups), n_groups + 1)  # others of those kept are on their way back
+            self.reporter.message(f"annealing goes on after {done} of {n_groups + 1} groups")
+        groups: list[Annealed] = []
+        try:
+            first = self._group(0, n_groups)
+            while len(groups) < n_groups:
+                groups.append(self._group(len(groups) + 1, n_groups, first))
+        except _OutOfTimeError:
+            if len(groups) < 2:
+                return []
+            self.reporter.warning(f"time is up: {len(groups)} of {n_groups} groups were annealed")
+        left = np.mean([g.n_ancestors for g in groups]) / self.settings.n_particles
+        self.reporter.message(
+            f"{len(groups)} groups of {self.settings.n_particles} particles annealed in {len(groups[0].betas)} "
+            f"temperatures; {left:.0%} of the first ancestors are left"
+        )
+        return groups
+
+    def evidence(
+        self, result: AnnealedPosterior, groups: list[Annealed], error: float | None = None
+    ) -> AnnealedPosterior:
+        """The result with a marginal likelihood from particles of both directions, where one knows it too roughly.
+
+        Arguments:
+            result: posterior trees, and the estimates of the groups.
+            groups: these groups.
+            error: standard error that the log marginal likelihood may have, nats. Where both directions leave more,
+                further groups pass in both. None: both directions have to do, from an error of 0.2 on.
+        """
+        value, one_way = result.log_ml
+        if one_way <= (_ONE_WAY if error is None else error) or time_is_up(self.until):
+            return result
+        # the reference knows the trees that it was made of too well
+        trees = result.particles.take(np.flatnonzero(result.sides == FROM_MIXTURE))
+        bridged: list[float] = []
+        n_groups = len(groups)
+        try:
+            while len(bridged) < n_groups:
+                bridged.append(self._bridged(len(bridged), n_groups, trees, groups))
+                if error is not None and len(bridged) == n_groups:
+                    n_groups = _groups_for(error, bridged)
+        except _OutOfTimeError:
+            if len(bridged) < len(groups):
+                self.reporter.warning("time is up: the marginal likelihood comes from the way to the posterior alone")
+                return result
+            self.reporter.warning(f"time is up: {len(bridged)} of {n_groups} groups have passed in both directions")
+        found = replace(result, group_log_ml=tuple(bridged), bridged=True)
+        self.reporter.message(
+            f"log marginal likelihood {value:.2f} ± {one_way:.2f} on the way to the posterior, "
+            f"{found.log_ml[0]:.2f} ± {found.log_ml[1]:.2f} by {len(bridged)} groups in both directions"
+        )
+        return found
+
+    def _group(self, number: int, n_groups: int, first: Annealed | None = None) -> Annealed:
+        """A group by its number; it has the temperatures and the tuning of a first, smaller one."""
+        n = self.settings.n_particles
+        few = min(n, max(_FEWEST_OF_FIRST, round(_FIRST_SHARE * n)))
+        compute = partial(
+            anneal,
+            self.moves,
+            seed=self._seed(_PURPOSE_ANNEAL, number),
+            settings=replace(self.settings, n_particles=few) if first is None else self.settings,
+            betas=None if first is None else first.betas,
+            tuned=None if first is None else first.tuned,
+            report=self._tell("annealing", number, n_groups + 1, lambda beta: beta),
+        )
+        return self.kept.group(number, compute)
+
+    def _bridged(self, number: int, n_groups: int, trees: Particles, groups: list[Annealed]) -> float:
+        """Log marginal likelihood by a group, number from 0, and as many of the trees on their way back."""
+        group = groups[number] if number < len(groups) else self._group(number + 1, n_groups, groups[0])
+        n = self.settings.n_particles
+        seed = self._seed(_PURPOSE_HEAT, number)
+        start = trees.take(np.random.default_rng(seed).choice(len(trees), n, replace=len(trees) < n))
+        report = self._tell("back to the reference", number, n_groups, lambda beta: 1.0 - beta)
+        back = partial(heat, self.moves, start, group, seed=seed, settings=self.settings, report=report)
+        return bridged_log_ml(group, self.kept.way_back(number, start, back))
+
+    def _seed(self, purpose: int, number: int) -> np.random.SeedSequence:
+        return chain_seed(self.seed, purpose).spawn(number + 1)[number]
+
+    def _tell(self, words: str, done: int, of: int, passed: Callable[[float], float]) -> Callable[[float], None]:
+        """What reports a temperature of one of several groups, and ends where there is no time for another."""
+
+        def report(beta: float) -> None:
+            self.reporter.progress(
+                words, done * 100 + round(100 * passed(beta)), of * 100, f"inverse temperature {beta:.3f}"
+            )
+            if time_is_up(self.until):
+                raise _OutOfTimeError
+
+        return report
+
+
+def _groups_for(error: float, estimates: list[float]) -> int:
+    """Number of groups whose mean has a standard error, as far as the spread of these estimates tells."""
+    n = len(estimates)
+    enough = math.ceil(float(np.var(estimates, ddof=1)) / error**2)
+    return max(n, min(_MOST, max(_FEWEST_FOR_ERROR, enough)))
