@@ -68,10 +68,9 @@ def estimate(data: str, seed: int, options: argparse.Namespace) -> dict[str, Any
             _call("anneal", str(run), "--error", str(options.error), "--rounds", str(options.rounds)),
         ]
         found = json.loads((run / "evaluation.json").read_text())["annealing"]
-        estimates = found["log_ml"]
         done.write_text(
             json.dumps({
-                "seed": seed, "log_ml": estimates["value"], "error": estimates["standard_error"],
+                "seed": seed, "log_ml": found["log_ml"], "error": found["log_ml_se"],
                 "groups": found["n_groups"], "bridged": found["bridged"], "fit_seconds": seconds[0],
                 "anneal_seconds": seconds[1],
             })

@@ -20,7 +20,7 @@ def test_a_run_is_annealed_and_its_files_follow(program, tmp_path):
     assert evaluation["annealing"]["n_groups"] == 3
     status, output, _ = program("anneal", run, "--particles", 16, "--groups", 2, "--rounds", 5, "--error", 5, "--quiet")
     assert status == 0
-    assert json.loads((run / "evaluation.json").read_text())["annealing"]["log_ml"]["standard_error"] < 5
+    assert json.loads((run / "evaluation.json").read_text())["annealing"]["log_ml_se"] < 5
     before = (run / "evaluation.json").read_text()
     status, _, error = program("anneal", run, "--error", 0)
     assert status == 2
