@@ -52,6 +52,12 @@ def subsplit_key(first: np.uint64, second: np.uint64) -> np.uint64:
     return (first * second) ^ ((first ^ second) * ODD)
 
 
+def subsplit_keys(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`subsplit_key` of arrays."""
+    with np.errstate(over="ignore"):
+        return (first * second) ^ ((first ^ second) * ODD)
+
+
 @kernel(inner=True)
 def find(keys: np.ndarray, key: np.uint64) -> int:
     """Place of a key in a hash table, or -1 - (the place where it belongs)."""

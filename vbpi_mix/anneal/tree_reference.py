@@ -10,8 +10,8 @@ from scipy.special import gammaln
 
 from vbpi_mix.anneal.block_kernels import Redraws
 from vbpi_mix.anneal.particles import Particles
-from vbpi_mix.anneal.reference_kernels import ODD, Reference, describe_trees, fill_table, find_all
-from vbpi_mix.anneal.trees import clade_hashes, taxon_keys
+from vbpi_mix.anneal.reference_kernels import Reference, describe_trees, fill_table, find_all, subsplit_keys
+from vbpi_mix.anneal.trees import clade_hashes, distinct_subsplits, taxon_keys
 from vbpi_mix.phylo import TopologyBatch, clades, from_neighbours, stack
 
 _FLOOR = 0.3  # unseen subsplits expected in a tree, at least
@@ -192,17 +192,9 @@ class TreeReference:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fit the subsplits' shares; returns weights of subsplits (X, G) and of clades (C, G) in each group."""
         n = self.n_taxa
-        children = topologies.children
-        rows = np.arange(len(children))[:, None]
-        parts = np.sort(np.stack([number[rows, children[:, :, 0]], number[rows, children[:, :, 1]]], axis=2), axis=2)
-        whole = number[:, n:]
-        triples = np.concatenate([whole[:, :, None], parts], axis=2).reshape(-1, 3)
-        # a clade and one of its parts tell the other part
-        keys = triples[:, 0] * len(self._clades) + triples[:, 1]
-        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-        self._pairs = triples[first]
+        self._pairs, which = distinct_subsplits(topologies, number)
         n_groups = int(groups.max()) + 1
-        cell = which.reshape(-1) * n_groups + np.repeat(groups, n - 2)
+        cell = which * n_groups + np.repeat(groups, n - 2)
         by_group = np.bincount(cell, np.repeat(share, n - 2), len(self._pairs) * n_groups).reshape(-1, n_groups)
         whole = self._pairs[:, 0]
         of_whole = np.zeros((len(self._clades), n_groups))
@@ -239,9 +231,7 @@ class TreeReference:
         return floor.clip(least, _MOST_FLOOR)
 
     def _pair_keys(self, hashes: np.ndarray) -> np.ndarray:
-        a, b = hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]]
-        with np.errstate(over="ignore"):
-            return (a * b) ^ ((a ^ b) * ODD)
+        return subsplit_keys(hashes[self._pairs[:, 1]], hashes[self._pairs[:, 2]])
 
     def _fit_parameters(self, coordinates: np.ndarray, share: np.ndarray) -> None:
         d = coordinates.shape[1]
@@ -311,20 +301,10 @@ def _distinct_clades(topologies: TopologyBatch) -> tuple[np.ndarray, np.ndarray,
     sets = np.empty((len(first), clades.n_words(n)), dtype=np.uint64)
     for begin in range(0, n_trees, _TREES_AT_A_TIME):
         here = np.flatnonzero((trees >= begin) & (trees < begin + _TREES_AT_A_TIME))
-        made = _all_clades(topologies[begin : begin + _TREES_AT_A_TIME])
+        made = topologies[begin : begin + _TREES_AT_A_TIME].node_clades()
         sets[here] = made[trees[here] - begin, nodes[here]]
     found, order, place = np.unique(sets, axis=0, return_index=True, return_inverse=True)
     return found, hashes[order], place.reshape(-1)[number.reshape(n_trees, n_nodes)]
-
-
-def _all_clades(topologies: TopologyBatch) -> np.ndarray:
-    """(T, 2N-2, W) bit sets of the taxa below every node; of taxon 0: none."""
-    n, rows = topologies.n_taxa, np.arange(topologies.n_trees)
-    words = np.zeros((topologies.n_trees, 2 * n - 2, clades.n_words(n)), dtype=np.uint64)
-    words[:, 1:n] = clades.singletons(n)[1:]
-    for i in range(n - 2):
-        words[:, n + i] = words[rows, topologies.children[:, i, 0]] | words[rows, topologies.children[:, i, 1]]
-    return words
 
 
 def _table(new: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

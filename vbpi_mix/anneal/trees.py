@@ -57,6 +57,21 @@ def clade_hashes(topologies: TopologyBatch) -> np.ndarray:
     return found
 
 
+def distinct_subsplits(topologies: TopologyBatch, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct subsplits (X, 3), a clade and its two parts, in their order, and (T (N-2),) which of them each node has.
+
+    Arguments:
+        topologies: T topologies.
+        number: (T, 2N-2) number of the clade below each node.
+    """
+    children, rows = topologies.children, np.arange(topologies.n_trees)[:, None]
+    parts = np.sort(np.stack([number[rows, children[:, :, 0]], number[rows, children[:, :, 1]]], axis=2), axis=2)
+    subsplits = np.concatenate([number[:, topologies.n_taxa :, None], parts], axis=2).reshape(-1, 3)
+    keys = subsplits[:, 0] * (number.max() + 1) + subsplits[:, 1]  # a clade and one of its parts tell the other part
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    return subsplits[first], which.reshape(-1)
+
+
 def split_hashes(topologies: TopologyBatch) -> np.ndarray:
     """(T, N-3) uint64 hashes of the inner splits of T topologies, equal for equal splits."""
     return clade_hashes(topologies)[:, topologies.n_taxa : -1]

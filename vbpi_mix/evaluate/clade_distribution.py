@@ -18,13 +18,13 @@ from typing import Literal
 
 import numpy as np
 
-from vbpi_mix.anneal.trees import taxon_keys
+from vbpi_mix.anneal.reference_kernels import subsplit_keys
+from vbpi_mix.anneal.trees import distinct_subsplits, taxon_keys
 from vbpi_mix.errors import InputError
 from vbpi_mix.phylo import clades as bits
 from vbpi_mix.phylo.topology import Topology, TopologyBatch, from_neighbours
 
 CladeModel = Literal["ccd0", "ccd1"]
-_ODD = np.uint64(0xD6E8FEB86659FD93)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class CladeDistribution:
     @cached_property
     def _raw_keys(self) -> np.ndarray:
         hashes = _hashes(self.clades, self._taxon_keys)
-        return _pair_key(hashes[self.subsplits[:, 1]], hashes[self.subsplits[:, 2]])
+        return subsplit_keys(hashes[self.subsplits[:, 1]], hashes[self.subsplits[:, 2]])
 
     @cached_property
     def _spans(self) -> list[tuple[int, int, int]]:
@@ -155,8 +155,8 @@ def clade_distribution(
         raise InputError("a clade distribution needs a tree of positive weight")
     distinct, position = topologies.unique()
     share = np.bincount(position, weights=share / share.sum(), minlength=distinct.n_trees)
-    n, children = distinct.n_taxa, distinct.children
-    sets = _node_clades(distinct)
+    n = distinct.n_taxa
+    sets = distinct.node_clades()
     flat, number = bits.unique_rows(sets[:, 1:].reshape(-1, sets.shape[2]))
     order = np.lexsort((*flat.T, bits.sizes(flat)))
     rank = np.argsort(order)
@@ -165,12 +165,7 @@ def clade_distribution(
     node[:, 1:] = rank[number].reshape(distinct.n_trees, -1)
     frequency = np.minimum(np.bincount(node[:, 1:].reshape(-1), np.repeat(share, 2 * n - 3), len(clades)), 1.0)
     if model == "ccd1":
-        rows = np.arange(distinct.n_trees)[:, None]
-        pairs = np.sort(np.stack([node[rows, children[:, :, 0]], node[rows, children[:, :, 1]]], axis=2), axis=2)
-        triples = np.concatenate([node[:, n:, None], pairs], axis=2).reshape(-1, 3)
-        # a clade and one of its parts tell the other part
-        _, first, which = np.unique(triples[:, 0] * len(clades) + triples[:, 1], return_index=True, return_inverse=True)
-        subsplits = triples[first]
+        subsplits, which = distinct_subsplits(distinct, node)
         mass = np.bincount(which, np.repeat(share, n - 2), len(subsplits))
         total = np.bincount(subsplits[:, 0], mass, len(clades))
         log_share = np.log(mass / total[subsplits[:, 0]])
@@ -211,12 +206,6 @@ def _all_subsplits(clades: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _node_clades(topologies: TopologyBatch) -> np.ndarray:
-    """(T, 2N-2, W) taxa below every node; those of node 0 have no meaning."""
-    edges = topologies.clades()
-    return np.concatenate([edges, edges[:, :1]], axis=1)  # the top has the clade of edge 0
-
-
 def _subsplit_keys(topologies: TopologyBatch, keys: np.ndarray) -> np.ndarray:
     """(T, N-2) of every node."""
     n, children = topologies.n_taxa, topologies.children
@@ -227,13 +216,8 @@ def _subsplit_keys(topologies: TopologyBatch, keys: np.ndarray) -> np.ndarray:
     for i in range(n - 2):
         a, b = hashes[rows, children[:, i, 0]], hashes[rows, children[:, i, 1]]
         hashes[:, n + i] = a ^ b
-        found[:, i] = _pair_key(a, b)
+        found[:, i] = subsplit_keys(a, b)
     return found
-
-
-def _pair_key(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return (a * b) ^ ((a ^ b) * _ODD)
 
 
 def _hashes(sets: np.ndarray, keys: np.ndarray) -> np.ndarray:

@@ -28,6 +28,15 @@ def from_taxa(taxa: Iterable[int], n_taxa: int) -> np.ndarray:
     return np.bitwise_or.reduce(singletons(n_taxa)[list(taxa)], axis=0, initial=0)
 
 
+def from_members(inside: np.ndarray) -> np.ndarray:
+    """(X, W) uint64: the sets of the taxa that rows of (X, N) hold."""
+    n_taxa = inside.shape[1]
+    words = np.zeros((len(inside), n_words(n_taxa)), dtype=np.uint64)
+    for single, column in zip(singletons(n_taxa), inside.T, strict=True):
+        words[column != 0] |= single
+    return words
+
+
 def members(words: np.ndarray, n_taxa: int) -> np.ndarray:
     """(..., N) bool: which taxa are in each set of (..., W) words."""
     taxa = np.arange(n_taxa)

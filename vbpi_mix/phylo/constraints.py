@@ -106,11 +106,11 @@ def displayed(topologies: TopologyBatch, inside: np.ndarray, outside: np.ndarray
         inside: (X, N) bool.
         outside: (X, N) bool.
     """
-    n, n_splits = topologies.n_taxa, len(inside)
+    n_splits = len(inside)
     found = np.zeros((topologies.n_trees, n_splits), dtype=bool)
     if not n_splits:
         return found
-    a, b = (np.stack([bits.from_taxa(np.flatnonzero(row), n) for row in mask]) for mask in (inside, outside))
+    a, b = bits.from_members(inside), bits.from_members(outside)
     for first in range(0, topologies.n_trees, _AT_ONCE):
         clades = topologies[first : first + _AT_ONCE].clades()
         for x in range(n_splits):

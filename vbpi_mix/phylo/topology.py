@@ -65,14 +65,19 @@ class TopologyBatch:
 
     def clades(self) -> np.ndarray:
         """(T, E, W) uint64 bit sets: the clade without taxon 0 on each edge (W words, see `phylo.clades`)."""
+        words = self.node_clades()
+        words[:, 0] = words[:, -1]
+        return words[:, : self.n_edges]
+
+    def node_clades(self) -> np.ndarray:
+        """(T, 2N-2, W) uint64 bit sets: the taxa below each node; none below taxon 0."""
         n, rows = self.n_taxa, np.arange(self.n_trees)
         words = np.zeros((self.n_trees, 2 * n - 2, clades.n_words(n)), dtype=np.uint64)
-        words[:, :n] = clades.singletons(n)
+        words[:, 1:n] = clades.singletons(n)[1:]
         for i in range(n - 2):
             left, right = self.children[:, i, 0], self.children[:, i, 1]
             words[:, n + i] = words[rows, left] | words[rows, right]
-        words[:, 0] = words[:, -1]
-        return words[:, : self.n_edges]
+        return words
 
     def unique(self) -> tuple["TopologyBatch", np.ndarray]:
         """The distinct topologies, in order of first appearance, and (T,) the position of each tree among them."""

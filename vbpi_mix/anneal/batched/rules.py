@@ -19,7 +19,8 @@ class BatchedRules:
 
     def __init__(self, rules: Rules, device: torch.device) -> None:
         self._empty = not len(rules.group)
-        inside, outside = (_words(x, device) for x in (rules.inside, rules.outside))  # (X, W)
+        sides = (clades.from_members(x).view(np.int64) for x in (rules.inside, rules.outside))
+        inside, outside = (torch.from_numpy(x).to(device) for x in sides)  # (X, W)
         self._sides, self._all = torch.stack([inside, outside]), inside | outside
         self._group = torch.from_numpy(rules.group).to(device)
         self._negative = torch.from_numpy(rules.negative).to(device)
@@ -34,12 +35,3 @@ class BatchedRules:
             shown = (of_split[:, :, None] == self._sides[:, i]).all(dim=3).any(dim=2).any(dim=1)
             missing[:, self._group[i]] += (~shown).long()
         return ((missing == 0) != self._negative).all(dim=1)
-
-
-def _words(members: np.ndarray, device: torch.device) -> Tensor:
-    n_taxa = members.shape[1]
-    singles = clades.singletons(n_taxa)
-    found = np.zeros((len(members), clades.n_words(n_taxa)), dtype=np.uint64)
-    for i, row in enumerate(members):
-        found[i] = np.bitwise_or.reduce(singles[row.astype(bool)], axis=0, initial=0)
-    return torch.from_numpy(found.view(np.int64)).to(device)

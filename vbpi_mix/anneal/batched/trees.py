@@ -74,12 +74,11 @@ def make_trees(topologies: TopologyBatch, device: torch.device) -> Trees:
     kids[:, n:] = topologies.children
     up = topologies.parents().astype(np.int64)
     up[:, 0] = 0
-    words = topologies.clades()
-    sets = np.concatenate([np.zeros_like(words[:, :1]), words[:, 1:], words[:, :1]], axis=1)
+    sets = topologies.node_clades()
     sizes = clades.sizes(sets)
     sizes[:, 0] = 1
     hashes = clade_hashes(topologies)
-    arrays = (kids, up, sizes, hashes.view(np.int64), np.ascontiguousarray(sets).view(np.int64))
+    arrays = (kids, up, sizes, hashes.view(np.int64), sets.view(np.int64))
     return Trees(*(torch.from_numpy(a).to(device) for a in arrays))
 
 
