@@ -9,9 +9,10 @@ import torch
 from tests.experiment.simulated import write_example
 from vbpi_mix.analysis import summarise
 from vbpi_mix.errors import BackendError, CheckpointError, ConfigError, InputError
-from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config, resumed_config
+from vbpi_mix.experiment import Run, Silent, fit_alignment, fit_folder, make_config, prepare, resumed_config
 from vbpi_mix.io.alignments import read_alignment
 from vbpi_mix.io.trees import read_trees
+from vbpi_mix.phylo import DNA, PROTEIN, SitePatterns
 from vbpi_mix.support import represented
 from vbpi_mix.train import load_checkpoint, read_metrics
 
@@ -187,3 +188,19 @@ def test_folders_that_are_no_runs_are_refused(tmp_path):
         Run.load(tmp_path / "run")
     with pytest.raises(ConfigError, match=r"no such folder|cannot be read"):
         resumed_config(tmp_path / "absent", config(tmp_path), set())
+
+
+@pytest.mark.parametrize(
+    ("data_type", "n_taxa", "n_patterns", "expected"),
+    [
+        (DNA, 50, 300, 500),
+        (DNA, 250, 1_000, 500),
+        (DNA, 500, 1_000, 250),
+        (PROTEIN, 20, 100, 500),
+        (PROTEIN, 50, 500, 200),
+    ],
+)
+def test_training_from_a_sample_is_shorter_where_likelihoods_take_long(data_type, n_taxa, n_patterns, expected):
+    sets = np.ones((n_taxa, n_patterns), dtype=data_type.dtype)
+    patterns = SitePatterns(state_sets=sets, weights=np.ones(n_patterns), data_type=data_type)
+    assert prepare._iterations_from_a_sample(patterns) == expected

@@ -11,6 +11,9 @@ The way back ends at the same clades: one that contains some of them properly wo
 All that happens below C leaves the distribution given the rest of the tree invariant, so the next clades to be visited
 may be those of the new block. Chains pass from mode to mode this way, however improbable the trees between are, once
 the distribution knows both.
+
+Most draws are the present split, above all where few topologies are probable, and need no likelihood. So the messages U
+on the way down to a clade are computed when another block is tried there, not when the clade is visited.
 """
 
 # entries of arrays are numbers in compiled code, which checkers of types cannot know
@@ -61,11 +64,36 @@ def _set_block(tree: MovingTree, work: Messages, target: Target, node: int, bloc
 
 
 @kernel(inner=True)
+def _set_upper_messages(
+    tree: MovingTree, work: Messages, target: Target, node: int, right: np.ndarray, way: np.ndarray
+) -> None:
+    """Compute U of a node and of those above it where it is not right; `way` is overwritten."""
+    count = 0
+    while not right[node]:
+        way[count] = node
+        count += 1
+        node = tree.up[node]
+    for i in range(count - 1, -1, -1):
+        update_up(tree, work, way[i], target.blocks)
+        right[way[i]] = True
+
+
+@kernel(inner=True)
+def _keep_above(tree: MovingTree, node: int, right: np.ndarray) -> None:
+    """After a change of what is below a node, U is right there and above, and nowhere else."""
+    right[:] = False
+    right[node] = True
+    while node != tree.top[0]:
+        node = tree.up[node]
+        right[node] = True
+
+
+@kernel(inner=True)
 def _redraw_clade(
-    tree: MovingTree, work: Messages, target: Target, redraws: Redraws, node: int, block: Block, state: np.ndarray,
-    generator: np.random.Generator,
+    tree: MovingTree, work: Messages, target: Target, redraws: Redraws, node: int, block: Block, right: np.ndarray,
+    way: np.ndarray, state: np.ndarray, generator: np.random.Generator,
 ) -> int:  # fmt: skip
-    """Draw the block at a node anew, whose messages D and U are right; they are right after it.
+    """Draw the block at a node anew, whose message D is right; it is right after it.
 
     Arguments:
         tree: changed.
@@ -74,6 +102,8 @@ def _redraw_clade(
         redraws: what blocks are drawn from.
         node: the one whose clade is drawn anew.
         block: overwritten.
+        right: (2N - 2,) nodes whose U is right, with all above them; changed.
+        way: (2N - 2,) overwritten.
         state: (2,) log-likelihood and tree length.
         generator: source of the draws.
 
@@ -111,11 +141,13 @@ def _redraw_clade(
         ratio += (1.0 - beta) * _log_reference(tree, target, node, block, n)
     allowed = len(target.rules.group) == 0 or keeps_rules(tree.kids, tree.top[0], target.rules)
     if allowed:
+        _set_upper_messages(tree, work, target, node, right, way)
         _set_block(tree, work, target, node, block, n)
         value = value_at(tree, work, target, node)
         if math.log(1.0 - generator.random()) < ratio + beta * (value - state[0]):
             state[0] = value
             state[1] += longer
+            _keep_above(tree, node, right)
             return 2
     put_block_back(tree, node, block, n)
     if allowed:
@@ -150,7 +182,8 @@ def redraw(
         state[1] += tree.lengths[order[i]]
     state[0] = value_at(tree, work, target, top)
     block = room_for_block(n_nodes)
-    changed = np.zeros(n_nodes, np.bool_)
+    changed, right = np.zeros(n_nodes, np.bool_), np.zeros(n_nodes, np.bool_)
+    right[top] = True
     todo = np.empty(2 * n_nodes, np.int64)
     for _ in range(passes):
         todo[0] = top
@@ -169,9 +202,7 @@ def redraw(
             changed[node] = False
             if tree.sizes[node] == 2:
                 continue
-            if node != top:
-                update_up(tree, work, node, blocks)
-            result = _redraw_clade(tree, work, target, redraws, node, block, state, generator)
+            result = _redraw_clade(tree, work, target, redraws, node, block, right, order, state, generator)
             if result > 0:
                 counts[0] += 1
             if result == 2:

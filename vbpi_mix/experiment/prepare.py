@@ -37,13 +37,14 @@ from vbpi_mix.experiment.start import check_start, make_start
 from vbpi_mix.experiment.streams import TRAIN_STREAM
 from vbpi_mix.experiment.warm_up import warm_up
 from vbpi_mix.io.files import atomic_write
-from vbpi_mix.phylo import Alignment, TreeSample
+from vbpi_mix.phylo import Alignment, SitePatterns, TreeSample
 from vbpi_mix.seeding import torch_generator
 from vbpi_mix.start import Start, WeightedTopologies
 from vbpi_mix.train import Progress, Training, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
-_ITERATIONS_FROM_A_SAMPLE = 500  # the posterior comes from annealing then
+_FROM_A_SAMPLE = 200, 500  # iterations, fewest and most: the posterior comes from annealing then, ...
+_WORK = 4e6  # ... and most are too many where taxa times patterns times squared states are more than this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +178,7 @@ def prepare(
             warm_up(config.model, config.flow, reporter, patterns.data_type)
             _make_folder(folder, config, locks)
         begun = time.perf_counter()
-        config = _shortened(config, start)
+        config = _shortened(config, start, patterns)
         _write_config(folder, config)
         inputs = make_inputs(alignment, start.sample, parts)
         problem = make_problem(config, inputs)
@@ -206,14 +207,21 @@ def begin_alike(one: FitConfig, other: FitConfig) -> bool:
     return replace(one, estimator=other.estimator, sampled=other.sampled) == other
 
 
-def _shortened(config: FitConfig, start: Start) -> FitConfig:
+def _shortened(config: FitConfig, start: Start, patterns: SitePatterns) -> FitConfig:
     """The configuration with the short training that suits a start from a sample, unless its length was chosen."""
     found = start.topologies
     if not isinstance(found, WeightedTopologies) or found.trees is None or config.finish == "importance":
         return config
     if config.iterations != RECIPES[config.recipe]["iterations"]:
         return config
-    return config.with_iterations(_ITERATIONS_FROM_A_SAMPLE)
+    return config.with_iterations(_iterations_from_a_sample(patterns))
+
+
+def _iterations_from_a_sample(patterns: SitePatterns) -> int:
+    """Fewer where likelihoods take long, as those of proteins do."""
+    fewest, most = _FROM_A_SAMPLE
+    work = patterns.n_taxa * patterns.n_patterns * patterns.n_states**2
+    return max(fewest, round(most * min(1.0, _WORK / work)))
 
 
 def _candidates(
