@@ -171,6 +171,11 @@ def test_the_package_itself_loads_its_names_when_they_are_used():
         _ = vbpi_mix.no_such_name
 
 
+def test_a_fit_begins_without_what_draws_pictures():
+    without = "import sys, vbpi_mix.experiment, vbpi_mix.analysis; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", without], cwd=ROOT).returncode == 0
+
+
 def test_the_reexport_check_finds_code():
     assert only_reexports('"""Doc."""\nfrom a import b\n__all__ = ["b"]\n')
     assert not only_reexports("x = 1\n")

@@ -1,7 +1,6 @@
 """Weighted draws from the posterior: summaries, consensus, pictures, files."""
 
 from vbpi_mix.posterior.consensus import ConsensusTree, consensus_tree
-from vbpi_mix.posterior.drawing.tree_figure import consensus_figure
 from vbpi_mix.posterior.drawing.tree_text import draw_consensus
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.posterior.export.annotated import AnnotatedTree, annotated_consensus, annotated_map, summarise_stream
@@ -33,7 +32,6 @@ __all__ = [
     "WeightedSample",
     "annotated_consensus",
     "annotated_map",
-    "consensus_figure",
     "consensus_newick",
     "consensus_nexus",
     "consensus_tree",

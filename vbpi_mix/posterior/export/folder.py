@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 
 from vbpi_mix.errors import InputError
 from vbpi_mix.io.files import atomic_write
 from vbpi_mix.io.nexus import write_nexus_trees
 from vbpi_mix.posterior.consensus import ConsensusTree, consensus_tree
-from vbpi_mix.posterior.drawing.tree_figure import consensus_figure
 from vbpi_mix.posterior.draws import PosteriorDraws
 from vbpi_mix.posterior.export.consensus_files import consensus_newick, consensus_nexus
 from vbpi_mix.posterior.export.tables import write_parameters, write_splits, write_topologies
@@ -83,6 +81,10 @@ def write_posterior(
     Raises:
         InputError: a file cannot be written, or an argument is out of its range.
     """
+    import matplotlib as mpl  # takes half a second, which only those who draw should wait
+
+    from vbpi_mix.posterior.drawing.tree_figure import consensus_figure
+
     folder = Path(folder)
     consensus = consensus_tree(sample.splits, threshold=threshold, extended=extended)
     figure = consensus_figure(consensus, title=title, outgroup=outgroup)
