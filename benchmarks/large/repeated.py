@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--model", default="JC69")
     parser.add_argument("--fits", type=int, default=10)
     parser.add_argument("--error", type=float, default=0.04, help="standard error of each fit")
-    parser.add_argument("--rounds", type=int, default=40, help="of the particles at the posterior")
     parser.add_argument("--work", type=Path, default=Path("repeated"), help="folder of the runs")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
@@ -60,13 +59,12 @@ def main() -> None:
 def estimate(data: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """One fit: log marginal likelihood, its error, groups, processor seconds of both commands."""
     run = options.work / f"{Path(data).stem}_{seed}"
-    done = run / "repeated.json"
-    if not done.is_file():
+    done, fitted = run / "repeated.json", run / "fitted.json"
+    if not fitted.is_file():
         fit = ("fit", data, "-o", str(run), "--model", options.model, "--seed", str(seed), "--finish", "importance")
-        seconds = [
-            _call(*fit),
-            _call("anneal", str(run), "--error", str(options.error), "--rounds", str(options.rounds)),
-        ]
+        fitted.write_text(json.dumps(_call(*fit)))
+    if not done.is_file():
+        seconds = json.loads(fitted.read_text()), _call("anneal", str(run), "--error", str(options.error))
         found = json.loads((run / "evaluation.json").read_text())["annealing"]
         done.write_text(
             json.dumps({

@@ -195,6 +195,7 @@ def heat(
     *,
     seed: np.random.SeedSequence,
     settings: AnnealSettings,
+    moves_before: int = 0,
     report: Callable[[float], None] | None = None,
 ) -> Passage:
     """Take particles from the posterior back to the first temperature above the reference, as the moves were tuned.
@@ -205,6 +206,7 @@ def heat(
         annealed: a group that came the other way.
         seed: seed of all draws.
         settings: settings of the particles.
+        moves_before: moves at the posterior that come first, by which draws that were alike go apart.
         report: called with every temperature reached.
 
     Returns:
@@ -212,6 +214,8 @@ def heat(
     """
     generators = [np.random.default_rng(s) for s in seed.spawn(len(start) + 1)]
     group = _Group(moves, start, generators, beta=1.0, resample_below=settings.resample_below)
+    for _ in range(moves_before):
+        group.move(annealed.tuned[-1], adapting=False)
     gain = group.look()
     for place in range(len(annealed.betas) - 2, -1, -1):
         beta = annealed.betas[place]

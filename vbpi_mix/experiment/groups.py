@@ -22,6 +22,7 @@ _FEWEST_OF_FIRST = 32  # ... but not fewer than this
 _ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
 _FEWEST_FOR_ERROR = 8  # groups, whose spread says whether an error is as small as was asked for
 _MOST = 128  # groups
+_MOVES_BEFORE = 4  # the way back: it begins at trees of few chains, and some more than once
 _PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
 
 
@@ -84,13 +85,12 @@ class Groups:
         value, one_way = result.log_ml
         if one_way <= (_ONE_WAY if error is None else error) or time_is_up(self.until):
             return result
-        # the reference knows the trees that it was made of too well
-        trees = result.particles.take(np.flatnonzero(result.sides == FROM_MIXTURE))
+        starts = _in_parts(result, len(groups))
         bridged: list[float] = []
         n_groups = len(groups)
         try:
             while len(bridged) < n_groups:
-                bridged.append(self._bridged(len(bridged), n_groups, trees, groups))
+                bridged.append(self._bridged(len(bridged), n_groups, starts, groups))
                 if error is not None and len(bridged) == n_groups:
                     n_groups = _groups_for(error, bridged)
         except _OutOfTimeError:
@@ -120,14 +120,16 @@ class Groups:
         )
         return self.kept.group(number, compute)
 
-    def _bridged(self, number: int, n_groups: int, trees: Particles, groups: list[Annealed]) -> float:
-        """Log marginal likelihood by a group, number from 0, and as many of the trees on their way back."""
+    def _bridged(self, number: int, n_groups: int, starts: list[Particles], groups: list[Annealed]) -> float:
+        """Log marginal likelihood by a group, number from 0, and as many draws of the posterior on their way back."""
         group = groups[number] if number < len(groups) else self._group(number + 1, n_groups, groups[0])
         n = self.settings.n_particles
-        seed = self._seed(_PURPOSE_HEAT, number)
+        seed, trees = self._seed(_PURPOSE_HEAT, number), starts[number % len(starts)]
         start = trees.take(np.random.default_rng(seed).choice(len(trees), n, replace=len(trees) < n))
         report = self._tell("back to the reference", number, n_groups, lambda beta: 1.0 - beta)
-        back = partial(heat, self.moves, start, group, seed=seed, settings=self.settings, report=report)
+        back = partial(
+            heat, self.moves, start, group, seed=seed, settings=self.settings, moves_before=_MOVES_BEFORE, report=report
+        )
         return bridged_log_ml(group, self.kept.way_back(number, start, back))
 
     def _seed(self, purpose: int, number: int) -> np.random.SeedSequence:
@@ -144,6 +146,18 @@ class Groups:
                 raise _OutOfTimeError
 
         return report
+
+
+def _in_parts(result: AnnealedPosterior, most: int) -> list[Particles]:
+    """Posterior trees in parts of whole chains, as many as there are chains but `most` at most.
+
+    Groups that begin at parts of their own are independent of each other, so that their spread has all of the error.
+    The trees of the chains of the start are left out: the reference was made of them, and knows them too well.
+    """
+    trees = result.take(np.flatnonzero(result.sides == FROM_MIXTURE))
+    chain = np.unique(trees.chains, return_inverse=True)[1]
+    n_parts = min(most, int(chain.max()) + 1)
+    return [trees.particles.take(np.flatnonzero(chain % n_parts == part)) for part in range(n_parts)]
 
 
 def _groups_for(error: float, estimates: list[float]) -> int:
