@@ -352,3 +352,21 @@ def test_particles_that_move_all_at_once_give_the_same_marginal_likelihood(annea
     assert found.annealed.group_log_ml != annealed.annealed.group_log_ml
     (value, error), (other, other_error) = found.annealed.log_ml, annealed.annealed.log_ml
     assert abs(value - other) < 6 * np.hypot(error, other_error) + 0.05
+
+
+def test_ways_back_begin_at_parts_of_the_sample_that_share_no_chain(annealed):
+    found = annealed.annealed
+    own = found.log_joint[found.sides == FROM_MIXTURE]
+    parts = groups._in_parts(found, 3)
+    assert len(parts) == 3
+    assert sum(len(part) for part in parts) == len(own)
+    chains_of = [
+        {
+            int(c)
+            for c, t in zip(found.chains, found.particles.log_lengths, strict=True)
+            if (part.log_lengths == t).all(1).any()
+        }
+        for part in parts
+    ]
+    assert not any(a & b for i, a in enumerate(chains_of) for b in chains_of[:i])
+    assert len(groups._in_parts(found, 10_000)) == len(np.unique(found.chains[found.sides == FROM_MIXTURE]))
