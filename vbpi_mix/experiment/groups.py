@@ -85,7 +85,7 @@ class Groups:
         value, one_way = result.log_ml
         if one_way <= (_ONE_WAY if error is None else error) or time_is_up(self.until):
             return result
-        starts = _in_parts(result, len(groups))
+        starts = _in_parts(result, max(len(groups), 0 if error is None else _FEWEST_FOR_ERROR))
         bridged: list[float] = []
         n_groups = len(groups)
         try:
