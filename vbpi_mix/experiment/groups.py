@@ -20,7 +20,7 @@ from vbpi_mix.experiment.reporter import Reporter
 _FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others, ...
 _FEWEST_OF_FIRST = 32  # ... but not fewer than this
 _ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
-_FEWEST_FOR_ERROR = 8  # groups, whose spread says whether an error is as small as was asked for
+_FEWEST_FOR_ERROR = 8  # groups
 _MOST = 128  # groups
 _MOVES_BEFORE = 4  # the way back: it begins at trees of few chains, and some more than once
 _PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
@@ -79,15 +79,16 @@ class Groups:
         Arguments:
             result: posterior trees, and the estimates of the groups.
             groups: these groups.
-            error: standard error that the log marginal likelihood may have, nats. Where both directions leave more,
-                further groups pass in both. None: both directions have to do, from an error of 0.2 on.
+            error: standard error that the log marginal likelihood may have, nats. Eight groups or more pass in both
+                directions then, since the spread of fewer is small by chance now and then. None: as many as there are
+                do, and only where one direction leaves an error above 0.2.
         """
         value, one_way = result.log_ml
-        if one_way <= (_ONE_WAY if error is None else error) or time_is_up(self.until):
+        if (error is None and one_way <= _ONE_WAY) or time_is_up(self.until):
             return result
-        starts = _in_parts(result, max(len(groups), 0 if error is None else _FEWEST_FOR_ERROR))
+        n_groups = max(len(groups), 0 if error is None else _FEWEST_FOR_ERROR)
+        starts = _in_parts(result, n_groups)
         bridged: list[float] = []
-        n_groups = len(groups)
         try:
             while len(bridged) < n_groups:
                 bridged.append(self._bridged(len(bridged), n_groups, starts, groups))
@@ -163,5 +164,4 @@ def _in_parts(result: AnnealedPosterior, most: int) -> list[Particles]:
 def _groups_for(error: float, estimates: list[float]) -> int:
     """Number of groups whose mean has a standard error, as far as the spread of these estimates tells."""
     n = len(estimates)
-    enough = math.ceil(float(np.var(estimates, ddof=1)) / error**2)
-    return max(n, min(_MOST, max(_FEWEST_FOR_ERROR, enough)))
+    return max(n, min(_MOST, math.ceil(float(np.var(estimates, ddof=1)) / error**2)))
