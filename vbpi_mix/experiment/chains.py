@@ -24,7 +24,8 @@ from vbpi_mix.experiment.streams import CHAIN_STREAM
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import Alignment, TopologyBatch, TreeSample
 
-_FLAT = 1000.0  # effective topologies from which a list of them is the wrong start, for 30 taxa
+_FLAT = 100.0  # effective topologies from which a list of them is the wrong start, ...
+_FLAT_OF_30 = 1000.0  # ... and fewer of more than 40 taxa: this, falling with the eighth power of their number
 _PROBE_ROUNDS = 60
 _PER_SECOND = 15.0  # squared taxa: a list of topologies takes at least about so long
 _ALWAYS_LISTED = 20  # fewer taxa are not worth a probe, ...
@@ -52,7 +53,7 @@ class Probe:
 
 def flat_from(n_taxa: int) -> float:
     """Effective topologies from which a sample is the better start; the list of many taxa takes long."""
-    return min(_FLAT, _FLAT * (30.0 / n_taxa) ** 8)
+    return min(_FLAT, _FLAT_OF_30 * (30.0 / n_taxa) ** 8)
 
 
 def _hurried(n_taxa: int, until: float | None) -> bool:
