@@ -9,6 +9,7 @@ part with a rate multiplier. Priors are those of `parameters`, the table and the
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from Bio.Seq import Seq
 from benchmarks._common import RESULTS_FOLDER, write_json_lines
 from benchmarks.mrbayes.parameters import evidence_row, parameter_rows, split_row, timed_fit
 from benchmarks.mrbayes.parameters_table import comparison_table
-from benchmarks.mrbayes.run_models import run_chains, run_stepping_stone
+from benchmarks.mrbayes.run_models import Chains, run_chains, run_stepping_stone
 from benchmarks.mrbayes.run_topologies import find_mrbayes
 from vbpi_mix.experiment import make_config
 from vbpi_mix.felsenstein import set_threads
@@ -93,6 +94,18 @@ def cynipid_commands(parts: Path) -> str:
     )
 
 
+def with_names_of_parts(chains: Chains, parts: Path) -> Chains:
+    """The parameters of part 1 and so on under the names that the parts have in our file."""
+    names = [line.split("=")[0].split(",")[1].strip() for line in parts.read_text(encoding="utf-8").splitlines()]
+    ours = {f"{{{i}}}": f"{{{name}}}" for i, name in enumerate(names, start=1)}
+
+    def named(name: str) -> str:
+        stem, _, part = name.partition("{")
+        return stem + ours.get("{" + part, "{" + part) if part else name
+
+    return replace(chains, values=tuple({named(k): v for k, v in run.items()} for run in chains.values))
+
+
 WAG = f"lset rates=gamma ngammacat=4;\nprset aamodelpr=fixed(wag);\n{_PRIORS}"
 
 
@@ -126,6 +139,7 @@ def compare(name: str, options: argparse.Namespace) -> None:
     chains = run_chains(
         alignment, work, label, generations=options.generations, sample_every=options.sample_every, **given
     )
+    chains = chains if parts is None else with_names_of_parts(chains, parts)
     stone = run_stepping_stone(alignment, work, label, generations=options.stone_generations, **given)
     if options.mrbayes_only:
         return

@@ -83,11 +83,14 @@ def our_parameters(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def our_evidence(folder: Path) -> dict[str, float]:
+    """The log marginal likelihood that the fit ended with: by annealing where it was annealed."""
     values = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     seconds = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
+    annealing = values.get("annealing") or {}
+    known = annealing.get("log_ml") is not None
     return {
-        "log_evidence": values["log_ml_pooled"],
-        "error": values["log_ml_pooled_se"],
+        "log_evidence": annealing["log_ml"] if known else values["log_ml_pooled"],
+        "error": annealing["log_ml_se"] if known else values["log_ml_pooled_se"],
         "pareto_k": values["pareto_k"],
         "ess": values["ess"],
         "seconds": seconds,
