@@ -22,10 +22,11 @@ def test_a_run_is_annealed_and_its_files_follow(program, tmp_path):
     assert status == 0
     assert json.loads((run / "evaluation.json").read_text())["annealing"]["log_ml_se"] < 5
     before = (run / "evaluation.json").read_text()
-    status, _, error = program("anneal", run, "--error", 0)
-    assert status == 2
-    assert "must be positive" in error
-    assert error.count("\n") == 1
+    for wrong in (0, "nan"):
+        status, _, error = program("anneal", run, "--error", wrong)
+        assert status == 2
+        assert "must be positive" in error
+        assert error.count("\n") == 1
     assert (run / "evaluation.json").read_text() == before
     status, output, _ = program("sample", run, "-n", 20, "-o", tmp_path / "out.trees")
     assert status == 0

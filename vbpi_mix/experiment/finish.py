@@ -104,7 +104,7 @@ def anneal_run(
         raise ConfigError("annealing needs a run that is kept in a folder")
     if n_groups < 2:
         raise ConfigError(f"annealing needs two groups at least, not {n_groups}: their spread is the error")
-    if log_ml_error is not None and log_ml_error <= 0:
+    if log_ml_error is not None and not log_ml_error > 0:
         raise ConfigError(f"the error of the log marginal likelihood must be positive, not {log_ml_error}")
     past = load_annealed(run.folder.chains) if run.folder.chains.is_file() else None
     agreed = past is not None and past.converged
@@ -119,10 +119,10 @@ def anneal_run(
     reference = TreeReference(drawn, np.ones(len(drawn)), None if past is None else past.chains)
     moves = _moves_on(place, walker, reference, drawn, few)
     kept = KeptAnnealing.of(run, drawn, settings, n_groups, place)
-    maker = Groups(
+    particles = Groups(
         moves=moves, settings=settings, seed=run.config.seed, reporter=reporter, until=until, kept=kept
     )  # fmt: skip
-    groups = maker.annealed(n_groups)
+    groups = particles.annealed(n_groups)
     if len(groups) < 2:
         what = "importance weights" if past is None else "the chains from candidate topologies alone"
         reporter.warning(f"no time left to anneal: the posterior comes from {what}; `vbpi-mix anneal` makes up for it")
@@ -131,7 +131,7 @@ def anneal_run(
     result = rounds_at_the_posterior(
         run, walker, groups, past if agreed else None, rounds, reporter, until=until, kept=kept
     )
-    result = maker.evidence(result, groups, log_ml_error)
+    result = particles.evidence(result, groups, log_ml_error)
     result.save(run.folder.annealed)
     kept.clear()
     return replace(run, annealed=result)
