@@ -4,8 +4,8 @@
 
 Each fit has a seed of its own, and is trained anew: `vbpi-mix fit DATA --model JC69 --finish importance`, and then
 `vbpi-mix anneal RUN --error ERROR`. Printed: the mean, and the standard deviation over fits beside the error that these
-state. The gate: fits differ no more than their errors explain (chi-squared, p > 0.001). Fits that are there already are
-not repeated.
+state. The gate: fits differ no more than their mean squared error explains (chi-squared, p > 0.001). Fits that are there
+already are not repeated.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
     for data in options.data:
         fits = [estimate(data, seed, options) for seed in range(1, options.fits + 1)]
         values, errors = (np.array([f[key] for f in fits]) for key in ("log_ml", "error"))
-        p_values.append(float(chi2.sf(np.sum(((values - values.mean()) / errors) ** 2), len(fits) - 1)))
+        p_values.append(float(chi2.sf(np.sum((values - values.mean()) ** 2) / np.mean(errors**2), len(fits) - 1)))
         rows.append({
             "data": Path(data).stem, "mean": float(values.mean()), "sd": float(values.std(ddof=1)),
             "stated": float(np.sqrt(np.mean(errors**2))), "p": p_values[-1],
@@ -47,9 +47,8 @@ def main() -> None:
             "fit_cpu_s": float(np.mean([f["fit_seconds"] for f in fits])),
             "anneal_cpu_s": float(np.mean([f["anneal_seconds"] for f in fits])), "fits": fits,
         })  # fmt: skip
-    print_table(
-        [{k: round(v, 3) if isinstance(v, float) else v for k, v in r.items()} for r in rows], list(rows[0])[:-1]
-    )
+    columns = list(rows[0])[:-1]
+    print_table([{k: f"{r[k]:.3f}" if isinstance(r[k], float) else r[k] for k in columns} for r in rows], columns)
     if options.output is not None:
         options.output.write_text(json.dumps({"provenance": describe(), "rows": rows}, indent=1) + "\n")
     if min(p_values) < _SIGNIFICANT:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from vbpi_mix.anneal.bridge import bridged_log_ml
 from vbpi_mix.anneal.particles import Particles
@@ -21,6 +22,7 @@ _FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times 
 _FEWEST_OF_FIRST = 32  # ... but not fewer than this
 _ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
 _FEWEST_FOR_ERROR = 8  # groups
+_CERTAINTY = 0.8  # that an error which was asked for is reached
 _MOST = 128  # groups
 _MOVES_BEFORE = 4  # the way back: it begins at trees of few chains, and some more than once
 _PURPOSE_ANNEAL, _PURPOSE_HEAT = 1, 5
@@ -162,6 +164,10 @@ def _in_parts(result: AnnealedPosterior, most: int) -> list[Particles]:
 
 
 def _groups_for(error: float, estimates: list[float]) -> int:
-    """Number of groups whose mean has a standard error, as far as the spread of these estimates tells."""
+    """Number of groups whose mean has a standard error, if the variance is the upper limit that these estimates leave.
+
+    Groups are added until their spread is small, which it is by chance now and then.
+    """
     n = len(estimates)
-    return max(n, min(_MOST, math.ceil(float(np.var(estimates, ddof=1)) / error**2)))
+    least = 2.0 * gammaincinv(0.5 * (n - 1), 1.0 - _CERTAINTY) / (n - 1)  # quantile of the variance over the true one
+    return max(n, min(_MOST, math.ceil(float(np.var(estimates, ddof=1)) / least / error**2)))
