@@ -4,8 +4,8 @@
 
 Each fit has a seed of its own, and is trained anew: `vbpi-mix fit DATA --model JC69 --finish importance`, and then
 `vbpi-mix anneal RUN --error ERROR`. Printed: the mean, and the standard deviation over fits beside the error that these
-state. The gate: fits differ no more than their mean squared error explains (chi-squared, p > 0.001). Fits that are there
-already are not repeated.
+state. The gate: fits differ no more than their mean squared error explains (chi-squared, p > 0.001). Fits that are
+there already are not repeated.
 """
 
 import argparse
