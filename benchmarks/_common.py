@@ -32,6 +32,13 @@ def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def final_log_ml(evaluation: Mapping[str, Any]) -> tuple[float, float]:
+    """Log marginal likelihood of an `evaluation.json` and its error: by annealing where the fit ended with that."""
+    annealing = evaluation.get("annealing", {})
+    value = annealing.get("log_ml", evaluation["log_ml_pooled"])
+    return value, annealing.get("log_ml_se", evaluation["log_ml_pooled_se"])
+
+
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Rows under their column names, aligned."""
     cells = [list(columns), *([_cell(row[c]) for c in columns] for row in rows)]

@@ -10,8 +10,6 @@ there already are not repeated.
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from benchmarks._common import print_table
+from benchmarks.large.versus_mrbayes import timed
 from vbpi_mix.provenance import describe
 
 _SIGNIFICANT = 1e-3
@@ -61,15 +60,15 @@ def estimate(data: str, seed: int, options: argparse.Namespace) -> dict[str, Any
     done, fitted = run / "repeated.json", run / "fitted.json"
     if not fitted.is_file():
         fit = ("fit", data, "-o", str(run), "--model", options.model, "--seed", str(seed), "--finish", "importance")
-        fitted.write_text(json.dumps(_call(*fit)))
+        fitted.write_text(json.dumps(_processor_seconds(run, *fit)))
     if not done.is_file():
-        seconds = json.loads(fitted.read_text()), _call("anneal", str(run), "--error", str(options.error))
+        further = _processor_seconds(run, "anneal", str(run), "--error", str(options.error))
         found = json.loads((run / "evaluation.json").read_text())["annealing"]
         done.write_text(
             json.dumps({
                 "seed": seed, "log_ml": found["log_ml"], "error": found["log_ml_se"],
-                "groups": found["n_groups"], "bridged": found["bridged"], "fit_seconds": seconds[0],
-                "anneal_seconds": seconds[1],
+                "groups": found["n_groups"], "bridged": found["bridged"],
+                "fit_seconds": json.loads(fitted.read_text()), "anneal_seconds": further,
             })
         )  # fmt: skip
     found = json.loads(done.read_text())
@@ -77,16 +76,10 @@ def estimate(data: str, seed: int, options: argparse.Namespace) -> dict[str, Any
     return found
 
 
-def _call(*arguments: str) -> float:
-    """Processor seconds of a command."""
-    before = _children()
-    subprocess.run([sys.executable, "-m", "vbpi_mix", *arguments, "--quiet"], check=True, stdout=subprocess.DEVNULL)
-    return _children() - before
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _processor_seconds(run: Path, *arguments: str) -> float:
+    """Those of a command, which writes beside the folder of the run what it says."""
+    log = run.with_name(f"{run.name}_{arguments[0]}.log")
+    return timed([sys.executable, "-m", "vbpi_mix", *arguments], Path(), log)[1]
 
 
 if __name__ == "__main__":

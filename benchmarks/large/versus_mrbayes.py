@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks._common import final_log_ml
 from benchmarks.large.scores import Trees, apart, coverage
 from benchmarks.large.simulate import simulate
 from vbpi_mix import provenance
@@ -178,12 +179,12 @@ def compare(
     trees = trees_of([fit["run"] / "posterior" / "sample.trees"], alignment)
     evaluation = fit["evaluation"]
     annealing = evaluation.get("annealing", {})
+    value, error = final_log_ml(evaluation)
     record: dict[str, Any] = {
         "alignment": path.stem, "taxa": alignment.n_taxa, "model": model, "seed": seed,
         "wall_s": fit["wall_s"], "cpu_s": fit["cpu_s"],
         "memory_gb": fit["memory_gb"], "coverage": None if truth is None else coverage(trees.few(500), truth),
-        "finish": evaluation["finish"], "log_ml": annealing.get("log_ml", evaluation["log_ml_pooled"]),
-        "log_ml_se": annealing.get("log_ml_se", evaluation["log_ml_pooled_se"]),
+        "finish": evaluation["finish"], "log_ml": value, "log_ml_se": error,
         "converged": annealing.get("converged"),
     }  # fmt: skip
     if processes:

@@ -64,19 +64,15 @@ def definition(problem: Problem) -> Evaluate:
 
 
 def _torchtree_model(exchangeabilities: Tensor, frequencies: Tensor) -> Callable[[Tensor], Tensor]:
-    """torchtree's transition matrices of an empirical model, with our numbers in place of its own."""
+    """torchtree's transition matrices of an empirical model, its LG with our numbers in place of its own."""
+    from torchtree.evolution.substitution_model.amino_acid import LG
     from torchtree.evolution.substitution_model.general import EmpiricalSubstitutionModel
 
-    class Given(EmpiricalSubstitutionModel):
-        @property
-        def rates(self) -> list[Tensor]:
-            return []
+    class Given(LG):
+        def __init__(self) -> None:
+            EmpiricalSubstitutionModel.__init__(self, None, exchangeabilities, frequencies)
 
-        @classmethod
-        def from_json(cls, data: Any, dic: Any) -> "Given":
-            raise NotImplementedError
-
-    return Given(None, exchangeabilities, frequencies).p_t
+    return Given().p_t
 
 
 def torchtree(problem: Problem) -> Evaluate:

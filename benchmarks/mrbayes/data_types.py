@@ -100,8 +100,8 @@ def with_names_of_parts(chains: Chains, parts: Path) -> Chains:
     ours = {f"{{{i}}}": f"{{{name}}}" for i, name in enumerate(names, start=1)}
 
     def named(name: str) -> str:
-        stem, _, part = name.partition("{")
-        return stem + ours.get("{" + part, "{" + part) if part else name
+        stem, brace, part = name.partition("{")
+        return stem + ours.get(brace + part, brace + part)
 
     return replace(chains, values=tuple({named(k): v for k, v in run.items()} for run in chains.values))
 

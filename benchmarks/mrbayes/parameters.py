@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks._common import RESULTS_FOLDER, write_json_lines
+from benchmarks._common import RESULTS_FOLDER, final_log_ml, write_json_lines
 from benchmarks.mrbayes.chain_summary import summarise_chains
 from benchmarks.mrbayes.parameters_table import comparison_table, ranking_table
 from benchmarks.mrbayes.run_models import Chains, SteppingStone, run_chains, run_stepping_stone
@@ -83,14 +83,12 @@ def our_parameters(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def our_evidence(folder: Path) -> dict[str, float]:
-    """The log marginal likelihood that the fit ended with: by annealing where it was annealed."""
     values = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     seconds = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
-    annealing = values.get("annealing") or {}
-    known = annealing.get("log_ml") is not None
+    value, error = final_log_ml(values)
     return {
-        "log_evidence": annealing["log_ml"] if known else values["log_ml_pooled"],
-        "error": annealing["log_ml_se"] if known else values["log_ml_pooled_se"],
+        "log_evidence": value,
+        "error": error,
         "pareto_k": values["pareto_k"],
         "ess": values["ess"],
         "seconds": seconds,

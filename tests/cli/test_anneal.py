@@ -18,7 +18,7 @@ def test_a_run_is_annealed_and_its_files_follow(program, tmp_path):
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert evaluation["finish"] == "anneal"
     assert evaluation["annealing"]["n_groups"] == 3
-    status, output, _ = program("anneal", run, "--particles", 16, "--groups", 2, "--rounds", 5, "--error", 5, "--quiet")
+    status, _, _ = program("anneal", run, "--particles", 16, "--groups", 2, "--rounds", 5, "--error", 5, "--quiet")
     assert status == 0
     assert json.loads((run / "evaluation.json").read_text())["annealing"]["log_ml_se"] < 5
     before = (run / "evaluation.json").read_text()
