@@ -43,7 +43,7 @@ from vbpi_mix.start import Start, WeightedTopologies
 from vbpi_mix.train import Progress, Training, load_checkpoint
 from vbpi_mix.variational import PhyloProblem
 
-_FROM_A_SAMPLE = 200, 500  # iterations, fewest and most: the posterior comes from annealing then, ...
+_FROM_A_SAMPLE = 100, 300  # iterations, fewest and most: the posterior comes from annealing then, ...
 _WORK = 4e6  # ... and most are too many where taxa times patterns times squared states are more than this
 
 

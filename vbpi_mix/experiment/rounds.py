@@ -26,6 +26,8 @@ from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
 from vbpi_mix.experiment.run import Run
 
+_N_CHAINS = 16  # that go on from particles, for ...
+_LEAST = 50  # ... so many rounds or more
 _AGREE = 1.5  # times the ASDSF that chains of one side must reach
 _PURPOSE_ROUNDS, _PURPOSE_CANDIDATES = 2, 3
 _BURN_IN = 0.1
@@ -63,10 +65,10 @@ def rounds_at_the_posterior(
     if past is None:
         starts = join_particles([g.particles for g in groups])
         least = rounds or max(4, 40 * AnnealSettings.n_particles // len(groups[0].particles))
-    else:  # a few of each group, for as long as the other side's chains
-        each = max(1, wanted.n_chains // len(groups))
+    else:  # a few of each group: many, since a mode in which none begins may never be met
+        each = max(1, _N_CHAINS // len(groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
-        least = rounds or max(50, wanted.fewest // 2)
+        least = rounds or _LEAST
     known = _known_trees(groups, past)
     begin = partial(_begin, run, walker, least, _spread(known), known)
     mixture = begin(starts, _PURPOSE_ROUNDS)
