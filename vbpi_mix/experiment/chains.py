@@ -61,6 +61,13 @@ def _hurried(n_taxa: int, until: float | None) -> bool:
     return until is not None and n_taxa >= _ALWAYS_LISTED and until - time.perf_counter() < n_taxa**2 / _PER_SECOND
 
 
+def chains_are_likely(config: FitConfig, n_taxa: int) -> bool:
+    """Whether a fit of so many taxa probably runs chains or anneals."""
+    if config.finish == "anneal" or config.start == "sample":
+        return True
+    return config.start == "auto" and config.recipe != "paper" and n_taxa >= _ALWAYS_LISTED
+
+
 def chain_seed(seed: int, purpose: int) -> np.random.SeedSequence:
     """The seed of all chains of one purpose."""
     return np.random.SeedSequence(entropy=seed, spawn_key=(CHAIN_STREAM, purpose))

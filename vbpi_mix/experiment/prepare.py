@@ -21,6 +21,7 @@ from vbpi_mix.experiment.build import (
     start_problem,
 )
 from vbpi_mix.experiment.candidates import load_candidates, make_sources
+from vbpi_mix.experiment.chains import chains_are_likely
 from vbpi_mix.experiment.config import FitConfig
 from vbpi_mix.experiment.deadlines import Deadlines
 from vbpi_mix.experiment.device import check_device
@@ -160,7 +161,8 @@ def prepare(
         if start is None:
             for source in make_sources(config):
                 source.check()
-            warm_up(config.model, config.flow, reporter, patterns.data_type)
+            likely = chains_are_likely(config, alignment.n_taxa)
+            warm_up(config.model, config.flow, reporter, patterns.data_type, chains=likely)
             start = make_start(
                 config,
                 alignment,
