@@ -54,6 +54,25 @@ def within(n):
 def through_another(n):
     return _between(n)
 """
+LEVELS = """
+import numpy as np
+from vbpi_mix.compiled import kernel
+
+
+@kernel(inner=True{option}, fastmath=True)
+def lowest(x, i, twice):
+    return 2.0 * x[i] if twice else x[i]
+
+
+@kernel(inner=True)
+def middle(x, i):
+    return lowest(x, 0, True) + lowest(x, 1, False) + lowest(x, i, i > 0)
+
+
+@kernel()
+def outer(x, i):
+    return middle(x, np.int32(i)) + middle(x, 2) + lowest(x, i, True)
+"""
 RUN = """
 import calling
 print(calling.caller(10), sum(calling.caller.stats.cache_hits.values()))
@@ -164,3 +183,39 @@ def test_inner_kernels_that_make_arrays_must_say_so(tmp_path):
     assert run(tmp_path, refused, **environment) == ["refused"]
     code = "import honest, silent; print(honest.within(3), silent.through_another(3), silent.outer(3))"
     assert run(tmp_path, code, **environment) == ["3.0", "3.0", "3.0"]
+
+
+@pytest.mark.parametrize("option", ["", ", early=True"])
+def test_inner_kernels_are_compiled_once_for_all_integers(tmp_path, repository, option):
+    (tmp_path / "vbpi_mix").symlink_to(repository / "vbpi_mix")
+    (tmp_path / "levels.py").write_text(LEVELS.format(option=option))
+    code = (
+        "import numpy as np, levels\n"
+        "print(levels.outer(np.arange(1.0, 4.0), 1), len(levels.lowest.overloads), len(levels.middle.overloads))"
+    )
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for _ in range(2):  # compiled, and loaded
+        value, *counts = run(tmp_path, code, **environment)
+        assert float(value) == (2 + 2 + 4) + (2 + 2 + 6) + 4
+        assert counts in (["1", "1"], ["0", "0"])
+
+
+def test_a_kernel_is_missing_until_it_is_compiled(package, tmp_path):
+    folder, write = package
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    code = RUN.replace("import calling", "import vbpi_mix.compiled as c; c._PACKAGE = 'numbers_of'; import calling")
+    asking = code.partition("print")[0] + "print(c.is_missing(calling.caller))"
+    assert run(folder, asking, **environment) == ["True"]
+    run(folder, code, **environment)
+    assert run(folder, asking, **environment) == ["False"]
+    write(2, 2)
+    assert run(folder, asking, **environment) == ["True"]
+
+
+def test_nothing_is_missing_where_nothing_can_be_kept(package, tmp_path):
+    folder, _ = package
+    home = blocked(tmp_path / "home")
+    blocked(folder / "__pycache__")
+    environment = {"NUMBA_CACHE_DIR": str(home / "cache"), "HOME": str(home), "XDG_CACHE_HOME": str(home / "x")}
+    code = "import vbpi_mix.compiled as c, calling; print(c.is_missing(calling.caller))"
+    assert run(folder, code, **environment) == ["False"]

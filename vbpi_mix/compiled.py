@@ -21,7 +21,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def kernel(
-    *, inline: bool = False, inner: bool = False, allocates: bool = False, fastmath: bool = False
+    *, inline: bool = False, inner: bool = False, early: bool = False, allocates: bool = False, fastmath: bool = False
 ) -> Callable[[F], F]:
     """Compile a function with Numba in nopython mode, releasing the GIL, cached on disk where that is possible.
 
@@ -34,6 +34,8 @@ def kernel(
             is optimised and translated as a part of its callers alone, which takes two thirds off the time that these
             need to compile; called from Python it raises TypeError. Its arrays belong to its callers, so it counts no
             references to them: that took a third of the time of kernels that work on rows of 64 numbers.
+        early: whether an inner kernel is optimised by itself, too, before it becomes a part of its callers. Some loops
+            are vectorised better then, most are not; benchmarks say which.
         allocates: whether an inner kernel makes arrays, or views by functions like `np.transpose`, for which references
             have to be counted. One that does so and does not say it cannot be compiled.
         fastmath: allow the reassociation and contraction that vectorised reductions need; NaN and infinities
@@ -53,7 +55,8 @@ def kernel(
         }
         if inner:
             options |= {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-            return cast(F, _InnerKernel(py_func=function, targetoptions=options, pipeline_class=_InnerPipeline))
+            pipeline = _EarlyPipeline if early else _InnerPipeline
+            return cast(F, _InnerKernel(py_func=function, targetoptions=options, pipeline_class=pipeline))
         dispatcher: Any = numba.njit(**options)(function)
         with suppress(RuntimeError, OSError):  # Numba found no folder for its cache, or no source file
             dispatcher._cache = _KernelCache(function)
@@ -84,9 +87,16 @@ def _usual(type_: types.Type) -> types.Type:
 class _InnerPipeline(Compiler):
     """Compiles an inner kernel into a library that waits for its callers."""
 
+    early = False
+
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *args: Any) -> None:
         super().__init__(typingctx, targetctx, library, *args)
-        self.state.library = _InnerLibrary(self.state.targetctx.codegen(), "inner kernel")
+        kind = _EarlyLibrary if self.early else _InnerLibrary
+        self.state.library = kind(self.state.targetctx.codegen(), "inner kernel")
+
+
+class _EarlyPipeline(_InnerPipeline):
+    early = True
 
 
 class _InnerLibrary(JITCodeLibrary):
@@ -96,8 +106,11 @@ class _InnerLibrary(JITCodeLibrary):
     functions that call functions of the package, on six levels, most is done six times, and nobody calls the results.
     """
 
+    early = False
+
     def _optimize_final_module(self) -> None:
-        pass  # the caller's is optimised as a whole
+        if self.early:
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -109,6 +122,10 @@ class _InnerLibrary(JITCodeLibrary):
     @property
     def codegen(self) -> Any:
         return _NoEnvironments(self._codegen)
+
+
+class _EarlyLibrary(_InnerLibrary):
+    early = True
 
 
 class _NoEnvironments:

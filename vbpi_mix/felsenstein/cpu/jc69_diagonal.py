@@ -19,7 +19,7 @@ __all__ = ["BLOCK", "SIZE", "diagonal_kernel"]
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _split(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int,
     e_left: float, a_left: float, e_right: float, a_right: float, inverse: np.ndarray,
@@ -52,7 +52,7 @@ def _split(
     return l_sum, r_sum, l_square, r_square
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _sum_last_squares(work: np.ndarray, i: int, inverse: np.ndarray) -> float:
     node = work[i]
     total = 0.0

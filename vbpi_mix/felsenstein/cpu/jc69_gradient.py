@@ -29,7 +29,7 @@ SIZE = 5 * BLOCK
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: float) -> None:
     sets, out = states[tip], work[tip]
     one, zero = out.dtype.type(1.0), out.dtype.type(0.0)
@@ -46,7 +46,7 @@ def _tip_messages(states: np.ndarray, work: np.ndarray, tip: int, e: float, a: f
         out[_R4 + p] = size
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _combine(
     work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
     e: float, a: float,
@@ -66,7 +66,7 @@ def _combine(
         out[_R4 + p] = total
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _combine_scaled(
     work_l: np.ndarray, work_r: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, node_o: int,
     e: float, a: float, steps: np.ndarray,
@@ -89,7 +89,7 @@ def _combine_scaled(
         out[_R4 + p] = total
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _split(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int,
     e_left: float, a_left: float, e_right: float, a_right: float,
@@ -117,7 +117,7 @@ def _split(
     return l_sum, r_sum
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def rescale_up(
     work_u: np.ndarray, work_l: np.ndarray, work_r: np.ndarray, node_u: int, node_l: int, node_r: int
 ) -> None:
@@ -135,7 +135,7 @@ def rescale_up(
         up[_R3 + p] *= factor
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _join(
     work_l: np.ndarray, work_r: np.ndarray, work_t: np.ndarray, work_o: np.ndarray, node_l: int, node_r: int, top: int,
     weights: np.ndarray,
@@ -161,7 +161,7 @@ def _join(
     return lowest
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def sum_last_row(work: np.ndarray, i: int) -> float:
     node = work[i]
     total = 0.0

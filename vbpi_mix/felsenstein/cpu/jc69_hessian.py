@@ -29,7 +29,7 @@ _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 _BUFFER_ROWS = 4
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def send_down(
     out_u: np.ndarray, up_s: np.ndarray, out_c: np.ndarray, node: int, sibling: int, child: int, e: float, a: float
 ) -> None:
@@ -47,7 +47,7 @@ def send_down(
         out[_R4 + p] = total
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def top_outside(up: np.ndarray, out: np.ndarray, top: int) -> None:
     message, outside = up[top], out[top]
     for p in range(BLOCK):
@@ -59,7 +59,7 @@ def top_outside(up: np.ndarray, out: np.ndarray, top: int) -> None:
         outside[_R4 + p] = (o0 + o1) + (o2 + o3)
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _tangent(up_e: np.ndarray, out_e: np.ndarray, tangents: np.ndarray, node: int, position: int, root: np.ndarray,
              inverse_root: np.ndarray) -> tuple[float, float]:  # fmt: skip
     """D of the edge above a node, and g in row 4; returns the sums of w (1 - x / w) and of x (1 - x / w)."""
@@ -79,7 +79,7 @@ def _tangent(up_e: np.ndarray, out_e: np.ndarray, tangents: np.ndarray, node: in
     return first, second
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _top_score(up: np.ndarray, tangents: np.ndarray, position: int, root: np.ndarray,
                inverse_root: np.ndarray) -> tuple[float, float]:  # fmt: skip
     """As `_tangent` for edge 0, whose x stands in row 4 of tip 0 and whose D is not needed."""
@@ -93,7 +93,7 @@ def _top_score(up: np.ndarray, tangents: np.ndarray, position: int, root: np.nda
     return first, second
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _weigh(out_u: np.ndarray, node: int, tangents: np.ndarray, i: int, buffer: np.ndarray, row: int) -> None:
     """buffer[row] = 4 U D_i, and -g_i in row 4."""
     outside, tangent, out = out_u[node], tangents[i], buffer[row]
@@ -103,7 +103,7 @@ def _weigh(out_u: np.ndarray, node: int, tangents: np.ndarray, i: int, buffer: n
         out[p] = -tangent[p]
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.ndarray) -> None:
     """out = products of the four rows of the buffer with tangents j and k."""
     r0, r1, r2, r3 = buffer[0], buffer[1], buffer[2], buffer[3]
@@ -123,7 +123,7 @@ def dots_4x2(buffer: np.ndarray, tangents: np.ndarray, j: int, k: int, out: np.n
     out[0, 1], out[1, 1], out[2, 1], out[3, 1] = b0, b1, b2, b3
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def dots_1x4(buffer: np.ndarray, row: int, tangents: np.ndarray, j: int, last: int, out: np.ndarray) -> None:
     """out[0] = products of a row of the buffer with tangents j to j + 3, or `last` where that comes first."""
     r = buffer[row]
@@ -161,7 +161,7 @@ def _cross(out: np.ndarray, node: int, tangents: np.ndarray, few: tuple[int, int
                     hessian[i + row, j + column] += products[0, column]
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _scaled_message(up: np.ndarray, node: int, other: int, scaled: bool, buffer: np.ndarray) -> None:
     """buffer[0] = message of a node, times the factor that its product with the message of `other` was given."""
     message, sibling, out = up[node], up[other], buffer[0]
@@ -178,7 +178,7 @@ def _scaled_message(up: np.ndarray, node: int, other: int, scaled: bool, buffer:
         out[_R3 + p] = m3 * factor
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _raise(
     tangents_i: np.ndarray, i: int, tangents_u: np.ndarray, u: int, out_u: np.ndarray, node: int, buffer: np.ndarray,
     e: float, a: float,

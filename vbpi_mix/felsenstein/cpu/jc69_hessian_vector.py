@@ -20,7 +20,7 @@ from vbpi_mix.felsenstein.cpu.scaling import rescaling
 _R1, _R2, _R3, _R4 = BLOCK, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _tip_tangents(up: np.ndarray, tangents: np.ndarray, tip: int, s: float) -> None:
     message, out = up[tip], tangents[tip]
     for p in range(BLOCK):
@@ -32,7 +32,7 @@ def _tip_tangents(up: np.ndarray, tangents: np.ndarray, tip: int, s: float) -> N
         out[_R4 + p] = 0.0
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _product(
     left: np.ndarray, left_tangent: np.ndarray, right: np.ndarray, right_tangent: np.ndarray, out: np.ndarray,
     scaled: bool,
@@ -58,7 +58,7 @@ def _product(
         out[_R4 + p] = ((v0 + v1) + (v2 + v3)) * factor
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _pass_tangent(vectors: np.ndarray, message: np.ndarray, e: float, a: float, s: float) -> None:
     """In place e v + a sum(v) + s (m - sum / 4), with the sums of row 4 of both; row 4 stays."""
     for p in range(BLOCK):
@@ -69,7 +69,7 @@ def _pass_tangent(vectors: np.ndarray, message: np.ndarray, e: float, a: float, 
         vectors[_R3 + p] = e * vectors[_R3 + p] + s * message[_R3 + p] + rest
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _join_tangents(
     left: np.ndarray, right: np.ndarray, v_tangent: np.ndarray, tip: np.ndarray, tip_tangent: np.ndarray,
     outside: np.ndarray, out: np.ndarray,
@@ -103,7 +103,7 @@ def _join_tangents(
     return result
 
 
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True, early=True, fastmath=True)
 def _dot_last(x: np.ndarray, y: np.ndarray) -> float:
     total = 0.0
     for p in range(_R4, _R4 + BLOCK):

@@ -1,0 +1,65 @@
+"""Kernels of chains are compiled by another process."""
+
+import pytest
+
+from vbpi_mix.anneal.redraw_kernels import redraw
+from vbpi_mix.anneal.walk_kernels import walk
+from vbpi_mix.experiment import make_config
+from vbpi_mix.experiment import warm_up as module
+from vbpi_mix.experiment.chains import chains_are_likely
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """The commands that are started; in place of the compilation each leaves a file, and fails."""
+    commands = []
+    real = module.subprocess.Popen
+
+    def begin(command, **others):
+        commands.append(command)
+        code = f"import pathlib; pathlib.Path({str(tmp_path / 'done')!r}).touch(); raise SystemExit(1)"
+        return real([command[0], "-c", code], **others)
+
+    monkeypatch.setattr(module.subprocess, "Popen", begin)
+    return commands
+
+
+def test_another_process_is_waited_for_and_may_fail(started, tmp_path):
+    with module._beside(compiling=True):
+        pass
+    assert (tmp_path / "done").exists()
+    assert len(started) == 1
+    assert "warm_up_chains()" in started[0][-1]
+
+
+def test_nothing_is_started_without_need(started):
+    with module._beside(compiling=False):
+        pass
+    assert not started
+
+
+def test_an_error_ends_the_other_process():
+    with pytest.raises(KeyboardInterrupt), module._beside(compiling=True):
+        raise KeyboardInterrupt
+
+
+def test_it_compiles_what_chains_call():
+    module.warm_up_chains()
+    assert walk.signatures
+    assert redraw.signatures
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_taxa", "likely"),
+    [
+        ({}, 50, True),
+        ({}, 8, False),
+        ({"start": "list"}, 50, False),
+        ({"start": "sample"}, 8, True),
+        ({"finish": "anneal"}, 8, True),
+        ({"recipe": "paper"}, 50, False),
+    ],
+)
+def test_when_chains_are_likely(changes, n_taxa, likely):
+    config = make_config(alignment="x.fasta", **changes)
+    assert chains_are_likely(config, n_taxa) == likely
