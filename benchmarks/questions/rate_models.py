@@ -23,10 +23,8 @@ def compared(path: Path, models: list[str], seed: int, threads: int) -> list[dic
     """The rows of `vbpi-mix models`, in the order of the models."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "models.json"
-        command = [
-            sys.executable, "-m", "vbpi_mix", "models", str(path), "-m", ",".join(models), "--seed", str(seed), "--threads",
-            str(threads), "-q", "-o", str(table),
-        ]  # fmt: skip
+        names, numbers = ",".join(models), ["--seed", str(seed), "--threads", str(threads)]
+        command = [sys.executable, "-m", "vbpi_mix", "models", str(path), "-m", names, *numbers, "-q", "-o", str(table)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = json.loads(table.read_text(encoding="utf-8"))
     by_model = {row["model"]: row for row in rows}
