@@ -73,6 +73,24 @@ def middle(x, i):
 def outer(x, i):
     return middle(x, np.int32(i)) + middle(x, 2) + lowest(x, i, True)
 """
+HESSIAN = """
+import hashlib
+import numpy as np
+import torch
+from vbpi_mix.felsenstein.second_derivatives import tree_hessian
+from vbpi_mix.model import ReversibleModel, SiteRates
+from vbpi_mix.phylo import SitePatterns, random_topologies
+
+generator = np.random.default_rng(1)
+sets = (1 << generator.integers(4, size=(12, 150))).astype(np.uint8)
+patterns = SitePatterns(state_sets=sets, weights=np.ones(150))
+rates, frequencies = torch.tensor([1.2, 3.1, 0.7, 0.9, 4.0, 1.0]).double(), torch.tensor([0.3, 0.2, 0.2, 0.3]).double()
+model = ReversibleModel(rates, frequencies, site_rates=SiteRates(gamma_shape=torch.tensor(0.5).double()))
+topologies = random_topologies(5, 12, generator)
+matrices = model.transition_derivatives(torch.from_numpy(generator.exponential(0.1, (5, 21))))
+found = tree_hessian(*matrices, model.root_frequencies(), model.category_weights(), topologies, patterns)
+print(hashlib.sha256(b"".join(x.numpy().tobytes() for x in found)).hexdigest())
+"""
 RUN = """
 import calling
 print(calling.caller(10), sum(calling.caller.stats.cache_hits.values()))
@@ -219,3 +237,11 @@ def test_nothing_is_missing_where_nothing_can_be_kept(package, tmp_path):
     environment = {"NUMBA_CACHE_DIR": str(home / "cache"), "HOME": str(home), "XDG_CACHE_HOME": str(home / "x")}
     code = "import vbpi_mix.compiled as c, calling; print(c.is_missing(calling.caller))"
     assert run(folder, code, **environment) == ["False"]
+
+
+def test_the_process_that_compiles_rounds_as_later_ones_do(tmp_path, repository):
+    """Once, they called machine code of inner kernels that was made with these alone, and later processes did not."""
+    (tmp_path / "vbpi_mix").symlink_to(repository / "vbpi_mix")
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    first, second = (run(tmp_path, HESSIAN, **environment) for _ in range(2))
+    assert first == second
