@@ -7,6 +7,7 @@ from vbpi_mix.anneal.walk_kernels import walk
 from vbpi_mix.experiment import make_config
 from vbpi_mix.experiment import warm_up as module
 from vbpi_mix.experiment.chains import chains_are_likely
+from vbpi_mix.experiment.reporter import Silent
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def started(monkeypatch, tmp_path):
 
 
 def test_another_process_is_waited_for_and_may_fail(started, tmp_path):
-    with module._beside(compiling=True):
+    with module._beside("warm_up_chains()"):
         pass
     assert (tmp_path / "done").exists()
     assert len(started) == 1
@@ -33,14 +34,36 @@ def test_another_process_is_waited_for_and_may_fail(started, tmp_path):
 
 
 def test_nothing_is_started_without_need(started):
-    with module._beside(compiling=False):
+    with module._beside(None):
         pass
     assert not started
 
 
 def test_an_error_ends_the_other_process():
-    with pytest.raises(KeyboardInterrupt), module._beside(compiling=True):
+    with pytest.raises(KeyboardInterrupt), module._beside("warm_up_chains()"):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("missing", "chains", "threads", "call"),
+    [
+        (["walk", "log_q"], True, 2, "warm_up_chains()"),
+        (["walk", "log_q"], False, 2, "warm_up_training('JC69', 'planar', 'dna')"),
+        (["walk"], False, 2, None),
+        (["log_q"], True, 2, "warm_up_training('JC69', 'planar', 'dna')"),
+        ([], True, 2, None),
+        (["walk", "log_q"], True, 1, None),
+    ],
+)
+def test_what_is_compiled_beside(started, monkeypatch, missing, chains, threads, call):
+    monkeypatch.setattr(module, "is_missing", lambda kernel: kernel.__name__ in missing)
+    monkeypatch.setattr(module, "get_threads", lambda: threads)
+    module.warm_up("JC69", "planar", Silent(), chains=chains)
+    assert [command[-1].partition("; ")[2] for command in started] == ([] if call is None else [call])
+
+
+def test_the_calls_can_be_made():
+    module.warm_up_training("HKY", "planar", "dna")
 
 
 def test_it_compiles_what_chains_call():
