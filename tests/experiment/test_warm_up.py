@@ -39,6 +39,12 @@ def test_nothing_is_started_without_need(started):
     assert not started
 
 
+def test_a_process_that_cannot_begin_does_not_matter(monkeypatch):
+    monkeypatch.setattr(module.sys, "executable", "/nowhere/python")
+    with module._beside("warm_up_chains()"):
+        pass
+
+
 def test_an_error_ends_the_other_process():
     with pytest.raises(KeyboardInterrupt), module._beside("warm_up_chains()"):
         raise KeyboardInterrupt

@@ -92,20 +92,29 @@ def warm_up_training(substitution_model: str, flow: str, label: str) -> None:
 def _beside(call: str | None) -> Iterator[None]:
     """Meanwhile, and to the end, another process calls a function of this module, if one is given, to compile kernels.
 
-    Whether that process succeeds does not matter: kernels that it leaves out are compiled when they are needed.
+    Whether that process begins and succeeds does not matter: kernels that it leaves out are compiled when they are
+    needed.
     """
-    if call is None:
+    process = None if call is None else _begin(call)
+    if process is None:
         yield
         return
-    code = f"from {__name__} import {call.partition('(')[0]}; {call}"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=quiet, stderr=quiet) as process:
+    with process:
         try:
             yield
         except BaseException:
             process.kill()
             raise
+
+
+def _begin(call: str) -> subprocess.Popen[bytes] | None:
+    code = f"from {__name__} import {call.partition('(')[0]}; {call}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    quiet = subprocess.DEVNULL
+    try:
+        return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=quiet, stderr=quiet)
+    except OSError:  # no interpreter of its own, or no room for a process
+        return None
 
 
 def _small_model(substitution_model: str, kind: DataType) -> PhyloModel:
