@@ -193,11 +193,12 @@ def test_folders_that_are_no_runs_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("data_type", "n_taxa", "n_patterns", "expected"),
     [
-        (DNA, 50, 300, 500),
-        (DNA, 250, 1_000, 500),
-        (DNA, 500, 1_000, 250),
-        (PROTEIN, 20, 100, 500),
-        (PROTEIN, 50, 500, 200),
+        (DNA, 50, 300, 300),
+        (DNA, 250, 1_000, 300),
+        (DNA, 500, 1_000, 150),
+        (PROTEIN, 20, 100, 300),
+        (PROTEIN, 50, 500, 120),
+        (PROTEIN, 100, 500, 100),
     ],
 )
 def test_training_from_a_sample_is_shorter_where_likelihoods_take_long(data_type, n_taxa, n_patterns, expected):

@@ -66,7 +66,7 @@ def rounds_at_the_posterior(
         starts = join_particles([g.particles for g in groups])
         least = rounds or max(4, 40 * AnnealSettings.n_particles // len(groups[0].particles))
     else:  # a few of each group: many, since a mode in which none begins may never be met
-        each = max(1, _N_CHAINS // len(groups))
+        each = min(max(1, _N_CHAINS // len(groups)), *(len(g.particles) for g in groups))
         starts = join_particles([g.particles.take(np.arange(each)) for g in groups])
         least = rounds or _LEAST
     known = _known_trees(groups, past)
