@@ -26,7 +26,7 @@ def compared(path: Path, models: list[str], seed: int, threads: int) -> list[dic
         names, numbers = ",".join(models), ["--seed", str(seed), "--threads", str(threads)]
         command = [sys.executable, "-m", "vbpi_mix", "models", str(path), "-m", names, *numbers, "-q", "-o", str(table)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        rows = json.loads(table.read_text(encoding="utf-8"))
+        rows = json.loads(table.read_text(encoding="utf-8"))["models"]
     by_model = {row["model"]: row for row in rows}
     return [by_model[model] for model in models]
 
