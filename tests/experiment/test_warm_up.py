@@ -1,4 +1,4 @@
-"""Kernels of chains are compiled by another process."""
+"""Kernels of chains and of training are compiled by another process."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from vbpi_mix.experiment import make_config
 from vbpi_mix.experiment import warm_up as module
 from vbpi_mix.experiment.chains import chains_are_likely
 from vbpi_mix.experiment.reporter import Silent
+from vbpi_mix.sbn.mixture_kernels import log_q, log_q_vjp
 
 
 @pytest.fixture
@@ -41,8 +42,11 @@ def test_nothing_is_started_without_need(started):
 
 def test_a_process_that_cannot_begin_does_not_matter(monkeypatch):
     monkeypatch.setattr(module.sys, "executable", "/nowhere/python")
+    assert module._begin("warm_up_chains()") is None
+    done = False
     with module._beside("warm_up_chains()"):
-        pass
+        done = True
+    assert done
 
 
 def test_an_error_ends_the_other_process():
@@ -68,8 +72,10 @@ def test_what_is_compiled_beside(started, monkeypatch, missing, chains, threads,
     assert [command[-1].partition("; ")[2] for command in started] == ([] if call is None else [call])
 
 
-def test_the_calls_can_be_made():
+def test_it_compiles_what_training_calls():
     module.warm_up_training("HKY", "planar", "dna")
+    assert log_q.signatures
+    assert log_q_vjp.signatures
 
 
 def test_it_compiles_what_chains_call():
