@@ -54,6 +54,16 @@ def test_the_error_of_split_frequencies_counts_autocorrelation(stay):
     assert found.error.max() == pytest.approx(expected, rel=0.15)
 
 
+def test_the_error_of_split_frequencies_from_chains_of_several_lengths():
+    """Four chains cut into twelve of 500 to 2,500 trees know as much, but for the pairs of trees lost at the cuts."""
+    generator, n_chains, n = np.random.default_rng(1), 4, 4000
+    visited = (np.cumsum(generator.random((n, n_chains)) > 0.95, axis=0) % 2).reshape(-1)
+    trees, whole = _splits(all_topologies(5).children[visited]), np.tile(np.arange(n_chains), n)
+    piece = np.repeat(np.digitize(np.arange(n), [500, 1500]), n_chains)
+    expected = split_times(trees, whole).error.max()
+    assert split_times(trees, 3 * whole + piece).error.max() == pytest.approx(expected, rel=0.05)
+
+
 def test_chains_that_stay_apart_know_little_of_split_frequencies():
     children = all_topologies(5).children[np.tile([0, 0, 0, 1], 100)]
     assert split_times(_splits(children), np.tile(np.arange(4), 100)).error.max() > 0.1

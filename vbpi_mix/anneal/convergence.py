@@ -48,12 +48,14 @@ class Convergence:
         largest: largest difference of a split's frequency between two groups.
         n_splits: splits counted.
         scalars: log joint density, tree length, parameters.
+        error: largest standard error of a split's frequency in all trees, see `split_times`; NaN if not known.
     """
 
     asdsf: float
     largest: float
     n_splits: int
     scalars: tuple[Scalar, ...] = field(default=())
+    error: float = math.nan
 
     @property
     def r_hat(self) -> float:
@@ -67,7 +69,9 @@ class Convergence:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        values = {"asdsf": self.asdsf, "largest_difference": self.largest, "n_splits": self.n_splits}
+        values: dict[str, Any] = {"asdsf": self.asdsf, "largest_difference": self.largest, "n_splits": self.n_splits}
+        if math.isfinite(self.error):
+            values["largest_error"] = self.error
         return {
             **values,
             "scalars": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.scalars},
@@ -158,6 +162,11 @@ class SplitTimes:
     time: np.ndarray
     error: np.ndarray
 
+    @property
+    def largest_error(self) -> float:
+        """0 where no frequency is between 0.1 and 0.9."""
+        return float(self.error.max(initial=0.0))
+
 
 def split_times(splits: NumberedSplits, chains: np.ndarray) -> SplitTimes:
     """Autocorrelation of the presence of splits, and the errors that follow from it.
@@ -166,8 +175,8 @@ def split_times(splits: NumberedSplits, chains: np.ndarray) -> SplitTimes:
     from the mean of all chains, so differences between chains count as slow motion.
 
     Arguments:
-        splits: those of T trees, as many of each chain, in the order in which they were visited.
-        chains: (T,) chain of each, from 0.
+        splits: those of T trees, in the order in which they were visited.
+        chains: (T,) chain of each, from 0; some may be longer than others.
 
     References:
         Sokal, Monte Carlo methods in statistical mechanics, 1989 (the window of the sum).
@@ -180,12 +189,13 @@ def split_times(splits: NumberedSplits, chains: np.ndarray) -> SplitTimes:
     column = column[splits.number]
     present = np.zeros((n_trees, len(counted)), dtype=bool)
     present[np.nonzero(column >= 0)[0], column[column >= 0]] = True
-    order = np.argsort(chains, kind="stable")
-    n_chains = int(chains.max()) + 1
-    n = n_trees // n_chains
-    away = (present[order] - share[counted]).reshape(n_chains, n, len(counted))
+    lengths = np.bincount(chains)
+    n = int(lengths.max())
+    away = np.zeros((len(lengths), n, len(counted)))
+    for chain, rows in enumerate(np.split(np.argsort(chains, kind="stable"), np.cumsum(lengths)[:-1])):
+        away[chain, : len(rows)] = present[rows] - share[counted]
     power = np.abs(np.fft.rfft(away, 2 * n, axis=1)) ** 2
-    covariance = np.fft.irfft(power, axis=1)[:, :n].mean(axis=0) / n  # (lags, splits)
+    covariance = np.fft.irfft(power, axis=1)[:, :n].sum(axis=0) / n_trees  # (lags, splits)
     sums = 2.0 * np.cumsum(covariance, axis=0) / covariance[0] - 1.0
     past = _WINDOW * sums <= np.arange(n)[:, None]
     time = np.maximum(sums[np.where(past.any(axis=0), past.argmax(axis=0), n - 1), np.arange(len(counted))], 1.0)

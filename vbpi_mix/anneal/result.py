@@ -152,4 +152,5 @@ def _convergence(values: dict[str, Any]) -> Convergence:
         largest=values["largest_difference"],
         n_splits=values["n_splits"],
         scalars=tuple(Scalar(name=name, **numbers) for name, numbers in values["scalars"].items()),
+        error=values.get("largest_error", math.nan),
     )

@@ -286,10 +286,14 @@ class Chains:
         asdsf, largest, n_splits = split_agreement_of_groups(splits, chains % 2)
         patient = self.n_rounds - self._left_out >= self.settings.patience
         stuck = patient and separation(splits, chains) > self.settings.apart
-        convergence = Convergence(
-            asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=follow(self._scalars(particles, log_joint, n))
-        )
         times = split_times(splits, chains)
+        convergence = Convergence(
+            asdsf=asdsf,
+            largest=largest,
+            n_splits=n_splits,
+            scalars=follow(self._scalars(particles, log_joint, n)),
+            error=times.largest_error,
+        )
         good = self._good(convergence, splits, times)
         return ChainSample(
             particles=particles,
@@ -358,7 +362,7 @@ class Chains:
             and convergence.largest <= settings.largest
             and convergence.r_hat <= settings.r_hat
             and convergence.effective_size >= settings.effective_size
-            and bool(times.error.max(initial=0.0) <= settings.error)
+            and times.largest_error <= settings.error
         )
 
     def _waiting(self, convergence: Convergence, times: SplitTimes, n_trees: int) -> bool:

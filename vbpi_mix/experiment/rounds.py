@@ -14,13 +14,14 @@ from vbpi_mix.anneal.convergence import (
     expected_asdsf,
     follow,
     split_agreement_of_groups,
+    split_times,
 )
 from vbpi_mix.anneal.particles import Particles, join_particles
 from vbpi_mix.anneal.result import FROM_CANDIDATES, FROM_EXCURSIONS, FROM_MIXTURE, AnnealedPosterior
 from vbpi_mix.anneal.sampler import Chains, ChainSample, SamplerSettings, scalars_of
 from vbpi_mix.anneal.smc import Annealed, AnnealSettings
 from vbpi_mix.clock import time_is_up
-from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE
+from vbpi_mix.evaluate.diagnostics.thresholds import SPLIT_DIFFERENCE, SPLIT_ERROR
 from vbpi_mix.experiment.chains import chain_seed
 from vbpi_mix.experiment.kept_annealing import KeptAnnealing
 from vbpi_mix.experiment.reporter import Reporter
@@ -215,7 +216,8 @@ def _join(
     else:
         asdsf, largest, n_splits = split_agreement_of_groups(splits, joined.sides)
         scalars = follow(_by_chain(run, joined, joined.chains))
-    convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars)
+    error = split_times(splits, joined.chains).largest_error
+    convergence = Convergence(asdsf=asdsf, largest=largest, n_splits=n_splits, scalars=scalars, error=error)
     result = replace(
         joined,
         group_log_ml=tuple(g.log_ml for g in groups),
@@ -230,11 +232,15 @@ def _join(
 
 
 def _settled(result: AnnealedPosterior, splits: NumberedSplits) -> bool:
-    """Whether both sides agree so well that further rounds are not worth their time."""
+    """Whether both sides agree so well that further rounds are not worth their time.
+
+    Frequencies that are not known well may agree by chance at one of many looks, so their error has a limit, too.
+    """
     wanted, found = SamplerSettings(), result.convergence
     return (
         as_close_as_chance(found.asdsf, wanted.asdsf, splits, wanted.effective_trees)
         and found.largest <= SPLIT_DIFFERENCE.good
+        and found.error <= SPLIT_ERROR.good
         and found.r_hat <= wanted.r_hat
         and found.effective_size >= 2 * wanted.effective_size
     )

@@ -11,13 +11,17 @@ from vbpi_mix.evaluate.diagnostics.thresholds import (
     CHAIN_DRAWS,
     R_HAT,
     SPLIT_DIFFERENCE,
+    SPLIT_ERROR,
 )
 
 
 def annealing_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnostic]:
     """Everything that groups and chains say of themselves; of chains alone, nothing on the marginal likelihood."""
     found = _group_and_chain_diagnostics(annealing)
-    return found if annealing.n_groups else [d for d in found if d.key not in ("annealed_log_ml", "ancestors_left")]
+    unknown = () if annealing.n_groups else ("annealed_log_ml", "ancestors_left")
+    if math.isnan(annealing.convergence.error):  # a posterior kept before it was estimated
+        unknown = (*unknown, "split_error")
+    return [d for d in found if d.key not in unknown]
 
 
 def _group_and_chain_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnostic]:
@@ -60,6 +64,18 @@ def _group_and_chain_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnos
             if SPLIT_DIFFERENCE.level(found.largest) == "good"
             else "run further rounds",
             definition=f"largest difference of a split's frequency between trees {sides}. {SPLIT_DIFFERENCE.words}",
+        ),
+        Diagnostic(
+            key="split_error",
+            label="Error of split frequencies",
+            value=found.error,
+            text=f"up to {found.error:.3f}",
+            level=SPLIT_ERROR.level(found.error),
+            verdict="every split is known well"
+            if SPLIT_ERROR.level(found.error) == "good"
+            else "chains pass slowly between trees with and without a split: run further rounds",
+            definition="largest standard error of a split's frequency in all trees, by how long its presence stays "
+            f"correlated along the chains, of splits with 0.1 to 0.9. {SPLIT_ERROR.words}",
         ),
         Diagnostic(
             key="r_hat",

@@ -49,6 +49,7 @@ BOUND_RISE = Threshold(0.02, 0.2)  # nats in the last fifth of the training, bey
 ANNEALED_LOG_ML_ERROR = Threshold(0.5, 2.0)  # nats
 R_HAT = Threshold(1.05, 1.2)
 CHAIN_DRAWS = Threshold(200, 100, ",")
+SPLIT_ERROR = Threshold(0.02, 0.05)
 ANCESTORS_LEFT = Threshold(0.1, 0.03, ".0%")
 # several runs
 ASDSF = Threshold(0.01, 0.05)
