@@ -23,7 +23,7 @@ from vbpi_mix.anneal.neighbourhood import NeighbourScorer
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.trees import moving_tree, taxon_keys
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.local.tree import make_messages, set_messages, set_tips, update_up
+from vbpi_mix.felsenstein.local.tree import set_messages, update_up
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, nni_neighbours, random_topologies, site_patterns
 from vbpi_mix.phylo.alignment import Alignment
@@ -92,8 +92,7 @@ def main() -> None:
 
             walker = Walker(model)
             tree = moving_tree(topology.children[0], np.exp(x), taxon_keys(n_taxa))
-            work = make_messages(n_taxa, local.n_rows, local.n_categories, local.width)
-            set_tips(local.states, local.blocks, work.rows)
+            work = local.messages()
             order = np.empty(2 * n_taxa - 2, dtype=np.int64)
             set_messages(tree, work, spectra, local.blocks, order)
             for node in order[1 : 2 * n_taxa - 3]:

@@ -16,7 +16,7 @@ from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.tree_reference import TreeReference, heated_reference
 from vbpi_mix.anneal.trees import canonical_tree, moving_tree, radius_of, taxon_keys
 from vbpi_mix.anneal.walk_kernels import walk
-from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
+from vbpi_mix.felsenstein.local.tree import Messages
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import TopologyBatch
 from vbpi_mix.threads import get_threads, run_tasks
@@ -160,7 +160,7 @@ class Walker:
             try:
                 work = self._spare.pop()
             except IndexError:
-                work = self._workspace()
+                work = self.local.messages()
             used.append(work)
             return work
 
@@ -173,11 +173,6 @@ class Walker:
             coordinates=particles.coordinates,
             log_likelihood=values,
         )
-
-    def _workspace(self) -> Messages:
-        work = make_messages(self.model.n_taxa, self.local.n_rows, self.local.n_categories, self.local.width)
-        set_tips(self.local.states, self.local.blocks, work.rows)
-        return work
 
 
 class ParameterSpread(NamedTuple):

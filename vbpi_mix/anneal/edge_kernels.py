@@ -29,14 +29,15 @@ from vbpi_mix.felsenstein.local.messages import (
     has_four_states,
     tabulate,
     tabulate_arrangements,
-    tabulate_edge,
 )
 from vbpi_mix.felsenstein.local.tree import (
     Messages,
     MovingTree,
     crossed_down,
     crossed_up,
+    row_up,
     set_matrices,
+    tabulate_edge_above,
     update_down,
     update_up,
 )
@@ -178,13 +179,13 @@ def move_edge(
         for way in range(1, 3):
             barred[way] = not may_rearrange(tree, target.rules, node, way)
     if ways == 1:
-        tabulate_edge(rows, (n_nodes + node) * n, node * n, spare + 4 * n, spectra, blocks)
+        tabulate_edge_above(work, node, spare + 4 * n, spectra, blocks)
     else:
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
         first, second = tree.kids[node, 0], tree.kids[node, 1]
         if has_four_states(rows):
-            sources = (n_nodes + above) * n, sibling * n, first * n, second * n
+            sources = row_up(work, above, n), sibling * n, first * n, second * n
             matrices = work.across[above], work.down[sibling], work.down[first], work.down[second]
             tabulate_arrangements(rows, sources, matrices, spare + 4 * n, spectra, blocks, scratch)
         else:

@@ -10,7 +10,6 @@ from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.trees import moving_tree, taxon_keys
 from vbpi_mix.felsenstein.local.messages import Spectra
 from vbpi_mix.felsenstein.local.neighbours import score_interchanges
-from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +37,7 @@ class NeighbourScorer:
     def __init__(self, local: LocalModel, spectra: Spectra) -> None:
         self.local, self.spectra = local, spectra
         n = local.model.n_taxa
-        self._work: Messages = make_messages(n, local.n_rows, local.n_categories, local.width)
-        set_tips(local.states, local.blocks, self._work.rows)
+        self._work = local.messages()
         self._keys = taxon_keys(n)
         ones = torch.ones(1, 2 * n - 3, dtype=torch.float64)
         at_ones = local.prior.power * math.log(2 * n - 3) - local.prior.rate * (2 * n - 3)

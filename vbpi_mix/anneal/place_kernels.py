@@ -24,6 +24,7 @@ from vbpi_mix.felsenstein.local.tree import (
     both_matrices,
     crossed_down,
     crossed_up,
+    row_up,
 )
 
 _HOPELESS = 25.0  # nats
@@ -114,7 +115,7 @@ def value_on_edge(
     if fraction != 0.5:
         both_matrices(spectra, blocks, (1.0 - fraction) * length, matrices[2], matrices[3])
         across = matrices[3]
-    u_row = places.u_row[edge] if places.u_row[edge] >= 0 else (len(tree.up) + edge) * n
+    u_row = places.u_row[edge] if places.u_row[edge] >= 0 else row_up(work, edge, n)
     d_row = places.d_row[edge] if places.d_row[edge] >= 0 else edge * n
     value = value_between(work.rows, u_row, d_row, clade, across, matrices[0], spectra, blocks, work.scratch)
     return value + places.u_scale[edge] + places.d_scale[edge]
@@ -147,7 +148,7 @@ def _reach(
     towards = crossed_down(work, first, blocks)
     beside = crossed_down(work, second, blocks) if downward else crossed_up(work, second, blocks)
     if downward:
-        here = places.u_row[edge] if places.u_row[edge] >= 0 else (n_nodes + edge) * n
+        here = places.u_row[edge] if places.u_row[edge] >= 0 else row_up(work, edge, n)
         spread(rows, here, work.across[edge], beside, of_first, towards, of_second, blocks, work.scratch)
         scale = u_scale[edge]
         u_scale[first], u_scale[second] = scale + d_scale[second], scale + d_scale[first]

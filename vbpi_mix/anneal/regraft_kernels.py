@@ -29,6 +29,7 @@ from vbpi_mix.felsenstein.local.tree import (
     crossed_down,
     crossed_up,
     put_in_place,
+    row_up,
     set_matrices,
     update_up,
 )
@@ -83,7 +84,7 @@ def move_clade(
     tree.lengths[sibling] = old
     set_matrices(work, target.spectra, blocks, sibling, old)
     forget_places(places, work)
-    places.u_row[sibling], places.u_scale[sibling] = (n_nodes + joint) * n, work.scale_u[joint]
+    places.u_row[sibling], places.u_scale[sibling] = row_up(work, joint, n), work.scale_u[joint]
     count, total = weigh_places(tree, work, target, places, sibling, search, clade)
     queue, weight = places.queue, places.weight
     chosen = sibling
@@ -136,13 +137,13 @@ def move_clade(
         return 0
     if chosen != sibling:
         # what points to the new place
-        _copy(rows, (n_nodes + joint) * n, (n_nodes + sibling) * n, n)
+        _copy(rows, row_up(work, joint, n), row_up(work, sibling, n), n)
         work.scale_u[sibling] = work.scale_u[joint]
         work.fresh_u[sibling] = False
         edge = chosen
         while edge != sibling:
             if places.u_row[edge] >= 0:
-                _copy(rows, places.u_row[edge], (n_nodes + edge) * n, n)
+                _copy(rows, places.u_row[edge], row_up(work, edge, n), n)
                 work.scale_u[edge] = places.u_scale[edge]
                 work.fresh_u[edge] = False
             else:
@@ -150,7 +151,7 @@ def move_clade(
                 work.scale_d[edge] = places.d_scale[edge]
                 work.fresh_d[edge] = False
             edge = places.source[edge]
-        _copy(rows, (n_nodes + chosen) * n, (n_nodes + joint) * n, n)
+        _copy(rows, row_up(work, chosen, n), row_up(work, joint, n), n)
         work.scale_u[joint] = work.scale_u[chosen]
     put_in_place(tree, tree.up[chosen], chosen, joint)
     tree.kids[joint, slot] = chosen

@@ -17,6 +17,7 @@ from vbpi_mix.felsenstein.cpu.wide_rows import width_of
 from vbpi_mix.felsenstein.local.edges import EdgePrior
 from vbpi_mix.felsenstein.local.messages import Blocks, Spectra
 from vbpi_mix.felsenstein.local.rows import BLOCK
+from vbpi_mix.felsenstein.local.tree import Messages, make_messages, set_tips
 from vbpi_mix.felsenstein.parametric import reversible_spectra
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.part import Part
@@ -55,6 +56,8 @@ class LocalModel:
         ]
         weights = np.ascontiguousarray(np.concatenate([weights for _, weights, _ in found]))
         widths = np.array([width_of(part.patterns.n_states) for part in model.parts])
+        self.width = int(widths.max())
+        codes, sets = _state_sets(self.states, self.width)
         rows_of_block = np.repeat(n_categories, n_blocks)
         self.blocks = Blocks(
             weights=weights,
@@ -66,13 +69,21 @@ class LocalModel:
             width=np.repeat(widths, n_blocks),
             widths=widths,
             variable=np.concatenate([variable for _, _, variable in found]),
+            codes=codes,
+            sets=sets,
         )
-        self.width = int(widths.max())
         self.n_categories = int(first_category[-1])
         self.n_rows = len(category)
         self.n_sites = sum(part.patterns.n_sites for part in model.parts)
         self.rules = make_rules(model.constraints)
         self.prior = edge_prior(model.branch_prior, model.n_taxa)
+
+    def messages(self) -> Messages:
+        """Room for the messages of a tree, with those of the tips."""
+        n_codes = self.blocks.sets.shape[1]
+        work = make_messages(self.model.n_taxa, self.n_rows, self.n_categories, self.width, n_codes)
+        set_tips(self.states, self.blocks, work.rows)
+        return work
 
     def spectra(self, coordinates: np.ndarray) -> list[Spectra]:
         """One for each of T trees with coordinates (T, d) of the parameters.
@@ -154,6 +165,16 @@ def _blocks(patterns: SitePatterns) -> tuple[np.ndarray, np.ndarray]:
     if filled:
         weights[-1, filled:] = weights[-1, filled - 1]
     return states, weights
+
+
+def _state_sets(states: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """`Blocks.codes` and `Blocks.sets` of state sets (B, N, BLOCK)."""
+    if width == 4:
+        return np.zeros((0, 0, 0), dtype=np.uint16), np.zeros((4, 0))
+    found, codes = np.unique(states, return_inverse=True)
+    sets = np.zeros((width, width_of(len(found))))
+    sets[:, : len(found)] = (found.astype(np.uint64) >> np.arange(width, dtype=np.uint64)[:, None]) & np.uint64(1)
+    return codes.reshape(states.shape).astype(np.uint16), sets
 
 
 def _n_categories(part: Part) -> int:

@@ -18,8 +18,16 @@ from vbpi_mix.anneal.edge_kernels import Target, move_edge
 from vbpi_mix.anneal.place_kernels import Search, room_for_places
 from vbpi_mix.anneal.regraft_kernels import move_clade
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.local.messages import table_value, tabulate_edge
-from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, hang_from, set_messages, update_down, update_up
+from vbpi_mix.felsenstein.local.messages import table_value
+from vbpi_mix.felsenstein.local.tree import (
+    Messages,
+    MovingTree,
+    hang_from,
+    set_messages,
+    tabulate_edge_above,
+    update_down,
+    update_up,
+)
 
 
 @kernel(inner=True)
@@ -27,7 +35,7 @@ def value_at(tree: MovingTree, work: Messages, target: Target, node: int) -> flo
     """Log-likelihood of the tree, from the messages at one edge."""
     n, n_nodes = len(target.blocks.category), len(tree.up)
     table = (2 * n_nodes + 4) * n
-    tabulate_edge(work.rows, (n_nodes + node) * n, node * n, table, target.spectra, target.blocks)
+    tabulate_edge_above(work, node, table, target.spectra, target.blocks)
     value = table_value(work.rows, table, tree.lengths[node], target.spectra, target.blocks, work.scratch)
     return value + work.scale_u[node] + work.scale_d[node]
 

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.cpu.wide_products import add_weighted_triple
 from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, share_that_varies
 from vbpi_mix.felsenstein.local.rows import (
     BLOCK,
@@ -23,7 +24,7 @@ from vbpi_mix.felsenstein.local.rows import (
     product_row,
     weighted_logarithms,
 )
-from vbpi_mix.felsenstein.local.wide_rows import add_wide_three, apply_flat, product
+from vbpi_mix.felsenstein.local.wide_rows import apply_flat, product
 
 
 @kernel(inner=True)
@@ -85,7 +86,7 @@ def value_between(
             else:
                 apply_flat(across[c], width, width, rows[upper + r], wide[0])
                 apply_flat(down[c], width, width, rows[lower + r], wide[1])
-                add_wide_three(wide[0], wide[1], rows[clade + r], width, shares[c], sums)
+                add_weighted_triple(wide[0], wide[1], rows[clade + r], width, shares[c], sums, 0, BLOCK)
         total += _log_of_block(i, weights, blocks, scratch)
     return total + log_product(floats, bits)
 
@@ -110,7 +111,7 @@ def value_at_node(
             if width == 4:
                 add_three(rows, rows, rows, first + r, second + r, clade + r, share, sums)
             else:
-                add_wide_three(rows[first + r], rows[second + r], rows[clade + r], width, share, sums)
+                add_weighted_triple(rows[first + r], rows[second + r], rows[clade + r], width, share, sums, 0, BLOCK)
         total += _log_of_block(i, weights, blocks, scratch)
     return total + log_product(floats, bits)
 

@@ -10,7 +10,7 @@ With P(t) = left exp(values r t) right the likelihood of a pattern as a function
 sum_k (left^T U)_k (right D)_k exp(values_k r t): a table of n numbers for each pattern and rate category gives
 values and derivatives at any length.
 
-Layout. Patterns come in blocks of `BLOCK`, blocks of different parts of the alignment one after the other. A row is one
+Layout. Patterns come in blocks of `BLOCK`, blocks of different parts of the alignment one after another. A row is one
 rate category of one block: state s of pattern p at `s * BLOCK + p`, with room for the part of the alignment that has
 most states; states are filled up to a multiple of four. Four have loops of their own (`rows`), others share those of
 `wide_rows`. A node owns `n_rows` rows of D and as many of U.
@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.cpu.wide_products import multiply_states, product_and_totals
 from vbpi_mix.felsenstein.local.rows import (
     BLOCK,
     SIZE,
@@ -49,13 +50,12 @@ from vbpi_mix.felsenstein.local.rows import (
 from vbpi_mix.felsenstein.local.wide_rows import (
     add_weighted,
     add_wide_slopes,
-    add_wide_totals,
     apply_flat,
     apply_flat_transposed,
-    count_small,
+    invert,
     multiply_by_flat,
     product,
-    wide_divide,
+    some_small,
 )
 
 _SMALLEST_SHARE = 1e-300  # of sites that vary, where all lengths are about 0
@@ -78,6 +78,8 @@ class Blocks(NamedTuple):
             how many sites of its part there are, all of which vary. The probability that a site varies is one minus
             the sum of these patterns' likelihoods; every site's likelihood is divided by it. Such blocks are not
             scaled.
+        codes: (B, N, BLOCK) state sets of the taxa, as columns of `sets`; empty where all parts have four states.
+        sets: (width, codes) which states each set has, filled up to a multiple of four columns.
     """
 
     weights: np.ndarray
@@ -89,6 +91,8 @@ class Blocks(NamedTuple):
     width: np.ndarray
     widths: np.ndarray
     variable: np.ndarray
+    codes: np.ndarray
+    sets: np.ndarray
 
 
 class Spectra(NamedTuple):
@@ -120,6 +124,7 @@ class Scratch(NamedTuple):
         wide: (4, width * BLOCK).
         ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge, ...
         barred: (3,) bool: ... and whether rules forbid it.
+        by_code: (width, codes): a matrix times the state sets.
     """
 
     sums: np.ndarray
@@ -129,14 +134,16 @@ class Scratch(NamedTuple):
     wide: np.ndarray
     ways: np.ndarray
     barred: np.ndarray
+    by_code: np.ndarray
 
 
-def make_scratch(n_categories: int, width: int = 4) -> Scratch:
-    """Room for `n_categories` rate categories and `width` states."""
+def make_scratch(n_categories: int, width: int = 4, n_codes: int = 0) -> Scratch:
+    """Room for `n_categories` rate categories, `width` states and `n_codes` state sets."""
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
     sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((4, width * BLOCK)), np.zeros((4, 3))
-    return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_))
+    by_code = np.zeros((width, n_codes))
+    return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_), by_code)
 
 
 @kernel(inner=True)
@@ -171,19 +178,25 @@ def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Sc
         blocks: blocks of the patterns.
         scratch: overwritten.
     """
-    first_row = blocks.first_row
+    first_row, sums = blocks.first_row, scratch.sums
     log_scale = 0.0
     for i in range(len(first_row) - 1):
-        small = 0.0
-        width = blocks.width[i]
-        for r in range(first_row[i], first_row[i + 1]):
-            if width == 4:
+        width, first, end = blocks.width[i], first_row[i], first_row[i + 1]
+        if width == 4:
+            small = 0.0
+            for r in range(first, end):
                 small += product_row(rows, rows, rows, a + r, b + r, out + r)
-            else:
-                product(rows[a + r], rows[b + r], rows[out + r], width * BLOCK)
-                small += count_small(rows[out + r], width, scratch.sums)
-        if small > 0.0 and blocks.variable[i] == 0.0:
-            log_scale += _scale_block(rows, out, i, blocks, scratch)
+            if small > 0.0 and blocks.variable[i] == 0.0:
+                log_scale += _scale_block(rows, out, i, blocks, scratch)
+            continue
+        clear(sums, 3, 4)
+        for r in range(first, end):
+            product_and_totals(rows[a + r], rows[b + r], width, rows[out + r], sums, 3, BLOCK)
+        if some_small(sums) and blocks.variable[i] == 0.0:
+            log_scale += weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
+            invert(sums)
+            for r in range(first, end):
+                multiply_states(rows[out + r], width, sums, 3, BLOCK)
     return log_scale
 
 
@@ -211,20 +224,14 @@ def join_crossed(
 
 @kernel(inner=True)
 def _scale_block(rows: np.ndarray, out: int, i: int, blocks: Blocks, scratch: Scratch) -> float:
-    """Divide each pattern of a block by its total; the sum of the totals' logarithms over the sites."""
-    sums, first, end, width = scratch.sums, blocks.first_row[i], blocks.first_row[i + 1], blocks.width[i]
+    """Divide each pattern of a block of four states by its total; the sum of the totals' logarithms over the sites."""
+    sums, first, end = scratch.sums, blocks.first_row[i], blocks.first_row[i + 1]
     clear(sums, 3, 4)
     for r in range(first, end):
-        if width == 4:
-            add_totals(rows, out + r, sums)
-        else:
-            add_wide_totals(rows[out + r], width, sums)
+        add_totals(rows, out + r, sums)
     log_scale = weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
     for r in range(first, end):
-        if width == 4:
-            divide(rows, out + r, sums)
-        else:
-            wide_divide(rows[out + r], width, sums)
+        divide(rows, out + r, sums)
     return log_scale
 
 
@@ -344,7 +351,7 @@ def table_value(
             if blocks.width[i] == 4:
                 add_table_row(rows, table + r, e, category[r], sums)
             else:
-                add_weighted(rows[table + r], blocks.width[i], e[0, category[r]], sums[0])
+                add_weighted(rows[table + r], blocks.width[i], e, category[r], sums)
         if blocks.variable[i] > 0.0:
             total -= blocks.variable[i] * math.log(share_that_varies(sums, weights, i))
         elif not (single[i] and multiply_product(sums, 0, floats, bits)):

@@ -15,7 +15,7 @@ from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.local.edges import EdgePrior, edge_density, find_mode
 from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, cross, tabulate, tabulate_edge
 from vbpi_mix.felsenstein.local.rows import BLOCK
-from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, set_messages, update_up
+from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, both_matrices, row_up, set_messages, update_up
 from vbpi_mix.felsenstein.local.wide_rows import apply_flat, multiply_into, product
 
 
@@ -44,7 +44,8 @@ def score_interchanges(
     order = np.empty(n_nodes, np.int64)
     set_messages(tree, work, spectra, blocks, order)
     for i in range(1, 2 * n_taxa - 3):
-        update_up(tree, work, order[i], blocks)
+        if order[i] >= n_taxa:
+            update_up(tree, work, order[i], blocks)
     total = fixed = 0.0
     for i in range(2 * n_taxa - 3):
         node = order[i]
@@ -102,7 +103,7 @@ def _optimise(
         x[j] = math.log(tree.lengths[around[j]])
     for j in range(1, 4):
         cross(rows, around[j] * n, spare + (j - 1) * n, work.down[around[j]], blocks)
-    cross(rows, (n_nodes + around[4]) * n, spare + 3 * n, work.across[around[4]], blocks)
+    cross(rows, row_up(work, around[4], n), spare + 3 * n, work.across[around[4]], blocks)
     upper = way + 1  # who is beside the parent: the first child or the second
     first, second = 1, 5 - upper
     down, across = work.matrices[2], work.matrices[3]
@@ -131,7 +132,7 @@ def _optimise(
                     rows, spare + 3 * n, spare + (upper - 1) * n, across, spare + (other - 1) * n, meet, blocks, scratch
                 )
             if j == 4:
-                tabulate_edge(rows, (n_nodes + around[4]) * n, meet, spare + 6 * n, spectra, blocks)
+                tabulate_edge(rows, row_up(work, around[4], n), meet, spare + 6 * n, spectra, blocks)
             else:
                 tabulate_edge(rows, meet, around[j] * n, spare + 6 * n, spectra, blocks)
             rest = outside - math.exp(x[j])
@@ -142,7 +143,7 @@ def _optimise(
             )
             both_matrices(spectra, blocks, math.exp(x[j]), work.matrices[4], work.matrices[5])
             if j == 4:
-                cross(rows, (n_nodes + around[4]) * n, spare + 3 * n, work.matrices[5], blocks)
+                cross(rows, row_up(work, around[4], n), spare + 3 * n, work.matrices[5], blocks)
             else:
                 cross(rows, around[j] * n, spare + (j - 1) * n, work.matrices[4], blocks)
 

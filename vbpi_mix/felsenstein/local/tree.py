@@ -18,8 +18,10 @@ from vbpi_mix.felsenstein.local.messages import (
     join,
     join_crossed,
     make_scratch,
+    tabulate_edge,
 )
 from vbpi_mix.felsenstein.local.rows import BLOCK
+from vbpi_mix.felsenstein.local.tips import cross_tip, tabulate_tip_edge
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
 
@@ -48,14 +50,16 @@ class Messages(NamedTuple):
     """Messages D and U of a tree and what they are made of, see `messages`.
 
     Arguments:
-        rows: ((5 (2N-2) + spare) n_rows, width * BLOCK): D of every node, U of every node, others, those around a
-            pruned clade; D and U of every node at the other end of its edge, see `crossed_down` and `crossed_up`.
+        rows: ((5 (2N-2) + spare) n_rows, width * BLOCK): D of every node, U of every node (`row_up`), others, those
+            around a pruned clade; D and U of every node at the other end of its edge, see `crossed_down` and
+            `crossed_up`.
         down: (2N-2, n, width^2) transition matrices of the edge above each node.
         across: (2N-2, n, width^2) their transposes.
         scale_d, scale_u: (2N-2,) logarithms of what D and U were divided by in all, summed over the sites.
         fresh_d, fresh_u: (2N-2,) whether D and U at the other end are those of the present rows and matrices. Whoever
             changes a row or a matrix sets it to False.
         matrices: (6, n, width^2) room for other matrices.
+        taxon: (N,) whose states each tip has: another taxon than its number says where the tree hangs from another.
         scratch: see `messages.Scratch`.
     """
 
@@ -67,11 +71,20 @@ class Messages(NamedTuple):
     fresh_d: np.ndarray
     fresh_u: np.ndarray
     matrices: np.ndarray
+    taxon: np.ndarray
     scratch: Scratch
 
 
-def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -> Messages:
-    """Room for the messages of a tree, with `width` states in the part of the alignment that has most."""
+def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4, n_codes: int = 0) -> Messages:
+    """Room for the messages of a tree.
+
+    Arguments:
+        n_taxa: N.
+        n_rows: rows of one message.
+        n_categories: rate categories of all parts of the alignment.
+        width: states of the part that has most, filled up to a multiple of four.
+        n_codes: columns of `Blocks.sets`.
+    """
     n_nodes, size = 2 * n_taxa - 2, width * width
     return Messages(
         rows=np.zeros(((5 * n_nodes + N_SPARE) * n_rows, width * BLOCK)),
@@ -82,7 +95,8 @@ def make_messages(n_taxa: int, n_rows: int, n_categories: int, width: int = 4) -
         fresh_d=np.zeros(n_nodes, np.bool_),
         fresh_u=np.zeros(n_nodes, np.bool_),
         matrices=np.zeros((6, n_categories, size)),
-        scratch=make_scratch(n_categories, width),
+        taxon=np.arange(n_taxa),
+        scratch=make_scratch(n_categories, width, n_codes),
     )
 
 
@@ -158,12 +172,21 @@ def set_matrices(work: Messages, spectra: Spectra, blocks: Blocks, node: int, le
 
 
 @kernel(inner=True)
+def row_up(work: Messages, node: int, n: int) -> int:
+    """First row of U of a node, of n rows each. Tips share one, which is needed only while a walk is there."""
+    return (len(work.fresh_u) + (node if node >= len(work.taxon) else 0)) * n
+
+
+@kernel(inner=True)
 def crossed_down(work: Messages, node: int, blocks: Blocks) -> int:
     """First row of P D, D of a node at the upper end of its edge; made if need be."""
     n, n_nodes = len(blocks.category), len(work.fresh_d)
     out = (3 * n_nodes + N_SPARE + node) * n
     if not work.fresh_d[node]:
-        cross(work.rows, node * n, out, work.down[node], blocks)
+        if node < len(work.taxon) and not has_four_states(work.rows):
+            cross_tip(work.rows, node, work.taxon[node], out, work.down[node], blocks, work.scratch)
+        else:
+            cross(work.rows, node * n, out, work.down[node], blocks)
         work.fresh_d[node] = True
     return out
 
@@ -174,9 +197,20 @@ def crossed_up(work: Messages, node: int, blocks: Blocks) -> int:
     n, n_nodes = len(blocks.category), len(work.fresh_u)
     out = (4 * n_nodes + N_SPARE + node) * n
     if not work.fresh_u[node]:
-        cross(work.rows, (n_nodes + node) * n, out, work.across[node], blocks)
+        cross(work.rows, row_up(work, node, n), out, work.across[node], blocks)
         work.fresh_u[node] = True
     return out
+
+
+@kernel(inner=True)
+def tabulate_edge_above(work: Messages, node: int, out: int, spectra: Spectra, blocks: Blocks) -> None:
+    """The table of the edge above a node whose messages D and U are right."""
+    n = len(blocks.category)
+    u = row_up(work, node, n)
+    if node < len(work.taxon) and not has_four_states(work.rows):
+        tabulate_tip_edge(work.rows, u, node, work.taxon[node], out, spectra, blocks, work.scratch)
+    else:
+        tabulate_edge(work.rows, u, node * n, out, spectra, blocks)
 
 
 @kernel(inner=True)
@@ -197,13 +231,13 @@ def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> 
 @kernel()
 def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
     """U of a node that is not the top, from those of its parent and D of its sibling."""
-    n, n_nodes = len(blocks.category), len(tree.up)
+    n = len(blocks.category)
     above = tree.up[node]
     sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
-    rows, out = work.rows, (n_nodes + node) * n
+    rows, out = work.rows, row_up(work, node, n)
     if has_four_states(rows):
         of_above, beside = work.across[above], work.down[sibling]
-        scale = join_crossed(rows, (n_nodes + above) * n, of_above, sibling * n, beside, out, blocks, work.scratch)
+        scale = join_crossed(rows, row_up(work, above, n), of_above, sibling * n, beside, out, blocks, work.scratch)
     else:
         from_above, from_beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
         scale = join(rows, from_above, from_beside, out, blocks, work.scratch)
@@ -214,11 +248,10 @@ def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> No
 @kernel(inner=True)
 def set_root(tree: MovingTree, work: Messages, spectra: Spectra, blocks: Blocks) -> None:
     """U of the top node: the states of taxon 0 times the root frequencies."""
-    n, n_nodes = len(blocks.category), len(tree.up)
-    top = tree.top[0]
+    n, top = len(blocks.category), tree.top[0]
     for i in range(len(blocks.part)):
         for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
-            source, out = work.rows[r], work.rows[(n_nodes + top) * n + r]
+            source, out = work.rows[r], work.rows[row_up(work, top, n) + r]
             for s in range(blocks.width[i]):
                 frequency = spectra.frequencies[blocks.part[i], s]
                 for p in range(s * BLOCK, (s + 1) * BLOCK):
@@ -275,6 +308,7 @@ def hang_from(tree: MovingTree, work: Messages, taxon: int, n_rows: int) -> None
         one, other = work.rows[r], work.rows[taxon * n_rows + r]
         for p in range(len(one)):
             one[p], other[p] = other[p], one[p]
+    work.taxon[0], work.taxon[taxon] = work.taxon[taxon], work.taxon[0]
     child, above, length = taxon, 0, tree.lengths[taxon]
     node = tree.up[taxon]
     tree.top[0] = node

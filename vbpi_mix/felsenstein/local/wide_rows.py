@@ -7,10 +7,16 @@ whatever room there is for other parts of the alignment.
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_product, four_rows_times_product
+from vbpi_mix.felsenstein.cpu.wide_products import (
+    ROWS,
+    add_row_of_product,
+    add_three_rows_of_product,
+    four_rows_of_product,
+    four_rows_times_product,
+)
 from vbpi_mix.felsenstein.local.rows import BLOCK
 
-_SMALL = 1e-20
+_SMALL = 1e-45  # as `rows.SMALL`; more states differ at more sites, and scaling has to read and write all of a message
 
 
 @kernel(inner=True)
@@ -47,66 +53,29 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, size: int) -> None:
 
 
 @kernel(inner=True, fastmath=True)
-def count_small(row: np.ndarray, width: int, sums: np.ndarray) -> float:
-    """Number of patterns that have become small; sums[3] is overwritten."""
-    total = sums[3]
-    for p in range(BLOCK):
-        total[p] = 0.0
-    for s in range(width):
-        part = row[s * BLOCK : s * BLOCK + BLOCK]
-        for p in range(BLOCK):
-            total[p] += part[p]
+def some_small(sums: np.ndarray) -> bool:
+    """Whether a pattern with the total sums[3] has become small."""
     small = 0.0
     for p in range(BLOCK):
-        small += 1.0 if total[p] < _SMALL else 0.0
-    return small
+        small += 1.0 if sums[3, p] < _SMALL else 0.0
+    return small > 0.0
 
 
 @kernel(inner=True, fastmath=True)
-def add_wide_totals(row: np.ndarray, width: int, sums: np.ndarray) -> None:
-    total = sums[3]
-    for s in range(width):
-        part = row[s * BLOCK : s * BLOCK + BLOCK]
-        for p in range(BLOCK):
-            total[p] += part[p]
+def invert(sums: np.ndarray) -> None:
+    """sums[3] = 1 / sums[3]."""
+    for p in range(BLOCK):
+        sums[3, p] = 1.0 / sums[3, p]
 
 
-@kernel(inner=True, fastmath=True)
-def wide_divide(row: np.ndarray, width: int, sums: np.ndarray) -> None:
-    total = sums[3]
-    for s in range(width):
-        part = row[s * BLOCK : s * BLOCK + BLOCK]
-        for p in range(BLOCK):
-            part[p] /= total[p]
+@kernel(inner=True)
+def add_weighted(row: np.ndarray, width: int, e: np.ndarray, c: int, sums: np.ndarray) -> None:
+    """Site likelihoods of one category, added to sums[0]."""
+    add_row_of_product(e, c * e.shape[2], 0, 1, width, row, sums, 0, BLOCK)
 
 
-@kernel(inner=True, fastmath=True)
-def add_weighted(row: np.ndarray, width: int, e: np.ndarray, out: np.ndarray) -> None:
-    """out (BLOCK,) += sum_k e[k] row[k]."""
-    for k in range(width):
-        factor, part = e[k], row[k * BLOCK : k * BLOCK + BLOCK]
-        for p in range(BLOCK):
-            out[p] += factor * part[p]
-
-
-@kernel(inner=True, fastmath=True)
+@kernel(inner=True)
 def add_wide_slopes(row: np.ndarray, width: int, e: np.ndarray, c: int, sums: np.ndarray) -> None:
     """Site likelihoods of one category and two derivatives, added to sums[0] to sums[2]."""
-    total, slope, curve = sums[0], sums[1], sums[2]
-    for k in range(width):
-        x, y, z, part = e[0, c, k], e[1, c, k], e[2, c, k], row[k * BLOCK : k * BLOCK + BLOCK]
-        for p in range(BLOCK):
-            value = part[p]
-            total[p] += x * value
-            slope[p] += y * value
-            curve[p] += z * value
-
-
-@kernel(inner=True, fastmath=True)
-def add_wide_three(a: np.ndarray, b: np.ndarray, c: np.ndarray, width: int, weight: float, sums: np.ndarray) -> None:
-    total = sums[0]
-    for s in range(width):
-        first, last = s * BLOCK, s * BLOCK + BLOCK
-        x, y, z = a[first:last], b[first:last], c[first:last]
-        for p in range(BLOCK):
-            total[p] += weight * x[p] * y[p] * z[p]
+    room = e.shape[2]
+    add_three_rows_of_product(e, c * room, e.shape[1] * room, 1, width, row, sums, 0, BLOCK)
