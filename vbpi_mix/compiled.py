@@ -33,7 +33,8 @@ def kernel(
         inner: whether the kernel is for other kernels alone. It has no entry from Python, is not cached by itself, and
             is optimised and translated as a part of its callers alone, which takes two thirds off the time that these
             need to compile; called from Python it raises TypeError. Its arrays belong to its callers, so it counts no
-            references to them: that took a third of the time of kernels that work on rows of 64 numbers.
+            references to them: that took a third of the time of kernels that work on rows of 64 numbers. One that
+            returns an array, or a tuple with one, is for inner kernels alone: others would free what is not theirs.
         early: whether an inner kernel is optimised by itself, too, before it becomes a part of its callers. Some loops
             are vectorised better then, most are not; benchmarks say which.
         allocates: whether an inner kernel makes arrays, or views by functions like `np.transpose`, for which references

@@ -23,7 +23,8 @@ from vbpi_mix.anneal.neighbourhood import NeighbourScorer
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.anneal.trees import moving_tree, taxon_keys
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.local.tree import set_messages, update_up
+from vbpi_mix.felsenstein.local.messages import Blocks
+from vbpi_mix.felsenstein.local.tree import Messages, MovingTree, set_messages, update_up
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.phylo import SitePatterns, TopologyBatch, nni_neighbours, random_topologies, site_patterns
 from vbpi_mix.phylo.alignment import Alignment
@@ -45,6 +46,12 @@ def simulated(n_taxa: int, n_sites: int, seed: int) -> tuple[SitePatterns, Topol
     sets = (1 << evolve_states(topology, generator.integers(4, size=n_sites), along)).astype(np.uint8)
     names = tuple(f"t{i}" for i in range(n_taxa))
     return site_patterns(Alignment(taxa=names, state_sets=sets)), topology.batch()
+
+
+@kernel()
+def upper_messages(tree: MovingTree, work: Messages, blocks: Blocks, nodes: np.ndarray) -> None:
+    for node in nodes:
+        update_up(tree, work, node, blocks)
 
 
 @kernel()
@@ -95,8 +102,7 @@ def main() -> None:
             work = local.messages()
             order = np.empty(2 * n_taxa - 2, dtype=np.int64)
             set_messages(tree, work, spectra, local.blocks, order)
-            for node in order[1 : 2 * n_taxa - 3]:
-                update_up(tree, work, node, local.blocks)
+            upper_messages(tree, work, local.blocks, order[1 : 2 * n_taxa - 3])
             target = walker.local.target(spectra, np.array([-3.0, -3.0]))
             nodes = np.tile(np.arange(n_taxa, 2 * n_taxa - 3), 5)
             interchanges(tree, work, target, nodes[:1])

@@ -22,21 +22,15 @@ import numpy as np
 from vbpi_mix.anneal.reference_kernels import Reference, gamma_constant, length_row, log_subsplit
 from vbpi_mix.anneal.rules import Rules, keeps_rules
 from vbpi_mix.compiled import kernel
+from vbpi_mix.felsenstein.local.crossing import tabulate_arrangements
 from vbpi_mix.felsenstein.local.edges import EdgePrior, Fit, draw_length, edge_density, fit_edge, fit_log_prob
-from vbpi_mix.felsenstein.local.messages import (
-    Blocks,
-    Spectra,
-    has_four_states,
-    tabulate,
-    tabulate_arrangements,
-)
+from vbpi_mix.felsenstein.local.messages import Blocks, Spectra
 from vbpi_mix.felsenstein.local.tree import (
     Messages,
     MovingTree,
-    crossed_down,
-    crossed_up,
-    row_up,
     set_matrices,
+    source_above,
+    source_below,
     tabulate_edge_above,
     update_down,
     update_up,
@@ -184,16 +178,13 @@ def move_edge(
         above = tree.up[node]
         sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
         first, second = tree.kids[node, 0], tree.kids[node, 1]
-        if has_four_states(rows):
-            sources = row_up(work, above, n), sibling * n, first * n, second * n
-            matrices = work.across[above], work.down[sibling], work.down[first], work.down[second]
-            tabulate_arrangements(rows, sources, matrices, spare + 4 * n, spectra, blocks, scratch)
-        else:
-            s0, s3 = crossed_down(work, sibling, blocks), crossed_up(work, above, blocks)
-            s1, s2 = crossed_down(work, first, blocks), crossed_down(work, second, blocks)
-            tabulate(rows, s3, s0, s1, s2, spare + 4 * n, spectra, blocks, scratch)
-            tabulate(rows, s3, s1, s0, s2, spare + 5 * n, spectra, blocks, scratch)
-            tabulate(rows, s3, s2, s1, s0, spare + 6 * n, spectra, blocks, scratch)
+        sources = (
+            source_above(work, above, n),
+            source_below(work, sibling, n),
+            source_below(work, first, n),
+            source_below(work, second, n),
+        )
+        tabulate_arrangements(rows, sources, spare + 4 * n, spectra, blocks, scratch)
     if beta < 1.0:
         if ways == 1:
             shapes[0], rates[0] = length_row(target.reference, tree.clades[node])

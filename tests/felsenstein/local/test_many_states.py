@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from tests.anneal.examples import exact_posterior, walk_chains
+from vbpi_mix.anneal.chains import Walker, WalkSettings
 from vbpi_mix.anneal.neighbourhood import NeighbourScorer
+from vbpi_mix.anneal.particles import Particles
 from vbpi_mix.anneal.target import LocalModel
 from vbpi_mix.model import PhyloModel
 from vbpi_mix.model.ascertainment import invariable_patterns
@@ -81,6 +83,33 @@ def test_interchanges_have_densities_of_whole_trees(types, end):
         edges = [sets[2 * N - 3], *sets[1 : 2 * N - 3]]
         whole = np.array([of_five.get(frozenset(s), x_of.get(frozenset(s), np.nan)) for s in edges])
         assert found.log_density[row] == pytest.approx(log_density(model, children, whole, u), abs=1e-7)
+
+
+@pytest.mark.parametrize("types", [[PROTEIN], [DNA, PROTEIN, standard(3)], [standard(5)]])
+@pytest.mark.parametrize("beta", [1.0, 0.5], ids=["posterior", "power"])
+def test_walks_end_with_the_likelihood_of_their_trees(types, beta):
+    """Regrafts at every edge, from any root: what the messages say is what whole trees have."""
+    n = 12
+    patterns = [related(data_type, n) for data_type in types]
+    model = PhyloModel(patterns, n, substitution_model=[MODELS[data_type.name] for data_type in types])
+    walker = Walker(model, settings=WalkSettings(regrafts=1.0))
+    generator = np.random.default_rng(6)
+    topologies = random_topologies(3, n, generator)
+    particles = Particles(
+        topologies=topologies,
+        log_lengths=np.log(generator.exponential(0.3, (3, 2 * n - 3)) + 0.01),
+        coordinates=np.tile(model.parameters.start().numpy(), (3, 1)),
+        log_likelihood=np.full(3, np.nan),
+    )
+    for _ in range(3):
+        particles = walker.move(particles, generator.spawn(3), rounds=1.0, typical=np.array([-2.0, -2.0]), beta=beta)
+        again = model.log_likelihood(
+            torch.from_numpy(np.exp(particles.log_lengths)),
+            particles.topologies,
+            torch.from_numpy(particles.coordinates),
+        )
+        np.testing.assert_allclose(particles.log_likelihood, again.numpy(), rtol=1e-11)
+    assert walker.counts[4] > 10  # regrafts made
 
 
 @pytest.mark.slow

@@ -27,23 +27,18 @@ from typing import NamedTuple
 import numpy as np
 
 from vbpi_mix.compiled import kernel
-from vbpi_mix.felsenstein.cpu.wide_products import multiply_states, product_and_totals
 from vbpi_mix.felsenstein.local.rows import (
     BLOCK,
-    SIZE,
     add_slope_row,
     add_table_row,
-    add_totals,
     begin_product,
     clear,
     cross_row,
     derivatives,
-    divide,
     edge_table_row,
     log_product,
     multiply_product,
     only_slope_row,
-    product_row,
     table_row,
     weighted_logarithms,
 )
@@ -52,10 +47,8 @@ from vbpi_mix.felsenstein.local.wide_rows import (
     add_wide_slopes,
     apply_flat,
     apply_flat_transposed,
-    invert,
     multiply_by_flat,
     product,
-    some_small,
 )
 
 _SMALLEST_SHARE = 1e-300  # of sites that vary, where all lengths are about 0
@@ -121,7 +114,7 @@ class Scratch(NamedTuple):
         bits: (4, BLOCK) int64, which is `floats` seen as integers.
         floats: (4, BLOCK) float64.
         exponentials: (3, n, width): exp(values t) times the category's weight, its first and second derivatives.
-        wide: (4, width * BLOCK).
+        wide: (6, width * BLOCK).
         ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge, ...
         barred: (3,) bool: ... and whether rules forbid it.
         by_code: (width, codes): a matrix times the state sets.
@@ -141,7 +134,7 @@ def make_scratch(n_categories: int, width: int = 4, n_codes: int = 0) -> Scratch
     """Room for `n_categories` rate categories, `width` states and `n_codes` state sets."""
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
-    sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((4, width * BLOCK)), np.zeros((4, 3))
+    sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((6, width * BLOCK)), np.zeros((4, 3))
     by_code = np.zeros((width, n_codes))
     return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_), by_code)
 
@@ -155,7 +148,7 @@ def _cross_any(rows: np.ndarray, source: int, out: int, m: np.ndarray, c: int, w
 
 
 @kernel(inner=True)
-def _wide_table(
+def wide_table(
     rows: np.ndarray, upper: np.ndarray, lower: np.ndarray, out: int, left: np.ndarray, right: np.ndarray,
     part: int, width: int,
 ) -> None:  # fmt: skip
@@ -164,75 +157,6 @@ def _wide_table(
     of_left, of_right = left[part].reshape(stride * stride), right[part].reshape(stride * stride)
     apply_flat_transposed(of_left, stride, width, upper, rows[out])
     multiply_by_flat(of_right, stride, width, lower, rows[out])
-
-
-@kernel(inner=True)
-def join(rows: np.ndarray, a: int, b: int, out: int, blocks: Blocks, scratch: Scratch) -> float:
-    """The message `out` = a b; the logarithm of what it was divided by.
-
-    Arguments:
-        rows: all messages.
-        a: first row of one message, at the end of its edge that both share.
-        b: first row of the other.
-        out: first row of the result.
-        blocks: blocks of the patterns.
-        scratch: overwritten.
-    """
-    first_row, sums = blocks.first_row, scratch.sums
-    log_scale = 0.0
-    for i in range(len(first_row) - 1):
-        width, first, end = blocks.width[i], first_row[i], first_row[i + 1]
-        if width == 4:
-            small = 0.0
-            for r in range(first, end):
-                small += product_row(rows, rows, rows, a + r, b + r, out + r)
-            if small > 0.0 and blocks.variable[i] == 0.0:
-                log_scale += _scale_block(rows, out, i, blocks, scratch)
-            continue
-        clear(sums, 3, 4)
-        for r in range(first, end):
-            product_and_totals(rows[a + r], rows[b + r], width, rows[out + r], sums, 3, BLOCK)
-        if some_small(sums) and blocks.variable[i] == 0.0:
-            log_scale += weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
-            invert(sums)
-            for r in range(first, end):
-                multiply_states(rows[out + r], width, sums, 3, BLOCK)
-    return log_scale
-
-
-@kernel(inner=True)
-def join_crossed(
-    rows: np.ndarray, a: int, of_a: np.ndarray, b: int, of_b: np.ndarray, out: int, blocks: Blocks, scratch: Scratch
-) -> float:
-    """The message `out` = (M_a a) (M_b b) of four states; the logarithm of what it was divided by.
-
-    M a and M b stay in the first level of the cache. Keeping them for later use would cost more than making them anew:
-    messages of four states are long, and quickly multiplied by a matrix.
-    """
-    first_row, category, wide = blocks.first_row, blocks.category, scratch.wide
-    log_scale = 0.0
-    for i in range(len(first_row) - 1):
-        small = 0.0
-        for r in range(first_row[i], first_row[i + 1]):
-            cross_row(rows, wide, a + r, 0, of_a, category[r])
-            cross_row(rows, wide, b + r, 1, of_b, category[r])
-            small += product_row(wide, wide, rows, 0, 1, out + r)
-        if small > 0.0 and blocks.variable[i] == 0.0:
-            log_scale += _scale_block(rows, out, i, blocks, scratch)
-    return log_scale
-
-
-@kernel(inner=True)
-def _scale_block(rows: np.ndarray, out: int, i: int, blocks: Blocks, scratch: Scratch) -> float:
-    """Divide each pattern of a block of four states by its total; the sum of the totals' logarithms over the sites."""
-    sums, first, end = scratch.sums, blocks.first_row[i], blocks.first_row[i + 1]
-    clear(sums, 3, 4)
-    for r in range(first, end):
-        add_totals(rows, out + r, sums)
-    log_scale = weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
-    for r in range(first, end):
-        divide(rows, out + r, sums)
-    return log_scale
 
 
 @kernel(inner=True)
@@ -259,44 +183,7 @@ def tabulate(
                 wide, size = scratch.wide, blocks.width[i] * BLOCK
                 product(rows[a + r], rows[b + r], wide[0], size)
                 product(rows[c + r], rows[d + r], wide[1], size)
-                _wide_table(rows, wide[0], wide[1], out + r, left, right, part[i], blocks.width[i])
-
-
-@kernel(inner=True)
-def has_four_states(rows: np.ndarray) -> bool:
-    """Whether no part of the alignment has more than four states."""
-    return rows.shape[1] == SIZE
-
-
-@kernel(inner=True)
-def tabulate_arrangements(
-    rows: np.ndarray, sources: tuple[int, int, int, int],
-    matrices: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], out: int, spectra: Spectra, blocks: Blocks,
-    scratch: Scratch,
-) -> None:  # fmt: skip
-    """Tables of the three ways to join four neighbours of an inner edge, of four states, one after the other.
-
-    Arguments:
-        rows: all messages.
-        sources: first rows of the messages of the parent, the sibling and two children, at the far ends of their edges.
-        matrices: of these edges, towards the inner one.
-        out: first row of the first table: parent and sibling meet; in the next two the first child takes the place of
-            the sibling, then the second.
-        spectra: the models.
-        blocks: blocks of the patterns.
-        scratch: overwritten.
-    """
-    part, left, right, category, wide = blocks.part, spectra.left, spectra.right, blocks.category, scratch.wide
-    n, (a, b, c, d), (of_a, of_b, of_c, of_d) = len(category), sources, matrices
-    for i in range(len(part)):
-        for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
-            cross_row(rows, wide, a + r, 0, of_a, category[r])
-            cross_row(rows, wide, b + r, 1, of_b, category[r])
-            cross_row(rows, wide, c + r, 2, of_c, category[r])
-            cross_row(rows, wide, d + r, 3, of_d, category[r])
-            table_row(wide, wide, wide, wide, rows, 0, 1, 2, 3, out + r, left, right, part[i])
-            table_row(wide, wide, wide, wide, rows, 0, 2, 1, 3, out + n + r, left, right, part[i])
-            table_row(wide, wide, wide, wide, rows, 0, 3, 2, 1, out + 2 * n + r, left, right, part[i])
+                wide_table(rows, wide[0], wide[1], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel(inner=True)
@@ -308,7 +195,7 @@ def tabulate_edge(rows: np.ndarray, u: int, v: int, out: int, spectra: Spectra, 
             if blocks.width[i] == 4:
                 edge_table_row(rows, rows, rows, u + r, v + r, out + r, left, right, part[i])
             else:
-                _wide_table(rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i])
+                wide_table(rows, rows[u + r], rows[v + r], out + r, left, right, part[i], blocks.width[i])
 
 
 @kernel(inner=True)

@@ -9,19 +9,9 @@ import numpy as np
 
 from vbpi_mix.compiled import kernel
 from vbpi_mix.felsenstein.cpu.wide_products import ROWS, four_rows_of_small_product
-from vbpi_mix.felsenstein.local.messages import (
-    Blocks,
-    Scratch,
-    Spectra,
-    cross,
-    has_four_states,
-    join,
-    join_crossed,
-    make_scratch,
-    tabulate_edge,
-)
+from vbpi_mix.felsenstein.local.crossing import Source, cross_message, join, tabulate_tip_edge
+from vbpi_mix.felsenstein.local.messages import Blocks, Scratch, Spectra, make_scratch, tabulate_edge
 from vbpi_mix.felsenstein.local.rows import BLOCK
-from vbpi_mix.felsenstein.local.tips import cross_tip, tabulate_tip_edge
 
 N_SPARE = 24  # messages that are not those of a node: intermediate results
 
@@ -178,15 +168,25 @@ def row_up(work: Messages, node: int, n: int) -> int:
 
 
 @kernel(inner=True)
+def source_below(work: Messages, node: int, n: int) -> Source:
+    """D of a node."""
+    taxon = work.taxon[node] if node < len(work.taxon) else -1
+    return Source(node * n, work.down[node], taxon)
+
+
+@kernel(inner=True)
+def source_above(work: Messages, node: int, n: int) -> Source:
+    """U of a node that is no tip."""
+    return Source(row_up(work, node, n), work.across[node], -1)
+
+
+@kernel(inner=True)
 def crossed_down(work: Messages, node: int, blocks: Blocks) -> int:
     """First row of P D, D of a node at the upper end of its edge; made if need be."""
     n, n_nodes = len(blocks.category), len(work.fresh_d)
     out = (3 * n_nodes + N_SPARE + node) * n
     if not work.fresh_d[node]:
-        if node < len(work.taxon) and not has_four_states(work.rows):
-            cross_tip(work.rows, node, work.taxon[node], out, work.down[node], blocks, work.scratch)
-        else:
-            cross(work.rows, node * n, out, work.down[node], blocks)
+        cross_message(work.rows, source_below(work, node, n), out, blocks, work.scratch)
         work.fresh_d[node] = True
     return out
 
@@ -197,7 +197,7 @@ def crossed_up(work: Messages, node: int, blocks: Blocks) -> int:
     n, n_nodes = len(blocks.category), len(work.fresh_u)
     out = (4 * n_nodes + N_SPARE + node) * n
     if not work.fresh_u[node]:
-        cross(work.rows, row_up(work, node, n), out, work.across[node], blocks)
+        cross_message(work.rows, source_above(work, node, n), out, blocks, work.scratch)
         work.fresh_u[node] = True
     return out
 
@@ -207,8 +207,8 @@ def tabulate_edge_above(work: Messages, node: int, out: int, spectra: Spectra, b
     """The table of the edge above a node whose messages D and U are right."""
     n = len(blocks.category)
     u = row_up(work, node, n)
-    if node < len(work.taxon) and not has_four_states(work.rows):
-        tabulate_tip_edge(work.rows, u, node, work.taxon[node], out, spectra, blocks, work.scratch)
+    if node < len(work.taxon):
+        tabulate_tip_edge(work.rows, u, source_below(work, node, n), out, spectra, blocks, work.scratch)
     else:
         tabulate_edge(work.rows, u, node * n, out, spectra, blocks)
 
@@ -218,29 +218,20 @@ def update_down(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> 
     """D of a node from those of its children."""
     n = len(blocks.category)
     a, b = tree.kids[node, 0], tree.kids[node, 1]
-    rows, out = work.rows, node * n
-    if has_four_states(rows):
-        scale = join_crossed(rows, a * n, work.down[a], b * n, work.down[b], out, blocks, work.scratch)
-    else:
-        of_a, of_b = crossed_down(work, a, blocks), crossed_down(work, b, blocks)
-        scale = join(rows, of_a, of_b, out, blocks, work.scratch)
+    of_a, of_b = source_below(work, a, n), source_below(work, b, n)
+    scale = join(work.rows, of_a, of_b, node * n, blocks, work.scratch)
     work.scale_d[node] = scale + work.scale_d[a] + work.scale_d[b]
     work.fresh_d[node] = False
 
 
-@kernel()
+@kernel(inner=True)
 def update_up(tree: MovingTree, work: Messages, node: int, blocks: Blocks) -> None:
     """U of a node that is not the top, from those of its parent and D of its sibling."""
     n = len(blocks.category)
     above = tree.up[node]
     sibling = tree.kids[above, 0] if tree.kids[above, 1] == node else tree.kids[above, 1]
-    rows, out = work.rows, row_up(work, node, n)
-    if has_four_states(rows):
-        of_above, beside = work.across[above], work.down[sibling]
-        scale = join_crossed(rows, row_up(work, above, n), of_above, sibling * n, beside, out, blocks, work.scratch)
-    else:
-        from_above, from_beside = crossed_up(work, above, blocks), crossed_down(work, sibling, blocks)
-        scale = join(rows, from_above, from_beside, out, blocks, work.scratch)
+    from_above, beside = source_above(work, above, n), source_below(work, sibling, n)
+    scale = join(work.rows, from_above, beside, row_up(work, node, n), blocks, work.scratch)
     work.scale_u[node] = scale + work.scale_u[above] + work.scale_d[sibling]
     work.fresh_u[node] = False
 
