@@ -21,6 +21,7 @@ from vbpi_mix.phylo import TreeSample, collect
 from vbpi_mix.phylo.topology import TopologyBatch, stack
 from vbpi_mix.phylo.tree_sample import TreesWithLengths
 from vbpi_mix.posterior import ParameterSummary, PosteriorDraws, WeightedSample
+from vbpi_mix.posterior.annealed import annealed_draws
 from vbpi_mix.posterior.parameter_summary import summarise_columns
 from vbpi_mix.support import encode
 
@@ -79,8 +80,15 @@ def posterior_of_run(
 
 
 def posterior_of_sample(run: Run, sample: WeightedSample, *, name: str, taxa: Sequence[str] | None = None) -> Posterior:
-    """The same from what `Run.weighted_sample` gave."""
+    """The same from what `Run.weighted_sample` gave.
+
+    Of annealed trees, whose splits pass faster than their parameters, all are used, and not as many as are independent.
+    """
     estimate, draws = sample.evaluation.marginal_likelihood, sample.draws
+    effective_size = draws.effective_sample_size()
+    if run.annealed is not None and sample.annealing is not None:
+        draws = annealed_draws(run.annealed, run.problem.model, run.inputs.taxa)
+        effective_size = min(sample.annealing.effective_size, float(draws.n_trees))
     lengths = _in_order(draws, run.inputs.taxa if taxa is None else tuple(taxa), name)
     return Posterior(
         name=name,
@@ -90,7 +98,7 @@ def posterior_of_sample(run: Run, sample: WeightedSample, *, name: str, taxa: Se
         lengths=lengths,
         run=run,
         log_ml=(estimate.value, estimate.standard_error),
-        effective_size=draws.effective_sample_size(),
+        effective_size=effective_size,
         n_trees=draws.n_trees,
         parameters=sample.parameters,
     )
