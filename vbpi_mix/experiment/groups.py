@@ -20,7 +20,7 @@ from vbpi_mix.experiment.reporter import Reporter
 
 _FIRST_SHARE = 0.5  # the group that chooses the temperatures has so many times as many particles as the others, ...
 _FEWEST_OF_FIRST = 32  # ... but not fewer than this
-_ONE_WAY = 0.2  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
+_ONE_WAY = 0.15  # nats: error of the log marginal likelihood up to which the way to the posterior suffices
 _FEWEST_FOR_ERROR = 8  # groups
 _CERTAINTY = 0.8  # that an error which was asked for is reached
 _MOST = 128  # groups
@@ -83,10 +83,10 @@ class Groups:
             groups: these groups.
             error: standard error that the log marginal likelihood may have, nats. Eight groups or more pass in both
                 directions then, since the spread of fewer is small by chance now and then. None: as many as there are
-                do, and only where one direction leaves an error above 0.2.
+                do, and only where one direction may leave an error above 0.15.
         """
         value, one_way = result.log_ml
-        if (error is None and one_way <= _ONE_WAY) or time_is_up(self.until):
+        if (error is None and _upper_limit(one_way, len(groups)) <= _ONE_WAY) or time_is_up(self.until):
             return result
         n_groups = max(len(groups), 0 if error is None else _FEWEST_FOR_ERROR)
         starts = _in_parts(result, n_groups)
@@ -163,11 +163,16 @@ def _in_parts(result: AnnealedPosterior, most: int) -> list[Particles]:
     return [trees.particles.take(np.flatnonzero(chain % n_parts == part)) for part in range(n_parts)]
 
 
+def _upper_limit(error: float, n_groups: int) -> float:
+    """What the standard error of a mean is at most, given an estimate of it from the spread of so many groups."""
+    return error / math.sqrt(2.0 * gammaincinv(0.5 * (n_groups - 1), 1.0 - _CERTAINTY) / (n_groups - 1))
+
+
 def _groups_for(error: float, estimates: list[float]) -> int:
     """Number of groups whose mean has a standard error, if the variance is the upper limit that these estimates leave.
 
     Groups are added until their spread is small, which it is by chance now and then.
     """
     n = len(estimates)
-    least = 2.0 * gammaincinv(0.5 * (n - 1), 1.0 - _CERTAINTY) / (n - 1)  # quantile of the variance over the true one
-    return max(n, min(_MOST, math.ceil(float(np.var(estimates, ddof=1)) / least / error**2)))
+    spread = _upper_limit(float(np.std(estimates, ddof=1)), n)
+    return max(n, min(_MOST, math.ceil((spread / error) ** 2)))
