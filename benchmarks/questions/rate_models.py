@@ -1,6 +1,6 @@
 """Invariable sites beside a gamma distribution, or free rates: which one the marginal likelihood prefers.
 
-    python -m benchmarks.questions.rate_models data/examples/primates.fasta data/examples/woodmouse.fasta
+    python -m benchmarks.questions.rate_models data/examples/primates.fasta data/examples/woodmouse.fasta --iterations 3000
 
 Every alignment is fitted by `vbpi-mix fit` under both models, once for each seed, with annealing where importance
 weights are not dependable. Seeds agree where their log marginal likelihoods differ by no more than three standard
@@ -23,7 +23,7 @@ from vbpi_mix.io.alignments import read_alignment
 _LEAST_ERROR = 0.05
 
 
-def fitted(path: Path, model: str, seed: int, threads: int) -> dict[str, Any]:
+def fitted(path: Path, model: str, seed: int, more: list[str]) -> dict[str, Any]:
     """What a fit in a folder of its own says of the marginal likelihood."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -78,13 +78,17 @@ def main() -> None:
     parser.add_argument("--models", nargs=2, default=["GTR+I+G4", "GTR+R4"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--iterations", type=int, help="of the training; annealing makes up for few")
     parser.add_argument("--output", type=Path, default=RESULTS_FOLDER / "questions" / "rate_models.jsonl")
     options = parser.parse_args()
     if len(options.seeds) < 2:
         parser.error("--seeds: two at least are compared")
+    more = ["--threads", str(options.threads)]
+    if options.iterations is not None:
+        more += ["--iterations", str(options.iterations)]
     rows = []
     for path in options.alignments:
-        by_seed = [[fitted(path, m, seed, options.threads) for m in options.models] for seed in options.seeds]
+        by_seed = [[fitted(path, m, seed, more) for m in options.models] for seed in options.seeds]
         rows.append(row_of(path, options.models, by_seed))
         columns = ["data", "log ML 1", "errors 1", "log ML 2", "errors 2", "agree 1", "agree 2", "second less first"]
         print_table(rows, columns)
