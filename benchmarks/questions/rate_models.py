@@ -1,6 +1,6 @@
 """Invariable sites beside a gamma distribution, or free rates: which one the marginal likelihood prefers.
 
-    python -m benchmarks.questions.rate_models data/examples/primates.fasta data/examples/woodmouse.fasta --iterations 3000
+    python -m benchmarks.questions.rate_models data/examples/primates.fasta --iterations 3000
 
 Every alignment is fitted by `vbpi-mix fit` under both models, once for each seed, with annealing where importance
 weights are not dependable. Seeds agree where their log marginal likelihoods differ by no more than three standard
@@ -27,19 +27,7 @@ def fitted(path: Path, model: str, seed: int, more: list[str]) -> dict[str, Any]
     """What a fit in a folder of its own says of the marginal likelihood."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        words = [
-            "fit",
-            str(path),
-            "--model",
-            model,
-            "--seed",
-            str(seed),
-            "--threads",
-            str(threads),
-            "-q",
-            "-o",
-            str(run),
-        ]
+        words = ["fit", str(path), "--model", model, "--seed", str(seed), "-q", "-o", str(run), *more]
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-m", "vbpi_mix", *words], check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - begun
