@@ -85,21 +85,6 @@ def _usual(type_: types.Type) -> types.Type:
     return types.int64 if general == types.int32 else general
 
 
-class _InnerPipeline(Compiler):
-    """Compiles an inner kernel into a library that waits for its callers."""
-
-    early = False
-
-    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *args: Any) -> None:
-        super().__init__(typingctx, targetctx, library, *args)
-        kind = _EarlyLibrary if self.early else _InnerLibrary
-        self.state.library = kind(self.state.targetctx.codegen(), "inner kernel")
-
-
-class _EarlyPipeline(_InnerPipeline):
-    early = True
-
-
 class _InnerLibrary(JITCodeLibrary):
     """Code that is linked into that of other kernels and has no address of its own.
 
@@ -107,11 +92,8 @@ class _InnerLibrary(JITCodeLibrary):
     functions that call functions of the package, on six levels, most is done six times, and nobody calls the results.
     """
 
-    early = False
-
     def _optimize_final_module(self) -> None:
-        if self.early:
-            super()._optimize_final_module()
+        pass
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -126,7 +108,24 @@ class _InnerLibrary(JITCodeLibrary):
 
 
 class _EarlyLibrary(_InnerLibrary):
-    early = True
+    """The same, optimised by itself before."""
+
+    def _optimize_final_module(self) -> None:
+        JITCodeLibrary._optimize_final_module(self)
+
+
+class _InnerPipeline(Compiler):
+    """Compiles an inner kernel into a library that waits for its callers."""
+
+    library_type: type[_InnerLibrary] = _InnerLibrary
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *args: Any) -> None:
+        super().__init__(typingctx, targetctx, library, *args)
+        self.state.library = self.library_type(self.state.targetctx.codegen(), "inner kernel")
+
+
+class _EarlyPipeline(_InnerPipeline):
+    library_type = _EarlyLibrary
 
 
 class _NoEnvironments:

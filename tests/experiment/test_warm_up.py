@@ -27,7 +27,7 @@ def started(monkeypatch, tmp_path):
 
 
 def test_another_process_is_waited_for_and_may_fail(started, tmp_path):
-    with module._beside("warm_up_chains()"):
+    with module._second_process("warm_up_chains()"):
         pass
     assert (tmp_path / "done").exists()
     assert len(started) == 1
@@ -35,22 +35,22 @@ def test_another_process_is_waited_for_and_may_fail(started, tmp_path):
 
 
 def test_nothing_is_started_without_need(started):
-    with module._beside(None):
+    with module._second_process(None):
         pass
     assert not started
 
 
 def test_a_process_that_cannot_begin_does_not_matter(monkeypatch):
     monkeypatch.setattr(module.sys, "executable", "/nowhere/python")
-    assert module._begin("warm_up_chains()") is None
+    assert module._begin_process("warm_up_chains()") is None
     done = False
-    with module._beside("warm_up_chains()"):
+    with module._second_process("warm_up_chains()"):
         done = True
     assert done
 
 
 def test_an_error_ends_the_other_process():
-    with pytest.raises(KeyboardInterrupt), module._beside("warm_up_chains()"):
+    with pytest.raises(KeyboardInterrupt), module._second_process("warm_up_chains()"):
         raise KeyboardInterrupt
 
 

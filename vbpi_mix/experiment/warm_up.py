@@ -57,9 +57,9 @@ def warm_up(
         substitution_model = DEFAULT_MODELS[kind.name]
     model, topologies = _small_model(substitution_model, kind), all_topologies(5)
     problem = _small_problem(model, topologies, flow)
-    with _beside(f"{warm_up_chains.__name__}()" if of_chains else None):
+    with _second_process(f"{warm_up_chains.__name__}()" if of_chains else None):
         arguments = f"{substitution_model!r}, {flow!r}, {kind.label!r}"
-        with _beside(f"{warm_up_training.__name__}({arguments})" if of_training else None):
+        with _second_process(f"{warm_up_training.__name__}({arguments})" if of_training else None):
             _start(problem, topologies)
         _train(problem)
     seconds = time.perf_counter() - begun
@@ -89,13 +89,13 @@ def warm_up_training(substitution_model: str, flow: str, label: str) -> None:
 
 
 @contextmanager
-def _beside(call: str | None) -> Iterator[None]:
+def _second_process(call: str | None) -> Iterator[None]:
     """Meanwhile, and to the end, another process calls a function of this module, if one is given, to compile kernels.
 
     Whether that process begins and succeeds does not matter: kernels that it leaves out are compiled when they are
     needed.
     """
-    process = None if call is None else _begin(call)
+    process = None if call is None else _begin_process(call)
     if process is None:
         yield
         return
@@ -107,7 +107,7 @@ def _beside(call: str | None) -> Iterator[None]:
             raise
 
 
-def _begin(call: str) -> subprocess.Popen[bytes] | None:
+def _begin_process(call: str) -> subprocess.Popen[bytes] | None:
     code = f"from {__name__} import {call.partition('(')[0]}; {call}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     quiet = subprocess.DEVNULL
