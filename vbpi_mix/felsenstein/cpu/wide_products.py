@@ -33,7 +33,7 @@ def _spread(builder: Any, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
-def _columns(context: Any) -> int:
+def _many_or_few(context: Any) -> int:
     """How many columns of the result are made at a time, on the processor that code is made for."""
     return _MANY if "+avx512f" in context.codegen()._tm_features else _FEW
 
@@ -119,7 +119,7 @@ def _rows_of_product(n_rows: int, how: str, n_columns: int | None = None) -> Cal
         )
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            columns = _Columns(context, builder, n_columns or _columns(context))
+            columns = _Columns(context, builder, n_columns or _many_or_few(context))
             m, x, y = (columns.data(signature.args[i], args[i]) for i in (0, 5, 6))
             _, at, down, right, states, _, _, first, pitch = args
 

@@ -72,15 +72,21 @@ def _multiply_looked_up(table: np.ndarray, width: int, codes: np.ndarray, out: n
 
 @kernel(inner=True)
 def _cross(
-    rows: np.ndarray, source: Source, i: int, r: int, rows_out: np.ndarray, out: int, blocks: Blocks, scratch: Scratch
-) -> None:
-    """Row `out` of `rows_out`: row r of a message, of block i, at the other end of its edge."""
+    rows: np.ndarray, source: Source, slot: int, i: int, r: int, rows_out: np.ndarray, out: int, blocks: Blocks,
+    scratch: Scratch,
+) -> None:  # fmt: skip
+    """Row `out` of `rows_out`: row r of a message, of block i, at the other end of its edge.
+
+    Blocks come in their order. With the first of a part the table of a tip is made, in a slot of its own.
+    """
     m, c, width = source.matrices, blocks.category[r], blocks.width[i]
     if width == 4:
         cross_row(rows, rows_out, source.row + r, out, m, c)
     elif source.taxon >= 0:
-        _times_sets(m[c], width, width, blocks.sets, scratch.by_code)
-        _look_up(scratch.by_code, width, blocks.codes[i, source.taxon], rows_out[out])
+        table = scratch.by_code[slot, c]
+        if i == 0 or blocks.part[i] != blocks.part[i - 1]:
+            _times_sets(m[c], width, width, blocks.sets, table)
+        _look_up(table, width, blocks.codes[i, source.taxon], rows_out[out])
     else:
         apply_flat(m[c], width, width, rows[source.row + r], rows_out[out])
 
@@ -90,7 +96,7 @@ def cross_message(rows: np.ndarray, source: Source, out: int, blocks: Blocks, sc
     """The message at the other end of its edge, from row `out` on."""
     for i in range(len(blocks.part)):
         for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
-            _cross(rows, source, i, r, rows, out + r, blocks, scratch)
+            _cross(rows, source, 0, i, r, rows, out + r, blocks, scratch)
 
 
 @kernel(inner=True)
@@ -112,16 +118,16 @@ def join(rows: np.ndarray, a: Source, b: Source, out: int, blocks: Blocks, scrat
         if width == 4:
             small = 0.0
             for r in range(first, end):
-                _cross(rows, a, i, r, wide, 0, blocks, scratch)
-                _cross(rows, b, i, r, wide, 1, blocks, scratch)
+                _cross(rows, a, 0, i, r, wide, 0, blocks, scratch)
+                _cross(rows, b, 1, i, r, wide, 1, blocks, scratch)
                 small += product_row(wide, wide, rows, 0, 1, out + r)
             if small > 0.0 and blocks.variable[i] == 0.0:
                 log_scale += _scale_block(rows, out, i, blocks, scratch)
             continue
         clear(sums, 3, 4)
         for r in range(first, end):
-            _cross(rows, a, i, r, wide, 0, blocks, scratch)
-            _cross(rows, b, i, r, wide, 1, blocks, scratch)
+            _cross(rows, a, 0, i, r, wide, 0, blocks, scratch)
+            _cross(rows, b, 1, i, r, wide, 1, blocks, scratch)
             product_and_totals(wide[0], wide[1], width, rows[out + r], sums, 3, BLOCK)
         if some_small(sums) and blocks.variable[i] == 0.0:
             log_scale += weighted_logarithms(sums, 3, blocks.weights, i, scratch.floats, scratch.bits)
@@ -149,7 +155,7 @@ def tabulate_tip_edge(
     rows: np.ndarray, u: int, tip: Source, out: int, spectra: Spectra, blocks: Blocks, scratch: Scratch
 ) -> None:
     """The table of the edge above a tip, with the message u at its upper end."""
-    first_row, table, left, right = blocks.first_row, scratch.by_code, spectra.left, spectra.right
+    first_row, table, left, right = blocks.first_row, scratch.by_code[0, 0], spectra.left, spectra.right
     stride, of_part = left.shape[2], -1
     for i in range(len(blocks.part)):
         width, part = blocks.width[i], blocks.part[i]
@@ -187,10 +193,10 @@ def tabulate_arrangements(
     for i in range(len(blocks.part)):
         part, width = blocks.part[i], blocks.width[i]
         for r in range(blocks.first_row[i], blocks.first_row[i + 1]):
-            _cross(rows, a, i, r, wide, 0, blocks, scratch)
-            _cross(rows, b, i, r, wide, 1, blocks, scratch)
-            _cross(rows, c, i, r, wide, 2, blocks, scratch)
-            _cross(rows, d, i, r, wide, 3, blocks, scratch)
+            _cross(rows, a, 0, i, r, wide, 0, blocks, scratch)
+            _cross(rows, b, 1, i, r, wide, 1, blocks, scratch)
+            _cross(rows, c, 2, i, r, wide, 2, blocks, scratch)
+            _cross(rows, d, 3, i, r, wide, 3, blocks, scratch)
             if width == 4:
                 table_row(wide, wide, wide, wide, rows, 0, 1, 2, 3, out + r, left, right, part)
                 table_row(wide, wide, wide, wide, rows, 0, 2, 1, 3, out + n + r, left, right, part)

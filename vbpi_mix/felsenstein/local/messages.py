@@ -117,7 +117,7 @@ class Scratch(NamedTuple):
         wide: (6, width * BLOCK).
         ways: (4, 3): four numbers for each of the three ways to join the four neighbours of an inner edge, ...
         barred: (3,) bool: ... and whether rules forbid it.
-        by_code: (width, codes): a matrix times the state sets.
+        by_code: (4, n, width, codes): of up to four tips, the matrix of each category times the state sets.
     """
 
     sums: np.ndarray
@@ -135,7 +135,7 @@ def make_scratch(n_categories: int, width: int = 4, n_codes: int = 0) -> Scratch
     floats = np.ones((4, BLOCK))
     exponentials = np.zeros((3, n_categories, width))
     sums, wide, ways = np.zeros((4, BLOCK)), np.zeros((6, width * BLOCK)), np.zeros((4, 3))
-    by_code = np.zeros((width, n_codes))
+    by_code = np.zeros((4, n_categories, width, n_codes))
     return Scratch(sums, floats.view(np.int64), floats, exponentials, wide, ways, np.zeros(3, np.bool_), by_code)
 
 

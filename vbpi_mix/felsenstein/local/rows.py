@@ -10,7 +10,6 @@ import numpy as np
 from vbpi_mix.compiled import kernel
 
 BLOCK = 64
-SIZE = 4 * BLOCK
 _R1, _R2, _R3 = BLOCK, 2 * BLOCK, 3 * BLOCK
 _QUARTER = BLOCK // 4
 _SMALL = 1e-30  # messages whose total falls below this are scaled
