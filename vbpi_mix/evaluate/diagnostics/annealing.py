@@ -12,6 +12,7 @@ from vbpi_mix.evaluate.diagnostics.thresholds import (
     R_HAT,
     SPLIT_DIFFERENCE,
     SPLIT_ERROR,
+    Threshold,
 )
 
 
@@ -31,82 +32,100 @@ def _group_and_chain_diagnostics(annealing: AnnealingEvaluation) -> list[Diagnos
     error = annealing.log_ml.standard_error
     worst = max(found.scalars, key=lambda s: s.r_hat if math.isfinite(s.r_hat) else math.inf, default=None)
     return [
-        Diagnostic(
+        _judged(
+            ANNEALED_LOG_ML_ERROR,
+            error,
             key="annealed_log_ml",
             label="Marginal log-likelihood",
             value=annealing.log_ml.value,
             text=f"{annealing.log_ml.value:,.3f} ± {error:.3f}",
-            level=ANNEALED_LOG_ML_ERROR.level(error),
-            verdict="known well" if ANNEALED_LOG_ML_ERROR.level(error) == "good" else "anneal more groups or particles",
+            good="known well",
+            otherwise="anneal more groups or particles",
             definition=f"from {annealing.n_groups} independent groups of {annealing.n_particles} particles annealed in "
             f"{annealing.n_temperatures} temperatures"
             + (" and as many that went back (Bennett's acceptance ratio)" if annealing.bridged else "")
-            + "; the error is from the groups' spread. "
-            f"{ANNEALED_LOG_ML_ERROR.words} nats",
+            + "; the error is from the groups' spread",
+            unit=" nats",
         ),
-        Diagnostic(
+        _judged(
+            ASDSF,
+            found.asdsf,
             key="sides_asdsf",
             label="Agreement of split frequencies",
-            value=found.asdsf,
             text=f"ASDSF {found.asdsf:.4f} over {found.n_splits:,} splits",
-            level=ASDSF.level(found.asdsf),
-            verdict=f"chains {sides} agree" if ASDSF.level(found.asdsf) == "good" else f"chains {sides} differ",
+            good=f"chains {sides} agree",
+            otherwise=f"chains {sides} differ",
             definition=f"average standard deviation of the frequencies of splits in trees {sides}, splits with at "
-            f"least 0.1 in one of them (as MrBayes counts). {ASDSF.words}",
+            "least 0.1 in one of them (as MrBayes counts)",
         ),
-        Diagnostic(
+        _judged(
+            SPLIT_DIFFERENCE,
+            found.largest,
             key="sides_largest_difference",
             label="Largest difference of a split",
-            value=found.largest,
             text=f"{found.largest:.3f}",
-            level=SPLIT_DIFFERENCE.level(found.largest),
-            verdict="no split differs much"
-            if SPLIT_DIFFERENCE.level(found.largest) == "good"
-            else "run further rounds",
-            definition=f"largest difference of a split's frequency between trees {sides}. {SPLIT_DIFFERENCE.words}",
+            good="no split differs much",
+            otherwise="run further rounds",
+            definition=f"largest difference of a split's frequency between trees {sides}",
         ),
-        Diagnostic(
+        _judged(
+            SPLIT_ERROR,
+            found.error,
             key="split_error",
             label="Error of split frequencies",
-            value=found.error,
             text=f"up to {found.error:.3f}",
-            level=SPLIT_ERROR.level(found.error),
-            verdict="every split is known well"
-            if SPLIT_ERROR.level(found.error) == "good"
-            else "chains pass slowly between trees with and without a split: run further rounds",
+            good="every split is known well",
+            otherwise="chains pass slowly between trees with and without a split: run further rounds",
             definition="largest standard error of a split's frequency in all trees, by how long its presence stays "
-            f"correlated along the chains, of splits with 0.1 to 0.9. {SPLIT_ERROR.words}",
+            "correlated along the chains, of splits with 0.1 to 0.9",
         ),
-        Diagnostic(
+        _judged(
+            R_HAT,
+            found.r_hat,
             key="r_hat",
             label="R-hat of the chains",
-            value=found.r_hat,
             text=f"{found.r_hat:.3f}" + ("" if worst is None else f" ({worst.name})"),
-            level=R_HAT.level(found.r_hat),
-            verdict="chains agree" if R_HAT.level(found.r_hat) == "good" else "chains have not mixed yet",
+            good="chains agree",
+            otherwise="chains have not mixed yet",
             definition="rank-normalised R-hat (Vehtari et al. 2021), the largest of log joint density, tree length and "
-            f"parameters. {R_HAT.words}",
+            "parameters",
         ),
-        Diagnostic(
+        _judged(
+            CHAIN_DRAWS,
+            annealing.effective_size,
             key="effective_size",
             label="Effective sample size",
-            value=annealing.effective_size,
             text=f"{annealing.effective_size:,.0f} of {annealing.n_trees:,} trees",
-            level=CHAIN_DRAWS.level(annealing.effective_size),
-            verdict="enough" if CHAIN_DRAWS.level(annealing.effective_size) == "good" else "run further rounds",
+            good="enough",
+            otherwise="run further rounds",
             definition="independent trees that would be as informative, by the slowest of log joint density, tree "
-            f"length and parameters (bulk effective size). {CHAIN_DRAWS.words}",
+            "length and parameters (bulk effective size)",
         ),
-        Diagnostic(
+        _judged(
+            ANCESTORS_LEFT,
+            annealing.ancestors_left,
             key="ancestors_left",
             label="First particles left",
-            value=annealing.ancestors_left,
             text=f"{annealing.ancestors_left:.0%}",
-            level=ANCESTORS_LEFT.level(annealing.ancestors_left),
-            verdict="the annealed groups are diverse"
-            if ANCESTORS_LEFT.level(annealing.ancestors_left) == "good"
-            else "few particles were near the posterior: more particles help",
-            definition="share of the particles drawn at the beginning that have descendants at the posterior. "
-            f"{ANCESTORS_LEFT.words}",
+            good="the annealed groups are diverse",
+            otherwise="few particles were near the posterior: more particles help",
+            definition="share of the particles drawn at the beginning that have descendants at the posterior",
         ),
     ]
+
+
+def _judged(
+    threshold: Threshold, judged: float, *, key: str, label: str, text: str, good: str, otherwise: str,
+    definition: str, value: float | None = None, unit: str = "",
+) -> Diagnostic:  # fmt: skip
+    """A diagnostic that is good or not by a threshold, which its definition names; its value is what is judged."""
+    level = threshold.level(judged)
+    return Diagnostic(
+        key=key,
+        label=label,
+        value=judged if value is None else value,
+        text=text,
+        level=level,
+        verdict=good if level == "good" else otherwise,
+        definition=f"{definition}. {threshold.words}{unit}",
+    )
