@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks._common import RESULTS_FOLDER, print_table, write_json_lines
+from benchmarks._common import RESULTS_FOLDER, final_log_ml, print_table, write_json_lines
 from vbpi_mix.io.alignments import read_alignment
 
 _LEAST_ERROR = 0.05
@@ -32,10 +32,9 @@ def fitted(path: Path, model: str, seed: int, more: list[str]) -> dict[str, Any]
         subprocess.run([sys.executable, "-m", "vbpi_mix", *words], check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - begun
         found = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
-    annealed = found["finish"] == "anneal"
-    best = found["annealing"] if annealed else found
+    log_ml, error = final_log_ml(found)
     return {
-        "log_ml": best["log_ml"], "error": best["log_ml_se"], "finish": found["finish"], "seconds": seconds,
+        "log_ml": log_ml, "error": error, "finish": found["finish"], "seconds": seconds,
         "verdict": found["verdict"]["text"],
         "parameters": {name: row["mean"] for name, row in found["parameters"].items()},
     }  # fmt: skip
